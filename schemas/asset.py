@@ -1,0 +1,68 @@
+"""What is known of an asset beside its rows: its nameplate, and how its rows are to be read."""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator
+
+#: Printable, without blanks, slashes or control characters: an asset id is a Kafka key and a part of a URL's path.
+ASSET_ID_PATTERN = r"^[^\s/\x00-\x1f\x7f]+$"
+ASSET_ID_MAX_LENGTH = 200
+MAX_WINDOW_SIZES = 5
+
+AssetId = Annotated[
+    str, Field(min_length=1, max_length=ASSET_ID_MAX_LENGTH, pattern=ASSET_ID_PATTERN, examples=["bess-001"])
+]
+
+_UNIT_S = {"s": 1, "m": 60, "h": 3600, "d": 86400}
+_SIZE = re.compile(r"^([1-9][0-9]{0,5})([smhd])$")
+
+
+def window_size_s(name: str) -> int:
+    """Seconds of a window size such as ``15m``; ValueError when it is none."""
+    match = _SIZE.match(name)
+    if match is None:
+        msg = f"{name!r} is no window size: write a number and s, m, h or d, such as 15m"
+        raise ValueError(msg)
+    return int(match[1]) * _UNIT_S[match[2]]
+
+
+def window_size_name(size_s: int) -> str:
+    """Return the shortest name of a window size, the inverse of :func:`window_size_s`."""
+    unit = next(u for u in ("d", "h", "m", "s") if size_s % _UNIT_S[u] == 0)
+    return f"{size_s // _UNIT_S[unit]}{unit}"
+
+
+class AssetSpec(BaseModel):
+    """Nameplate and reading rules of one asset. What is left out keeps its default."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    nominal_capacity_ah: float | None = Field(default=None, gt=0, le=1e9, allow_inf_nan=False)
+    nominal_energy_kwh: float | None = Field(default=None, gt=0, le=1e12, allow_inf_nan=False)
+    current_sign: Literal["charge_positive", "discharge_positive"] = "charge_positive"
+    soc_scale: Literal["percent", "fraction"] = Field(default="percent", description="percent: 0..100; fraction: 0..1")
+    sampling_period_s: float | None = Field(
+        default=None, gt=0, le=86400, description="Nominal distance of two rows; without it: running median"
+    )
+    max_gap_s: float | None = Field(
+        default=None, gt=0, le=31_536_000, description="A longer step is a gap; without it: three nominal periods"
+    )
+    windows: tuple[str, ...] | None = Field(
+        default=None,
+        min_length=1,
+        max_length=MAX_WINDOW_SIZES,
+        description="Window sizes, each a multiple of the first",
+    )
+
+    @field_validator("windows")
+    @classmethod
+    def _nested(cls, sizes: tuple[str, ...] | None) -> tuple[str, ...] | None:
+        if sizes is not None:
+            seconds = [window_size_s(size) for size in sizes]
+            if seconds != sorted(set(seconds)) or any(s % seconds[0] for s in seconds):
+                msg = f"window sizes must ascend and be multiples of the first, not {list(sizes)}"
+                raise ValueError(msg)
+        return sizes

@@ -1,0 +1,109 @@
+"""Writes the contract as JSON Schema, for producers and consumers that are not Python: ``python -m schemas.export``."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from pydantic import TypeAdapter
+
+from schemas.asset import AssetSpec
+from schemas.control import CONTROL
+from schemas.measurement import Measurement
+from schemas.metrics import MetricsUpdate
+from schemas.rejected import RejectedRow
+from schemas.task import TaskAccepted, TaskStatus
+
+FOLDER = Path(__file__).parent / "json"
+#: Raised when a change breaks who reads or writes by the schema before it.
+VERSION = 1
+
+MODELS: dict[str, TypeAdapter[Any]] = {
+    "measurement": TypeAdapter(Measurement),
+    "control": CONTROL,
+    "asset_spec": TypeAdapter(AssetSpec),
+    "metrics_update": TypeAdapter(MetricsUpdate),
+    "rejected_row": TypeAdapter(RejectedRow),
+    "task_accepted": TypeAdapter(TaskAccepted),
+    "task_status": TypeAdapter(TaskStatus),
+}
+
+_TASK_ID = "0c9f7f0e-8f0b-4c1c-9d55-1b8d5d0d5c0f"
+_RTE = {"value": 0.93, "unit": "1"}
+
+EXAMPLES: dict[str, list[dict[str, Any]]] = {
+    "measurement": [
+        {"asset_id": "bess-001", "timestamp": "2022-04-13T00:00:02Z", "current": -40.0, "voltage": 890.5, "soc": 51.0},
+        {
+            "asset_id": "bess-001",
+            "timestamp": 1649808002,
+            "current": None,
+            "voltage": 890.5,
+            "soc": 51.0,
+            "power": -35620.0,
+            "temperature": 24.5,
+        },
+    ],
+    "control": [
+        {
+            "control": "asset_spec",
+            "asset_id": "bess-001",
+            "spec": {"nominal_capacity_ah": 94.0, "current_sign": "discharge_positive", "windows": ["15m", "1d"]},
+        },
+        {"control": "end_of_upload", "asset_id": f"upload-{_TASK_ID}", "rows": 86400},
+        {"control": "forget", "asset_id": "bess-001"},
+    ],
+    "asset_spec": [{"nominal_capacity_ah": 94.0, "sampling_period_s": 1.0}],
+    "metrics_update": [
+        {
+            "asset_id": "bess-001",
+            "window": {"size": "15m", "start": "2022-04-13T00:00:00Z", "end": "2022-04-13T00:15:00Z"},
+            "seq": 4711,
+            "final": False,
+            "metrics": {"rte_v1": _RTE, "c_rate_v1": {"value": None, "unit": "1/h", "reason": "no_capacity"}},
+        }
+    ],
+    "rejected_row": [
+        {
+            "code": "out_of_range",
+            "message": "soc is 512, outside -10 to 120 %: check the unit, or send null when it is not measured",
+            "topic": "measurements",
+            "partition": 3,
+            "offset": 4711,
+            "row": "3,17-20",
+            "timestamp": 1649808002000,
+        }
+    ],
+    "task_accepted": [{"task_id": _TASK_ID}],
+    "task_status": [
+        {"task_id": _TASK_ID, "state": "PENDING"},
+        {
+            "task_id": _TASK_ID,
+            "state": "SUCCESS",
+            "data": {"rte": 0.93, "c_rate": 0.5, "total_data_points": 86400, "metrics": {"rte_v1": _RTE}},
+            "progress": {"rows_sent": 86400, "rows_applied": 86400, "rows_rejected": 0},
+        },
+    ],
+}
+
+
+def render(name: str) -> str:
+    """Render a model's schema; the same text every time."""
+    schema = {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "$id": f"urn:stream-app:schema:{name}:v{VERSION}",
+        **MODELS[name].json_schema(),
+        "examples": EXAMPLES[name],
+    }
+    return json.dumps(schema, indent=2, sort_keys=True) + "\n"
+
+
+def path(name: str) -> Path:
+    """File of a model's schema."""
+    return FOLDER / f"{name}.schema.json"
+
+
+if __name__ == "__main__":
+    for model in MODELS:
+        path(model).write_text(render(model), encoding="utf-8")

@@ -1,0 +1,126 @@
+"""Answers of look-ups: what the tables hold, and how fresh and from whom it is."""
+
+from __future__ import annotations
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from schemas.asset import AssetId, AssetSpec
+from schemas.metrics import MetricsUpdate
+
+
+class AnswerMeta(BaseModel):
+    """How fresh an answer is and which worker gave it."""
+
+    model_config = ConfigDict(frozen=True)
+
+    owner: str = Field(description="URL of the worker that answered", examples=["http://worker-0:8000"])
+    seq: int | None = Field(description="Last source offset included; null where an answer spans partitions")
+    lag: int | None = Field(description="Messages in Kafka that are not included yet; null while unknown")
+    stale: bool = Field(description="Messages are missing, or it cannot be told")
+
+
+class AssetMeta(AnswerMeta):
+    """The same of one asset."""
+
+    partition: int = Field(ge=0, description="Partition of the measurements topic where the asset's rows live")
+    rows: int = Field(ge=0, description="Rows included; 0: nothing but a spec is known yet")
+
+
+class AssetItem(BaseModel):
+    """One asset of a list."""
+
+    model_config = ConfigDict(frozen=True)
+
+    asset_id: AssetId
+    partition: int
+    rows: int
+    last_time: str | None = Field(description="Stamp of the newest row; ISO 8601, UTC")
+
+
+class AssetPage(BaseModel):
+    """Assets by id, ascending."""
+
+    model_config = ConfigDict(frozen=True)
+
+    assets: list[AssetItem]
+    next_cursor: str | None = Field(description="`cursor` of the next page; null on the last one")
+    partitions: list[int] = Field(description="Partitions of the measurements topic that the list covers")
+    meta: AnswerMeta
+
+
+class AssetAnswer(BaseModel):
+    """One asset: what is known of it, its lifetime and its open windows."""
+
+    model_config = ConfigDict(frozen=True)
+
+    asset_id: AssetId
+    rows: int = Field(description="Rows applied")
+    rows_rejected: int = Field(description="Rows that came too late")
+    first_time: str | None
+    last_time: str | None
+    ended: bool = Field(description="The asset was an upload and is complete")
+    spec: AssetSpec
+    lifetime: MetricsUpdate | None = Field(description="Null before the first row")
+    open_windows: list[MetricsUpdate] = Field(description="By size, ascending")
+    meta: AssetMeta
+
+
+class WindowsAnswer(BaseModel):
+    """Windows of one size, oldest first; the newest page ends with the open window."""
+
+    model_config = ConfigDict(frozen=True)
+
+    asset_id: AssetId
+    size: str = Field(examples=["15m"])
+    windows: list[MetricsUpdate]
+    next_cursor: str | None = Field(description="`cursor` of the page before (older windows); null on the oldest")
+    meta: AssetMeta
+
+
+class SpecAnswer(BaseModel):
+    """Nameplate and reading rules in force."""
+
+    model_config = ConfigDict(frozen=True)
+
+    asset_id: AssetId
+    spec: AssetSpec
+    meta: AssetMeta
+
+
+class SpecAccepted(BaseModel):
+    """The spec is in Kafka and holds from ``offset`` on."""
+
+    asset_id: AssetId
+    partition: int
+    offset: int
+
+
+class RowsPosted(BaseModel):
+    """Rows in one request."""
+
+    accepted: int = Field(description="Rows that are in Kafka now")
+
+
+class CatalogueEntry(BaseModel):
+    """One metric."""
+
+    model_config = ConfigDict(frozen=True)
+
+    name: str = Field(examples=["rte_v1"])
+    unit: str = Field(examples=["1"])
+    version: int
+    description: str
+    reference: str | None = Field(default=None, description="Standard or paper that defines it")
+
+
+class Catalogue(BaseModel):
+    """Every metric that the processor computes."""
+
+    metrics: list[CatalogueEntry]
+
+
+class WorkerHealth(BaseModel):
+    """What the worker is doing."""
+
+    phase: str = Field(examples=["ready"])
+    detail: str

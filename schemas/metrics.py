@@ -1,0 +1,48 @@
+"""What the metrics topic carries and what a look-up answers: one model for both."""
+
+from __future__ import annotations
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from schemas.asset import AssetId
+
+
+class MetricValue(BaseModel):
+    """One metric's reading. ``value`` is null exactly when ``reason`` is there."""
+
+    model_config = ConfigDict(frozen=True)
+
+    value: float | int | list[float] | None
+    unit: str = Field(description="Unit of the value; 1 for a ratio", examples=["kWh"])
+    reason: str | None = Field(default=None, description="Machine-readable reason of a null", examples=["no_charge"])
+    sigma: float | None = Field(default=None, description="Standard uncertainty (1 sigma), in the value's unit")
+    value_unchecked: float | None = Field(
+        default=None, description="What the value would be if the reason, which is about its meaning, were ignored"
+    )
+    coverage: float | None = Field(default=None, ge=0, le=1, description="Share of the time that valid steps cover")
+
+
+class Window(BaseModel):
+    """A tumbling event-time window, or the asset's lifetime (``end`` is null then)."""
+
+    model_config = ConfigDict(frozen=True)
+
+    size: str = Field(examples=["15m", "lifetime"])
+    start: str = Field(description="ISO 8601, UTC; lifetime: stamp of the first row")
+    end: str | None = Field(description="ISO 8601, UTC, exclusive; null for lifetime")
+
+
+class MetricsUpdate(BaseModel):
+    """State of one asset and window after source offset ``seq``.
+
+    Same asset, window and ``seq``: same bytes. A consumer that keeps the highest ``seq`` per asset and window has the
+    newest state, whatever was repeated.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    asset_id: AssetId
+    window: Window
+    seq: int = Field(ge=0, description="Last source offset applied")
+    final: bool = Field(description="The window is closed: no later update of it follows")
+    metrics: dict[str, MetricValue]

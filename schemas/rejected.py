@@ -1,0 +1,36 @@
+"""A message, or rows of one, that could not be applied: how the dead-letter topic tells why."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+#: Prefix of the headers that the dead-letter record carries beside the original key, value and headers.
+HEADER_PREFIX = "__stream_app.errors."
+
+RejectCode = Literal[
+    "bad_json",
+    "bad_row",
+    "bad_timestamp",
+    "out_of_range",
+    "bad_control",
+    "empty_message",
+    "key_mismatch",
+    "late",
+    "unexpected",
+]
+
+
+class RejectedRow(BaseModel):
+    """Headers of a dead-letter record, each named with :data:`HEADER_PREFIX`. The value is the original message."""
+
+    model_config = ConfigDict(frozen=True)
+
+    code: RejectCode
+    message: str = Field(description="What is wrong, in which column, and what to send instead")
+    topic: str
+    partition: int
+    offset: int
+    row: str | None = Field(default=None, description="Positions in the message, such as 0 or 3,17-20; null: all of it")
+    timestamp: int | None = Field(default=None, description="Kafka timestamp of the original record [ms]")

@@ -1,0 +1,3 @@
+"""Streaming processor for battery telemetry."""
+
+__version__ = "0.1.0"

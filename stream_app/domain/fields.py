@@ -1,0 +1,104 @@
+"""Fields: the additive numbers that a pane keeps, and what rows add to them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from stream_app.domain.rows import FloatArray, IntArray
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """One kept number, or ``width`` of them, and how two of them merge."""
+
+    reducer: np.ufunc
+    identity: float
+    width: int = 1
+
+
+SUM = Field(np.add, 0.0)
+MIN = Field(np.minimum, np.inf)
+MAX = Field(np.maximum, -np.inf)
+
+
+def histogram(bins: int) -> Field:
+    """Return a field of summed weights per bin."""
+    return Field(np.add, 0.0, bins)
+
+
+@dataclass(frozen=True, slots=True)
+class Binned:
+    """What rows add to a histogram: ``weight[i]`` into ``bin[i]`` at row ``row[i]`` (ascending; None: one per row)."""
+
+    bin: IntArray
+    weight: FloatArray
+    row: IntArray | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class At:
+    """What few rows add to a plain field: ``weight[i]`` at row ``row[i]`` (ascending)."""
+
+    row: IntArray
+    weight: FloatArray
+
+
+Contribution = FloatArray | Binned | At
+Columns = Mapping[str, Contribution]
+
+
+class Layout:
+    """Where each field stands in a pane's vector of numbers."""
+
+    def __init__(self, fields: Mapping[str, Field]) -> None:
+        self.fields = dict(fields)
+        self.at: dict[str, int] = {}
+        width = 0
+        for name, field in self.fields.items():
+            self.at[name] = width
+            width += field.width
+        self.width = width
+        self.names = tuple(f"{name}#{field.width}" for name, field in self.fields.items())
+        self._identity = np.concatenate([np.full(field.width, field.identity) for field in self.fields.values()])
+        reducers = np.concatenate([np.full(field.width, field.reducer, object) for field in self.fields.values()])
+        self._rows_by_reducer = {ufunc: np.flatnonzero(reducers == ufunc) for ufunc in (np.add, np.minimum, np.maximum)}
+
+    def empty(self, panes: int) -> FloatArray:
+        """Panes that nothing was added to, shape ``(width, panes)``."""
+        return np.repeat(self._identity[:, None], panes, axis=1)
+
+    def add(self, totals: FloatArray, pane: IntArray, columns: Columns) -> None:
+        """Add rows to their panes, one after the other; NaN adds nothing.
+
+        ``totals`` is ``(width, panes)`` and C-contiguous, ``pane`` is ``(n,)``.
+        """
+        panes = totals.shape[1]
+        flat = totals.reshape(-1)
+        for name, column in columns.items():
+            field, at = self.fields[name], self.at[name]
+            if isinstance(column, Binned):
+                where = pane if column.row is None else pane[column.row]
+                field.reducer.at(flat, (at + column.bin) * panes + where, np.nan_to_num(column.weight))
+            elif isinstance(column, At):
+                field.reducer.at(totals[at], pane[column.row], column.weight)
+            else:
+                missing = np.isnan(column)
+                field.reducer.at(
+                    totals[at], pane, np.where(missing, field.identity, column) if missing.any() else column
+                )
+
+    def fold(self, into: FloatArray, slot: IntArray, panes: FloatArray) -> None:
+        """Merge panes ``(width, p)`` into ``into[:, slot]``, one after the other."""
+        for name, field in self.fields.items():
+            for line in range(self.at[name], self.at[name] + field.width):
+                field.reducer.at(into[line], slot, panes[line])
+
+    def merged(self, a: FloatArray, b: FloatArray) -> FloatArray:
+        """Merge pane by pane, both ``(width, k)``."""
+        out = np.empty_like(a)
+        for ufunc, lines in self._rows_by_reducer.items():
+            out[lines] = ufunc(a[lines], b[lines])
+        return out

@@ -1,0 +1,160 @@
+"""The metric contract: what each row adds, and how totals read."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+
+from stream_app.domain.fields import MAX, MIN, SUM, At, Binned, Columns, Contribution, Field, Layout, histogram
+from stream_app.domain.memory import Memory
+from stream_app.domain.rows import BoolArray, FloatArray
+from stream_app.domain.samples import Samples
+from stream_app.domain.specs import AssetSpecs
+from stream_app.domain.statistics import VERSION as STATISTICS_VERSION
+
+__all__ = [
+    "MAX",
+    "MIN",
+    "SUM",
+    "AssetSpecs",
+    "At",
+    "Binned",
+    "Columns",
+    "Contribution",
+    "Field",
+    "Metric",
+    "Reading",
+    "Samples",
+    "Totals",
+    "defined_where",
+    "histogram",
+    "memories",
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """Values of ``k`` assets: ``value`` ``(k,)`` or ``(k, bins)``, NaN where undefined; ``reason`` says why, else "".
+
+    ``sigma`` is the standard uncertainty ``(k,)``, NaN where unknown. ``unchecked`` is what the value would be without
+    the gates, NaN where not even that is defined.
+    """
+
+    value: FloatArray
+    reason: Sequence[str]
+    sigma: FloatArray | None = None
+    unchecked: FloatArray | None = None
+
+
+class Totals:
+    """Totals of ``k`` panes (or whole lives) as one metric sees them: own fields first, then the basic statistics.
+
+    Plain fields have shape ``(k,)``, histograms ``(k, bins)``.
+    """
+
+    def __init__(
+        self,
+        totals: FloatArray,
+        layout: Layout,
+        prefix: str,
+        span_s: FloatArray,
+        memory: Mapping[type[Memory], Sequence[tuple[FloatArray, FloatArray]]] | None,
+    ) -> None:
+        self._totals, self._layout, self._prefix = totals, layout, prefix
+        #: Time that the pane covers so far [s], shape ``(k,)``.
+        self.span_s = span_s
+        self._memory = memory
+
+    def __getitem__(self, name: str) -> FloatArray:
+        """A field of the metric, or a basic statistic that it names in ``statistics``."""
+        key = self._prefix + name
+        if key not in self._layout.at:
+            key = statistic_key(name)
+        at, width = self._layout.at[key], self._layout.fields[key].width
+        return self._totals[at] if width == 1 else self._totals[at : at + width].T
+
+    def memory(self, memory: type[Memory]) -> Sequence[tuple[FloatArray, FloatArray]] | None:
+        """State and tail of each asset's memory; None for a window, which has none of its own."""
+        return None if self._memory is None else self._memory[memory]
+
+
+class Metric(ABC):
+    """One number (or histogram) per asset and window; see CONTRIBUTING for a walk through one.
+
+    A metric names its own ``fields`` and says what each row adds to them; it may read basic ``statistics`` and the
+    events of ``memories`` as well. Windows, merging, lateness, snapshots and the catalogue are written elsewhere, once.
+    """
+
+    name: ClassVar[str]
+    unit: ClassVar[str]
+    version: ClassVar[int] = 1
+    fields: ClassVar[Mapping[str, Field]] = {}
+    statistics: ClassVar[tuple[str, ...]] = ()
+    memories: ClassVar[tuple[type[Memory], ...]] = ()
+    #: Whether the value rests on step durations, so that its coverage of the time matters.
+    timed: ClassVar[bool] = True
+    #: Whether the value is a whole number.
+    count: ClassVar[bool] = False
+
+    def contribute(self, samples: Samples) -> Columns:
+        """What row i adds to each own field: ``(n,)`` with NaN for nothing, or :class:`Binned`, or :class:`At`."""
+        return {}
+
+    @abstractmethod
+    def value(self, totals: Totals, specs: AssetSpecs) -> Reading:
+        """Reading for each of the ``k`` panes."""
+
+    @classmethod
+    def prefix(cls) -> str:
+        """Prefix of the own fields' keys: a changed version starts with empty fields."""
+        return f"{cls.name}@{cls.version}."
+
+
+def statistic_key(name: str) -> str:
+    """Key of a basic statistic in the layout."""
+    return f"{name}@{STATISTICS_VERSION}"
+
+
+def memories(metrics: Sequence[Metric]) -> tuple[type[Memory], ...]:
+    """Memories that the metrics name, each once."""
+    return tuple(dict.fromkeys(memory for metric in metrics for memory in metric.memories))
+
+
+@contextmanager
+def defined_where(
+    checks: Mapping[str, BoolArray], gates: Mapping[str, BoolArray] | None = None
+) -> Iterator[Callable[..., Reading]]:
+    """Build a reading that is null where a check fails, with the first failing check's name as its reason.
+
+    A value that fails only ``gates`` is defined but means little: it is null too, but shown as ``unchecked``.
+    Divisions by what the checks exclude are silent within the block.
+    """
+
+    def defined(value: FloatArray, sigma: FloatArray | None = None) -> Reading:
+        value = np.asarray(value, float)
+        reason = np.full(len(value), "", object)
+        for name, holds in reversed([*checks.items(), *(gates or {}).items()]):
+            reason[~np.broadcast_to(holds, reason.shape)] = name
+        exists = np.ones(len(value), bool)
+        for holds in checks.values():
+            exists &= holds
+        unchecked = np.where(_like(exists, value), value, np.nan) if gates else None
+        null = reason != ""
+        return Reading(
+            value=np.where(_like(null, value), np.nan, value),
+            reason=reason.tolist(),
+            sigma=None if sigma is None else np.where(null, np.nan, sigma),
+            unchecked=unchecked,
+        )
+
+    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
+        yield defined
+
+
+def _like(mask: BoolArray, value: FloatArray) -> BoolArray:
+    return mask if value.ndim == 1 else mask[:, None]

@@ -1,0 +1,55 @@
+"""Load on the cells relative to their capacity."""
+
+import numpy as np
+
+from stream_app.domain.metrics._base import (
+    MAX,
+    AssetSpecs,
+    Columns,
+    Metric,
+    Reading,
+    Samples,
+    Totals,
+    defined_where,
+)
+
+
+class CRateMean(Metric):
+    """Time-weighted mean of |I| over the nominal capacity while charging or discharging [1/h].
+
+    References
+    ----------
+    Jacqué et al. 2022 (C-rate statistics of field storage).
+    """
+
+    name, unit = "c_rate_mean_per_h", "1/h"
+    statistics = ("charge_in_as", "charge_out_as", "charge_s", "discharge_s")
+
+    def value(self, totals: Totals, specs: AssetSpecs) -> Reading:
+        """Null with ``capacity_missing`` or ``no_load``."""
+        loaded_s = totals["charge_s"] + totals["discharge_s"]
+        checks = {"capacity_missing": ~np.isnan(specs.capacity_ah), "no_load": loaded_s > 0}
+        with defined_where(checks) as defined:
+            return defined((totals["charge_in_as"] + totals["charge_out_as"]) / loaded_s / specs.capacity_ah)
+
+
+class CRateMax(Metric):
+    """Largest |I| over the nominal capacity of any row [1/h].
+
+    References
+    ----------
+    Jacqué et al. 2022 (C-rate statistics of field storage).
+    """
+
+    name, unit, timed = "c_rate_max_per_h", "1/h", False
+    fields = {"current_a": MAX}
+
+    def contribute(self, samples: Samples) -> Columns:
+        """|I|."""
+        return {"current_a": np.abs(samples.current_a)}
+
+    def value(self, totals: Totals, specs: AssetSpecs) -> Reading:
+        """Null with ``capacity_missing`` or ``current_missing``."""
+        checks = {"capacity_missing": ~np.isnan(specs.capacity_ah), "current_missing": totals["current_a"] >= 0}
+        with defined_where(checks) as defined:
+            return defined(totals["current_a"] / specs.capacity_ah)

@@ -1,0 +1,35 @@
+"""C-rate figure as the batch service defined it."""
+
+import numpy as np
+
+from stream_app.domain.metrics._base import SUM, AssetSpecs, Columns, Metric, Reading, Samples, Totals, defined_where
+
+
+class CRateV1(Metric):
+    r"""C-rate by API v1's definition [1].
+
+    .. math:: \frac{100}{\sum |\Delta SoC|} \cdot \frac{\sum |I|}{3600 \, C_{nom}}
+
+    Notes
+    -----
+    It is the charge moved per full swing of the SoC over the nominal capacity, so rather a state of health than a rate,
+    for rows one second apart. SoC noise adds to the path, so the value falls as the sampling gets denser. For the load
+    on the cells see ``c_rate_mean_per_h`` and ``c_rate_max_per_h``.
+
+    References
+    ----------
+    API v1 of the batch service.
+    """
+
+    name, unit, timed = "c_rate_v1", "1", False
+    fields = {"current_sum_a": SUM, "path_percent": SUM}
+
+    def contribute(self, samples: Samples) -> Columns:
+        """|I| and the SoC's whole path."""
+        return {"current_sum_a": np.abs(samples.current_a), "path_percent": np.abs(samples.step("soc_percent"))}
+
+    def value(self, totals: Totals, specs: AssetSpecs) -> Reading:
+        """Null with ``capacity_missing`` or ``no_soc_swing``."""
+        checks = {"capacity_missing": ~np.isnan(specs.capacity_ah), "no_soc_swing": totals["path_percent"] > 0}
+        with defined_where(checks) as defined:
+            return defined(100 / totals["path_percent"] * totals["current_sum_a"] / (specs.capacity_ah * 3600))

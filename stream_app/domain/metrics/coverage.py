@@ -1,0 +1,47 @@
+"""How much of the time the rows speak for."""
+
+import numpy as np
+
+from stream_app.domain.metrics._base import AssetSpecs, Metric, Reading, Totals, defined_where
+
+
+class Coverage(Metric):
+    """Share of the window that valid steps cover [1]; the lifetime runs from the first to the last stamp.
+
+    Notes
+    -----
+    A step belongs to the window in which it begins, so the last step of a window may reach into the next one: the share
+    is cut at 1.
+    """
+
+    name, unit, timed = "coverage", "1", False
+    statistics = ("valid_s",)
+
+    def value(self, totals: Totals, specs: AssetSpecs) -> Reading:
+        """Null with ``no_time`` while all rows share one stamp."""
+        with defined_where({"no_time": totals.span_s > 0}) as defined:
+            return defined(np.minimum(totals["valid_s"] / totals.span_s, 1.0))
+
+
+class GapCount(Metric):
+    """Gaps: steps longer than the gap limit, which is the spec's or else three nominal periods [1]."""
+
+    name, unit, timed, count = "gap_count", "1", False, True
+    statistics = ("gaps",)
+
+    def value(self, totals: Totals, specs: AssetSpecs) -> Reading:
+        """Never null."""
+        with defined_where({}) as defined:
+            return defined(totals["gaps"])
+
+
+class GapTime(Metric):
+    """Time in gaps, all of a gap in the window where it begins [s]."""
+
+    name, unit, timed = "gap_s", "s", False
+    statistics = ("gap_s",)
+
+    def value(self, totals: Totals, specs: AssetSpecs) -> Reading:
+        """Never null."""
+        with defined_where({}) as defined:
+            return defined(totals["gap_s"])

@@ -1,0 +1,44 @@
+"""Energy that went in and out."""
+
+from typing import ClassVar
+
+from stream_app.domain.metrics._base import AssetSpecs, Metric, Reading, Totals, defined_where
+
+J_PER_KWH = 3.6e6
+
+
+class _Energy(Metric):
+    unit = "kWh"
+    _of: ClassVar[str]
+
+    def value(self, totals: Totals, specs: AssetSpecs) -> Reading:
+        """Null with ``no_valid_steps`` where no step with a known power has a known duration."""
+        with defined_where({"no_valid_steps": totals["metered_s"] > 0}) as defined:
+            return defined(totals[self._of] / J_PER_KWH)
+
+
+class EnergyIn(_Energy):
+    """Energy charged: sum of P dt over charging steps [kWh].
+
+    Notes
+    -----
+    Left-hold: a reading holds until the next one; gaps count for nothing. Power is the measured column where there is
+    one, else I V. A step charges when its current is above the rest limit (0.005 C; 0 while the capacity is unknown).
+
+    References
+    ----------
+    IEC 62933-2-1; Battery Data Format, charging_energy_wh.
+    """
+
+    name, statistics, _of = "energy_in_kwh", ("energy_in_j", "metered_s"), "energy_in_j"
+
+
+class EnergyOut(_Energy):
+    """Energy discharged: sum of -P dt over discharging steps [kWh]; steps as in ``energy_in_kwh``.
+
+    References
+    ----------
+    IEC 62933-2-1; Battery Data Format, discharging_energy_wh.
+    """
+
+    name, statistics, _of = "energy_out_kwh", ("energy_out_j", "metered_s"), "energy_out_j"

@@ -1,0 +1,128 @@
+"""Smallest, time-weighted mean and largest reading of SoC, voltage, current and power."""
+
+from typing import ClassVar
+
+import numpy as np
+
+from stream_app.domain.metrics._base import (
+    MAX,
+    MIN,
+    SUM,
+    AssetSpecs,
+    Columns,
+    Field,
+    Metric,
+    Reading,
+    Samples,
+    Totals,
+    defined_where,
+)
+
+
+class _Extreme(Metric):
+    timed = False
+    column: ClassVar[str]
+
+    def contribute(self, samples: Samples) -> Columns:
+        """The reading itself."""
+        return {"reading": getattr(samples, self.column)}
+
+    def value(self, totals: Totals, specs: AssetSpecs) -> Reading:
+        """Null with ``no_readings``."""
+        with defined_where({"no_readings": np.isfinite(totals["reading"])}) as defined:
+            return defined(totals["reading"])
+
+
+class _Smallest(_Extreme):
+    fields: ClassVar[dict[str, Field]] = {"reading": MIN}
+
+
+class _Largest(_Extreme):
+    fields: ClassVar[dict[str, Field]] = {"reading": MAX}
+
+
+class _Mean(Metric):
+    fields: ClassVar[dict[str, Field]] = {"reading_s": SUM, "read_s": SUM}
+    column: ClassVar[str]
+
+    def contribute(self, samples: Samples) -> Columns:
+        """Reading x duration, and the duration where there is a reading."""
+        reading = getattr(samples, self.column)
+        return {"reading_s": reading * samples.dt_s, "read_s": np.where(np.isnan(reading), 0.0, samples.dt_s)}
+
+    def value(self, totals: Totals, specs: AssetSpecs) -> Reading:
+        """Null with ``no_valid_steps``."""
+        with defined_where({"no_valid_steps": totals["read_s"] > 0}) as defined:
+            return defined(totals["reading_s"] / totals["read_s"])
+
+
+class SocMin(_Smallest):
+    """Smallest state of charge of any row [%]."""
+
+    name, unit, column = "soc_min_percent", "%", "soc_percent"
+
+
+class SocMean(_Mean):
+    """Time-weighted mean state of charge [%]."""
+
+    name, unit, column = "soc_mean_percent", "%", "soc_percent"
+
+
+class SocMax(_Largest):
+    """Largest state of charge of any row [%]."""
+
+    name, unit, column = "soc_max_percent", "%", "soc_percent"
+
+
+class VoltageMin(_Smallest):
+    """Smallest voltage of any row [V]."""
+
+    name, unit, column = "voltage_min_v", "V", "voltage_v"
+
+
+class VoltageMean(_Mean):
+    """Time-weighted mean voltage [V]."""
+
+    name, unit, column = "voltage_mean_v", "V", "voltage_v"
+
+
+class VoltageMax(_Largest):
+    """Largest voltage of any row [V]."""
+
+    name, unit, column = "voltage_max_v", "V", "voltage_v"
+
+
+class CurrentMin(_Smallest):
+    """Smallest current of any row, the strongest discharge [A]."""
+
+    name, unit, column = "current_min_a", "A", "current_a"
+
+
+class CurrentMean(_Mean):
+    """Time-weighted mean current, > 0 charging [A]."""
+
+    name, unit, column = "current_mean_a", "A", "current_a"
+
+
+class CurrentMax(_Largest):
+    """Largest current of any row, the strongest charge [A]."""
+
+    name, unit, column = "current_max_a", "A", "current_a"
+
+
+class PowerMin(_Smallest):
+    """Smallest power of any row, measured or I V [W]."""
+
+    name, unit, column = "power_min_w", "W", "power_w"
+
+
+class PowerMean(_Mean):
+    """Time-weighted mean power, measured or I V, > 0 charging [W]."""
+
+    name, unit, column = "power_mean_w", "W", "power_w"
+
+
+class PowerMax(_Largest):
+    """Largest power of any row, measured or I V [W]."""
+
+    name, unit, column = "power_max_w", "W", "power_w"

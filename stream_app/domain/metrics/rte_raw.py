@@ -1,0 +1,50 @@
+"""Round-trip efficiency as the plain ratio of energies."""
+
+import numpy as np
+
+from stream_app.domain.metrics._base import AssetSpecs, Metric, Reading, Totals, defined_where
+
+MIN_FULL_CYCLES = 0.5
+MAX_NET_SHARE = 0.02
+
+
+class RteRaw(Metric):
+    """Energy out over energy in [1].
+
+    Notes
+    -----
+    What is still stored at the end counts as lost, so the ratio means something only over many cycles that end where
+    they began: null unless each direction moved half a full cycle (by the nominal capacity; while that is unknown, 50 %
+    of SoC) and the net SoC change is at most 2 % of the SoC moved. ``value_unchecked`` has the ratio all the same.
+
+    References
+    ----------
+    Sum out over sum in over many cycles: US DOE FEMP battery storage evaluation; EIA monthly figures.
+    """
+
+    name, unit = "rte_raw", "1"
+    statistics = (
+        "energy_in_j",
+        "energy_out_j",
+        "charge_in_as",
+        "charge_out_as",
+        "soc_in_percent",
+        "soc_out_percent",
+    )
+
+    def value(self, totals: Totals, specs: AssetSpecs) -> Reading:
+        """Null with ``no_charge``, ``no_discharge``; gated by ``insufficient_throughput`` and ``not_closed``."""
+        checks = {"no_charge": totals["energy_in_j"] > 0, "no_discharge": totals["energy_out_j"] > 0}
+        full_as = specs.capacity_ah * 3600
+        smaller = np.where(
+            np.isnan(full_as),
+            np.minimum(totals["soc_in_percent"], totals["soc_out_percent"]) / 100,
+            np.minimum(totals["charge_in_as"], totals["charge_out_as"]) / full_as,
+        )
+        net = np.abs(totals["soc_in_percent"] - totals["soc_out_percent"])
+        gates = {
+            "insufficient_throughput": smaller >= MIN_FULL_CYCLES,
+            "not_closed": net <= MAX_NET_SHARE * (totals["soc_in_percent"] + totals["soc_out_percent"]),
+        }
+        with defined_where(checks, gates) as defined:
+            return defined(totals["energy_out_j"] / totals["energy_in_j"])

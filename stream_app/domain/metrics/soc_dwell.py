@@ -1,0 +1,42 @@
+"""How long the state of charge dwelt where."""
+
+import numpy as np
+
+from stream_app.domain.metrics._base import (
+    AssetSpecs,
+    Binned,
+    Columns,
+    Metric,
+    Reading,
+    Samples,
+    Totals,
+    defined_where,
+    histogram,
+)
+
+BINS = 10
+BIN_PERCENT = 100 / BINS
+
+
+class SocDwell(Metric):
+    """Time in ten bins of SoC, 0-10 % first [s]; readings outside 0-100 % count in the outer bins.
+
+    References
+    ----------
+    DIN DKE SPEC 99100 and the battery passport's data model (dwell by SoC interval).
+    """
+
+    name, unit = "soc_dwell_s", "s"
+    fields = {"seconds": histogram(BINS)}
+
+    def contribute(self, samples: Samples) -> Columns:
+        """The step's duration, in the bin of its SoC."""
+        soc = samples.soc_percent
+        measured = ~np.isnan(soc)
+        bin_ = np.clip(np.where(measured, soc, 0.0) // BIN_PERCENT, 0, BINS - 1).astype(np.int64)
+        return {"seconds": Binned(bin_, np.where(measured, samples.dt_s, 0.0))}
+
+    def value(self, totals: Totals, specs: AssetSpecs) -> Reading:
+        """Null with ``no_valid_steps``."""
+        with defined_where({"no_valid_steps": totals["seconds"].sum(axis=1) > 0}) as defined:
+            return defined(totals["seconds"])

@@ -1,0 +1,20 @@
+"""How many rows there are."""
+
+from stream_app.domain.metrics._base import AssetSpecs, Metric, Reading, Totals, defined_where
+
+
+class TotalDataPoints(Metric):
+    """Rows applied [1], whatever their quality; rejected and late rows are not among them.
+
+    References
+    ----------
+    API v1 of the batch service.
+    """
+
+    name, unit, timed, count = "total_data_points", "1", False, True
+    statistics = ("rows",)
+
+    def value(self, totals: Totals, specs: AssetSpecs) -> Reading:
+        """Never null."""
+        with defined_where({}) as defined:
+            return defined(totals["rows"])

@@ -1,0 +1,89 @@
+"""Tumbling windows over many assets at once: rows add to the smallest, closed ones fold into the larger.
+
+A level is one window size of every asset. Its open window is a number (start / size) and a vector of totals per asset.
+Items (rows, or closed panes) come sorted by asset and time; each goes to its window, and windows that the asset's time
+has passed are closed. All in row order, so the result is the same bits however the rows were batched.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from stream_app.domain.fields import Layout
+from stream_app.domain.rows import FloatArray, IntArray
+
+#: Number of an open window that no item has opened yet.
+UNOPENED = np.iinfo(np.int64).min
+
+
+@dataclass(frozen=True, slots=True)
+class Closed:
+    """Windows that were closed: asset index ``(c,)``, window number ``(c,)``, totals ``(width, c)``; in time order."""
+
+    asset: IntArray
+    number: IntArray
+    totals: FloatArray
+
+
+@dataclass(frozen=True, slots=True)
+class Open:
+    """The open window of each of ``k`` assets: number ``(k,)``, totals ``(width, k)``."""
+
+    number: IntArray
+    totals: FloatArray
+
+
+def advance(
+    layout: Layout,
+    rows_at: int,
+    open_: Open,
+    *,
+    asset: IntArray,
+    number: IntArray,
+    now: IntArray,
+    add: Callable[[FloatArray, IntArray], None],
+) -> tuple[Closed, Open]:
+    """Add items to their windows and close those before ``now``.
+
+    Parameters
+    ----------
+    layout, rows_at
+        What a window keeps; where the count of rows stands in it (a window without rows is never closed, only left).
+    open_
+        The open windows of ``k`` assets.
+    asset, number
+        Asset index and window number of each item, sorted, shape ``(n,)``.
+    now
+        Number of the window in which each asset's time stands, shape ``(k,)``.
+    add
+        Called with totals ``(width, slots)`` and each item's slot ``(n,)``; adds the items.
+    """
+    k, n = len(now), len(asset)
+    # One slot for each asset's open window, and one more whenever an item is in another window than the one before it.
+    begins = np.ones(n, bool)
+    first = np.ones(n, bool)
+    if n:
+        first[1:] = asset[1:] != asset[:-1]
+        begins[1:] = number[1:] != number[:-1]
+        begins[first] = number[first] != open_.number[asset[first]]
+    slot = asset + np.cumsum(begins)
+    slots = k + int(begins.sum())
+    own = np.arange(k) + np.searchsorted(asset[begins], np.arange(k), side="left")
+    slot_asset = np.empty(slots, np.int64)
+    slot_number = np.empty(slots, np.int64)
+    slot_asset[own], slot_number[own] = np.arange(k), open_.number
+    slot_asset[slot[begins]], slot_number[slot[begins]] = asset[begins], number[begins]
+    totals = layout.empty(slots)
+    totals[:, own] = open_.totals
+    add(totals, slot)
+
+    passed = slot_number < now[slot_asset]
+    done = np.flatnonzero(passed & (totals[rows_at] > 0))
+    closed = Closed(slot_asset[done], slot_number[done], totals[:, done])
+    current = np.flatnonzero(~passed)  # at most one per asset: items never lie beyond now
+    fresh = layout.empty(k)
+    fresh[:, slot_asset[current]] = totals[:, current]
+    return closed, Open(now.copy(), fresh)

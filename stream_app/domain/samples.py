@@ -1,0 +1,185 @@
+"""Settled rows as the metrics see them: columns, durations, and what came just before and after each row."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+
+from stream_app.domain.rows import COLUMNS, BoolArray, FloatArray, IntArray
+from stream_app.domain.segments import ends
+from stream_app.domain.specs import AssetSpecs
+
+if TYPE_CHECKING:
+    from stream_app.domain.memory import Memory
+
+Among = Literal["any", "charging", "discharging"]
+AMONG: tuple[Among, ...] = ("any", "charging", "discharging")
+#: Every column's last value is remembered per asset and kind of row.
+CARRY_WIDTH = len(COLUMNS) * len(AMONG)
+
+
+class Samples:
+    """``n`` rows of ``k`` assets, sorted by asset and then by event time.
+
+    Parameters
+    ----------
+    asset
+        Index of each row's asset among the ``k``, ascending, shape ``(n,)``.
+    starts
+        First row of each asset, shape ``(k,)``.
+    values
+        Readings by column, shape ``(len(COLUMNS), n)``, current > 0 charging; NaN where not measured.
+    following
+        The readings of the asset's next row, same shape; NaN where there is none yet.
+    dt_s
+        How long the reading held, 0 where unknown, shape ``(n,)``.
+    valid
+        Whether it is known, shape ``(n,)``.
+    gap_s
+        Length of the gap that begins with the row, else 0, shape ``(n,)``.
+    specs
+        Specs of the ``k`` assets.
+    carry
+        The last values before these rows, shape ``(k, CARRY_WIDTH)``; replaced by :meth:`next_carry`.
+    """
+
+    def __init__(
+        self,
+        *,
+        asset: IntArray,
+        starts: IntArray,
+        values: FloatArray,
+        following: FloatArray,
+        dt_s: FloatArray,
+        valid: BoolArray,
+        gap_s: FloatArray,
+        specs: AssetSpecs,
+        carry: FloatArray,
+    ) -> None:
+        self.asset, self.starts = asset, starts
+        self._values, self._following = values, following
+        self.dt_s, self.valid, self.gap_s = dt_s, valid, gap_s
+        self.specs = specs
+        self._carry = carry.reshape(len(carry), len(AMONG), len(COLUMNS))
+        self._events: dict[type[Memory], Any] = {}
+
+    def __len__(self) -> int:
+        return len(self.asset)
+
+    def __getitem__(self, column: str) -> FloatArray:
+        """A column by name, one of COLUMNS."""
+        values: FloatArray = self._values[COLUMNS.index(column)]
+        return values
+
+    @cached_property
+    def current_a(self) -> FloatArray:
+        """Pack current [A], > 0 charging."""
+        return self["current_a"]
+
+    @cached_property
+    def voltage_v(self) -> FloatArray:
+        """Pack voltage [V]."""
+        return self["voltage_v"]
+
+    @cached_property
+    def soc_percent(self) -> FloatArray:
+        """State of charge [%]."""
+        return self["soc_percent"]
+
+    @cached_property
+    def power_w(self) -> FloatArray:
+        """Measured power [W] where there is one, else current x voltage; > 0 charging."""
+        measured = self["power_w"]
+        return np.where(np.isnan(measured), self.current_a * self.voltage_v, measured)
+
+    @cached_property
+    def charging(self) -> BoolArray:
+        """Rows with current > 0."""
+        positive: BoolArray = self.current_a > 0
+        return positive
+
+    @cached_property
+    def discharging(self) -> BoolArray:
+        """Rows with current < 0."""
+        return self.current_a < 0
+
+    @cached_property
+    def _flow(self) -> FloatArray:
+        """Current over the rest limit; of a row without current the power decides."""
+        limit_a = self.specs.rest_current_a[self.asset]
+        current_a = self.current_a
+        return np.where(
+            np.isnan(current_a), np.nan_to_num(self.power_w), np.where(np.abs(current_a) > limit_a, current_a, 0)
+        )
+
+    @cached_property
+    def charge_step(self) -> BoolArray:
+        """Valid steps that charge: current above the rest limit."""
+        return self.valid & (self._flow > 0)
+
+    @cached_property
+    def discharge_step(self) -> BoolArray:
+        """Valid steps that discharge."""
+        return self.valid & (self._flow < 0)
+
+    @cached_property
+    def rest_step(self) -> BoolArray:
+        """Valid steps at rest."""
+        resting: BoolArray = self.valid & (self._flow == 0)
+        return resting
+
+    @cached_property
+    def soc_ahead_percent(self) -> FloatArray:
+        """Signed SoC change over the step that begins with the row [%]; NaN where the step is not valid."""
+        ahead = self._following[COLUMNS.index("soc_percent")] - self.soc_percent
+        return np.where(self.valid, ahead, np.nan)
+
+    @cached_property
+    def soc_over_gap_percent(self) -> FloatArray:
+        """Signed SoC change over the gap that begins with the row [%]; 0 where there is no gap."""
+        ahead = self._following[COLUMNS.index("soc_percent")] - self.soc_percent
+        return np.where(self.gap_s > 0, ahead, 0.0)
+
+    def step(self, column: str, among: Among = "any") -> FloatArray:
+        """Difference to the asset's previous row of the same kind, skipping the rows between; NaN where none."""
+        values = self[column]
+        index = self._index(among)
+        out = np.full(len(self), np.nan)
+        if len(index):
+            kept = values[index]
+            owner = self.asset[index]
+            previous = np.append(np.nan, kept[:-1])
+            first = np.append(True, owner[1:] != owner[:-1])
+            previous[first] = self._carry[owner[first], AMONG.index(among), COLUMNS.index(column)]
+            out[index] = kept - previous
+        return out
+
+    def _index(self, among: Among) -> IntArray:
+        if among == "any":
+            return np.arange(len(self))
+        return np.flatnonzero(self.charging if among == "charging" else self.discharging)
+
+    def next_carry(self) -> FloatArray:
+        """The carry after these rows, shape ``(k, CARRY_WIDTH)``."""
+        carry = self._carry.copy()
+        for kind, among in enumerate(AMONG):
+            index = self._index(among)
+            owner = self.asset[index]
+            newest = index[np.append(owner[1:] != owner[:-1], True)] if len(index) else index
+            carry[self.asset[newest], kind] = self._values[:, newest].T
+        return carry.reshape(len(carry), CARRY_WIDTH)
+
+    def set_events(self, memory: type[Memory], events: Any) -> None:
+        """Record what a memory saw in these rows."""
+        self._events[memory] = events
+
+    def events(self, memory: type[Memory]) -> Any:
+        """What a memory saw in these rows; None when it was not shown them (rows that still wait)."""
+        return self._events.get(memory)
+
+    @property
+    def stops(self) -> IntArray:
+        """Row after each asset's last one, shape ``(k,)``."""
+        return ends(self.starts, len(self))

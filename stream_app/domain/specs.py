@@ -1,0 +1,73 @@
+"""Specs of many assets as arrays: what reading the rows and the totals needs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from schemas.asset import AssetSpec
+from stream_app.domain.rows import FloatArray, IntArray
+
+#: Share of the nominal capacity below which a current is rest: above the offset of a real shunt.
+REST_C_RATE_PER_H = 0.005
+
+_FIELDS = ("capacity_ah", "energy_kwh", "sign", "soc_factor", "period_s", "max_gap_s")
+
+
+def _row(spec: AssetSpec) -> tuple[float, ...]:
+    """One asset's numbers, in the order of ``_FIELDS``; NaN where the spec is silent."""
+
+    def number(value: float | None) -> float:
+        return np.nan if value is None else value
+
+    return (
+        number(spec.nominal_capacity_ah),
+        number(spec.nominal_energy_kwh),
+        1.0 if spec.current_sign == "charge_positive" else -1.0,
+        1.0 if spec.soc_scale == "percent" else 100.0,
+        number(spec.sampling_period_s),
+        number(spec.max_gap_s),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class AssetSpecs:
+    """Specs of ``k`` assets, each array of shape ``(k,)``; NaN where a spec is silent."""
+
+    capacity_ah: FloatArray
+    energy_kwh: FloatArray
+    sign: FloatArray
+    soc_factor: FloatArray
+    period_s: FloatArray
+    max_gap_s: FloatArray
+
+    @classmethod
+    def of(cls, *specs: AssetSpec) -> AssetSpecs:
+        """Arrays of the given specs."""
+        return cls(*np.array([_row(spec) for spec in specs]).reshape(-1, len(_FIELDS)).T.copy())
+
+    def take(self, index: IntArray) -> AssetSpecs:
+        """Specs of some of the assets."""
+        return AssetSpecs(*(getattr(self, name)[index] for name in _FIELDS))
+
+    @classmethod
+    def concatenated(cls, parts: list[AssetSpecs]) -> AssetSpecs:
+        """Specs of all parts, in order."""
+        return cls(*(np.concatenate([getattr(part, name) for part in parts]) for name in _FIELDS))
+
+    def put(self, code: int, spec: AssetSpec) -> None:
+        """Replace one asset's spec."""
+        for name, value in zip(_FIELDS, _row(spec), strict=True):
+            getattr(self, name)[code] = value
+
+    def resized(self, count: int) -> AssetSpecs:
+        """Room for ``count`` assets; new ones have the default spec."""
+        new = AssetSpecs.of(AssetSpec())
+        grown = np.zeros(count - len(self.sign), np.int64)
+        return AssetSpecs(*(np.append(getattr(self, name), getattr(new, name)[grown]) for name in _FIELDS))
+
+    @property
+    def rest_current_a(self) -> FloatArray:
+        """Current up to which an asset counts as resting; 0 while its capacity is unknown."""
+        return np.nan_to_num(self.capacity_ah) * REST_C_RATE_PER_H

@@ -1,0 +1,46 @@
+"""Basic statistics that many metrics read: kept once per pane, whatever number of metrics uses them.
+
+All are sums (or a minimum) over rows, so panes merge exactly. Steps are left-hold: a row's reading times its duration.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+
+from stream_app.domain.fields import MIN, SUM, Field
+from stream_app.domain.rows import FloatArray
+from stream_app.domain.samples import Samples
+
+VERSION = 1
+
+
+def _in(mask: str, column: Callable[[Samples], FloatArray]) -> Callable[[Samples], FloatArray]:
+    return lambda s: np.where(getattr(s, mask), column(s), 0.0)
+
+
+def _soc_resolution(s: Samples) -> FloatArray:
+    step = np.abs(s.step("soc_percent"))
+    return np.where(step > 0, step, np.inf)
+
+
+#: Name: (how panes merge, what each row adds). Units are in the names; in = while charging, out = while discharging.
+STATISTICS: dict[str, tuple[Field, Callable[[Samples], FloatArray]]] = {
+    "rows": (SUM, lambda s: np.ones(len(s))),
+    "valid_s": (SUM, lambda s: s.dt_s),
+    "gap_s": (SUM, lambda s: s.gap_s),
+    "gaps": (SUM, lambda s: (s.gap_s > 0).astype(float)),
+    "charge_s": (SUM, _in("charge_step", lambda s: s.dt_s)),
+    "discharge_s": (SUM, _in("discharge_step", lambda s: s.dt_s)),
+    "rest_s": (SUM, _in("rest_step", lambda s: s.dt_s)),
+    "charge_in_as": (SUM, _in("charge_step", lambda s: s.current_a * s.dt_s)),
+    "charge_out_as": (SUM, _in("discharge_step", lambda s: -s.current_a * s.dt_s)),
+    "energy_in_j": (SUM, _in("charge_step", lambda s: s.power_w * s.dt_s)),
+    "energy_out_j": (SUM, _in("discharge_step", lambda s: -s.power_w * s.dt_s)),
+    "soc_in_percent": (SUM, _in("charge_step", lambda s: s.soc_ahead_percent)),
+    "soc_out_percent": (SUM, _in("discharge_step", lambda s: -s.soc_ahead_percent)),
+    "metered_s": (SUM, lambda s: np.where(np.isnan(s.power_w), 0.0, s.dt_s)),
+    "current_s": (SUM, lambda s: np.where(np.isnan(s.current_a), 0.0, s.dt_s)),
+    "soc_resolution_percent": (MIN, _soc_resolution),
+}

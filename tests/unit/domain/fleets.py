@@ -1,0 +1,81 @@
+"""Fleets for tests: rows in, state and readings out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+
+from schemas.asset import AssetSpec
+from stream_app.domain import ingestion, windows
+from stream_app.domain.catalogue import Catalogue
+from stream_app.domain.rows import Rows
+from stream_app.domain.snapshot import Snapshots
+from stream_app.domain.state import Fleet
+from stream_app.domain.windows import Readings, Windows
+
+CATALOGUE = Catalogue()
+SIZES_S = (60, 900, 3600, 86400)
+START_US = 1_649_808_000_000_000  # 2022-04-13T00:00:00Z
+
+_COLUMNS = {"current": "current_a", "voltage": "voltage_v", "soc": "soc_percent", "power": "power_w"}
+
+
+def a_fleet(specs: dict[str, AssetSpec] | None = None, sizes_s: tuple[int, ...] = SIZES_S) -> Fleet:
+    fleet = Fleet(CATALOGUE, sizes_s)
+    for asset_id, spec in (specs or {}).items():
+        fleet.set_spec(fleet.code(asset_id), spec)
+    return fleet
+
+
+def as_rows(fleet: Fleet, rows: Sequence[dict[str, Any]]) -> Rows:
+    """Rows with asset, time_us, offset and readings (None: not measured), in arrival order."""
+
+    def column(name: str) -> np.ndarray:
+        return np.array([np.nan if row.get(name) is None else row[name] for row in rows], float)
+
+    return Rows(
+        asset=np.array([fleet.code(row["asset"]) for row in rows], np.int64),
+        offset=np.array([row["offset"] for row in rows], np.int64),
+        time_us=np.array([row["time_us"] for row in rows], np.int64),
+        columns={own: column(name) for name, own in _COLUMNS.items()},
+    )
+
+
+def fed(fleet: Fleet, rows: Sequence[dict[str, Any]], cuts: Iterable[int] = ()) -> list[Windows]:
+    """Apply rows in batches that end at the cuts; returns the windows that were closed."""
+    closed: list[Windows] = []
+    edges = [0, *sorted(cuts), len(rows)]
+    for low, high in pairwise(edges):
+        if low < high:
+            closed += ingestion.apply(fleet, as_rows(fleet, rows[low:high])).closed
+    return closed
+
+
+def all_bytes(fleet: Fleet, closed: list[Windows]) -> tuple[dict[str, bytes], dict[tuple[str, int, int], bytes]]:
+    """Everything that must not depend on the batching: states by asset, closed windows by asset, size and start."""
+    snapshots = Snapshots(fleet)
+    together = windows.concatenated(fleet, closed)
+    names = [fleet.ids[code] for code in together.code.tolist()]
+    keys = list(zip(names, together.size_us.tolist(), together.start_us.tolist(), strict=True))
+    assert len(set(keys)) == len(keys), "a window was closed twice"
+    return (
+        {asset_id: snapshots.dump(code) for asset_id, code in fleet.codes.items()},
+        {key: snapshots.dump_window(together, i) for i, key in enumerate(keys)},
+    )
+
+
+def lifetime(fleet: Fleet, asset_id: str = "a") -> dict[str, Any]:
+    """Lifetime readings of one asset: value by metric, None where undefined."""
+    life, _ = windows.current(fleet, np.array([fleet.code(asset_id)]))
+    return values(windows.read(fleet, life, closed=False), 0)
+
+
+def values(readings: Readings, i: int) -> dict[str, Any]:
+    """Value by metric of one window, None where undefined."""
+    return {
+        name: None if reading.reason[i] else np.asarray(reading.value[i]).tolist()
+        for name, reading in readings.by_metric.items()
+    }

@@ -1,0 +1,176 @@
+"""Laws that hold for every metric of the catalogue, and so for a new one before its author writes a test."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from schemas.asset import AssetSpec
+from stream_app.domain import ingestion, windows
+from stream_app.domain.metrics import REGISTRY
+from stream_app.domain.snapshot import Snapshots
+from tests.oracle import Expected, Nameplate, expected
+from tests.unit.domain.fleets import CATALOGUE, SIZES_S, START_US, a_fleet, all_bytes, fed, values
+
+SPECS = {"a": AssetSpec(nominal_capacity_ah=10), "b": AssetSpec(), "c": AssetSpec(sampling_period_s=2, max_gap_s=100)}
+
+
+@st.composite
+def telemetry(draw: st.DrawFn, max_rows: int = 120) -> list[dict[str, Any]]:
+    """Rows of three assets: steady, repeated, skipping and backward stamps, walking SoC, missing readings."""
+    rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
+    steps_s = rng.choice([0, 0, 1, 1, 1, 2, 5, 30, 400, 4000, -3], size=max_rows, p=_odds(rng))
+    clock = dict.fromkeys(SPECS, START_US)
+    soc = dict.fromkeys(SPECS, 50.0)
+    rows = []
+    for i in range(draw(st.integers(1, max_rows))):
+        asset = str(rng.choice(list(SPECS)))
+        clock[asset] += int(steps_s[i]) * 1_000_000
+        soc[asset] = float(np.clip(soc[asset] + rng.choice([-9, -3, -0.4, 0, 0.4, 3, 9]), 0, 100))
+        row = {
+            "asset": asset,
+            "offset": 10 + i,
+            "time_us": clock[asset],
+            "current": float(rng.choice([-20, -5, -0.01, 0, 0.02, 5, 20])),
+            "voltage": float(np.round(rng.uniform(800, 900), 1)),
+            "soc": round(soc[asset], 1),
+            "power": None,
+        }
+        for name in ("current", "voltage", "soc"):
+            if rng.random() < 0.04:
+                row[name] = None
+        if rng.random() < 0.1:
+            row["power"] = float(rng.normal(0, 5000))
+        rows.append(row)
+        clock[asset] = max(clock[asset], START_US)
+    return rows
+
+
+def _odds(rng: np.random.Generator) -> np.ndarray:
+    odds = rng.dirichlet(np.full(11, 0.5))
+    return np.asarray(odds / odds.sum())
+
+
+@settings(max_examples=60, deadline=None)
+@given(rows=telemetry(), data=st.data())
+def test_batching_changes_no_bit(rows: list[dict[str, Any]], data: st.DataObject) -> None:
+    """One batch, row by row, and random cuts lead to the same bytes of state and of every closed window."""
+    whole = a_fleet(SPECS)
+    one = all_bytes(whole, fed(whole, rows))
+    single = a_fleet(SPECS)
+    assert all_bytes(single, fed(single, rows, range(len(rows)))) == one
+    cut = a_fleet(SPECS)
+    cuts = data.draw(st.lists(st.integers(0, len(rows)), max_size=8))
+    assert all_bytes(cut, fed(cut, rows, cuts)) == one
+
+
+@settings(max_examples=40, deadline=None)
+@given(rows=telemetry(), cut=st.integers(0, 120))
+def test_a_restart_changes_no_bit(rows: list[dict[str, Any]], cut: int) -> None:
+    """State that was written and read back goes on as if nothing had happened."""
+    whole = a_fleet(SPECS)
+    before = fed(whole, rows[:cut])
+    stored = all_bytes(whole, [])[0]
+    back = a_fleet()
+    for asset_id, value in stored.items():
+        Snapshots(back).load(asset_id, value, {})
+    assert all_bytes(back, [])[0] == stored
+    after = fed(back, rows[cut:])
+    straight = a_fleet(SPECS)
+    closed = fed(straight, rows)
+    assert all_bytes(back, after)[0] == all_bytes(straight, [])[0]
+    assert all_bytes(whole, before)[1] | all_bytes(back, after)[1] == all_bytes(straight, closed)[1]
+
+
+@settings(max_examples=60, deadline=None)
+@given(rows=telemetry(), again=st.integers(0, 120))
+def test_rows_applied_before_are_skipped(rows: list[dict[str, Any]], again: int) -> None:
+    """Rows whose offset the state includes change nothing when they come again."""
+    fleet = a_fleet(SPECS)
+    fed(fleet, rows)
+    state = all_bytes(fleet, [])[0]
+    assert not fed(fleet, rows[:again])
+    assert all_bytes(fleet, [])[0] == state
+
+
+@settings(max_examples=100, deadline=None)
+@given(rows=telemetry(), ended=st.booleans())
+def test_every_metric_equals_the_plain_computation(rows: list[dict[str, Any]], ended: bool) -> None:
+    """Lifetime, closed and open windows of every metric equal pandas and loops within 1e-12 of their terms."""
+    fleet = a_fleet(SPECS)
+    closed = fed(fleet, rows)
+    for asset_id in sorted({row["asset"] for row in rows}):
+        spec, code = SPECS[asset_id], fleet.code(asset_id)
+        own_closed = list(closed)
+        if ended:
+            own_closed += ingestion.finish(fleet, code, 10_000)
+        plate = Nameplate(spec.nominal_capacity_ah, spec.sampling_period_s, spec.max_gap_s)
+        truth = expected([row for row in rows if row["asset"] == asset_id], plate, ended=ended)
+        life, open_ = windows.current(fleet, np.array([code]))
+        span_s = (truth.last_us - int(truth.frame.stamp_us.iloc[0])) / 1e6
+        _compare(values(windows.read(fleet, life, closed=False), 0), truth.metrics(truth.frame, span_s, life=True))
+        assert int(fleet.ints[code, 3]) == truth.late
+        _compare_windows(fleet, windows.concatenated(fleet, own_closed), truth, code, closed=True)
+        _compare_windows(fleet, open_, truth, code, closed=False)
+        seen = {
+            (int(size), int(start))
+            for part in (*own_closed, open_)
+            for c, size, start in zip(part.code, part.size_us, part.start_us, strict=True)
+            if c == code
+        }
+        due = {(size * 1_000_000, start) for size in SIZES_S for start in truth.starts(size * 1_000_000)}
+        assert seen == due if ended else seen <= due
+
+
+def _compare_windows(fleet: Any, part: windows.Windows, truth: Expected, code: int, *, closed: bool) -> None:
+    readings = windows.read(fleet, part, closed=closed)
+    for i in np.flatnonzero(part.code == code).tolist():
+        size_us, start_us = int(part.size_us[i]), int(part.start_us[i])
+        span_us = size_us if closed else min(truth.last_us, start_us + size_us) - start_us
+        _compare(values(readings, i), truth.metrics(truth.window(size_us, start_us), span_us / 1e6, life=False))
+
+
+def _compare(got: dict[str, Any], due: dict[str, Any]) -> None:
+    assert got.keys() == due.keys() == REGISTRY.keys()
+    for name, value in got.items():
+        want = due[name]
+        assert (value is None) == (want is None), f"{name}: {value} is not {want}"
+        if value is not None:
+            scale = 1e-9 if name.endswith(("_kwh", "_ah")) else 1e-3  # sums of terms that may cancel
+            assert np.asarray(value) == pytest.approx(np.asarray(want), rel=1e-12, abs=1e-12 * scale), name
+
+
+@pytest.mark.parametrize("name", REGISTRY)
+def test_metric_is_presentable(name: str) -> None:
+    """A metric is named as its registry says, has a unit, a reference, and one line that tells what it is."""
+    metric = REGISTRY[name]
+    assert metric.name == name
+    assert metric.unit
+    text = type(metric).__doc__ or ""
+    assert "[" in text.split("\n\n")[0]
+    assert f"[{_unit_sign(metric.unit)}]" in text.split("\n\n")[0]
+
+
+def _unit_sign(unit: str) -> str:
+    return unit
+
+
+def test_nothing_is_nan() -> None:
+    """An undefined reading has a reason, a defined one is finite."""
+    fleet = a_fleet(SPECS)
+    row = {"asset": "a", "offset": 1, "time_us": START_US, "current": None, "voltage": None, "soc": None}
+    fed(fleet, [row])
+    life, _ = windows.current(fleet, np.array([fleet.code("a")]))
+    for name, reading in windows.read(fleet, life, closed=False).by_metric.items():
+        value = np.asarray(reading.value[0]).ravel()
+        assert all(math.isfinite(v) for v in value) != bool(reading.reason[0]), name
+
+
+def test_catalogue_covers_the_registry() -> None:
+    """The catalogue computes every registered metric."""
+    assert [metric.name for metric in CATALOGUE.metrics] == list(REGISTRY)
