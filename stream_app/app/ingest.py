@@ -1,0 +1,257 @@
+"""The command side: fetches in, checkpoints out. No I/O: what is to be written is handed over as bytes.
+
+The order of a checkpoint, and what makes it safe, is described at :class:`stream_app.app.ports.Checkpoint`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+import orjson
+
+from schemas.rejected import HEADER_PREFIX, RejectedRow
+from stream_app.app.batch import Fetch, Reject
+from stream_app.app.hot_partition import HotPartition
+from stream_app.app.ports import MARKER_KEY, Checkpoint, DeadLetter, Decoder, Entry, Tables
+from stream_app.app.present import Presenter, window_key, window_prefix, windows_prefix
+from stream_app.domain import windows as views
+from stream_app.domain.catalogue import Catalogue
+from stream_app.domain.snapshot import Marker
+from stream_app.domain.windows import Windows
+
+
+@dataclass(frozen=True, slots=True)
+class Retention:
+    """Windows of an asset that the tables keep: how many closed ones per size [s], and of sizes not named."""
+
+    keep: Mapping[int, int]
+    default: int
+
+    def of(self, size_s: int) -> int:
+        """Closed windows of a size to keep."""
+        return self.keep.get(size_s, self.default)
+
+
+@dataclass(frozen=True, slots=True)
+class Applied:
+    """The fetch is in the hot state."""
+
+    rows: int
+    rejected: int
+
+
+@dataclass(frozen=True, slots=True)
+class AlreadyApplied:
+    """All of the fetch was applied before."""
+
+
+@dataclass(frozen=True, slots=True)
+class Gap:
+    """Messages before the fetch are missing: seek back to ``position``. The hot state was dropped."""
+
+    position: int
+
+
+@dataclass(slots=True)
+class _Open:
+    """A hot partition, and what its next checkpoint writes beside the state."""
+
+    hot: HotPartition
+    written: int | None
+    dead_letters: list[DeadLetter] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class _Taken:
+    """What a checkpoint that is being written includes."""
+
+    checkpoint: Checkpoint
+    dirty: frozenset[int]
+    forgotten: frozenset[str]
+    closed: int
+    dead_letters: int
+
+
+class Ingest:
+    """Applies fetches to hot state per partition and turns what changed into checkpoints.
+
+    Parameters
+    ----------
+    decoder
+        Turns messages into columns.
+    tables
+        State as of the last checkpoints; hot state starts from it.
+    catalogue, presenter
+        The metrics, and how they are published.
+    window_sizes_s
+        Default window sizes [s], ascending.
+    retention
+        Closed windows to keep.
+    """
+
+    def __init__(
+        self,
+        *,
+        decoder: Decoder,
+        tables: Tables,
+        catalogue: Catalogue,
+        presenter: Presenter,
+        window_sizes_s: tuple[int, ...],
+        retention: Retention,
+    ) -> None:
+        self._decoder, self._tables = decoder, tables
+        self._catalogue, self._presenter = catalogue, presenter
+        self._sizes_s, self._retention = window_sizes_s, retention
+        self._open: dict[int, _Open] = {}
+        self._taken: dict[int, _Taken] = {}
+
+    def drop(self) -> None:
+        """Forget all hot state: start again from the tables."""
+        self._open.clear()
+        self._taken.clear()
+
+    def release(self, partition: int) -> None:
+        """Forget one partition's hot state."""
+        self._open.pop(partition, None)
+        self._taken.pop(partition, None)
+
+    def position(self, partition: int) -> int | None:
+        """Next source offset to apply; None while nothing of the partition was ever applied."""
+        open_ = self._open.get(partition)
+        if open_ is not None:
+            return open_.hot.position
+        marker = self._tables.asset(partition, MARKER_KEY)
+        return None if marker is None else Marker.load(marker).position
+
+    def apply(self, fetch: Fetch) -> Applied | AlreadyApplied | Gap:
+        """Apply a fetch.
+
+        Positions move contiguously: a fetch that begins above the position is a gap and never applied. If anything is
+        raised the partition's hot state is gone, as its rows may be half applied: seek back to :meth:`position`.
+        """
+        open_ = self._open.get(fetch.partition)
+        if open_ is None:
+            hot = HotPartition(fetch.partition, self._catalogue, self._sizes_s, self._tables)
+            open_ = self._open[fetch.partition] = _Open(hot, hot.position)
+        hot = open_.hot
+        if hot.position is None:
+            hot.position = fetch.start
+        if fetch.start > hot.position:
+            self.release(fetch.partition)
+            position = self.position(fetch.partition)
+            return Gap(hot.position if position is None else position)
+        if fetch.end <= hot.position:
+            return AlreadyApplied()
+        try:
+            batch = self._decoder.decode(fetch)
+            known = hot.position
+            rejects = [r for r in [*batch.rejects, *hot.apply(batch)] if fetch.offsets[r.message] >= known]
+        except Exception:
+            self.release(fetch.partition)
+            raise
+        hot.position = fetch.end
+        open_.dead_letters += [_dead_letter(fetch, reject) for reject in rejects]
+        return Applied(len(batch), _rejected_rows(rejects))
+
+    def checkpoint(self, partition: int) -> Checkpoint | None:
+        """Collect what changed since the last written checkpoint; None if nothing did.
+
+        Until :meth:`written` confirms it, the next call includes it all again.
+        """
+        self._taken.pop(partition, None)
+        open_ = self._open.get(partition)
+        if open_ is None or open_.hot.position is None or open_.hot.position == open_.written:
+            return None
+        hot, position = open_.hot, open_.hot.position
+        codes = np.array(sorted(hot.dirty), np.int64)
+        closed = views.concatenated(hot.fleet, hot.closed)
+        updates = []
+        if len(closed):
+            readings = views.read(hot.fleet, closed, closed=True)
+            updates += list(self._presenter.updates(hot.fleet, readings, closed=True))
+        updates += list(self._presenter.current(hot.fleet, codes))
+        gone: list[Entry] = [(asset_id.encode(), None) for asset_id in sorted(hot.forgotten)]
+        states: list[Entry] = [(hot.fleet.ids[code].encode(), hot.snapshots.dump(code)) for code in codes.tolist()]
+        marker: Entry = (MARKER_KEY, Marker(position, hot.layouts).dump())
+        checkpoint = Checkpoint(
+            partition=partition,
+            position=position,
+            updates=[(asset_id.encode(), orjson.dumps(update)) for asset_id, update in updates],
+            dead_letters=tuple(open_.dead_letters),
+            windows=self._window_entries(partition, hot, closed),
+            assets=[*gone, *states, marker],
+        )
+        self._taken[partition] = _Taken(
+            checkpoint, frozenset(hot.dirty), frozenset(hot.forgotten), len(hot.closed), len(open_.dead_letters)
+        )
+        return checkpoint
+
+    def written(self, checkpoint: Checkpoint) -> None:
+        """Confirm a checkpoint: it is in Kafka and in the tables. Nothing may have been applied since it was taken."""
+        taken = self._taken.pop(checkpoint.partition, None)
+        open_ = self._open.get(checkpoint.partition)
+        if open_ is None or taken is None or taken.checkpoint is not checkpoint:
+            return  # the hot state was dropped meanwhile: it starts from the tables, which have this checkpoint
+        hot = open_.hot
+        hot.dirty -= taken.dirty
+        hot.forgotten -= taken.forgotten
+        del hot.closed[: taken.closed]
+        del open_.dead_letters[: taken.dead_letters]
+        open_.written = checkpoint.position
+
+    def _window_entries(self, partition: int, hot: HotPartition, closed: Windows) -> list[Entry]:
+        """Closed windows to put, and the ones that they push out of retention."""
+        entries: list[Entry] = []
+        kept: dict[tuple[str, int], list[bytes]] = {}
+        surplus: set[bytes] = set()
+        stored: set[bytes] = set()
+        for i, (code, size_us, start_us) in enumerate(
+            zip(closed.code.tolist(), closed.size_us.tolist(), closed.start_us.tolist(), strict=True)
+        ):
+            asset_id = hot.fleet.ids[code]
+            if asset_id not in hot.forgotten:
+                key = window_key(asset_id, size_us, start_us)
+                entries.append((key, hot.snapshots.dump_window(closed, i)))
+                kept.setdefault((asset_id, size_us // 1_000_000), []).append(key)
+        for (asset_id, size_s), new in kept.items():
+            old = self._tables.windows(partition, window_prefix(asset_id, size_s))
+            keys = sorted({*old, *new})
+            surplus.update(keys[: -self._retention.of(size_s)])
+            stored.update(old)
+        entries = [entry for entry in entries if entry[0] not in surplus]
+        entries += [(key, None) for key in sorted(surplus & stored)]
+        for asset_id in sorted(hot.forgotten):
+            entries += [(key, None) for key in self._tables.windows(partition, windows_prefix(asset_id))]
+        return entries
+
+
+def _rejected_rows(rejects: list[Reject]) -> int:
+    return sum(1 if reject.rows is None else len(reject.rows) for reject in rejects)
+
+
+def _positions(rows: tuple[int, ...]) -> str:
+    """Positions in ascending order as short text, such as ``3,17-20``."""
+    parts: list[list[int]] = []
+    for row in rows:
+        if parts and row == parts[-1][-1] + 1:
+            parts[-1] = [parts[-1][0], row]
+        else:
+            parts.append([row])
+    return ",".join("-".join(map(str, part)) for part in parts)
+
+
+def _dead_letter(fetch: Fetch, reject: Reject) -> DeadLetter:
+    i = reject.message
+    about = RejectedRow(
+        code=reject.code,
+        message=reject.reason,
+        topic=fetch.topic,
+        partition=fetch.partition,
+        offset=fetch.offsets[i],
+        row=None if reject.rows is None else _positions(reject.rows),
+        timestamp=fetch.timestamps_ms[i],
+    )
+    headers = [(HEADER_PREFIX + name, str(value).encode()) for name, value in about if value is not None]
+    return DeadLetter(fetch.keys[i], fetch.values[i], [*fetch.headers[i], *headers])

@@ -1,0 +1,245 @@
+"""In-memory ports: what tests use instead of mocks."""
+
+from __future__ import annotations
+
+import asyncio
+import zlib
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, BinaryIO
+
+from schemas.asset import AssetSpec
+from schemas.control import CONTROL, EndOfUpload
+from schemas.metrics import MetricsUpdate, MetricValue, Window
+from stream_app.app.errors import InvalidError, UnavailableError
+from stream_app.app.ports import MARKER_KEY, PeerAnswer, RowMessage, WorkerPhase, WorkerStatus
+from stream_app.app.present import AssetSummary, Presenter
+from stream_app.domain.snapshot import Marker
+
+#: Any value but murmur2 will do: what matters is that log and cluster agree.
+PARTITIONS = 4
+
+
+def partition_of(key: bytes) -> int:
+    """Stand-in for murmur2."""
+    return zlib.crc32(key) % PARTITIONS
+
+
+class FakePresenter(Presenter):
+    """Reads what :class:`FakeTables` holds: values are indexes into its summaries."""
+
+    def __init__(self) -> None:
+        self.summaries: list[AssetSummary] = []
+        self.stored: list[list[MetricsUpdate]] = []
+
+    def add(self, summary: AssetSummary, updates: Sequence[MetricsUpdate]) -> bytes:
+        self.summaries.append(summary)
+        self.stored.append(list(updates))
+        return str(len(self.summaries) - 1).encode()
+
+    def summary(self, asset_id: str, value: bytes) -> AssetSummary:
+        summary = self.summaries[int(value)]
+        assert summary.asset_id == asset_id
+        return summary
+
+    def asset(self, asset_id: str, value: bytes) -> list[MetricsUpdate]:
+        assert self.summaries[int(value)].asset_id == asset_id
+        return self.stored[int(value)]
+
+    def window(self, key: bytes, value: bytes) -> MetricsUpdate:
+        asset_id, _, start = key.decode().split("\x00")
+        return an_update(asset_id, size=value.decode(), start=str(int(start)), final=True)
+
+    def window_prefix(self, asset_id: str, size_s: int) -> bytes:
+        return f"{asset_id}\x00{size_s:010d}\x00".encode()
+
+    def to_json(self, update: MetricsUpdate) -> bytes:
+        return update.model_dump_json().encode()
+
+    def catalogue(self) -> list[dict[str, object]]:
+        return [{"name": "rte_v1", "unit": "1", "version": 1, "description": "Efficiency", "reference": None}]
+
+
+def an_update(asset_id: str, *, size: str, start: str = "2022", final: bool = False, seq: int = 7) -> MetricsUpdate:
+    """Build an update with the metrics that a task answers."""
+    metrics = {
+        "rte_v1": MetricValue(value=0.93, unit="1"),
+        "c_rate_v1": MetricValue(value=None, unit="1", reason="no_soc_swing"),
+        "total_data_points": MetricValue(value=5, unit="1"),
+    }
+    end = None if size == "lifetime" else "2023"
+    window = Window(size=size, start=start, end=end)
+    return MetricsUpdate(asset_id=asset_id, window=window, seq=seq, final=final, metrics=metrics)
+
+
+@dataclass
+class FakeTables:
+    """Tables of one worker."""
+
+    owned: set[int] = field(default_factory=lambda: set(range(PARTITIONS)))
+    presenter: FakePresenter = field(default_factory=FakePresenter)
+    assets: dict[int, dict[bytes, bytes]] = field(default_factory=lambda: {p: {} for p in range(PARTITIONS)})
+    closed: dict[int, dict[bytes, bytes]] = field(default_factory=lambda: {p: {} for p in range(PARTITIONS)})
+
+    def put(
+        self,
+        asset_id: str,
+        *,
+        partition: int | None = None,
+        rows: int = 5,
+        seq: int = 7,
+        spec: AssetSpec | None = None,
+        ended: EndOfUpload | None = None,
+        ended_timestamp_ms: int | None = None,
+        sizes: Sequence[str] = ("1m",),
+    ) -> int:
+        """Store an asset; returns its partition."""
+        partition = partition_of(asset_id.encode()) if partition is None else partition
+        summary = AssetSummary(
+            asset_id=asset_id,
+            seq=seq,
+            rows=rows,
+            rows_rejected=0,
+            first_time="2022-04-13T00:00:00Z" if rows else None,
+            last_time="2022-04-13T00:00:08Z" if rows else None,
+            spec=spec or AssetSpec(),
+            ended=ended,
+            ended_timestamp_ms=ended_timestamp_ms,
+        )
+        updates = [an_update(asset_id, size=size, seq=seq) for size in ("lifetime", *sizes)] if rows else []
+        self.assets[partition][asset_id.encode()] = self.presenter.add(summary, updates)
+        return partition
+
+    def close_window(self, asset_id: str, size: str, size_s: int, start_us: int) -> None:
+        """Store a closed window on the partition of its asset."""
+        partition = next(p for p, assets in self.assets.items() if asset_id.encode() in assets)
+        key = self.presenter.window_prefix(asset_id, size_s) + f"{start_us:020d}".encode()
+        self.closed[partition][key] = size.encode()
+
+    def forget(self, asset_id: str) -> None:
+        """Drop an asset."""
+        for assets in self.assets.values():
+            assets.pop(asset_id.encode(), None)
+
+    def reach(self, partition: int, position: int) -> None:
+        """Write the marker."""
+        self.assets[partition][MARKER_KEY] = Marker(position, {}).dump()
+
+    def partitions(self) -> Iterable[int]:
+        return sorted(self.owned)
+
+    def asset(self, partition: int, key: bytes) -> bytes | None:
+        assert partition in self.owned
+        return self.assets[partition].get(key)
+
+    def asset_keys(self, partition: int) -> Iterable[bytes]:
+        return (key for key in self.assets[partition] if key != MARKER_KEY)
+
+    def windows(self, partition: int, prefix: bytes) -> Mapping[bytes, bytes]:
+        return {k: v for k, v in sorted(self.closed[partition].items()) if k.startswith(prefix)}
+
+
+class FakeLog:
+    """The measurements topic, in a list per partition.
+
+    ``fail_at`` lists the appends (counted from 0) that the broker refuses; ``appended`` is set by each that it takes.
+    """
+
+    def __init__(self) -> None:
+        self.partitions: list[list[tuple[bytes, bytes]]] = [[] for _ in range(PARTITIONS)]
+        self.fail_at: set[int] = set()
+        self.appends = 0
+        self.appended = asyncio.Event()
+
+    async def append(self, key: bytes, values: Iterable[bytes], partition: int | None = None) -> tuple[int, int]:
+        self.appends += 1
+        if self.appends - 1 in self.fail_at:
+            raise UnavailableError("broker_unavailable", "the broker does not answer")
+        partition = self.partition_of(key) if partition is None else partition
+        self.partitions[partition].extend((key, value) for value in values)
+        self.appended.set()
+        return partition, len(self.partitions[partition]) - 1
+
+    async def end_offset(self, partition: int) -> int:
+        return len(self.partitions[partition])
+
+    def partition_of(self, key: bytes) -> int:
+        return partition_of(key)
+
+    def values(self, key: str) -> list[bytes]:
+        """Everything appended with a key, in order."""
+        return [value for partition in self.partitions for k, value in partition if k == key.encode()]
+
+    def controls(self, key: str) -> list[Any]:
+        """Return the control records of a key."""
+        return [CONTROL.validate_json(value) for value in self.values(key) if b'"control"' in value]
+
+    def keys(self) -> set[str]:
+        """Return all keys."""
+        return {key.decode() for partition in self.partitions for key, _ in partition}
+
+
+@dataclass
+class FakeCluster:
+    """A group in which each worker owns what ``owners`` says."""
+
+    phase: WorkerPhase = "ready"
+    detail: str = ""
+    owners: dict[int, str] = field(default_factory=dict)
+    others: list[str] = field(default_factory=list)
+    lags: dict[int, int | None] = field(default_factory=lambda: dict.fromkeys(range(PARTITIONS), 0))
+
+    def status(self) -> WorkerStatus:
+        return WorkerStatus(self.phase, self.detail)
+
+    def partition_count(self) -> int:
+        return PARTITIONS
+
+    def owner(self, partition: int) -> str | None:
+        return self.owners.get(partition)
+
+    def peers(self) -> Sequence[str]:
+        return self.others
+
+    def lag(self, partition: int) -> int | None:
+        return self.lags[partition]
+
+
+class FakePeers:
+    """Workers that answer from a dictionary; the others cannot be reached."""
+
+    def __init__(self) -> None:
+        self.answers: dict[str, tuple[int, bytes]] = {}
+        self.asked: list[tuple[str, str]] = []
+
+    async def get(self, worker: str, path: str, params: Mapping[str, str]) -> PeerAnswer | None:
+        self.asked.append((worker, path))
+        if worker not in self.answers:
+            return None
+        return PeerAnswer(worker, *self.answers[worker])
+
+
+class FakeRows:
+    """A file or body is lines ``asset_id,voltage``; a message holds two rows."""
+
+    def csv(self, file: BinaryIO, asset_id: str) -> Iterator[RowMessage]:
+        waiting: list[str] = []
+        for number, line in enumerate(file, start=1):
+            if b"bad" in line:
+                raise InvalidError("bad_row", f"row {number}, column voltage: no number", number, "voltage")
+            waiting.append(line.decode().strip())
+            if len(waiting) == 2:
+                yield RowMessage(2, f"{asset_id}:{'|'.join(waiting)}".encode())
+                waiting = []
+        if waiting:
+            yield RowMessage(1, f"{asset_id}:{waiting[0]}".encode())
+
+    def json(self, body: bytes) -> Mapping[str, Sequence[RowMessage]]:
+        messages: dict[str, list[RowMessage]] = {}
+        for index, line in enumerate(body.splitlines()):
+            asset_id, value = line.decode().split(",")
+            if value == "bad":
+                errors = ((index, "voltage", "no number"),)
+                raise InvalidError("bad_row", f"row {index}, column voltage: no number", index, "voltage", errors)
+            messages.setdefault(asset_id, []).append(RowMessage(1, line))
+        return messages
