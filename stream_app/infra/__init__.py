@@ -1,0 +1,1 @@
+"""Adapters: Kafka, HTTP, JSON, files. The only layer that touches the outside."""

@@ -1,0 +1,6 @@
+"""Files of measurements that users have: CSV in many dialects, and JSON lines."""
+
+from stream_app.infra.files.block import Block
+from stream_app.infra.files.rows import read_blocks
+
+__all__ = ["Block", "read_blocks"]

@@ -1,0 +1,184 @@
+"""CSV files to blocks of rows."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import compress
+
+import numpy as np
+from pydantic import TypeAdapter, ValidationError
+
+from schemas.asset import AssetId
+from stream_app.app.errors import InvalidError
+from stream_app.domain.rows import FloatArray
+from stream_app.infra.codec.explain import out_of_range
+from stream_app.infra.codec.wire import COLUMN_NAMES, LIMITS
+from stream_app.infra.files.block import BLOCK_ROWS, Block
+from stream_app.infra.files.csv_header import ASSET_ID, EXPECTED, HEADER_ROW, TIMESTAMP, Column, read_header
+from stream_app.infra.timestamps import TimestampError, parse_timestamp, parse_timestamps
+
+_ASSET_ID: TypeAdapter[str] = TypeAdapter(AssetId)
+
+
+def read_csv(lines: Iterable[list[str]]) -> Iterator[Block]:
+    """Read a CSV table, from lines in portions, into blocks.
+
+    Raises
+    ------
+    InvalidError
+        At the first thing that is wrong: ``row`` counts the rows from 1, the header is 0; the message has the line too.
+    """
+    table: _Table | None = None
+    pending: list[str] = []
+    line = 0  # lines consumed
+    rows = 0
+    for portion in lines:
+        pending += portion
+        while table is None and pending:
+            title, line = pending.pop(0), line + 1
+            if title.strip(" \t\r,;"):
+                table = _Table.from_header(title, line)
+        while table is not None and len(pending) >= BLOCK_ROWS:
+            block = table.block(pending[:BLOCK_ROWS], line, rows)
+            del pending[:BLOCK_ROWS]
+            line, rows = line + BLOCK_ROWS, rows + len(block)
+            if len(block):
+                yield block
+    if table is None:
+        raise InvalidError("no_header", f"the file is empty: send a header such as {EXPECTED}, and rows")
+    last = table.block(pending, line, rows)
+    if rows + len(last) == 0:
+        raise InvalidError("no_rows", "the file has a header and no rows")
+    if len(last):
+        yield last
+
+
+@dataclass(frozen=True, slots=True)
+class _Problem:
+    """What is wrong with a row of a block; the earliest is told."""
+
+    index: int
+    code: str
+    column: str | None
+    detail: str
+
+
+class _Table:
+    """Reads lines below a header."""
+
+    def __init__(self, separator: str, width: int, columns: dict[str, Column]) -> None:
+        self._separator = separator
+        self._width = width
+        self._stamps = columns.pop(TIMESTAMP)
+        self._assets = columns.pop(ASSET_ID, None)
+        self._columns = [columns[name] for name in COLUMN_NAMES if name in columns]
+
+    @classmethod
+    def from_header(cls, title: str, line: int) -> _Table:
+        """Find separator and columns."""
+        separator = max(";\t,", key=title.count)
+        try:
+            titles = next(csv.reader([title], delimiter=separator, strict=True))
+        except csv.Error as error:
+            raise InvalidError("bad_csv", f"line {line}: {error}", HEADER_ROW) from None
+        return cls(separator, len(titles), read_header(titles, line))
+
+    def block(self, lines: Sequence[str], line: int, rows: int) -> Block:
+        """Read lines into a block; ``line`` and ``rows`` count what came before. Blank lines are left out."""
+        records, broken = self._split(lines)
+        numbers: Sequence[int] = range(line + 1, line + 1 + len(records))
+        if not all(map(any, records)) or set(map(len, records)) - {self._width}:
+            filled = [any(map(str.strip, record)) for record in records]
+            numbers, records = list(compress(numbers, filled)), list(compress(records, filled))
+        if set(map(len, records)) - {self._width}:
+            index = next(i for i, record in enumerate(records) if len(record) != self._width)
+            detail = f"{len(records[index])} cells where the header has {self._width}"
+            records, broken = records[:index], _Problem(index, "bad_csv", None, detail)
+        elif broken is not None:
+            numbers = [*numbers, line + 1 + broken.index]
+            broken = _Problem(len(records), broken.code, broken.column, broken.detail)
+        problems = [] if broken is None else [broken]
+        cells = list(zip(*records, strict=True)) or [()] * self._width
+        stamps = [cell.strip() for cell in cells[self._stamps.index]]
+        problems += self._check_stamps(stamps)
+        columns = {column.name: self._numbers(column, cells[column.index], problems) for column in self._columns}
+        asset_ids = None if self._assets is None else [cell.strip() for cell in cells[self._assets.index]]
+        problems += self._check_assets(asset_ids or ())
+        if problems:
+            first = min(problems, key=lambda problem: problem.index)
+            row, at = rows + first.index + 1, numbers[first.index]
+            named = f"row {row} (line {at}), column {first.column}" if first.column else f"row {row} (line {at})"
+            raise InvalidError(first.code, f"{named}: {first.detail}", row, first.column)
+        return Block(stamps, columns, asset_ids)
+
+    def _split(self, lines: Sequence[str]) -> tuple[list[list[str]], _Problem | None]:
+        """Cells of lines, up to the first that cannot be split."""
+        try:
+            records = list(csv.reader(lines, delimiter=self._separator, strict=True))
+            if len(records) == len(lines):
+                return records, None
+        except csv.Error:
+            pass
+        # A quote that is not closed swallows the lines after it: line by line it is found where it stands.
+        records = []
+        for index, line in enumerate(lines):
+            try:
+                records += csv.reader([line], delimiter=self._separator, strict=True)
+            except csv.Error as error:
+                detail = f"a quote is not closed on its line, or stands in the middle of a cell ({error})"
+                return records, _Problem(index, "bad_csv", None, detail)
+        return records, None
+
+    def _check_stamps(self, stamps: Sequence[str]) -> Iterator[_Problem]:
+        _, ok = parse_timestamps(stamps)
+        if not ok.all():
+            index = int(np.argmin(ok))
+            try:
+                parse_timestamp(stamps[index])
+            except TimestampError as error:
+                yield _Problem(index, "bad_timestamp", self._stamps.title, str(error))
+
+    def _check_assets(self, asset_ids: Sequence[str]) -> Iterator[_Problem]:
+        for asset_id in dict.fromkeys(asset_ids):
+            try:
+                _ASSET_ID.validate_python(asset_id)
+            except ValidationError:
+                detail = f"{asset_id[:40]!r} is no asset id: 1 to 200 printable characters without blanks and slashes"
+                yield _Problem(asset_ids.index(asset_id), "bad_row", ASSET_ID, detail)
+
+    def _numbers(self, column: Column, cells: Sequence[str], problems: list[_Problem]) -> FloatArray:
+        if self._separator == ";":
+            cells = [cell.replace(",", ".") for cell in cells]
+        text = "".join(cells)
+        try:
+            if "_" in text or not text.isascii():  # Python reads 1_000 and other scripts' digits as numbers
+                raise ValueError
+            values = np.fromiter(map(float, cells), np.float64, len(cells))
+            measured = np.ones(len(cells), np.bool_)
+        except ValueError:
+            found = [_number(cell) for cell in cells]
+            values = np.array(found, np.float64)
+            measured = np.fromiter((bool(cell.strip()) for cell in cells), np.bool_, len(cells))
+        if not (readable := np.isfinite(values) | ~measured).all():
+            index = int(np.argmin(readable))
+            detail = f"{cells[index].strip()[:40]!r} is no number: leave the cell empty when it is not measured"
+            problems.append(_Problem(index, "bad_number", column.title, detail))
+        if (column.scale, column.offset) != (1.0, 0.0):
+            values = values * column.scale + column.offset
+        low, high, _ = LIMITS[column.name]
+        outside = (values < low) | (values > high)
+        if outside.any():
+            index = int(np.argmax(outside))
+            detail = out_of_range(column.name, float(values[index]))
+            problems.append(_Problem(index, "out_of_range", column.title, detail))
+        return values
+
+
+def _number(cell: str) -> float | None:
+    """Read a cell; None when it is empty or no number."""
+    try:
+        return None if "_" in cell or not cell.isascii() else float(cell)
+    except ValueError:
+        return None

@@ -1,0 +1,35 @@
+"""Files of either kind to blocks: what a file is, is told by its first character."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import chain
+from typing import BinaryIO
+
+from stream_app.infra.files.block import Block
+from stream_app.infra.files.csv_rows import read_csv
+from stream_app.infra.files.jsonl_rows import read_jsonl
+from stream_app.infra.files.lines import read_lines
+
+
+def read_blocks(file: BinaryIO, asset_id: str | None = None) -> Iterator[Block]:
+    """Read a CSV or JSON lines file, all rows of it valid, in bounded memory.
+
+    Parameters
+    ----------
+    asset_id
+        Asset of the JSON rows that name none.
+
+    Raises
+    ------
+    InvalidError
+        At the first thing that is wrong, with its row, line and column. Blocks before it have been given out by then.
+    """
+    portions = read_lines(file)
+    first: list[str] = []
+    for first in portions:
+        if any(map(str.strip, first)):
+            break
+    start = next((line for line in map(str.strip, first) if line), "")
+    lines = chain([first], portions)
+    return read_jsonl(lines, asset_id) if start.startswith(("{", "[")) else read_csv(lines)

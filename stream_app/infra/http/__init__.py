@@ -1,0 +1,1 @@
+"""The HTTP side of a worker: routes by noun, problems, forwarding to the owner, the server."""

@@ -1,0 +1,90 @@
+"""The API: middleware, problems, routes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from fastapi import FastAPI
+from starlette.middleware import Middleware
+from starlette.middleware.cors import CORSMiddleware
+
+from stream_app import __version__
+from stream_app.infra.http import assets, catalogue, health, measurements, problems, tasks
+from stream_app.infra.http.deps import Services
+from stream_app.infra.http.documentation import create_documented
+from stream_app.infra.http.security import BodyLimit, SecurityHeaders
+from stream_app.infra.telemetry import REQUEST_ID_HEADER, RequestLog
+
+#: What a multipart body adds to the file in it, generously.
+_MULTIPART_OVERHEAD_BYTES = 64 << 10
+
+_TAGS = [
+    {"name": "tasks", "description": "Upload a CSV file, poll its result"},
+    {"name": "assets", "description": "Look up what is computed; say how an asset's rows are to be read"},
+    {"name": "measurements", "description": "Send rows over HTTP instead of Kafka"},
+    {"name": "catalogue", "description": "What is computed, and how"},
+    {"name": "health", "description": "Probes"},
+]
+
+_DESCRIPTION = (
+    "Metrics of battery telemetry, computed as the rows come in. Every worker answers every question; each answer "
+    "tells how fresh it is and who gave it. Errors are problem details (RFC 9457) with a stable `code`."
+)
+
+
+@dataclass(frozen=True, slots=True)
+class ApiOptions:
+    """What a deployment decides about the API.
+
+    Parameters
+    ----------
+    max_upload_bytes, max_body_bytes
+        Largest uploaded file; largest body of any other request.
+    cors_origins
+        Origins whose pages may use the API.
+    cors_credentials
+        Whether they may send cookies and authorisation.
+    """
+
+    max_upload_bytes: int
+    max_body_bytes: int
+    cors_origins: Sequence[str] = ()
+    cors_credentials: bool = False
+
+
+def create_api(services: Services, options: ApiOptions) -> FastAPI:
+    """Return the application; it serves from the first second and answers 503 until the worker is ready."""
+    upload_limit = options.max_upload_bytes + _MULTIPART_OVERHEAD_BYTES
+    cors = Middleware(
+        CORSMiddleware,
+        allow_origins=list(options.cors_origins),
+        allow_credentials=options.cors_credentials,
+        allow_methods=["GET", "POST", "PUT"],
+        allow_headers=["Content-Type", REQUEST_ID_HEADER],
+        expose_headers=["Location", "Retry-After", REQUEST_ID_HEADER],
+    )
+    api = create_documented(
+        title="Battery telemetry processor",
+        description=_DESCRIPTION,
+        version=__version__,
+        openapi_tags=_TAGS,
+        redirect_slashes=False,
+        # Outermost first: what is inside gets the id and the headers, also when it fails.
+        middleware=[
+            Middleware(RequestLog),
+            Middleware(SecurityHeaders),
+            *([cors] if options.cors_origins else []),
+            Middleware(problems.UnexpectedErrors),
+            Middleware(
+                BodyLimit, max_bytes=options.max_body_bytes, by_path=dict.fromkeys(tasks.UPLOAD_PATHS, upload_limit)
+            ),
+        ],
+    )
+    api.state.services = services
+    problems.install(api)
+    routers = [noun.router for noun in (tasks, assets, measurements, catalogue, health)]
+    for router in routers:
+        api.include_router(router)
+    api.state.routes = [route for router in routers for route in router.routes]
+    return api

@@ -1,0 +1,75 @@
+"""Look-ups of assets and their windows; their specs."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import APIRouter, Path, Query
+from starlette.responses import Response
+
+from schemas.asset import AssetSpec
+from schemas.lookup import AssetAnswer, AssetPage, SpecAccepted, SpecAnswer, WindowsAnswer
+from stream_app.app.ports import PeerAnswer
+from stream_app.infra.http import answers
+from stream_app.infra.http.deps import AssetPath, Hop, Limit, ReadyRoute, ServicesDep
+from stream_app.infra.http.problems import describe
+
+router = APIRouter(prefix="/api/v1/assets", tags=["assets"], route_class=ReadyRoute, responses=describe(422, 503))
+
+
+@router.get("", response_model=AssetPage)
+async def list_assets(
+    services: ServicesDep,
+    hop: Hop,
+    prefix: Annotated[str, Query(description="Only ids that begin so", examples=["bess-"])] = "",
+    cursor: Annotated[str, Query(description="`next_cursor` of the page before")] = "",
+    limit: Limit = 100,
+) -> AssetPage:
+    """List the assets of all workers by id. An upload is an asset too, named `upload-` and its task id."""
+    return await services.queries.assets(prefix=prefix, cursor=cursor, limit=limit, hop=hop)
+
+
+@router.get("/{asset_id}", response_model=AssetAnswer, responses=describe(404))
+async def get_asset(asset_id: AssetPath, services: ServicesDep, hop: Hop) -> Response:
+    """Return an asset's lifetime and open windows. Any worker answers; it asks the one that has the asset."""
+    found = await services.queries.asset(asset_id, hop=hop)
+    return answers.relay(found) if isinstance(found, PeerAnswer) else answers.asset(found, services.presenter)
+
+
+@router.get("/{asset_id}/windows/{size}", response_model=WindowsAnswer, responses=describe(404))
+async def list_windows(
+    *,
+    asset_id: AssetPath,
+    size: Annotated[str, Path(description="Window size", examples=["15m"])],
+    services: ServicesDep,
+    hop: Hop,
+    cursor: Annotated[str | None, Query(description="`next_cursor` of the page before")] = None,
+    limit: Limit = 100,
+) -> Response:
+    """List an asset's windows of one size, oldest first: the newest closed ones and the open one.
+
+    `next_cursor` leads to older windows.
+    """
+    found = await services.queries.windows(asset_id, size, limit=limit, cursor=cursor, hop=hop)
+    return answers.relay(found) if isinstance(found, PeerAnswer) else answers.windows(found, services.presenter)
+
+
+@router.get("/{asset_id}/spec", response_model=SpecAnswer, responses=describe(404))
+async def get_spec(asset_id: AssetPath, services: ServicesDep, hop: Hop) -> SpecAnswer | Response:
+    """Return the asset's nameplate and reading rules in force."""
+    found = await services.queries.spec(asset_id, hop=hop)
+    if isinstance(found, PeerAnswer):
+        return answers.relay(found)
+    spec, meta = found
+    return SpecAnswer(asset_id=asset_id, spec=spec, meta=meta)
+
+
+@router.put("/{asset_id}/spec", status_code=202, response_model=SpecAccepted)
+async def put_spec(asset_id: AssetPath, spec: AssetSpec, services: ServicesDep) -> SpecAccepted:
+    """Replace the asset's spec, from here on: the record stands among the asset's rows and is ordered with them.
+
+    The spec goes to the partition where the asset's rows live. Of an asset without rows that is the one that Kafka's
+    default partitioner (murmur2) chooses; where producers use another one, put the spec after their first row.
+    """
+    partition, offset = await services.posting.spec(asset_id, spec)
+    return SpecAccepted(asset_id=asset_id, partition=partition, offset=offset)

@@ -1,0 +1,36 @@
+"""Probes. Both answer from the first second, whatever Kafka does."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter, Request
+from starlette.responses import Response
+
+from schemas.lookup import WorkerHealth
+from stream_app.infra.http.deps import ServicesDep
+from stream_app.infra.http.problems import ProblemResponse, describe
+
+router = APIRouter(tags=["health"])
+
+
+@router.get("/api", include_in_schema=False)
+@router.get("/api/")
+async def ping() -> str:
+    """Answer OK."""
+    return "OK"
+
+
+@router.get("/health/live", response_model=WorkerHealth)
+async def live(services: ServicesDep) -> WorkerHealth:
+    """Answer while the process can answer at all; a restart does not help a worker that waits for Kafka."""
+    status = services.cluster.status()
+    return WorkerHealth(phase=status.phase, detail=status.detail)
+
+
+@router.get("/health/ready", response_model=WorkerHealth, responses=describe(503))
+async def ready(request: Request, services: ServicesDep) -> WorkerHealth | Response:
+    """Answer 200 when the worker has all its state and can answer look-ups."""
+    status = services.cluster.status()
+    if status.phase == "ready":
+        return WorkerHealth(phase=status.phase, detail=status.detail)
+    detail = status.detail or f"the worker is {status.phase.replace('_', ' ')}"
+    return ProblemResponse(request.scope, 503, "not_ready", detail, phase=status.phase, headers={"Retry-After": "2"})

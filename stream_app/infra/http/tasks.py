@@ -1,0 +1,47 @@
+"""The batch API: upload a file, poll the task."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import APIRouter, File, Form, Path, UploadFile
+from starlette.responses import Response
+
+from schemas.task import TaskAccepted, TaskStatus
+from stream_app.app.ports import PeerAnswer
+from stream_app.infra.http import answers
+from stream_app.infra.http.deps import Hop, ReadyRoute, ServicesDep
+from stream_app.infra.http.problems import describe
+
+UPLOAD_PATHS = ("/api/v1/metrics", "/api/v1/metrics/")
+
+router = APIRouter(tags=["tasks"], route_class=ReadyRoute, responses=describe(422, 503))
+
+
+@router.post(UPLOAD_PATHS[1], status_code=202, response_model=TaskAccepted, include_in_schema=False)
+@router.post(UPLOAD_PATHS[0], status_code=202, response_model=TaskAccepted, responses=describe(400, 413))
+async def upload(
+    data: Annotated[UploadFile, File(description="CSV file with the header timestamp,current,voltage,soc")],
+    nominal_capacity: Annotated[
+        float, Form(gt=0, le=1e9, allow_inf_nan=False, description="Nominal capacity [Ah]", examples=[94.0])
+    ],
+    services: ServicesDep,
+    response: Response,
+) -> TaskAccepted:
+    """Compute the metrics of a file. The answer comes when every row is stored in Kafka; then poll the task.
+
+    The whole file is checked first: a bad file sends nothing, and the problem names its first bad row and column.
+    """
+    task_id = await services.uploads.accept(data.file, nominal_capacity)
+    response.headers["Location"] = f"{UPLOAD_PATHS[0]}/{task_id}"
+    return TaskAccepted(task_id=task_id)
+
+
+@router.get(UPLOAD_PATHS[0] + "/{task_id}/", response_model=TaskStatus, include_in_schema=False)
+@router.get(UPLOAD_PATHS[0] + "/{task_id}", response_model=TaskStatus, responses=describe(404))
+async def get_task(
+    task_id: Annotated[str, Path(examples=["0c9f7f0e-8f0b-4c1c-9d55-1b8d5d0d5c0f"])], services: ServicesDep, hop: Hop
+) -> TaskStatus | Response:
+    """Return the state of an upload. `data` is there on SUCCESS, `error` on FAILURE."""
+    found = await services.queries.task(task_id, hop=hop)
+    return answers.relay(found) if isinstance(found, PeerAnswer) else found

@@ -1,0 +1,122 @@
+"""Rows to messages of the measurements topic, whose key is the asset id."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import BinaryIO, Literal
+
+import numpy as np
+import orjson
+from msgspec import json as typed_json
+
+from stream_app.app.errors import InvalidError
+from stream_app.app.ports import RowMessage
+from stream_app.infra.codec.explain import Refusal, parse, shown
+from stream_app.infra.codec.wire import Row
+from stream_app.infra.files.block import BLOCK_ROWS, Block
+from stream_app.infra.files.csv_rows import read_csv
+from stream_app.infra.files.jsonl_rows import checked_row
+from stream_app.infra.files.lines import read_lines
+
+#: ``rows``: a JSON row per message; ``batch``: a columnar batch per block and asset.
+Form = Literal["rows", "batch"]
+
+#: Bad rows of a posted body that one answer tells of.
+_MAX_ERRORS = 20
+
+
+def encode(block: Block, asset_id: str | None, form: Form) -> Iterator[tuple[str, RowMessage]]:
+    """Encode a block; gives asset id and message, each asset's rows in their order.
+
+    Parameters
+    ----------
+    asset_id
+        Asset of all rows; None: the block says whose each row is.
+
+    Raises
+    ------
+    InvalidError
+        When nothing says whose the rows are.
+    """
+    if asset_id is None and block.asset_ids is None:
+        detail = "the file has no asset column (asset_id, device_id, ...): say whose rows these are"
+        raise InvalidError("no_asset", detail, None, "asset_id")
+    owners = block.asset_ids if asset_id is None and block.asset_ids is not None else [str(asset_id)] * len(block)
+    if form == "batch":
+        return _batches(block, owners)
+    return _single_rows(block, owners)
+
+
+def _batches(block: Block, owners: Sequence[str]) -> Iterator[tuple[str, RowMessage]]:
+    names = dict.fromkeys(owners)
+    for name in names:
+        stamps, columns = block.timestamps, block.columns
+        if len(names) > 1:
+            mine = np.flatnonzero(np.array([owner == name for owner in owners]))
+            stamps = [stamps[i] for i in mine.tolist()]
+            columns = {column: values[mine] for column, values in columns.items()}
+        # NaN is written as null: not measured.
+        batch = orjson.dumps({"asset_id": name, "timestamp": stamps, **columns}, option=orjson.OPT_SERIALIZE_NUMPY)
+        yield name, RowMessage(len(stamps), batch)
+
+
+def _single_rows(block: Block, owners: Sequence[str]) -> Iterator[tuple[str, RowMessage]]:
+    names = ("asset_id", "timestamp", *block.columns)
+    readings = (values.tolist() for values in block.columns.values())
+    for row in zip(owners, block.timestamps, *readings, strict=True):
+        yield row[0], RowMessage(1, orjson.dumps(dict(zip(names, row, strict=True))))
+
+
+class RowMessages:
+    """What users send as messages (a :class:`stream_app.app.ports.RowReader`)."""
+
+    def csv(self, file: BinaryIO, asset_id: str) -> Iterator[RowMessage]:
+        """Read a CSV file as rows of one asset, whatever its asset column says."""
+        for block in read_csv(read_lines(file)):
+            for _, message in encode(block, asset_id, "batch"):
+                yield message
+
+    def json(self, body: bytes) -> Mapping[str, Sequence[RowMessage]]:
+        """Read posted rows, as an array or below ``rows``; messages by asset."""
+        by_asset: dict[str, list[Row]] = {}
+        for row in _posted(body):
+            by_asset.setdefault(row.asset_id, []).append(row)
+        return {
+            asset_id: [
+                RowMessage(len(part), typed_json.encode(part))
+                for part in (rows[start : start + BLOCK_ROWS] for start in range(0, len(rows), BLOCK_ROWS))
+            ]
+            for asset_id, rows in by_asset.items()
+        }
+
+
+def _posted(body: bytes) -> list[Row]:
+    try:
+        content = parse(body)
+    except Refusal as refusal:
+        raise InvalidError(refusal.code, refusal.reason) from None
+    contents = content.get("rows") if isinstance(content, dict) else content
+    if not isinstance(contents, list):
+        detail = f'the body must be an array of rows, or {{"rows": [...]}}; it is {shown(content)}'
+        raise InvalidError("bad_body", detail)
+    if not contents:
+        raise InvalidError("no_rows", "the body holds no rows")
+    rows: list[Row] = []
+    errors: list[InvalidError] = []
+    for index, row in enumerate(contents):
+        try:
+            rows.append(checked_row(row, index, f"row {index}"))
+        except InvalidError as error:
+            errors.append(error)
+            if len(errors) == _MAX_ERRORS:
+                break
+    if errors:
+        first = errors[0]
+        raise InvalidError(
+            first.code,
+            f"{first.detail}; nothing was stored",
+            first.row,
+            first.column,
+            tuple((error.row, error.column, error.detail) for error in errors),
+        )
+    return rows

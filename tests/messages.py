@@ -1,0 +1,52 @@
+"""Messages of the measurements topic, right and wrong."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from stream_app.app.batch import Batch, Fetch
+from stream_app.infra.codec import Codec
+
+STAMP = "2022-04-13T00:00:02Z"
+STAMP_US = 1_649_808_002_000_000
+ROW: dict[str, Any] = {"asset_id": "a", "timestamp": STAMP, "current": -40.0, "voltage": 890.5, "soc": 51.0}
+BATCH: dict[str, Any] = {
+    "asset_id": "a",
+    "timestamp": [STAMP, "2022-04-13T00:00:03Z"],
+    "current": [1, 2],
+    "voltage": [3.5, None],
+    "soc": [50, 51],
+}
+
+
+def fetch(*messages: tuple[bytes | None, bytes | None]) -> Fetch:
+    """Messages at every second offset from 100."""
+    n = len(messages)
+    return Fetch(
+        topic="measurements",
+        partition=3,
+        start=99,
+        end=100 + 2 * n,
+        offsets=range(100, 100 + 2 * n, 2),
+        keys=[key for key, _ in messages],
+        values=[value for _, value in messages],
+        timestamps_ms=range(n),
+        headers=[()] * n,
+    )
+
+
+def decode(*values: bytes | None, key: bytes | None = b"a") -> Batch:
+    return Codec().decode(fetch(*((key, value) for value in values)))
+
+
+def dump(content: object) -> bytes:
+    return json.dumps(content).encode()
+
+
+def row(**changes: object) -> bytes:
+    return dump({**ROW, **changes})
+
+
+def without(name: str) -> bytes:
+    return dump({key: value for key, value in ROW.items() if key != name})

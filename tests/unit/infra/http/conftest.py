@@ -1,0 +1,102 @@
+"""Workers' APIs on in-memory ports; requests go through ASGI, never over a network."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import httpx
+import pytest
+from fastapi import FastAPI
+
+from stream_app.app.lookup import Lookup
+from stream_app.app.posting import Posting
+from stream_app.app.present import Presenter
+from stream_app.app.queries import Queries
+from stream_app.app.uploads import Uploads
+from stream_app.infra.http.api import ApiOptions, create_api
+from stream_app.infra.http.deps import Services
+from stream_app.infra.http.ownership import HttpPeers
+from stream_app.infra.row_messages import RowMessages
+from tests.fakes import PARTITIONS, FakeCluster, FakeLog, FakeTables
+
+OPTIONS = ApiOptions(max_upload_bytes=1_000_000, max_body_bytes=10_000)
+
+
+class Network(httpx.AsyncBaseTransport):
+    """Leads each host to its application; hosts that have none cannot be reached. ``seen`` lists all requests."""
+
+    def __init__(self) -> None:
+        self.apps: dict[str, FastAPI] = {}
+        self.seen: list[httpx.Request] = []
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        self.seen.append(request)
+        if request.url.host not in self.apps:
+            raise httpx.ConnectError("connection refused")
+        return await httpx.ASGITransport(self.apps[request.url.host]).handle_async_request(request)
+
+
+@dataclass
+class Site:
+    """One worker: its API, what stands behind it and a client."""
+
+    name: str
+    network: Network
+    log: FakeLog
+    options: ApiOptions = OPTIONS
+    tables: FakeTables = field(default_factory=FakeTables)
+    cluster: FakeCluster = field(default_factory=FakeCluster)
+    presenter: Presenter | None = None
+
+    def __post_init__(self) -> None:
+        self.cluster.owners = dict.fromkeys(range(PARTITIONS), self.url)
+        presenter = self.presenter or self.tables.presenter
+        self.peers = HttpPeers(timeout_s=2.0, transport=self.network)
+        lookup = Lookup(
+            tables=self.tables,
+            cluster=self.cluster,
+            log=self.log,
+            presenter=presenter,
+            peers=self.peers,
+            url=self.url,
+        )
+        services = Services(
+            cluster=self.cluster,
+            lookup=lookup,
+            queries=Queries(lookup, windows=("1m", "15m")),
+            uploads=Uploads(lookup, self.log, RowMessages(), windows=("1h", "1d")),
+            posting=Posting(lookup, self.log, RowMessages(), windows=("1m", "15m")),
+            presenter=presenter,
+        )
+        self.api = create_api(services, self.options)
+        self.network.apps[self.name] = self.api
+        self.client = httpx.AsyncClient(transport=httpx.ASGITransport(self.api), base_url=self.url)
+
+    @property
+    def url(self) -> str:
+        """How others reach it."""
+        return f"http://{self.name}:8000"
+
+
+OpenSite = Callable[..., Site]
+
+
+@pytest.fixture
+async def open_site() -> AsyncIterator[OpenSite]:
+    network, log, sites = Network(), FakeLog(), list[Site]()
+
+    def open_one(name: str = "here", **members: Any) -> Site:
+        sites.append(Site(name, network, log, **members))
+        return sites[-1]
+
+    yield open_one
+    for site in sites:
+        await site.client.aclose()
+        await site.peers.close()
+
+
+@pytest.fixture
+def site(open_site: OpenSite) -> Site:
+    return open_site()

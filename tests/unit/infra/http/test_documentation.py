@@ -1,0 +1,69 @@
+"""The documentation works without any other server and under its own content security policy."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import re
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from tests.unit.infra.http.conftest import Site
+
+
+@pytest.mark.parametrize("path", ["/docs", "/redoc"])
+async def test_page_refers_to_local_files_only(site: Site, path: str) -> None:
+    """Each of them is there."""
+    page = await site.client.get(path)
+    assert page.status_code == 200
+    assert "//" not in re.sub(r"//.*", "", page.text.replace("://", "FOREIGN")) or "FOREIGN" not in page.text
+    assert "FOREIGN" not in page.text.replace("://", "FOREIGN")
+    references = re.findall(r'(?:src|href|spec-url)="([^"]+)"', page.text)
+    assert len(references) >= 2
+    for reference in references:
+        assert reference.startswith("/")
+        assert (await site.client.get(reference)).status_code == 200
+
+
+async def test_inline_script_is_allowed_by_its_hash_alone(site: Site) -> None:
+    """No 'unsafe-inline' for scripts."""
+    page = await site.client.get("/docs")
+    policy = dict(part.strip().split(" ", 1) for part in page.headers["content-security-policy"].split(";"))
+    (script,) = re.findall(r"<script>(.*?)</script>", page.text, re.DOTALL)
+    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+    assert policy["default-src"] == "'self'"
+    assert policy["script-src"] == f"'self' 'sha256-{digest}'"
+
+
+async def test_start_page_leads_to_the_documentation(site: Site) -> None:
+    """For people who open the port."""
+    answer = await site.client.get("/")
+    assert (answer.status_code, answer.headers["location"]) == (307, "/docs")
+
+
+async def test_each_route_is_documented_once(site: Site) -> None:
+    """Under the path without a trailing slash, with a model for its answer and for its problems."""
+    paths = (await site.client.get("/openapi.json")).json()["paths"]
+    assert {(method.upper(), path) for path, methods in paths.items() for method in methods} == {
+        ("POST", "/api/v1/metrics"),
+        ("GET", "/api/v1/metrics/{task_id}"),
+        ("GET", "/api/v1/assets"),
+        ("GET", "/api/v1/assets/{asset_id}"),
+        ("GET", "/api/v1/assets/{asset_id}/windows/{size}"),
+        ("GET", "/api/v1/assets/{asset_id}/spec"),
+        ("PUT", "/api/v1/assets/{asset_id}/spec"),
+        ("POST", "/api/v1/measurements"),
+        ("GET", "/api/v1/catalogue"),
+        ("GET", "/api/"),
+        ("GET", "/health/live"),
+        ("GET", "/health/ready"),
+    }
+    for path, methods in paths.items():
+        for operation in methods.values():
+            assert operation["description"]
+            for status, answer in operation["responses"].items():
+                assert any(content.get("schema") for content in answer["content"].values()), (path, status)
+                if int(status) >= 400:
+                    assert list(answer["content"]) == ["application/problem+json"], (path, status)

@@ -1,0 +1,138 @@
+"""Two workers over HTTP: one hop, no loop."""
+
+from __future__ import annotations
+
+import asyncio
+import uuid
+from typing import TYPE_CHECKING
+
+import httpx
+import pytest
+
+from stream_app.infra.http.deps import HOP_HEADER
+from stream_app.infra.http.ownership import HttpPeers
+from tests.fakes import partition_of
+
+if TYPE_CHECKING:
+    from tests.unit.infra.http.conftest import OpenSite, Site
+
+
+@pytest.fixture
+def pair(open_site: OpenSite) -> tuple[Site, Site]:
+    """Two workers with two partitions each."""
+    here, there = open_site("here"), open_site("there")
+    here.tables.owned, there.tables.owned = {0, 1}, {2, 3}
+    owners = {0: here.url, 1: here.url, 2: there.url, 3: there.url}
+    here.cluster.owners, there.cluster.owners = owners, owners
+    here.cluster.others, there.cluster.others = [there.url], [here.url]
+    return here, there
+
+
+@pytest.mark.parametrize("path", ["", "/spec", "/windows/1m"])
+@pytest.mark.parametrize("partition", [2, 3])
+async def test_worker_passes_on_what_the_owner_answers(pair: tuple[Site, Site], path: str, partition: int) -> None:
+    """The same bytes as the owner's own answer, which names it."""
+    here, there = pair
+    there.tables.put("a", partition=partition)
+    there.tables.close_window("a", "1m", 60, 1)
+    answer = await here.client.get(f"/api/v1/assets/a{path}")
+    assert answer.status_code == 200
+    assert answer.content == (await there.client.get(f"/api/v1/assets/a{path}")).content
+    assert answer.json()["meta"]["owner"] == there.url
+    assert answer.headers["content-type"] == "application/json"
+
+
+async def test_question_between_workers_carries_the_hop_and_the_request_id(pair: tuple[Site, Site]) -> None:
+    """Both logs tell the same story."""
+    here, there = pair
+    there.tables.put("a", partition=2)
+    await here.client.get("/api/v1/assets/a", headers={"X-Request-ID": "story-1"})
+    (request,) = here.network.seen
+    assert request.headers[HOP_HEADER] == "1"
+    assert request.headers["X-Request-ID"] == "story-1"
+
+
+async def test_unknown_asset_is_404_when_both_have_looked(pair: tuple[Site, Site]) -> None:
+    """One question, no loop."""
+    here, _ = pair
+    answer = await here.client.get("/api/v1/assets/a")
+    assert (answer.status_code, answer.json()["code"]) == (404, "unknown_asset")
+    assert len(here.network.seen) == 1
+
+
+async def test_hop_never_asks_further(pair: tuple[Site, Site]) -> None:
+    """Its 404 tells which partitions it is about."""
+    here, there = pair
+    there.tables.put("a", partition=2)
+    answer = await here.client.get("/api/v1/assets/a", headers={HOP_HEADER: "1"})
+    assert answer.status_code == 404
+    assert answer.json()["partitions"] == [0, 1]
+    assert here.network.seen == []
+
+
+async def test_unreachable_owner_is_503(pair: tuple[Site, Site]) -> None:
+    """Its assets exist; nobody can tell what they are."""
+    here, there = pair
+    del here.network.apps[there.name]
+    answer = await here.client.get("/api/v1/assets/a")
+    assert (answer.status_code, answer.json()["code"]) == (503, "owner_unreachable")
+    assert answer.headers["retry-after"]
+
+
+async def test_owner_that_recovers_is_503(pair: tuple[Site, Site]) -> None:
+    """It will know soon."""
+    here, there = pair
+    there.cluster.phase = "recovering"
+    assert (await here.client.get("/api/v1/assets/a")).status_code == 503
+
+
+async def test_lists_are_merged(pair: tuple[Site, Site]) -> None:
+    """By id, whoever has them."""
+    here, there = pair
+    here.tables.put("b", partition=0)
+    there.tables.put("a", partition=2)
+    body = (await here.client.get("/api/v1/assets")).json()
+    assert [item["asset_id"] for item in body["assets"]] == ["a", "b"]
+
+
+async def test_task_is_answered_by_its_owner(pair: tuple[Site, Site]) -> None:
+    """Uploads stand where their key's hash says."""
+    for number in range(4):
+        task_id = str(uuid.UUID(int=number))
+        home = partition_of(f"upload-{task_id}".encode())
+        owner, other = pair if home < 2 else reversed(pair)
+        owner.tables.put(f"upload-{task_id}", partition=home)
+        assert (await other.client.get(f"/api/v1/metrics/{task_id}")).json()["state"] == "STARTED"
+    task_id = str(uuid.UUID(int=99))
+    for site in pair:
+        assert (await site.client.get(f"/api/v1/metrics/{task_id}")).status_code == 404
+
+
+async def test_spec_goes_where_the_owner_has_the_asset(pair: tuple[Site, Site]) -> None:
+    """Though another partitioner put it there."""
+    here, there = pair
+    other = 2 if partition_of(b"a") == 3 else 3
+    there.tables.put("a", partition=other)
+    answer = await here.client.put("/api/v1/assets/a/spec", json={})
+    assert answer.json()["partition"] == other
+
+
+async def test_slow_worker_counts_as_unreachable() -> None:
+    """However its answer trickles in."""
+
+    class Slow(httpx.AsyncBaseTransport):
+        async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+            await asyncio.Event().wait()
+            raise AssertionError
+
+    peers = HttpPeers(timeout_s=0.01, transport=Slow())
+    assert await peers.get("http://there:8000", "assets", {}) is None
+    await peers.close()
+
+
+async def test_worker_with_a_nonsense_url_counts_as_unreachable() -> None:
+    """Other workers name themselves."""
+    peers = HttpPeers(timeout_s=1.0)
+    assert await peers.get("http://[", "assets", {}) is None
+    assert await peers.get("worker-0", "assets", {}) is None
+    await peers.close()

@@ -1,0 +1,143 @@
+"""Rows of files and of posted bodies to messages."""
+
+from __future__ import annotations
+
+import io
+import json
+import math
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from stream_app.app.batch import Batch, Fetch
+from stream_app.app.errors import InvalidError
+from stream_app.app.ports import RowMessage
+from stream_app.infra.codec import Codec
+from stream_app.infra.files import Block
+from stream_app.infra.row_messages import Form, RowMessages, encode
+
+STAMP = "2022-04-13T00:00:02Z"
+ROW: dict[str, Any] = {"asset_id": "a", "timestamp": STAMP, "current": -40.0, "voltage": 890.5, "soc": 51.0}
+
+
+def block(n: int, asset_ids: list[str] | None = None, **columns: list[float]) -> Block:
+    """Rows a second apart, their number as current."""
+    readings = {"current": [float(i) for i in range(n)], "voltage": [800.0] * n, "soc": [50.0] * n, **columns}
+    stamps = [f"4/13/2022 0:00:{i:02}" for i in range(n)]
+    return Block(stamps, {name: np.array(values) for name, values in readings.items()}, asset_ids)
+
+
+def decode(messages: list[tuple[str, RowMessage]]) -> Batch:
+    """What the codec makes of messages."""
+    n = len(messages)
+    keys, values = [name.encode() for name, _ in messages], [message.value for _, message in messages]
+    return Codec().decode(Fetch("measurements", 0, 0, n, range(n), keys, values, [0] * n, [()] * n))
+
+
+@pytest.mark.parametrize(("form", "messages"), [("rows", 3), ("batch", 1)])
+def test_block_reads_back(form: Form, messages: int) -> None:
+    """Either form carries every row, stamp and reading; what is not measured arrives as not measured."""
+    rows = block(3, power=[math.nan, 2.5, 1e-300])
+    encoded = list(encode(rows, "a", form))
+    assert len(encoded) == messages
+    assert sum(message.rows for _, message in encoded) == 3
+    batch = decode(encoded)
+    assert not batch.rejects
+    assert np.diff(batch.time_us).tolist() == [1_000_000, 1_000_000]
+    np.testing.assert_array_equal(batch.columns["current_a"], [0.0, 1.0, 2.0])
+    np.testing.assert_array_equal(batch.columns["power_w"], [math.nan, 2.5, 1e-300])
+
+
+@pytest.mark.parametrize("form", ["rows", "batch"])
+def test_asset_column_decides_the_key(form: Form) -> None:
+    """Without a given asset each row goes to its own, in its order; a given asset takes all rows."""
+    rows = block(4, ["b", "a", "b", "a"])
+    batch = decode(list(encode(rows, None, form)))
+    assert not batch.rejects
+    by_asset: dict[str, list[float]] = {}
+    for code, current in zip(batch.asset.tolist(), batch.columns["current_a"].tolist(), strict=True):
+        by_asset.setdefault(batch.assets[code], []).append(current)
+    assert by_asset == {"a": [1.0, 3.0], "b": [0.0, 2.0]}
+    assert {name for name, _ in encode(rows, "z", form)} == {"z"}
+
+
+def test_single_rows_keep_the_order_of_the_file() -> None:
+    """A feed of single rows interleaves assets as the file does."""
+    assert [name for name, _ in encode(block(3, ["b", "a", "b"]), None, "rows")] == ["b", "a", "b"]
+
+
+def test_rows_of_nobody() -> None:
+    """Rows without an asset cannot be sent."""
+    with pytest.raises(InvalidError, match="say whose rows these are"):
+        encode(block(1), None, "rows")
+
+
+@given(st.lists(st.one_of(st.just(math.nan), st.floats(-1e6, 1e6)), min_size=1, max_size=20))
+def test_numbers_arrive_exactly(readings: list[float]) -> None:
+    """Every double keeps its value on the way, in either form."""
+    rows = block(len(readings), current=readings)
+    for form in ("rows", "batch"):
+        batch = decode(list(encode(rows, "a", form)))
+        np.testing.assert_array_equal(batch.columns["current_a"], readings)
+
+
+def test_csv_is_one_assets() -> None:
+    """An upload's rows belong to the upload, whatever its asset column says; a thousand rows a message."""
+    text = "asset_id,timestamp,current,voltage,soc\n" + f"x,{STAMP},1,2,3\n" * 1500
+    messages = list(RowMessages().csv(io.BytesIO(text.encode()), "upload-1"))
+    assert [message.rows for message in messages] == [1000, 500]
+    batch = decode([("upload-1", message) for message in messages])
+    assert list(batch.assets) == ["upload-1"]
+    assert len(batch) == 1500
+
+
+@pytest.mark.parametrize("wrap", [lambda rows: rows, lambda rows: {"rows": rows}])
+def test_posted_rows(wrap: Any) -> None:
+    """Posted rows of several assets become messages by asset, in order."""
+    rows = [ROW, {**ROW, "asset_id": "b", "soc": None}, {**ROW, "soc": 52, "t_min": 20, "unknown": 1}]
+    by_asset = RowMessages().json(json.dumps(wrap(rows)).encode())
+    assert {name: [message.rows for message in messages] for name, messages in by_asset.items()} == {"a": [2], "b": [1]}
+    batch = decode([(name, message) for name, messages in by_asset.items() for message in messages])
+    assert not batch.rejects
+    np.testing.assert_array_equal(batch.columns["soc_percent"], [51.0, 52.0, math.nan])
+    np.testing.assert_array_equal(batch.columns["t_min_c"], [math.nan, 20.0, math.nan])
+
+
+def test_many_posted_rows_are_split() -> None:
+    """At most a thousand rows a message."""
+    messages = RowMessages().json(json.dumps([ROW] * 1001).encode())["a"]
+    assert [message.rows for message in messages] == [1000, 1]
+
+
+@pytest.mark.parametrize(
+    ("body", "code", "detail"),
+    [
+        (b"", "bad_json", "no JSON"),
+        (b"\xff", "bad_json", "no UTF-8"),
+        (b"5", "bad_body", "the body must be an array of rows"),
+        (b"{}", "bad_body", "the body must be an array of rows"),
+        (b'{"rows":{}}', "bad_body", "the body must be an array of rows"),
+        (b"[]", "no_rows", "the body holds no rows"),
+        (b"[5]", "bad_row", "row 0: a row must be a JSON object"),
+    ],
+)
+def test_bad_bodies(body: bytes, code: str, detail: str) -> None:
+    """A body that holds no rows says what it must be."""
+    with pytest.raises(InvalidError, match=detail) as caught:
+        RowMessages().json(body)
+    assert caught.value.code == code
+
+
+def test_bad_posted_rows_are_told_together() -> None:
+    """Every bad row is listed with its index and column, up to twenty; none of the rows is taken."""
+    rows = [ROW, {**ROW, "soc": 500}, {**ROW, "timestamp": "?"}] + [{**ROW, "voltage": "x"}] * 50
+    with pytest.raises(InvalidError) as caught:
+        RowMessages().json(json.dumps(rows).encode())
+    error = caught.value
+    assert (error.code, error.row, error.column) == ("out_of_range", 1, "soc")
+    assert error.detail.endswith("nothing was stored")
+    assert len(error.errors) == 20
+    assert [(row, column) for row, column, _ in error.errors[:3]] == [(1, "soc"), (2, "timestamp"), (3, "voltage")]

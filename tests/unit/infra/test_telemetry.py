@@ -1,0 +1,118 @@
+"""Logging: one format, a request id in each entry, one entry per request."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Iterator
+from typing import Any
+
+import httpx
+import pytest
+import structlog
+from fastapi import FastAPI
+
+from stream_app.infra.telemetry import RequestLog, configure_logging, request_id
+
+
+@pytest.fixture(autouse=True)
+def _restored_logging() -> Iterator[None]:
+    root = logging.getLogger()
+    handlers, level = list(root.handlers), root.level
+    yield
+    root.handlers, root.level = handlers, level
+    structlog.reset_defaults()
+
+
+def api() -> FastAPI:
+    """Build an application with a parameter, a probe and a failure."""
+    application = FastAPI()
+    application.add_middleware(RequestLog)
+
+    @application.get("/things/{name}")
+    async def thing(name: str) -> str | None:
+        logging.getLogger("somewhere").info("looking for %s", name)
+        return request_id()
+
+    @application.get("/health/live")
+    async def live() -> None: ...
+
+    return application
+
+
+async def ask(path: str, **headers: str) -> httpx.Response:
+    transport = httpx.ASGITransport(api())
+    async with httpx.AsyncClient(transport=transport, base_url="http://here") as client:
+        return await client.get(path, headers=headers)
+
+
+def entries(captured: pytest.CaptureFixture[str]) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in captured.readouterr().err.splitlines()]
+
+
+async def test_request_is_one_entry_with_the_path_template(capsys: pytest.CaptureFixture[str]) -> None:
+    """Beside what the handler logs, which carries the same id, whichever library it uses."""
+    configure_logging("INFO", json=True)
+    answer = await ask("/things/one", **{"X-Request-ID": "story-1"})
+    inner, request = entries(capsys)
+    assert (inner["event"], inner["logger"], inner["level"]) == ("looking for one", "somewhere", "info")
+    assert inner["request_id"] == request["request_id"] == "story-1" == answer.headers["x-request-id"]
+    assert (request["method"], request["path"], request["status"]) == ("GET", "/things/{name}", 200)
+    assert request["ms"] >= 0
+    assert request["timestamp"].endswith("Z")
+
+
+@pytest.mark.parametrize("given", ["", "two words", "x" * 65, 'quote"'])
+async def test_request_id_that_does_not_belong_into_a_log_is_replaced(given: str) -> None:
+    """By one of ours."""
+    answer = await ask("/things/one", **{"X-Request-ID": given})
+    assert answer.json() == answer.headers["x-request-id"]
+    assert len(answer.json()) == 32
+
+
+async def test_each_request_has_its_own_id() -> None:
+    """And there is none outside."""
+    assert (await ask("/things/one")).json() != (await ask("/things/one")).json()
+    assert request_id() is None
+
+
+async def test_probes_are_not_logged_at_info(capsys: pytest.CaptureFixture[str]) -> None:
+    """They come every few seconds."""
+    configure_logging("INFO", json=True)
+    await ask("/health/live")
+    assert entries(capsys) == []
+
+
+async def test_unmatched_path_is_not_logged(capsys: pytest.CaptureFixture[str]) -> None:
+    """Scanners choose it."""
+    configure_logging("INFO", json=True)
+    await ask("/wp-admin")
+    (request,) = entries(capsys)
+    assert (request["path"], request["status"]) == ("(none)", 404)
+
+
+def test_libraries_that_tell_everything_are_quiet(capsys: pytest.CaptureFixture[str]) -> None:
+    """Their warnings pass."""
+    configure_logging("INFO", json=True)
+    for name in ("faust.worker", "aiokafka.consumer", "uvicorn.error", "httpx"):
+        logging.getLogger(name).info("heartbeat")
+        logging.getLogger(name).warning("trouble")
+    assert [entry["event"] for entry in entries(capsys)] == ["trouble"] * 4
+
+
+def test_level_above_warning_holds_for_all(capsys: pytest.CaptureFixture[str]) -> None:
+    """Ours and theirs."""
+    configure_logging("ERROR", json=True)
+    logging.getLogger("faust").warning("trouble")
+    logging.getLogger("stream_app").warning("trouble")
+    assert entries(capsys) == []
+
+
+def test_console_format_is_for_people(capsys: pytest.CaptureFixture[str]) -> None:
+    """No JSON, no colours in a file."""
+    configure_logging("INFO", json=False)
+    logging.getLogger("stream_app").info("hello")
+    text = capsys.readouterr().err
+    assert "hello" in text
+    assert "{" not in text
+    assert "\x1b" not in text

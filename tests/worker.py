@@ -1,0 +1,63 @@
+"""One worker's look-ups on in-memory ports, with others around it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from schemas.asset import AssetSpec
+from schemas.lookup import AssetMeta, SpecAnswer
+from schemas.problem import Problem
+from stream_app.app.lookup import Lookup
+from stream_app.app.queries import Queries
+from tests.fakes import PARTITIONS, FakeCluster, FakeLog, FakePeers, FakeTables
+
+HERE, THERE, ELSEWHERE = "http://here", "http://there", "http://elsewhere"
+
+
+@dataclass
+class Worker:
+    """A worker that owns all partitions, until a test says otherwise."""
+
+    tables: FakeTables = field(default_factory=FakeTables)
+    cluster: FakeCluster = field(default_factory=FakeCluster)
+    log: FakeLog = field(default_factory=FakeLog)
+    peers: FakePeers = field(default_factory=FakePeers)
+
+    def __post_init__(self) -> None:
+        self.cluster.owners = dict.fromkeys(range(PARTITIONS), HERE)
+        self.lookup = Lookup(
+            tables=self.tables,
+            cluster=self.cluster,
+            log=self.log,
+            presenter=self.tables.presenter,
+            peers=self.peers,
+            url=HERE,
+        )
+        self.queries = Queries(self.lookup, windows=("1m", "15m"))
+
+    def give_away(self, *partitions: int, to: str = THERE) -> None:
+        """Let another worker own some partitions."""
+        self.tables.owned -= set(partitions)
+        self.cluster.owners |= dict.fromkeys(partitions, to)
+        if to not in self.cluster.others:
+            self.cluster.others.append(to)
+
+    def found_at(self, worker: str, asset_id: str, *, rows: int = 5, partition: int = 0) -> bytes:
+        """Let another worker have an asset; returns its answer."""
+        meta = AssetMeta(owner=worker, partition=partition, seq=3, rows=rows, lag=0, stale=False)
+        body = SpecAnswer(asset_id=asset_id, spec=AssetSpec(), meta=meta).model_dump_json().encode()
+        self.peers.answers[worker] = (200, body)
+        return body
+
+    def not_found_at(self, worker: str, *partitions: int) -> None:
+        """Let another worker have looked through some partitions in vain."""
+        self.peers.answers[worker] = (404, problem(404, "unknown_asset", partitions=list(partitions)))
+
+
+def problem(status: int, code: str, partitions: list[int] | None = None) -> bytes:
+    """Body of a problem."""
+    return (
+        Problem(type="t", title="t", status=status, detail="d", instance="/", code=code, partitions=partitions)
+        .model_dump_json()
+        .encode()
+    )
