@@ -58,7 +58,8 @@ class Expected:
         metered = d.dt_s[d.power_w.notna()].sum() > 0
         currented = d.dt_s[d.current.notna()].sum() > 0
         loaded_s = d.dt_s[kind.isin(["C", "D"])].sum()
-        loops = [loop for loop in self.loops if loop["row"] in set(d.index)]
+        rows = set(d.index)
+        loops = [loop for loop in self.loops if loop["row"] in rows]
         whole = [loop for loop in loops if loop["whole"]]
         loop_in = math.fsum(loop["in"] for loop in whole)
         cycles = [0.0] * 20

@@ -1,0 +1,18 @@
+"""Fixtures of the end-to-end tests: topics of one's own on the shared broker."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from stream_app.infra.kafka import topics
+from stream_app.settings import KafkaSettings
+from tests.kafka import Broker, settings_for
+
+
+@pytest.fixture
+def kafka(real_broker: Broker) -> KafkaSettings:
+    settings = settings_for(real_broker.bootstrap_servers)
+    asyncio.run(topics.ensure(settings))
+    return settings

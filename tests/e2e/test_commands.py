@@ -1,0 +1,93 @@
+"""Commands that talk to Kafka."""
+
+from __future__ import annotations
+
+import asyncio
+import io
+import sys
+from pathlib import Path
+
+import pytest
+from aiokafka import AIOKafkaConsumer
+
+from schemas.measurement import Measurement
+from stream_app.cli import main
+from stream_app.settings import KafkaSettings
+
+pytestmark = pytest.mark.kafka
+
+SAMPLE = Path(__file__).parents[2] / "example" / "sample_day.csv"
+
+
+@pytest.fixture
+def environment(kafka_settings: KafkaSettings, monkeypatch: pytest.MonkeyPatch) -> KafkaSettings:
+    for name, value in kafka_settings.model_dump(exclude_defaults=True).items():
+        monkeypatch.setenv(f"STREAM_KAFKA__{name.upper()}", str(value))
+    return kafka_settings
+
+
+def run(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> int:
+    monkeypatch.setattr(sys, "argv", ["stream-app", *arguments])
+    with pytest.raises(SystemExit) as exit_:
+        main()
+    return int(exit_.value.code or 0)
+
+
+async def messages(settings: KafkaSettings, count: int) -> list[tuple[bytes, bytes]]:
+    """The first messages of the measurements topic."""
+    found: list[tuple[bytes, bytes]] = []
+    consumer = AIOKafkaConsumer(
+        settings.measurements_topic, bootstrap_servers=settings.bootstrap_servers, auto_offset_reset="earliest"
+    )
+    async with consumer:
+        while len(found) < count:
+            found += [(r.key, r.value) for batch in (await consumer.getmany(timeout_ms=1_000)).values() for r in batch]
+    return found
+
+
+def test_topics_are_checked_and_ensured(
+    environment: KafkaSettings, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """``check`` names what is missing and the cure; after ``ensure`` all is well, and a second one changes nothing."""
+    assert run(monkeypatch, "topics", "check") == 1
+    assert (
+        f"topic '{environment.measurements_topic}' is missing: run `stream-app topics ensure`"
+        in capsys.readouterr().err
+    )
+    assert run(monkeypatch, "topics", "ensure") == 0
+    assert capsys.readouterr().out.count("created topic") == 5
+    assert run(monkeypatch, "topics", "check") == 0
+    assert run(monkeypatch, "topics", "ensure") == 0
+    assert capsys.readouterr().out.endswith("all topics are there\n")
+
+
+def test_produce_needs_the_topic(
+    environment: KafkaSettings, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A missing topic is told, not created by the way."""
+    assert run(monkeypatch, "produce", str(SAMPLE), "--asset", "a") == 1
+    assert "is missing: run `stream-app topics ensure`" in capsys.readouterr().err
+
+
+def test_produce_rows(
+    environment: KafkaSettings, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Rows of a file arrive one a message, keyed by their asset, in order."""
+    assert run(monkeypatch, "topics", "ensure") == 0
+    lines = SAMPLE.read_bytes().splitlines(keepends=True)[:101]
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(b"".join(lines))))
+    assert run(monkeypatch, "produce", "-", "--asset", "a", "--rate", "2000") == 0
+    assert "100 rows sent" in capsys.readouterr().out
+    found = asyncio.run(messages(environment, 100))
+    assert {key for key, _ in found} == {b"a"}
+    rows = [Measurement.model_validate_json(value) for _, value in found]
+    assert [str(row.timestamp).encode() for row in rows] == [line.split(b",")[0] for line in lines[1:]]
+
+
+def test_produce_without_asset(
+    environment: KafkaSettings, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A file that does not say whose its rows are needs ``--asset``."""
+    assert run(monkeypatch, "topics", "ensure") == 0
+    assert run(monkeypatch, "produce", str(SAMPLE)) == 1
+    assert "--asset (0 rows before it were sent)" in capsys.readouterr().err

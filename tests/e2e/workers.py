@@ -1,0 +1,101 @@
+"""Worker processes as a user starts them, and clients outside of them."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+from stream_app.settings import KafkaSettings
+from tests.kafka import free_port
+
+TIMEOUT_S = 90.0
+ROOT = Path(__file__).parents[2]
+
+
+def until(condition: Callable[[], Any], what: str, timeout_s: float = TIMEOUT_S) -> Any:
+    """Wait for a condition of other processes, which tell no event; returns what it gave."""
+    deadline = time.monotonic() + timeout_s
+    while not (found := condition()):
+        assert time.monotonic() < deadline, f"not within {timeout_s:.0f} s: {what}"
+        time.sleep(0.05)
+    return found
+
+
+class WorkerProcess:
+    """``stream-app worker`` as a child process that can be killed, ended and started again."""
+
+    def __init__(self, kafka: KafkaSettings, directory: Path) -> None:
+        self.port = free_port()
+        self.url = f"http://127.0.0.1:{self.port}"
+        self.log = directory / f"worker-{self.port}.log"
+        self._environment = {
+            **os.environ,
+            "PYTHONPATH": str(ROOT),
+            "STREAM_HTTP__PORT": str(self.port),
+            "STREAM_DATA_DIR": str(directory),
+            **{f"STREAM_KAFKA__{name.upper()}": str(value) for name, value in kafka.model_dump().items()},
+        }
+        self.process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> WorkerProcess:
+        with self.log.open("ab") as output:
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", "stream_app.cli", "worker"], env=self._environment, stdout=output, stderr=output
+            )
+        return self
+
+    def is_ready(self) -> bool:
+        assert self.process is not None
+        assert self.process.poll() is None, self.log.read_text()[-3000:]
+        return self.status("/health/ready") == 200
+
+    def ready(self) -> WorkerProcess:
+        until(self.is_ready, f"{self.url} is ready")
+        return self
+
+    def status(self, path: str) -> int | None:
+        """HTTP status of a path; None while nobody answers."""
+        try:
+            return httpx.get(self.url + path, timeout=5).status_code
+        except httpx.TransportError:
+            return None
+
+    def get(self, path: str, **options: Any) -> Any:
+        """JSON of a path."""
+        answer = httpx.get(self.url + path, timeout=10, **options)
+        assert answer.status_code == 200, answer.text
+        return answer.json()
+
+    def kill(self) -> None:
+        """SIGKILL: as the kernel or a power failure would."""
+        assert self.process is not None
+        self.process.kill()
+        self.process.wait()
+
+    def terminate(self) -> int:
+        """SIGTERM; returns the exit status."""
+        assert self.process is not None
+        self.process.send_signal(signal.SIGTERM)
+        return self.process.wait(40)
+
+
+@contextmanager
+def workers(kafka: KafkaSettings, directory: Path, count: int) -> Iterator[list[WorkerProcess]]:
+    """Started, not necessarily ready; ended in the end, whatever happened to them."""
+    made = [WorkerProcess(kafka, directory) for _ in range(count)]
+    try:
+        yield made
+    finally:
+        for worker in made:
+            if worker.process is not None and worker.process.poll() is None:
+                worker.process.kill()
+                worker.process.wait()
