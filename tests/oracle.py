@@ -120,13 +120,18 @@ class Expected:
         return out
 
 
-def expected(rows: list[Row], nameplate: Nameplate, *, ended: bool, hysteresis: float = 1.0) -> Expected:
+def expected(
+    rows: list[Row], nameplate: Nameplate, *, ended: bool, lateness_s: float = 0, hysteresis: float = 1.0
+) -> Expected:
     """Rows of one asset in arrival order, as the processor must see them after the last one."""
     kept: list[Row] = []
+    newest_us = -(2**62)
     for row in rows:
-        if not kept or row["time_us"] >= kept[-1]["time_us"]:
+        if row["time_us"] >= newest_us - lateness_s * 1e6:
             kept.append(dict(row))
-    _durations(kept, nameplate, ended=ended)
+            newest_us = max(newest_us, row["time_us"])
+    kept.sort(key=lambda row: int(row["time_us"]))
+    _durations(kept, nameplate, known_us=math.inf if ended else newest_us - lateness_s * 1e6)
     frame = pd.DataFrame(kept).astype(dict.fromkeys(("current", "voltage", "soc", "power"), float))
     frame["power_w"] = frame.power.where(frame.power.notna(), frame.current * frame.voltage)
     rest = 0.005 * (nameplate.capacity_ah or 0)
@@ -141,8 +146,11 @@ def expected(rows: list[Row], nameplate: Nameplate, *, ended: bool, hysteresis: 
     return Expected(frame, nameplate, loops, len(rows) - len(kept), kept[-1]["stamp_us"], turning)
 
 
-def _durations(rows: list[Row], nameplate: Nameplate, *, ended: bool) -> None:  # noqa: PLR0912  # a branch a rule
-    """Give each row ``dt_s``, ``valid``, ``gap_s``, ``settled`` and its spread ``time_us``."""
+def _durations(rows: list[Row], nameplate: Nameplate, *, known_us: float) -> None:  # noqa: PLR0912  # a branch a rule
+    """Give each row ``dt_s``, ``valid``, ``gap_s``, ``settled`` and its spread ``time_us``.
+
+    Before a stamp after ``known_us`` others may still come.
+    """
     groups: list[list[Row]] = []
     for row in rows:
         row |= {"stamp_us": row["time_us"], "dt_s": 0.0, "valid": False, "gap_s": 0.0, "settled": True}
@@ -152,21 +160,20 @@ def _durations(rows: list[Row], nameplate: Nameplate, *, ended: bool) -> None:  
             groups.append([row])
     spans = [(b[0]["stamp_us"] - a[0]["stamp_us"]) / 1e6 for a, b in pairwise(groups)]
     steps = [span / len(group) for span, group in zip(spans, groups, strict=False)]
+    ended = known_us == math.inf
+    known = sum(group[0]["stamp_us"] <= known_us for group in groups[1:])  # groups whose next stamp is certain
     opening = len(groups[0]) > 1 and nameplate.period_s is None
-    if opening and len(groups) >= 3:
+    if opening and known >= 2:
         steps[0] = min(steps[0], steps[1])
-    if opening and len(groups) < 3 and not ended:
-        for group in groups:
-            for row in group:
-                row["settled"] = False
-        return
+    elif opening and not ended:
+        known = 0
     measured: float | None = None
     for i, group in enumerate(groups):
         period = nameplate.period_s if nameplate.period_s is not None else measured
         limit = 3600.0 if period is None else 3 * period
         limit = limit if nameplate.max_gap_s is None else nameplate.max_gap_s
         n = len(group)
-        if i == len(groups) - 1:
+        if i >= known:
             if not ended:
                 for row in group:
                     row["settled"] = False
@@ -182,7 +189,7 @@ def _durations(rows: list[Row], nameplate: Nameplate, *, ended: bool) -> None:  
             held = group[:-1] if hold > 0 else []
         else:
             hold, held = steps[i], group
-            lead = spans[i] - hold * n if i == 0 and opening and len(groups) >= 3 else 0.0
+            lead = spans[i] - hold * n if i == 0 and opening and known >= 2 else 0.0
         for row in held:
             row |= {"dt_s": hold, "valid": True}
         for rank, row in enumerate(group):

@@ -2,23 +2,35 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
 
 import numpy as np
 
 from stream_app.domain import panes
+from stream_app.domain.arrival import Arrivals, joined, newest_stamps, normalised, ordered
+from stream_app.domain.closing import Closings
 from stream_app.domain.fields import Layout
 from stream_app.domain.panes import Open
 from stream_app.domain.pending import TimedColumns
 from stream_app.domain.rows import COLUMNS, BoolArray, FloatArray, IntArray, Rows
 from stream_app.domain.samples import Samples
-from stream_app.domain.segments import ends, first_at_or_after, first_of_runs
-from stream_app.domain.state import APPLIED, FIRST_US, LAST_US, LATE, NEVER, NUMBER, SIZE_US, STEPS, Fleet
-from stream_app.domain.timebase import Clock, Timed, settle
+from stream_app.domain.segments import ends, first_of_runs
+from stream_app.domain.state import (
+    APPLIED,
+    FIRST_US,
+    LAST_US,
+    LATE,
+    NEVER,
+    NUMBER,
+    SIZE_US,
+    STEPS,
+    WATERMARK_US,
+    Fleet,
+)
+from stream_app.domain.timebase import MAX_PER_STAMP, Clock, Timed, settle
 from stream_app.domain.windows import Windows
-
-_SIGNED = ("current_a", "power_w")
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,75 +41,75 @@ class Applied:
     closed: list[Windows]
 
 
+#: Rows of an asset that wait at most: beyond it the oldest are settled early. Bounds the state; two full stamps fit.
+MAX_WAITING = 2 * MAX_PER_STAMP
+
+
 def apply(fleet: Fleet, rows: Rows) -> Applied:
     """Apply rows in arrival order; rows whose offset the asset's state includes already are skipped.
 
-    A row whose event time is before its asset's newest is late: it is counted and left out.
+    A row whose event time is further behind its asset's newest than the allowed lateness is late: it is counted and
+    left out. Others are taken in the order of (event time, arrival).
     """
     new = np.flatnonzero(rows.offset > fleet.ints[rows.asset, APPLIED])
-    new = new[np.argsort(rows.asset[new], kind="stable")]
-    if not len(new):
-        return Applied(new, [])
-    code, time_us = rows.asset[new], rows.time_us[new]
-    first = first_of_runs(code)
-    starts = np.flatnonzero(first)
+    late: list[IntArray] = []
+    closed: list[Windows] = []
+    for part in _parts(fleet, rows.asset[new]):
+        index = new[part]
+        index = index[np.argsort(rows.asset[index], kind="stable")]
+        late.append(_apply(fleet, rows, index, closed))
+    return Applied(np.sort(np.concatenate([np.zeros(0, np.int64), *late])), closed)
+
+
+def _parts(fleet: Fleet, code: IntArray) -> Iterator[slice]:
+    """Cut rows so that no asset's buffer can run over unnoticed: where it may, row by row, to settle early in time."""
+    n = len(code)
+    room = MAX_WAITING // 2 if fleet.lateness_us else max(n, 1)
+    at = 0
+    while at < n:
+        full = fleet.lateness_us and (fleet.pending.count(np.unique(code[at : at + room])) > room).any()
+        step = 1 if full else room
+        yield slice(at, at + step)
+        at += step
+
+
+def _apply(fleet: Fleet, rows: Rows, index: IntArray, closed: list[Windows]) -> IntArray:
+    """Apply rows that are sorted by asset; returns those that are late."""
+    code = rows.asset[index]
+    starts = np.flatnonzero(first_of_runs(code))
     touched = code[starts]
-    fleet.ints[touched, APPLIED] = rows.offset[new][ends(starts, len(new)) - 1]
-    late = _late(time_us, starts, fleet.ints[touched, LAST_US])
+    fleet.ints[touched, APPLIED] = rows.offset[index][ends(starts, len(index)) - 1]
+    newest_us, before_us = newest_stamps(rows.time_us[index], starts, fleet.ints[touched, LAST_US])
+    floor_us = np.where(before_us == NEVER, NEVER, before_us - fleet.lateness_us)
+    floor_us = np.maximum(floor_us, fleet.ints[code, WATERMARK_US])
+    late: BoolArray = rows.time_us[index] < floor_us
     np.add.at(fleet.ints[:, LATE], code[late], 1)
-    kept = new[~late]
-    closed = _advance(fleet, touched, rows.asset[kept], _normalised(fleet, rows, kept))
-    return Applied(new[late], closed)
+    kept = index[~late]
+    arrivals = Arrivals(rows.asset[kept], newest_us[~late], rows.offset[kept])
+    closed += _advance(fleet, touched, arrivals, normalised(fleet, rows, kept))
+    too_late: IntArray = index[late]
+    return too_late
 
 
 def finish(fleet: Fleet, code: int, seq: int) -> list[Windows]:
     """Settle what still waits and close every window of an asset to which no row will come; ``seq`` is the offset."""
     none = np.zeros(0, np.int64)
     nothing = TimedColumns(none, none, np.zeros((len(COLUMNS), 0)))
-    return _advance(fleet, np.array([code]), none, nothing, flush_seq=seq)
-
-
-def _late(time_us: IntArray, starts: IntArray, newest_us: IntArray) -> BoolArray:
-    """Rows before their asset's newest stamp so far; ``time_us`` is sorted by asset, arrival order within one."""
-    n = len(time_us)
-    previous = np.append(NEVER, time_us[:-1])
-    previous[starts] = newest_us
-    late = time_us < previous
-    if late.any():  # rare: only then is the running maximum needed, asset by asset
-        stops = ends(starts, n)
-        for i in np.unique(np.searchsorted(starts, np.flatnonzero(late), side="right") - 1).tolist():
-            own = slice(starts[i], stops[i])
-            running = np.maximum.accumulate(np.append(newest_us[i], time_us[own]))
-            late[own] = time_us[own] < running[:-1]
-    return late
-
-
-def _normalised(fleet: Fleet, rows: Rows, kept: IntArray) -> TimedColumns:
-    """Readings as the specs say they are to be read: current > 0 charges, SoC in percent."""
-    values = np.full((len(COLUMNS), len(kept)), np.nan)
-    for name, column in rows.columns.items():
-        values[COLUMNS.index(name)] = column[kept]
-    code = rows.asset[kept]
-    sign, factor = fleet.specs.sign[code], fleet.specs.soc_factor[code]
-    if (sign != 1.0).any():
-        for name in _SIGNED:
-            values[COLUMNS.index(name)] *= sign
-    if (factor != 1.0).any():
-        values[COLUMNS.index("soc_percent")] *= factor
-    return TimedColumns(rows.time_us[kept], rows.offset[kept], values)
+    return _advance(fleet, np.array([code]), Arrivals(none, none, none), nothing, flush_seq=seq)
 
 
 def _advance(
     fleet: Fleet,
     touched: IntArray,
-    code: IntArray,
+    arrivals: Arrivals,
     arrived: TimedColumns,
     flush_seq: int | None = None,
 ) -> list[Windows]:
     """Take the rows that arrived for the touched assets (sorted by asset) as far as they are settled."""
+    code = arrivals.code
     waited = fleet.pending.count(touched)
     came = np.searchsorted(code, touched, side="right") - np.searchsorted(code, touched, side="left")
-    rows, starts = _joined(fleet.pending.get(touched), waited, arrived, came)
+    rows, starts = joined(fleet.pending.get(touched), waited, arrived, came)
     count = waited + came
     present = np.flatnonzero(count)  # an asset may have brought late rows only
     if not len(present):
@@ -107,12 +119,24 @@ def _advance(
     stops = starts + count
     flush = np.full(k, flush_seq is not None)
     specs = fleet.specs.take(touched)
+    asset = np.repeat(np.arange(k), count)
+    rows = ordered(rows, asset) if fleet.lateness_us else rows
+    crowded = np.where(count > MAX_WAITING, rows.time_us[starts + np.maximum(count - MAX_WAITING, 0)], NEVER)
+    reached = np.maximum(rows.time_us[stops - 1] - fleet.lateness_us, crowded)
+    watermark_us = np.maximum(fleet.ints[touched, WATERMARK_US], reached)
     clock = Clock(
         fleet.ints[touched, STEPS], fleet.floats[touched, fleet.ring], fleet.floats[touched, fleet.period][:, 0]
     )
-    timed = settle(starts, rows.time_us, clock, nominal_s=specs.period_s, max_gap_s=specs.max_gap_s, flush=flush)
+    timed = settle(
+        starts,
+        rows.time_us,
+        clock,
+        watermark_us=watermark_us,
+        nominal_s=specs.period_s,
+        max_gap_s=specs.max_gap_s,
+        flush=flush,
+    )
 
-    asset = np.repeat(np.arange(k), count)
     waiting = np.flatnonzero(~timed.settled)
     waits = np.bincount(asset[waiting], minlength=k)
     now_us = np.where(flush, np.iinfo(np.int64).max, 0)
@@ -127,7 +151,7 @@ def _advance(
         for c, tail in zip(codes, new_tails, strict=True):
             tails[c] = tail
         samples.set_events(type(memory), events)
-    seqs = _Seqs(rows, stops, timed.known_from, flush_seq)
+    seqs = Closings(rows, stops, timed.known_from, arrivals, touched, fleet.lateness_us, flush_seq)
     closed = _fold(fleet, touched, samples=samples, time_us=timed.time_us, now_us=now_us, seqs=seqs)
 
     fleet.floats[touched, fleet.carry] = samples.next_carry()
@@ -136,24 +160,13 @@ def _advance(
     ints = fleet.ints
     ints[touched, STEPS] = timed.clock.steps
     ints[touched, LAST_US] = rows.time_us[stops - 1]
-    ints[touched, FIRST_US] = np.where(ints[touched, FIRST_US] == NEVER, rows.time_us[starts], ints[touched, FIRST_US])
+    ints[touched, WATERMARK_US] = watermark_us
+    first_us = ints[touched, FIRST_US]
+    ints[touched, FIRST_US] = np.where(
+        first_us == NEVER, rows.time_us[starts], np.minimum(first_us, rows.time_us[starts])
+    )
     fleet.pending.set(touched, waits, rows.take(waiting))
     return closed
-
-
-def _joined(
-    waiting: TimedColumns, waited: IntArray, arrived: TimedColumns, came: IntArray
-) -> tuple[TimedColumns, IntArray]:
-    """Waiting and arrived rows, asset by asset, and where each asset starts."""
-    count = waited + came
-    starts = np.cumsum(count) - count
-    a = np.arange(len(waiting)) + np.repeat(np.cumsum(came) - came, waited)
-    b = np.arange(len(arrived)) + np.repeat(np.cumsum(waited), came)
-    n = len(waiting) + len(arrived)
-    time_us, offset, values = np.empty(n, np.int64), np.empty(n, np.int64), np.empty((len(COLUMNS), n))
-    time_us[a], offset[a], values[:, a] = waiting.time_us, waiting.offset, waiting.values
-    time_us[b], offset[b], values[:, b] = arrived.time_us, arrived.offset, arrived.values
-    return TimedColumns(time_us, offset, values), starts
 
 
 def _samples(
@@ -177,22 +190,6 @@ def _samples(
     )
 
 
-@dataclass(frozen=True, slots=True)
-class _Seqs:
-    """Finds the source offset that closed a window: the first row at or after its end that could be known."""
-
-    rows: TimedColumns
-    stops: IntArray
-    known_from: IntArray
-    flush_seq: int | None
-
-    def of(self, asset: IntArray, end_us: IntArray) -> IntArray:
-        at = first_at_or_after(self.rows.time_us, self.known_from[asset], self.stops[asset], end_us)
-        if self.flush_seq is None:
-            return self.rows.offset[at]
-        return np.where(at < self.stops[asset], self.rows.offset[np.minimum(at, len(self.rows) - 1)], self.flush_seq)
-
-
 def _fold(
     fleet: Fleet,
     touched: IntArray,
@@ -200,7 +197,7 @@ def _fold(
     samples: Samples,
     time_us: IntArray,
     now_us: IntArray,
-    seqs: _Seqs,
+    seqs: Closings,
 ) -> list[Windows]:
     """Add the rows to their panes, and closed panes to the larger windows and to the lifetime, in order."""
     catalogue, layout = fleet.catalogue, fleet.catalogue.layout

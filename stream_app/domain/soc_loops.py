@@ -71,10 +71,15 @@ class _Track:
                 self.state[side : side + _POINT] = self.point(i)
 
     def close(self, i: int) -> None:
-        """Take the loop between the two last turning points out: the SoC is back where it began."""
+        """Take the loop between the two last turning points out: the SoC is back where it began.
+
+        No row of this leg was beyond the level before, so the row is its extreme, with what is left in the counters.
+        """
         b, c = self.stack[-2], self.stack[-1]
         energy = self.point(i)[1:] - b[1:]
         self.state[_TAKEN : _TAKEN + 3] += energy
+        side = _HIGH if self.state[_DIRECTION] > 0 else _LOW
+        self.state[side : side + _POINT] = self.point(i)
         self.closed.append((int(self.row[i]), abs(b[0] - c[0]), energy[0], energy[1], float(energy[2] == 0)))
         del self.stack[-2:]
         self.set_level()

@@ -20,11 +20,11 @@ from stream_app.domain.timebase import RING
 
 LEVELS = MAX_WINDOW_SIZES
 #: Columns of the whole numbers.
-APPLIED, FIRST_US, LAST_US, LATE, STEPS = range(5)
-NUMBER = slice(5, 5 + LEVELS)  # open window of each level
-SIZE_US = slice(5 + LEVELS, 5 + 2 * LEVELS)  # its size; 0: no such level
-INTS = 5 + 2 * LEVELS
-#: LAST_US of an asset without rows.
+APPLIED, FIRST_US, LAST_US, WATERMARK_US, LATE, STEPS = range(6)
+NUMBER = slice(6, 6 + LEVELS)  # open window of each level
+SIZE_US = slice(6 + LEVELS, 6 + 2 * LEVELS)  # its size; 0: no such level
+INTS = 6 + 2 * LEVELS
+#: Stamps of an asset without rows.
 NEVER = np.iinfo(np.int64).min
 _DEFAULT_SPEC = AssetSpec()
 _DEFAULT_SPEC_JSON = b"{}"
@@ -43,10 +43,20 @@ class Fleet:
 
     ``ints`` is ``(assets, INTS)``, ``floats`` is ``(assets, columns)``: lifetime totals, totals of each level's open
     window, carry, ring of steps, period, memories; ``columns`` tells where. Room doubles as assets come.
+
+    Parameters
+    ----------
+    catalogue
+        The metrics.
+    window_sizes_s
+        Window sizes of an asset whose spec names none [s], ascending.
+    lateness_s
+        How far behind its asset's newest stamp a row may be [s]: so long rows wait, to be put in order.
     """
 
-    def __init__(self, catalogue: Catalogue, window_sizes_s: tuple[int, ...]) -> None:
+    def __init__(self, catalogue: Catalogue, window_sizes_s: tuple[int, ...], lateness_s: float = 0) -> None:
         self.catalogue = catalogue
+        self.lateness_us = round(lateness_s * 1_000_000)
         self._default_sizes_s = window_sizes_s
         width = catalogue.layout.width
         at = 0
@@ -97,7 +107,8 @@ class Fleet:
         for tails in self.tails.values():
             tails.append(np.zeros(0))
         self.floats[code] = self._blank_floats
-        self.ints[code, [APPLIED, FIRST_US, LAST_US, LATE, STEPS]] = -1, NEVER, NEVER, 0, 0
+        self.ints[code, : NUMBER.start] = 0
+        self.ints[code, [APPLIED, FIRST_US, LAST_US, WATERMARK_US]] = -1, NEVER, NEVER, NEVER
         self.set_sizes(code, self._default_sizes_s)
         return code
 

@@ -64,6 +64,7 @@ def settle(
     stamp_us: IntArray,
     clock: Clock,
     *,
+    watermark_us: IntArray,
     nominal_s: FloatArray,
     max_gap_s: FloatArray,
     flush: BoolArray,
@@ -78,6 +79,8 @@ def settle(
         Stamps, ascending within a segment, shape ``(n,)``.
     clock
         What was remembered of the ``k`` assets.
+    watermark_us
+        No row before this will come, shape ``(k,)``: only then is the next stamp really the next one.
     nominal_s, max_gap_s
         From the specs, shape ``(k,)``; NaN where silent.
     flush
@@ -90,8 +93,11 @@ def settle(
     owner = asset[head]
     all_rows = ends(head, n) - head
     rows = np.minimum(all_rows, MAX_PER_STAMP)
+    # The last group that can be told from what is still to come: the next stamp is open.
     last = np.ones(g, bool)
     last[:-1] = owner[1:] != owner[:-1]
+    inner = np.flatnonzero(~last)
+    last[inner] = (stamp_us[head[inner + 1]] > watermark_us[owner[inner]]) & ~flush[owner[inner]]
     span_s = np.full(g, np.nan)
     inner = np.flatnonzero(~last)
     span_s[inner] = (stamp_us[head[inner + 1]] - stamp_us[head[inner]]) / 1e6
@@ -127,7 +133,8 @@ def settle(
 
     group = np.repeat(np.arange(g), all_rows)
     rank = np.arange(n) - head[group] - (all_rows - rows)[group]
-    stuck = (rank < 0) & ~held[owner][group]
+    in_turn = first_of_runs(owner) | np.append(True, settled_group[:-1])
+    stuck = (rank < 0) & (in_turn & ~held[owner])[group]
     settled = settled_group[group] | stuck
     group, rank, stuck = group[settled], np.maximum(rank[settled], 0), stuck[settled]
     final = rank == rows[group] - 1

@@ -23,8 +23,8 @@ START_US = 1_649_808_000_000_000  # 2022-04-13T00:00:00Z
 _COLUMNS = {"current": "current_a", "voltage": "voltage_v", "soc": "soc_percent", "power": "power_w"}
 
 
-def a_fleet(specs: dict[str, AssetSpec] | None = None, sizes_s: tuple[int, ...] = SIZES_S) -> Fleet:
-    fleet = Fleet(CATALOGUE, sizes_s)
+def a_fleet(specs: dict[str, AssetSpec] | None = None, *, lateness_s: float = 0) -> Fleet:
+    fleet = Fleet(CATALOGUE, SIZES_S, lateness_s)
     for asset_id, spec in (specs or {}).items():
         fleet.set_spec(fleet.code(asset_id), spec)
     return fleet

@@ -14,9 +14,11 @@ from schemas.asset import AssetSpec
 from stream_app.domain import ingestion, windows
 from stream_app.domain.metrics import REGISTRY
 from stream_app.domain.snapshot import Snapshots
+from stream_app.domain.state import LATE
 from tests.oracle import Expected, Nameplate, expected
 from tests.unit.domain.fleets import CATALOGUE, SIZES_S, START_US, a_fleet, all_bytes, fed, values
 
+LATENESS_S = st.sampled_from([0.0, 5.0, 60.0])
 SPECS = {"a": AssetSpec(nominal_capacity_ah=10), "b": AssetSpec(), "c": AssetSpec(sampling_period_s=2, max_gap_s=100)}
 
 
@@ -24,7 +26,7 @@ SPECS = {"a": AssetSpec(nominal_capacity_ah=10), "b": AssetSpec(), "c": AssetSpe
 def telemetry(draw: st.DrawFn, max_rows: int = 120) -> list[dict[str, Any]]:
     """Rows of three assets: steady, repeated, skipping and backward stamps, walking SoC, missing readings."""
     rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
-    steps_s = rng.choice([0, 0, 1, 1, 1, 2, 5, 30, 400, 4000, -3], size=max_rows, p=_odds(rng))
+    steps_s = rng.choice([0, 0, 1, 1, 1, 2, 5, 30, 400, 4000, -3, -40], size=max_rows, p=_odds(rng))
     clock = dict.fromkeys(SPECS, START_US)
     soc = dict.fromkeys(SPECS, 50.0)
     rows = []
@@ -52,36 +54,36 @@ def telemetry(draw: st.DrawFn, max_rows: int = 120) -> list[dict[str, Any]]:
 
 
 def _odds(rng: np.random.Generator) -> np.ndarray:
-    odds = rng.dirichlet(np.full(11, 0.5))
+    odds = rng.dirichlet(np.full(12, 0.5))
     return np.asarray(odds / odds.sum())
 
 
 @settings(max_examples=60, deadline=None)
-@given(rows=telemetry(), data=st.data())
-def test_batching_changes_no_bit(rows: list[dict[str, Any]], data: st.DataObject) -> None:
+@given(rows=telemetry(), lateness_s=LATENESS_S, data=st.data())
+def test_batching_changes_no_bit(rows: list[dict[str, Any]], lateness_s: float, data: st.DataObject) -> None:
     """One batch, row by row, and random cuts lead to the same bytes of state and of every closed window."""
-    whole = a_fleet(SPECS)
+    whole = a_fleet(SPECS, lateness_s=lateness_s)
     one = all_bytes(whole, fed(whole, rows))
-    single = a_fleet(SPECS)
+    single = a_fleet(SPECS, lateness_s=lateness_s)
     assert all_bytes(single, fed(single, rows, range(len(rows)))) == one
-    cut = a_fleet(SPECS)
+    cut = a_fleet(SPECS, lateness_s=lateness_s)
     cuts = data.draw(st.lists(st.integers(0, len(rows)), max_size=8))
     assert all_bytes(cut, fed(cut, rows, cuts)) == one
 
 
 @settings(max_examples=40, deadline=None)
-@given(rows=telemetry(), cut=st.integers(0, 120))
-def test_a_restart_changes_no_bit(rows: list[dict[str, Any]], cut: int) -> None:
+@given(rows=telemetry(), lateness_s=LATENESS_S, cut=st.integers(0, 120))
+def test_a_restart_changes_no_bit(rows: list[dict[str, Any]], lateness_s: float, cut: int) -> None:
     """State that was written and read back goes on as if nothing had happened."""
-    whole = a_fleet(SPECS)
+    whole = a_fleet(SPECS, lateness_s=lateness_s)
     before = fed(whole, rows[:cut])
     stored = all_bytes(whole, [])[0]
-    back = a_fleet()
+    back = a_fleet(lateness_s=lateness_s)
     for asset_id, value in stored.items():
         Snapshots(back).load(asset_id, value, {})
     assert all_bytes(back, [])[0] == stored
     after = fed(back, rows[cut:])
-    straight = a_fleet(SPECS)
+    straight = a_fleet(SPECS, lateness_s=lateness_s)
     closed = fed(straight, rows)
     assert all_bytes(back, after)[0] == all_bytes(straight, [])[0]
     assert all_bytes(whole, before)[1] | all_bytes(back, after)[1] == all_bytes(straight, closed)[1]
@@ -99,10 +101,10 @@ def test_rows_applied_before_are_skipped(rows: list[dict[str, Any]], again: int)
 
 
 @settings(max_examples=100, deadline=None)
-@given(rows=telemetry(), ended=st.booleans())
-def test_every_metric_equals_the_plain_computation(rows: list[dict[str, Any]], ended: bool) -> None:
+@given(rows=telemetry(), lateness_s=LATENESS_S, ended=st.booleans())
+def test_every_metric_equals_the_plain_computation(rows: list[dict[str, Any]], lateness_s: float, ended: bool) -> None:
     """Lifetime, closed and open windows of every metric equal pandas and loops within 1e-12 of their terms."""
-    fleet = a_fleet(SPECS)
+    fleet = a_fleet(SPECS, lateness_s=lateness_s)
     closed = fed(fleet, rows)
     for asset_id in sorted({row["asset"] for row in rows}):
         spec, code = SPECS[asset_id], fleet.code(asset_id)
@@ -110,11 +112,11 @@ def test_every_metric_equals_the_plain_computation(rows: list[dict[str, Any]], e
         if ended:
             own_closed += ingestion.finish(fleet, code, 10_000)
         plate = Nameplate(spec.nominal_capacity_ah, spec.sampling_period_s, spec.max_gap_s)
-        truth = expected([row for row in rows if row["asset"] == asset_id], plate, ended=ended)
+        truth = expected([row for row in rows if row["asset"] == asset_id], plate, ended=ended, lateness_s=lateness_s)
         life, open_ = windows.current(fleet, np.array([code]))
         span_s = (truth.last_us - int(truth.frame.stamp_us.iloc[0])) / 1e6
         _compare(values(windows.read(fleet, life, closed=False), 0), truth.metrics(truth.frame, span_s, life=True))
-        assert int(fleet.ints[code, 3]) == truth.late
+        assert int(fleet.ints[code, LATE]) == truth.late
         _compare_windows(fleet, windows.concatenated(fleet, own_closed), truth, code, closed=True)
         _compare_windows(fleet, open_, truth, code, closed=False)
         seen = {

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from itertools import pairwise
 
 import numpy as np
@@ -12,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from schemas.asset import AssetSpec
-from stream_app.domain.rows import COLUMNS
+from stream_app.domain.rows import COLUMNS, FloatArray
 from stream_app.domain.samples import CARRY_WIDTH, Samples
 from stream_app.domain.soc_loops import Loops, SocLoops
 from stream_app.domain.specs import AssetSpecs
@@ -40,7 +41,8 @@ def samples_of(soc: list[float], power_w: list[float] | None = None) -> Samples:
 def counted(series: list[float], cuts: list[int] | None = None) -> Counter[float]:
     """Rainflow counts of a series: closed loops, and half a cycle per leg of the residue."""
     memory = SocLoops(hysteresis_percent=0)
-    state, tails = memory.start()[None], [np.zeros(0)]
+    state = memory.start()[None]
+    tails: Sequence[FloatArray] = [np.zeros(0)]
     counts: Counter[float] = Counter()
     edges = [0, *(cuts or []), len(series)]
     for low, high in pairwise(edges):
@@ -110,7 +112,8 @@ def test_the_state_is_bounded() -> None:
     """However long the SoC wanders, the unused turning points stay within the promised tail."""
     rng = np.random.default_rng(5)
     memory = SocLoops()
-    state, tails = memory.start()[None], [np.zeros(0)]
+    state = memory.start()[None]
+    tails: Sequence[FloatArray] = [np.zeros(0)]
     for _ in range(20):
         state, tails, _ = memory.advance(state, tails, samples_of(rng.uniform(-10, 120, 2000).tolist()))
         assert len(tails[0]) <= memory.tail_limit

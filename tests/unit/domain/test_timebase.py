@@ -16,6 +16,7 @@ def settled(stamps_s: list[float], *, period_s: float = NAN, max_gap_s: float = 
         np.zeros(1, np.int64),
         (np.array(stamps_s) * 1e6).astype(np.int64),
         clock,
+        watermark_us=np.array([int(stamps_s[-1] * 1e6)]),
         nominal_s=np.array([period_s]),
         max_gap_s=np.array([max_gap_s]),
         flush=np.array([flush]),
