@@ -9,7 +9,6 @@ from schemas.control import EndOfUpload, Forget, SpecControl
 from stream_app.app.batch import Batch, ControlRecord, Reject
 from stream_app.app.ports import MARKER_KEY, Tables
 from stream_app.domain import ingestion
-from stream_app.domain.catalogue import Catalogue
 from stream_app.domain.rows import IntArray, Rows
 from stream_app.domain.snapshot import Layouts, Marker, Snapshots
 from stream_app.domain.state import APPLIED, SIZE_US, Ended, Fleet
@@ -19,10 +18,10 @@ from stream_app.domain.windows import Windows
 class HotPartition:
     """Applies decoded batches to the fleet of one partition, whose assets it loads from the tables when they appear."""
 
-    def __init__(self, partition: int, catalogue: Catalogue, window_sizes_s: tuple[int, ...], tables: Tables) -> None:
+    def __init__(self, partition: int, fleet: Fleet, tables: Tables) -> None:
         self._partition = partition
         self._tables = tables
-        self.fleet = Fleet(catalogue, window_sizes_s)
+        self.fleet = fleet
         self.snapshots = Snapshots(self.fleet)
         marker = tables.asset(partition, MARKER_KEY)
         stored = Marker.load(marker) if marker is not None else None
@@ -76,7 +75,10 @@ class HotPartition:
         applied = ingestion.apply(self.fleet, rows)
         self.closed += applied.closed
         self.dirty.update(np.unique(code).tolist())
-        late = "event time is before a row of the asset that was applied already: send an asset's rows in time order"
+        late = (
+            "event time is further behind the asset's newest row than the allowed lateness: send an asset's rows in time "
+            "order, or raise allowed_lateness_s"
+        )
         return rejects + _coalesced(batch, index[applied.late], late)
 
     def _control(self, record: ControlRecord) -> str | None:

@@ -19,6 +19,7 @@ from stream_app.app.present import Presenter, window_key, window_prefix, windows
 from stream_app.domain import windows as views
 from stream_app.domain.catalogue import Catalogue
 from stream_app.domain.snapshot import Marker
+from stream_app.domain.state import Fleet
 from stream_app.domain.windows import Windows
 
 
@@ -87,6 +88,8 @@ class Ingest:
         The metrics, and how they are published.
     window_sizes_s
         Default window sizes [s], ascending.
+    lateness_s
+        How far behind its asset's newest stamp a row may be [s].
     retention
         Closed windows to keep.
     """
@@ -100,10 +103,11 @@ class Ingest:
         presenter: Presenter,
         window_sizes_s: tuple[int, ...],
         retention: Retention,
+        lateness_s: float = 0,
     ) -> None:
         self._decoder, self._tables = decoder, tables
         self._catalogue, self._presenter = catalogue, presenter
-        self._sizes_s, self._retention = window_sizes_s, retention
+        self._sizes_s, self._lateness_s, self._retention = window_sizes_s, lateness_s, retention
         self._open: dict[int, _Open] = {}
         self._taken: dict[int, _Taken] = {}
 
@@ -133,7 +137,8 @@ class Ingest:
         """
         open_ = self._open.get(fetch.partition)
         if open_ is None:
-            hot = HotPartition(fetch.partition, self._catalogue, self._sizes_s, self._tables)
+            fleet = Fleet(self._catalogue, self._sizes_s, self._lateness_s)
+            hot = HotPartition(fetch.partition, fleet, self._tables)
             open_ = self._open[fetch.partition] = _Open(hot, hot.position)
         hot = open_.hot
         if hot.position is None:

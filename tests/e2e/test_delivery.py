@@ -86,8 +86,8 @@ def _sums_are_exact(worker: WorkerProcess, asset_id: str, rows: list[dict[str, A
 def _updates_are_consistent(kafka: KafkaSettings, due: dict[str, int]) -> None:
     """An update says the same whenever it is said, a window is final once, and the last word counts every row."""
     said: dict[tuple[str, ...], bytes] = {}
-    finals: dict[tuple[str, ...], int] = {}
-    newest: dict[tuple[str, ...], tuple[int, dict[str, Any]]] = {}
+    finals: dict[tuple[str, str, str], int] = {}
+    newest: dict[tuple[str, str, str], tuple[int, dict[str, Any]]] = {}
     for record in asyncio.run(read(kafka, kafka.metrics_topic)):
         value, update = record.value, json.loads(record.value)
         assert record.key.decode() == update["asset_id"]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import csv
 import io
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -64,7 +65,7 @@ def finished(worker: WorkerProcess, task_id: str) -> dict[str, Any] | None:
 
 
 def test_uploads_give_what_the_batch_service_gave(kafka: KafkaSettings, tmp_path: Path) -> None:
-    """An upload at any worker, polled at any worker, equals pandas; bad files harm nobody; a restart forgets nothing."""
+    """An upload at any worker, polled at any, equals pandas; bad files harm nobody; a restart forgets nothing."""
     frame = a_file(20_000)
     rte, c_rate = v1(pd.read_csv(io.BytesIO(as_csv(frame))))
     with workers(kafka, tmp_path, 2) as (one, two):
@@ -77,7 +78,7 @@ def test_uploads_give_what_the_batch_service_gave(kafka: KafkaSettings, tmp_path
         ids = [answer.json()["task_id"] for answer in tasks]
         for worker in (one, two):
             for task_id in ids:
-                answer = until(lambda w=worker, t=task_id: finished(w, t), "the upload is processed")
+                answer = until(partial(finished, worker, task_id), "the upload is processed")
                 assert answer["data"]["total_data_points"] == len(frame)
                 assert answer["data"]["rte"] == pytest.approx(rte, rel=1e-12)
                 assert answer["data"]["c_rate"] == pytest.approx(c_rate, rel=1e-12)

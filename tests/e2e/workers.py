@@ -31,10 +31,10 @@ def until(condition: Callable[[], Any], what: str, timeout_s: float = TIMEOUT_S)
 
 
 class WorkerProcess:
-    """``stream-app worker`` as a child process that can be killed, ended and started again."""
+    """``stream-app worker`` as a child process that can be killed, ended, paused and started again."""
 
-    def __init__(self, kafka: KafkaSettings, directory: Path) -> None:
-        self.port = free_port()
+    def __init__(self, kafka: KafkaSettings, directory: Path, port: int | None = None) -> None:
+        self.port = port or free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self.log = directory / f"worker-{self.port}.log"
         self._environment = {
@@ -46,12 +46,35 @@ class WorkerProcess:
         }
         self.process: subprocess.Popen[bytes] | None = None
 
-    def start(self) -> WorkerProcess:
+    def start(self, **environment: str) -> WorkerProcess:
+        """Start it, for this time with some more in its environment."""
         with self.log.open("ab") as output:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "stream_app.cli", "worker"], env=self._environment, stdout=output, stderr=output
+                [sys.executable, "-m", "stream_app.cli", "worker"],
+                env=self._environment | environment,
+                stdout=output,
+                stderr=output,
             )
         return self
+
+    def is_alive(self) -> bool:
+        """Whether the process is there, paused or not."""
+        return self.process is not None and self.process.poll() is None
+
+    @property
+    def returncode(self) -> int | None:
+        """Exit status, negative for a signal; None while it runs."""
+        return None if self.process is None else self.process.poll()
+
+    def pause(self) -> None:
+        """SIGSTOP: its connections stay open, nothing is answered."""
+        assert self.process is not None
+        self.process.send_signal(signal.SIGSTOP)
+
+    def resume(self) -> None:
+        """Undo :meth:`pause`."""
+        assert self.process is not None
+        self.process.send_signal(signal.SIGCONT)
 
     def is_ready(self) -> bool:
         assert self.process is not None

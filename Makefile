@@ -1,0 +1,64 @@
+# Two commands on a fresh machine with Python 3.11+ and make: `make demo`, `make test`. ARGS reaches the program.
+
+PYTHON ?= python3
+VENV   ?= .venv
+ARGS   ?=
+
+BIN   := $(VENV)/bin
+STAMP := $(VENV)/.installed
+# Compose v2 is a plugin of docker, v1 a command of its own.
+COMPOSE = $(shell docker compose version >/dev/null 2>&1 && echo docker compose || echo docker-compose)
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test check lint format lock up down clean
+
+help: ## Show this help
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-7s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@echo '  ARGS="…" reaches the program: make demo ARGS="--port 8123 --once"; PYTHON=python3.12 chooses the interpreter'
+
+demo: $(STAMP) ## Broker, worker and a simulated fleet on http://127.0.0.1:8000, until Ctrl-C
+	@exec $(BIN)/stream-app demo $(ARGS)
+
+test: $(STAMP) ## All tests (those with Kafka take a real one if there is one)
+	@exec $(BIN)/python -m pytest $(ARGS)
+
+check: lint ## What a change must pass in seconds: lint, contract and unit tests
+	$(BIN)/python -m pytest -q tests/contract tests/unit $(ARGS)
+
+lint: $(STAMP) ## Format, style, types and layers
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports --no-logo
+
+format: $(STAMP) ## Format, and mend what the linter can
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+lock: $(STAMP) ## Renew requirements.lock from pyproject.toml (ARGS="--upgrade" takes newer releases)
+	@env -u PIP_FIND_LINKS $(BIN)/pip-compile --quiet --all-extras --generate-hashes --strip-extras --allow-unsafe \
+		--no-header --no-emit-options --no-emit-index-url --no-emit-trusted-host --no-emit-find-links \
+		--output-file requirements.lock $(ARGS) pyproject.toml
+
+up: ## Kafka, topics and worker in containers (ARGS="--scale worker=2")
+	$(COMPOSE) up --build --detach $(ARGS)
+
+down: ## Stop the containers and delete their data
+	$(COMPOSE) down --volumes $(ARGS)
+
+clean: ## Delete the virtual environment, caches and the demo's data
+	rm -rf $(VENV) .demo .stream-app .cache build dist .hypothesis .mypy_cache .pytest_cache .ruff_cache .import_linter_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+$(STAMP): requirements.lock pyproject.toml
+	@command -v $(PYTHON) >/dev/null || { \
+		echo "$(PYTHON) is not there: install Python 3.11 or newer, or name one: make PYTHON=python3.12" >&2; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+		echo "$(PYTHON) is older than 3.11: name a newer one: make PYTHON=python3.12" >&2; exit 1; }
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { \
+		echo "$(PYTHON) lacks the venv module: install it (Debian, Ubuntu: apt-get install python3-venv)" >&2; exit 1; }
+	@echo "Setting up $(VENV) (once; about a minute)"
+	@$(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $@

@@ -1,0 +1,96 @@
+"""The composition root: the only place that sees every layer at once."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+
+from schemas.asset import window_size_s
+from stream_app.app.ingest import Ingest, Retention
+from stream_app.app.layouts import StoredLayouts
+from stream_app.app.lookup import Lookup
+from stream_app.app.ports import Tables
+from stream_app.app.posting import Posting
+from stream_app.app.present import Presenter
+from stream_app.app.queries import Queries
+from stream_app.app.upload_retention import UploadRetention
+from stream_app.app.uploads import Uploads
+from stream_app.domain.catalogue import Catalogue
+from stream_app.infra.codec import Codec
+from stream_app.infra.http.api import ApiOptions, create_api
+from stream_app.infra.http.deps import Services
+from stream_app.infra.http.ownership import HttpPeers
+from stream_app.infra.http.server import HttpServer
+from stream_app.infra.kafka.worker import Worker
+from stream_app.infra.row_messages import RowMessages
+from stream_app.settings import Settings
+
+
+def build_worker(settings: Settings) -> Worker:
+    """Build a worker: Kafka in, state and metrics out, and the HTTP server beside it."""
+    catalogue = Catalogue()
+
+    def new_ingest(tables: Tables) -> Ingest:
+        return Ingest(
+            decoder=Codec(),
+            tables=tables,
+            catalogue=catalogue,
+            presenter=Presenter(catalogue, StoredLayouts(tables)),
+            window_sizes_s=settings.window_sizes_s,
+            lateness_s=settings.allowed_lateness_s,
+            retention=Retention(
+                {window_size_s(size): count for size, count in settings.keep_windows.items()},
+                settings.keep_windows_default,
+            ),
+        )
+
+    async def serve() -> None:
+        await _serve(settings, catalogue, worker)
+
+    worker = Worker(settings, new_ingest, serve)
+    return worker
+
+
+async def _serve(settings: Settings, catalogue: Catalogue, worker: Worker) -> None:
+    """Answer HTTP, and forget old uploads, until cancelled."""
+    presenter = Presenter(catalogue, StoredLayouts(worker.tables))
+    peers = HttpPeers(settings.http.forward_timeout_s)
+    lookup = Lookup(
+        tables=worker.tables,
+        cluster=worker,
+        log=worker.measurements,
+        presenter=presenter,
+        peers=peers,
+        url=settings.http.url,
+    )
+    rows = RowMessages()
+    services = Services(
+        cluster=worker,
+        lookup=lookup,
+        queries=Queries(lookup, settings.windows),
+        uploads=Uploads(lookup, worker.measurements, rows, settings.upload_windows),
+        posting=Posting(lookup, worker.measurements, rows, settings.windows),
+        presenter=presenter,
+    )
+    http = settings.http
+    options = ApiOptions(
+        max_upload_bytes=http.max_upload_bytes,
+        max_body_bytes=http.max_body_bytes,
+        cors_origins=http.cors_origins,
+        cors_credentials=http.cors_credentials,
+    )
+    server = HttpServer(create_api(services, options), http.host, http.port)
+    retention = UploadRetention(
+        tables=worker.tables,
+        cluster=worker,
+        measurements=worker.measurements,
+        presenter=presenter,
+        retention_s=settings.upload_retention_s,
+        now_ms=lambda: time.time_ns() // 1_000_000,
+    )
+    await server.start()
+    try:
+        await retention.run()
+    finally:
+        await asyncio.shield(server.stop())
+        await peers.close()

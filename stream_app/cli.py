@@ -1,0 +1,96 @@
+"""``stream-app``: one command line for everything; whatever goes wrong is told in one line."""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import Annotated
+
+import typer
+from pydantic import ValidationError
+
+from stream_app import __version__
+from stream_app.app.errors import ServiceError
+from stream_app.commands.compute import compute
+from stream_app.commands.demo import demo
+from stream_app.commands.errors import CommandError
+from stream_app.commands.produce import produce
+from stream_app.commands.query import query
+from stream_app.commands.topics import app as topics
+from stream_app.commands.worker import worker
+from stream_app.demo.errors import DemoError
+from stream_app.domain.errors import DomainError
+from stream_app.infra.http.server import PortUnavailableError
+from stream_app.infra.kafka.errors import KafkaSideError
+from stream_app.worker_client import WorkerClientError
+
+#: What says of itself, in one line, what happened and what helps.
+_TOLD = (
+    CommandError,
+    DemoError,
+    DomainError,
+    KafkaSideError,
+    PortUnavailableError,
+    ServiceError,
+    WorkerClientError,
+)
+
+app = typer.Typer(
+    name="stream-app",
+    help="Streaming processor for battery telemetry.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+for command in (demo, worker, produce, compute, query):
+    app.command()(command)
+app.add_typer(topics, name="topics")
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(__version__)
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version")
+    ] = False,
+) -> None:
+    pass
+
+
+def main() -> None:
+    """Run the command line; the only place that turns errors into lines and exit codes."""
+    try:
+        sys.exit(app(standalone_mode=False))
+    except typer.TyperException as error:
+        if not error.format_message():  # the help was asked for, and is shown
+            sys.exit(error.exit_code)
+        _fail(f"{error.format_message()} (stream-app --help shows the commands and their options)", error.exit_code)
+    except typer.Abort:
+        sys.exit(130)
+    except BrokenPipeError:
+        # The reader, head for example, has seen enough. Python would complain when it flushes stdout at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(1)
+    except _TOLD as error:
+        _fail(str(error))
+    except OSError as error:
+        _fail(f"{error.filename}: {error.strerror}" if error.filename else str(error))
+    except Exception as error:
+        if os.environ.get("STREAM_LOG_LEVEL", "").upper() == "DEBUG":
+            raise
+        kind = "an answer that this release cannot read" if isinstance(error, ValidationError) else "a bug"
+        _fail(f"{type(error).__name__}: {error} ({kind}; STREAM_LOG_LEVEL=DEBUG shows where)".replace("\n", " "))
+
+
+def _fail(message: str, code: int = 1) -> None:
+    typer.echo(f"error: {message}", err=True)
+    sys.exit(code)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""What each command of ``stream-app`` does, one module a command."""

@@ -1,0 +1,61 @@
+"""``stream-app worker``: one process of the consumer group."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import socket
+from ipaddress import ip_address
+from typing import Annotated
+
+import typer
+
+from stream_app.bootstrap import build_worker
+from stream_app.commands.errors import CommandError
+from stream_app.commands.options import Broker, settings_from
+from stream_app.infra.telemetry import configure_logging
+from stream_app.settings import Settings
+
+
+def worker(
+    *,
+    broker: Broker = None,
+    host: Annotated[str | None, typer.Option(help="Address to listen on [STREAM_HTTP__HOST]")] = None,
+    port: Annotated[int | None, typer.Option(min=1, max=65535, help="[STREAM_HTTP__PORT]")] = None,
+    advertise: Annotated[
+        str | None,
+        typer.Option(metavar="URL|auto", help="How other workers reach this one [STREAM_HTTP__ADVERTISED_URL]"),
+    ] = None,
+) -> None:
+    """Run a worker until Ctrl-C or SIGTERM: it then writes a last checkpoint and leaves the group."""
+    settings = settings_from(kafka={"bootstrap_servers": broker}, http={"host": host, "port": port})
+    if advertise == "auto":
+        # What a deployment has set by name is better than what can be found out.
+        advertise = settings.http.advertised_url or f"http://{_own_address()}:{settings.http.port}"
+    if advertise is not None:
+        http = settings.http.model_copy(update={"advertised_url": advertise.rstrip("/")})
+        settings = settings.model_copy(update={"http": http})
+    configure_logging(settings.log_level, json=settings.log_json)
+    asyncio.run(_run(settings))
+
+
+async def _run(settings: Settings) -> None:
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, stop.set)
+    await build_worker(settings).run(stop)
+
+
+def _own_address() -> str:
+    """Address of this host's name: in a container, the container's."""
+    name = socket.gethostname()
+    try:
+        address = socket.gethostbyname(name)
+    except OSError as error:
+        msg = f"--advertise auto: this host's name {name!r} has no address ({error.strerror}): give the URL"
+        raise CommandError(msg) from None
+    if ip_address(address).is_loopback:
+        msg = f"--advertise auto: this host's name {name!r} means {address}, which no other host reaches: give the URL"
+        raise CommandError(msg)
+    return address

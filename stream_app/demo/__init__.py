@@ -1,0 +1,1 @@
+"""The whole system on one machine: broker, worker, a simulated fleet, and a live view of it."""

@@ -1,0 +1,134 @@
+"""The two ways to run the demo: until it is ended, with a live view; or once over the example file."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from rich.console import Console
+from rich.live import Live
+
+from schemas.metrics import MetricsUpdate, Window
+from stream_app.demo.errors import DemoError
+from stream_app.demo.session import Session, session
+from stream_app.demo.view import Snapshot, links, panel
+from stream_app.infra.kafka.sinks import MeasurementTopic
+from stream_app.settings import KafkaSettings
+from stream_app.worker_client import WorkerClient, WorkerClientError
+
+_REFRESH_S: Final = 1.0
+_LINE_EVERY_S: Final = 5.0
+_TASK_POLL_S: Final = 0.1
+_TASK_TIMEOUT_S: Final = 60.0
+#: Assets whose metrics are asked for at each refresh.
+_SHOWN_ASSETS: Final = 20
+
+
+@dataclass(frozen=True, slots=True)
+class DemoOptions:
+    """What the command line asked for.
+
+    Parameters
+    ----------
+    broker
+        Kafka to use instead of the embedded one.
+    fleet_size
+        Simulated assets; 0 for none.
+    speed
+        Seconds of event time per second.
+    """
+
+    data_dir: Path
+    port: int
+    broker: str | None
+    fleet_size: int
+    speed: float
+
+
+async def run_live(options: DemoOptions, kafka: KafkaSettings, console: Console) -> None:
+    """Run until cancelled."""
+    async with AsyncExitStack() as stack:
+        running = await stack.enter_async_context(
+            session(kafka, options.data_dir, options.port, options.broker, console)
+        )
+        async with asyncio.TaskGroup() as tasks:
+            if options.fleet_size:
+                tasks.create_task(_feed(running, options))
+            tasks.create_task(running.while_alive(_show(running, options, console)))
+
+
+async def run_once(options: DemoOptions, kafka: KafkaSettings, console: Console, file: Path) -> MetricsUpdate:
+    """Upload a file as any client would, and return its metrics over all rows."""
+    nominal_capacity_ah = 100.0
+    async with session(kafka, options.data_dir, options.port, options.broker, console) as running:
+        client = running.client
+        task_id = await client.upload(file, nominal_capacity_ah)
+        console.print(f"uploaded {file} (nominal capacity {nominal_capacity_ah:g} Ah): {client.url}, task {task_id}")
+        return await running.while_alive(_result(client, task_id, file.name))
+
+
+async def _result(client: WorkerClient, task_id: str, name: str) -> MetricsUpdate:
+    async with asyncio.timeout(_TASK_TIMEOUT_S):
+        while (status := await client.task(task_id)).state in ("PENDING", "STARTED"):  # noqa: ASYNC110  # over HTTP
+            await asyncio.sleep(_TASK_POLL_S)
+    if status.data is None:
+        msg = f"the upload failed: {status.error}"
+        raise DemoError(msg)
+    window = Window(size="lifetime", start="", end=None)
+    return MetricsUpdate(asset_id=name, window=window, seq=0, final=True, metrics=status.data.metrics)
+
+
+async def _feed(running: Session, options: DemoOptions) -> None:
+    from stream_app.demo.fleet import Fleet  # noqa: PLC0415  # needs the repository's example/
+
+    fleet = Fleet(options.fleet_size, options.speed)
+    await _caught_up(running.client)
+    await fleet.resume(running.client)
+    measurements = MeasurementTopic(running.kafka)
+    await measurements.start()
+    try:
+        await fleet.run(measurements)
+    finally:
+        await measurements.stop()
+
+
+async def _caught_up(client: WorkerClient) -> None:
+    """Wait until the worker has applied all rows that are in Kafka: only then it knows how far each asset came."""
+    while (await client.assets()).meta.lag != 0:  # noqa: ASYNC110  # over HTTP
+        await asyncio.sleep(_REFRESH_S)
+
+
+async def _show(running: Session, options: DemoOptions, console: Console) -> None:
+    places = links(running.client.url, running.kafka.bootstrap_servers, str(running.log))
+    if not console.is_terminal:
+        for name, place in places:
+            console.print(f"{name}: {place}")
+        console.print(f"simulated packs; event time runs {options.speed:g} times as fast as the clock")
+        snapshot = Snapshot("ready")
+        while True:
+            snapshot = await _look(running.client, snapshot, _LINE_EVERY_S)
+            console.print(snapshot.line)
+            await asyncio.sleep(_LINE_EVERY_S)
+    snapshot = Snapshot("ready")
+    with Live(panel(snapshot, places, options.speed), console=console, auto_refresh=False) as live:
+        while True:
+            snapshot = await _look(running.client, snapshot, _REFRESH_S)
+            live.update(panel(snapshot, places, options.speed), refresh=True)
+            await asyncio.sleep(_REFRESH_S)
+
+
+async def _look(client: WorkerClient, before: Snapshot, period_s: float) -> Snapshot:
+    try:
+        page = await client.assets()
+        shown = [item.asset_id for item in page.assets if item.rows][:_SHOWN_ASSETS]
+        assets = await asyncio.gather(*(client.asset(asset_id) for asset_id in shown))
+        phase = "ready"
+    except WorkerClientError:
+        # The worker recovers, or a rebalance is under way: the view keeps what it had and tells.
+        return Snapshot(await client.phase(), before.assets, before.rows, 0.0, None)
+    rows = sum(item.rows for item in page.assets)
+    rows_per_s = max(0, rows - before.rows) / period_s if before.rows else 0.0
+    return Snapshot(phase, tuple(assets), rows, rows_per_s, page.meta.lag)

@@ -1,0 +1,135 @@
+"""Starts the parts of the demo in their order, watches them, and ends them in the reverse order."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import fcntl
+import signal
+import socket
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final, TypeVar
+
+from rich.console import Console
+
+from stream_app.demo.errors import DemoError
+from stream_app.demo.worker_process import WorkerProcess, worker_process
+from stream_app.infra.kafka import topics
+from stream_app.infra.kafka.embedded import EmbeddedBroker
+from stream_app.settings import KafkaSettings
+from stream_app.worker_client import NoWorkerError, WorkerClient
+
+_POLL_S: Final = 0.1
+_READY_TIMEOUT_S: Final = 120.0
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """A demo whose worker is ready."""
+
+    kafka: KafkaSettings
+    client: WorkerClient
+    log: Path
+    _process: WorkerProcess
+
+    async def while_alive(self, work: Awaitable[T]) -> T:
+        """Await ``work``; DemoError as soon as the worker ends."""
+        task, ended = asyncio.ensure_future(work), asyncio.create_task(self._process.ended())
+        try:
+            await asyncio.wait({task, ended}, return_when=asyncio.FIRST_COMPLETED)
+            if not task.done():
+                raise ended.result()
+            return await task
+        finally:
+            for each in (task, ended):
+                each.cancel()
+            await asyncio.gather(task, ended, return_exceptions=True)
+
+
+@asynccontextmanager
+async def session(
+    kafka: KafkaSettings, data_dir: Path, port: int, broker: str | None, console: Console
+) -> AsyncIterator[Session]:
+    """Run broker (unless one is named), topics and worker while the context is open.
+
+    Raises
+    ------
+    DemoError, KafkaSideError
+        A part does not start; the message tells the cure.
+    """
+    _require_free(port)
+    async with contextlib.AsyncExitStack() as stack:
+        stack.enter_context(_locked(data_dir))
+        if broker is None:
+            console.print("starting the embedded broker")
+            broker = (await stack.enter_async_context(EmbeddedBroker(data_dir / "broker"))).bootstrap_servers
+        kafka = kafka.model_copy(update={"bootstrap_servers": broker})
+        for line in await topics.ensure(kafka):
+            console.print(line)
+        log = data_dir / "worker.log"
+        process = await stack.enter_async_context(worker_process(broker, port, data_dir / "worker", log))
+        client = await stack.enter_async_context(WorkerClient(f"http://127.0.0.1:{port}"))
+        running = Session(kafka, client, log, process)
+        await running.while_alive(_ready(client, console))
+        yield running
+
+
+async def _ready(client: WorkerClient, console: Console) -> None:
+    shown = ""
+    try:
+        async with asyncio.timeout(_READY_TIMEOUT_S):
+            while True:
+                with contextlib.suppress(NoWorkerError):
+                    phase = await client.phase()
+                    if phase == "ready":
+                        return
+                    if phase != shown:
+                        console.print(f"the worker is {phase.replace('_', ' ')}")
+                        shown = phase
+                await asyncio.sleep(_POLL_S)
+    except TimeoutError:
+        msg = f"the worker is not ready after {_READY_TIMEOUT_S:.0f} s ({shown or 'its port is closed'}): see its log"
+        raise DemoError(msg) from None
+
+
+async def until_signalled(work: Callable[[], Awaitable[None]]) -> None:
+    """Run ``work`` until it returns, or until Ctrl-C or SIGTERM ends it, which is a good end too."""
+    loop = asyncio.get_running_loop()
+    task = asyncio.ensure_future(work())
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, task.cancel)
+    try:
+        await task
+    except asyncio.CancelledError:
+        if not task.cancelled():
+            raise
+    finally:
+        for number in (signal.SIGINT, signal.SIGTERM):
+            loop.remove_signal_handler(number)
+
+
+def _require_free(port: int) -> None:
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError as error:
+            msg = f"port {port} is not free ({error.strerror}): end what uses it, or choose another: --port {port + 1}"
+            raise DemoError(msg) from None
+
+
+@contextmanager
+def _locked(data_dir: Path) -> Iterator[None]:
+    data_dir.mkdir(parents=True, exist_ok=True)
+    with (data_dir / "lock").open("w") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            msg = f"another demo uses {data_dir}: end it, or choose another folder with --data-dir"
+            raise DemoError(msg) from None
+        yield

@@ -1,0 +1,74 @@
+"""What the demo shows: where to look, how fast rows come, what is known of each asset."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+from rich.console import Group
+from rich.table import Table
+from rich.text import Text
+
+from schemas.lookup import AssetAnswer
+from stream_app.terminal import reading
+
+#: Metrics of the live view and their headings.
+SHOWN: Final = {
+    "soc_mean_percent": "mean SoC %",
+    "energy_in_kwh": "in kWh",
+    "energy_out_kwh": "out kWh",
+    "rte_loop": "RTE loops",
+    "rte_v1": "RTE v1",
+    "c_rate_v1": "C-rate v1",
+    "equivalent_full_cycles": "cycles",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """What one look at the worker found."""
+
+    phase: str
+    assets: tuple[AssetAnswer, ...] = ()
+    rows: int = 0
+    rows_per_s: float = 0.0
+    lag: int | None = None
+
+    @property
+    def line(self) -> str:
+        """The same in one line, for a log."""
+        lag = "?" if self.lag is None else self.lag
+        newest = max((asset.last_time or "" for asset in self.assets), default="")
+        return (
+            f"{self.phase} · {len(self.assets)} assets · {self.rows} rows · {self.rows_per_s:.0f} rows/s · lag {lag}"
+            + (f" · event time {newest}" if newest else "")
+        )
+
+
+def links(url: str, broker: str, log: str) -> list[tuple[str, str]]:
+    """Return the places worth a look, by name."""
+    return [
+        ("try the API", f"{url}/docs"),
+        ("look up an asset", f"{url}/api/v1/assets/demo-01"),
+        ("all metrics", f"{url}/api/v1/catalogue"),
+        ("upload a file", f"curl -F data=@example/sample_day.csv -F nominal_capacity=100 {url}/api/v1/metrics"),
+        ("Kafka", broker),
+        ("the worker's log", log),
+    ]
+
+
+def panel(snapshot: Snapshot, places: list[tuple[str, str]], speed: float) -> Group:
+    """Return the live view."""
+    where = Table.grid(padding=(0, 2))
+    for name, place in places:
+        where.add_row(Text(name, style="dim"), Text(place))
+    table = Table("asset", "rows", "event time", *SHOWN.values(), box=None, header_style="bold")
+    for column in (1, *range(3, 3 + len(SHOWN))):
+        table.columns[column].justify = "right"
+    for asset in snapshot.assets:
+        metrics = {} if asset.lifetime is None else asset.lifetime.metrics
+        cells = [reading(metrics[name]) if name in metrics else "" for name in SHOWN]
+        table.add_row(asset.asset_id, f"{asset.rows:,}", (asset.last_time or "")[:19], *cells)
+    status = Text(snapshot.line, style="green" if snapshot.phase == "ready" else "yellow")
+    note = Text(f"Simulated packs; event time runs {speed:g} times as fast as the clock. Ctrl-C ends.", style="dim")
+    return Group(where, Text(), status, Text(), table, Text(), note)

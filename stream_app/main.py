@@ -1,0 +1,6 @@
+"""What ``faust -A stream_app.main worker`` loads; ``stream-app worker`` is the same with options and plain errors."""
+
+from stream_app.bootstrap import build_worker
+from stream_app.settings import Settings
+
+app = build_worker(Settings()).app

@@ -1,0 +1,37 @@
+"""How metrics look in a terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from rich.console import Console
+from rich.table import Table
+
+from schemas.metrics import MetricsUpdate, MetricValue
+
+
+def metrics_table(updates: Sequence[MetricsUpdate]) -> Table:
+    """Return one line per metric: asset, window, name, value, unit, reason of a null."""
+    table = Table("asset", "window", "metric", "value", "unit", "reason", box=None, header_style="bold")
+    table.columns[3].justify = "right"
+    for update in updates:
+        window = update.window.size if update.window.end is None else f"{update.window.size} {update.window.start}"
+        for name, metric in sorted(update.metrics.items()):
+            table.add_row(update.asset_id, window, name, reading(metric), metric.unit, metric.reason or "")
+    return table
+
+
+def reading(metric: MetricValue) -> str:
+    """Return a value as people read it: six digits; a list as its first entries."""
+    if metric.value is None:
+        return "–"
+    if isinstance(metric.value, list):
+        shown = " ".join(f"{entry:.4g}" for entry in metric.value[:6])
+        return shown if len(metric.value) <= 6 else f"{shown} … ({len(metric.value)})"
+    return f"{metric.value}" if isinstance(metric.value, int) else f"{metric.value:.6g}"
+
+
+def stdout() -> Console:
+    """Return a console; as wide as it likes when stdout is a file or a pipe, so that no column is cut."""
+    console = Console(highlight=False)
+    return console if console.is_terminal else Console(highlight=False, width=200)
