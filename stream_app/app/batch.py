@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from schemas.control import EndOfUpload, Forget, SpecControl
 from schemas.rejected import RejectCode
@@ -29,6 +29,20 @@ class Fetch:
     values: Sequence[bytes | None]
     timestamps_ms: Sequence[int]
     headers: Sequence[Headers]
+
+    def one(self, i: int) -> Fetch:
+        """Message ``i`` as a fetch of its own."""
+        return Fetch(
+            topic=self.topic,
+            partition=self.partition,
+            start=self.offsets[i],
+            end=self.offsets[i] + 1,
+            offsets=self.offsets[i : i + 1],
+            keys=self.keys[i : i + 1],
+            values=self.values[i : i + 1],
+            timestamps_ms=self.timestamps_ms[i : i + 1],
+            headers=self.headers[i : i + 1],
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,3 +84,15 @@ class Batch:
 
     def __len__(self) -> int:
         return len(self.asset)
+
+    def only(self, rows: IntArray) -> Batch:
+        """The rows at the given positions, with all controls and rejects."""
+        return replace(
+            self,
+            asset=self.asset[rows],
+            offset=self.offset[rows],
+            time_us=self.time_us[rows],
+            message=self.message[rows],
+            row=self.row[rows],
+            columns={name: column[rows] for name, column in self.columns.items()},
+        )

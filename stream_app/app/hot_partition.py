@@ -76,8 +76,8 @@ class HotPartition:
         self.closed += applied.closed
         self.dirty.update(np.unique(code).tolist())
         late = (
-            "event time is further behind the asset's newest row than the allowed lateness: send an asset's rows in time "
-            "order, or raise allowed_lateness_s"
+            "event time is further behind the asset's newest row than the allowed lateness: "
+            "send an asset's rows in time order, or raise allowed_lateness_s"
         )
         return rejects + _coalesced(batch, index[applied.late], late)
 

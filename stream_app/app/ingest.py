@@ -7,15 +7,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import partial
 
 import numpy as np
 import orjson
 
 from schemas.rejected import HEADER_PREFIX, RejectedRow
-from stream_app.app.batch import Fetch, Reject
+from stream_app.app.batch import Batch, Fetch, Reject
 from stream_app.app.hot_partition import HotPartition
 from stream_app.app.ports import MARKER_KEY, Checkpoint, DeadLetter, Decoder, Entry, Tables
-from stream_app.app.present import Presenter, window_key, window_prefix, windows_prefix
+from stream_app.app.present import Json, Presenter, window_key, window_prefix, windows_prefix
+from stream_app.app.quarantine import Quarantine
 from stream_app.domain import windows as views
 from stream_app.domain.catalogue import Catalogue
 from stream_app.domain.snapshot import Marker
@@ -108,6 +110,7 @@ class Ingest:
         self._decoder, self._tables = decoder, tables
         self._catalogue, self._presenter = catalogue, presenter
         self._sizes_s, self._lateness_s, self._retention = window_sizes_s, lateness_s, retention
+        self._quarantine = Quarantine()
         self._open: dict[int, _Open] = {}
         self._taken: dict[int, _Taken] = {}
 
@@ -133,12 +136,12 @@ class Ingest:
         """Apply a fetch.
 
         Positions move contiguously: a fetch that begins above the position is a gap and never applied. If anything is
-        raised the partition's hot state is gone, as its rows may be half applied: seek back to :meth:`position`.
+        raised the partition's hot state is gone, as its rows may be half applied: seek back to :meth:`position` and
+        read again; what failed is then found out, row by row, and left to the dead-letter topic.
         """
         open_ = self._open.get(fetch.partition)
         if open_ is None:
-            fleet = Fleet(self._catalogue, self._sizes_s, self._lateness_s)
-            hot = HotPartition(fetch.partition, fleet, self._tables)
+            hot = self._hot(fetch.partition)
             open_ = self._open[fetch.partition] = _Open(hot, hot.position)
         hot = open_.hot
         if hot.position is None:
@@ -149,36 +152,62 @@ class Ingest:
             return Gap(hot.position if position is None else position)
         if fetch.end <= hot.position:
             return AlreadyApplied()
-        try:
-            batch = self._decoder.decode(fetch)
-            known = hot.position
-            rejects = [r for r in [*batch.rejects, *hot.apply(batch)] if fetch.offsets[r.message] >= known]
-        except Exception:
-            self.release(fetch.partition)
-            raise
+        careful = self._quarantine.suspects(fetch)
+        applied = Applied(0, 0)
+        for part in map(fetch.one, range(len(fetch.offsets))) if careful else (fetch,):
+            try:
+                some = self._apply(open_, part)
+                if careful:
+                    self._updates(hot)
+            except Exception as error:
+                self.release(fetch.partition)
+                if careful:
+                    self._quarantine.condemn(part, error, self._decoder.decode, partial(self._try, fetch.partition))
+                else:
+                    self._quarantine.suspect(fetch.partition, fetch.end)
+                raise
+            applied = Applied(applied.rows + some.rows, applied.rejected + some.rejected)
         hot.position = fetch.end
-        open_.dead_letters += [_dead_letter(fetch, reject) for reject in rejects]
-        return Applied(len(batch), _rejected_rows(rejects))
+        return applied
+
+    def _apply(self, open_: _Open, part: Fetch) -> Applied:
+        hot, known = open_.hot, open_.hot.position or 0
+        batch = self._quarantine.read(part, self._decoder.decode)
+        rejects = [r for r in [*batch.rejects, *hot.apply(batch)] if part.offsets[r.message] >= known]
+        open_.dead_letters += [_dead_letter(part, reject) for reject in rejects]
+        return Applied(len(batch), sum(1 if reject.rows is None else len(reject.rows) for reject in rejects))
+
+    def _try(self, partition: int, batch: Batch) -> None:
+        """Apply a batch to a state of no consequence, and read the metrics."""
+        hot = self._hot(partition)
+        hot.apply(batch)
+        self._updates(hot)
+
+    def _hot(self, partition: int) -> HotPartition:
+        """Begin hot state from the tables."""
+        return HotPartition(partition, Fleet(self._catalogue, self._sizes_s, self._lateness_s), self._tables)
 
     def checkpoint(self, partition: int) -> Checkpoint | None:
         """Collect what changed since the last written checkpoint; None if nothing did.
 
-        Until :meth:`written` confirms it, the next call includes it all again.
+        Until :meth:`written` confirms it, the next call includes it all again. If anything is raised the hot state is
+        gone, as in :meth:`apply`.
         """
         self._taken.pop(partition, None)
         open_ = self._open.get(partition)
         if open_ is None or open_.hot.position is None or open_.hot.position == open_.written:
             return None
         hot, position = open_.hot, open_.hot.position
-        codes = np.array(sorted(hot.dirty), np.int64)
+        try:
+            updates = self._updates(hot)
+        except Exception:
+            self.release(partition)
+            self._quarantine.suspect(partition, position)
+            raise
         closed = views.concatenated(hot.fleet, hot.closed)
-        updates = []
-        if len(closed):
-            readings = views.read(hot.fleet, closed, closed=True)
-            updates += list(self._presenter.updates(hot.fleet, readings, closed=True))
-        updates += list(self._presenter.current(hot.fleet, codes))
+        codes = sorted(hot.dirty)
         gone: list[Entry] = [(asset_id.encode(), None) for asset_id in sorted(hot.forgotten)]
-        states: list[Entry] = [(hot.fleet.ids[code].encode(), hot.snapshots.dump(code)) for code in codes.tolist()]
+        states: list[Entry] = [(hot.fleet.ids[code].encode(), hot.snapshots.dump(code)) for code in codes]
         marker: Entry = (MARKER_KEY, Marker(position, hot.layouts).dump())
         checkpoint = Checkpoint(
             partition=partition,
@@ -192,6 +221,15 @@ class Ingest:
             checkpoint, frozenset(hot.dirty), frozenset(hot.forgotten), len(hot.closed), len(open_.dead_letters)
         )
         return checkpoint
+
+    def _updates(self, hot: HotPartition) -> list[tuple[str, Json]]:
+        """Closed windows, lifetimes and open windows of what changed."""
+        updates: list[tuple[str, Json]] = []
+        closed = views.concatenated(hot.fleet, hot.closed)
+        if len(closed):
+            readings = views.read(hot.fleet, closed, closed=True)
+            updates += self._presenter.updates(hot.fleet, readings, closed=True)
+        return [*updates, *self._presenter.current(hot.fleet, np.array(sorted(hot.dirty), np.int64))]
 
     def written(self, checkpoint: Checkpoint) -> None:
         """Confirm a checkpoint: it is in Kafka and in the tables. Nothing may have been applied since it was taken."""
@@ -230,10 +268,6 @@ class Ingest:
         for asset_id in sorted(hot.forgotten):
             entries += [(key, None) for key in self._tables.windows(partition, windows_prefix(asset_id))]
         return entries
-
-
-def _rejected_rows(rejects: list[Reject]) -> int:
-    return sum(1 if reject.rows is None else len(reject.rows) for reject in rejects)
 
 
 def _positions(rows: tuple[int, ...]) -> str:
