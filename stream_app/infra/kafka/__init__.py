@@ -1,0 +1,1 @@
+"""Faust, aiokafka and the broker: nothing outside this package imports them."""

@@ -1,0 +1,294 @@
+"""A Faust consumer that hands over whole fetches: all that was fetched at once for a partition is ONE message.
+
+Its value is a :class:`stream_app.app.batch.Fetch`, for source and changelogs alike. No object per row, and every
+fetch says where it began, so that nothing can be skipped unnoticed. All private members of Faust and aiokafka that this
+project relies on stand in this module; ``tests/integration/kafka/test_upstream.py`` fails when a release changes one.
+
+faust-streaming 0.15.3
+    ``App._new_transport``: chooses the transport.
+    ``Table._new_store``: chooses the store.
+    ``Transport.Consumer``, ``Consumer._new_consumer_thread``, ``AIOKafkaConsumerThread.on_start``,
+    ``_ensure_consumer``: reach the aiokafka consumer.
+    ``Consumer._read_offset``: Faust drops messages below it. After a seek back, a message that was still on its way
+    moves it up again, and the rows read again would be dropped. So it always reads None, which switches the test off
+    (and ``_add_gap`` with its interval tree, which commits past what was processed). The state knows what it has.
+    ``Consumer._acked``, ``Consumer._new_offset``: commit what the last checkpoint includes, exactly.
+    ``Consumer._getmany``: may return after a rebalance what was fetched before, and more than it was asked for.
+    ``Consumer.perform_seek``: seeks to the committed offsets, in the midst of a rebalance too; switched off.
+aiokafka 0.14
+    ``Fetcher._fetch_max_wait_ms``: Faust fixes it at 1.5 s, for which a partition waits that is not in the request.
+    ``Fetcher._records``, ``FetchResult._partition_records``: where a fetched response waits; its record iterator is
+    replaced by one that yields the whole response.
+    ``PartitionRecords._records``, ``_check_crcs``, ``next_fetch_offset``, ``_records_iterator``: that response.
+    ``GroupCoordinator._do_heartbeat``, ``generation``: proof that the group still knows this member.
+    ``AIOKafkaProducer._closed``, ``_sender``, ``_message_accumulator.fail_all``: stop a producer without sending what
+    it still holds.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import OrderedDict
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import suppress
+from typing import Any, ClassVar, Final, cast
+
+import faust
+from aiokafka import AIOKafkaProducer, TopicPartition
+from aiokafka.errors import CorruptRecordException, KafkaError, ProducerClosed
+from aiokafka.structs import ConsumerRecord
+from faust.stores.base import Store
+from faust.transport.consumer import RecordMap
+from faust.transport.drivers import aiokafka as driver
+from faust.types import TP
+from faust.types.transports import ConsumerT, TransportT
+
+from stream_app.app.batch import Fetch, Headers
+from stream_app.infra.failpoints import failpoint
+
+_FETCH_MAX_WAIT_MS: Final = 500
+#: Applied in one go, during which nothing else runs in the event loop.
+_FETCH_BYTES: Final = 4 << 20
+
+
+class Lease:
+    """Proof that the group's coordinator still counts this worker as a member.
+
+    Counted from the moment at which the last accepted heartbeat was *sent*: a process that was stopped may read an
+    answer long after the coordinator has given its partitions away.
+    """
+
+    def __init__(self, duration_s: float, clock: Callable[[], float] = time.monotonic) -> None:
+        self._duration_s, self._clock = duration_s, clock
+        self._accepted_at: float | None = None
+
+    def now(self) -> float:
+        """Time on the lease's clock."""
+        return self._clock()
+
+    def renew(self, sent_at: float) -> None:
+        """Accept the heartbeat that was sent at ``sent_at``."""
+        self._accepted_at = sent_at
+
+    def void(self) -> None:
+        """End the lease: the coordinator does not know this member any more."""
+        self._accepted_at = None
+
+    def remaining_s(self) -> float:
+        """Seconds for which no other worker can own this one's partitions; 0 or less: it may be so already."""
+        return 0.0 if self._accepted_at is None else self._accepted_at + self._duration_s - self._clock()
+
+
+class FetchedResponses(OrderedDict[TopicPartition, Any]):
+    """Stands in for ``Fetcher._records``: each response that comes in will yield a single record."""
+
+    def __setitem__(self, tp: TopicPartition, result: Any) -> None:
+        records = getattr(result, "_partition_records", None)  # a FetchError has none
+        if records is not None:
+            records._records_iterator = whole_response(records)
+        super().__setitem__(tp, result)
+
+
+def whole_response(records: Any) -> Iterator[ConsumerRecord]:
+    """Yield all records of an aiokafka ``PartitionRecords`` as one, whose value is a :class:`Fetch`.
+
+    A response that is very large once decompressed is cut into several, which join without a gap. A response of control
+    batches alone becomes a fetch without messages: the position moves past them all the same.
+    """
+    unpacked = _Unpacked(records._tp, records.next_fetch_offset)
+    while records._records.has_next():
+        batch = records._records.next_batch()
+        if records._check_crcs and not batch.validate_crc():
+            msg = f"wrong checksum in {records._tp} at offset {batch.base_offset}"
+            raise CorruptRecordException(msg)
+        if not batch.is_control_batch:
+            unpacked.add(batch)
+        unpacked.end = records.next_fetch_offset = batch.next_offset
+        if unpacked.size_bytes > _FETCH_BYTES:
+            yield unpacked.record()
+            unpacked = _Unpacked(records._tp, unpacked.end)
+    if unpacked.end > unpacked.start:
+        yield unpacked.record()
+
+
+class _Unpacked:
+    """Columns of a fetch in the making."""
+
+    def __init__(self, tp: TopicPartition, start: int) -> None:
+        self.tp, self.start, self.end, self.size_bytes = tp, start, start, 0
+        self.offsets: list[int] = []
+        self.keys: list[bytes | None] = []
+        self.values: list[bytes | None] = []
+        self.timestamps_ms: list[int] = []
+        self.headers: list[Headers] = []
+
+    def add(self, batch: Iterable[Any]) -> None:
+        before = len(self.values)
+        # A plain loop, so that each record is freed at once: kept in a list they cost four times as much, in garbage
+        # collections.
+        for record in batch:
+            offset = record.offset
+            if offset >= self.start:  # the broker answers with whole batches: the first may begin before the position
+                self.offsets.append(offset)
+                self.keys.append(record.key)
+                self.values.append(record.value)
+                self.timestamps_ms.append(record.timestamp)
+                self.headers.append(record.headers or ())
+        self.size_bytes += sum(map(len, filter(None, self.values[before:])))
+
+    def record(self) -> ConsumerRecord:
+        topic, partition = self.tp
+        fetch = Fetch(
+            topic=topic,
+            partition=partition,
+            start=self.start,
+            end=self.end,
+            offsets=self.offsets,
+            keys=self.keys,
+            values=self.values,
+            timestamps_ms=self.timestamps_ms,
+            headers=self.headers,
+        )
+        timestamp_ms = self.timestamps_ms[-1] if self.timestamps_ms else 0
+        return ConsumerRecord(topic, partition, self.end - 1, timestamp_ms, 0, None, fetch, None, -1, -1, ())
+
+
+class NoReadOffsets(dict[TP, int | None]):
+    """Stands in for ``Consumer._read_offset``: never remembers, so Faust never drops a message as read."""
+
+    def __getitem__(self, tp: TP) -> None:
+        return None
+
+
+class ConsumerThread(driver.AIOKafkaConsumerThread):
+    """Runs the aiokafka consumer in a thread of its own, as Faust's does."""
+
+    app: BatchingApp
+
+    async def on_start(self) -> None:
+        """Start the aiokafka consumer and hook into its fetcher and its heartbeat."""
+        await super().on_start()
+        consumer = self._ensure_consumer()
+        consumer._fetcher._records = FetchedResponses()
+        consumer._fetcher._fetch_max_wait_ms = _FETCH_MAX_WAIT_MS
+        _watch_heartbeats(consumer._coordinator, self.app.lease)
+
+    async def on_partitions_assigned(self, assigned: set[TP], generation_id: int = 0) -> None:
+        """Prove the membership at once: the first regular heartbeat is an interval away."""
+        with suppress(KafkaError):
+            await self._ensure_consumer()._coordinator._do_heartbeat()
+        await super().on_partitions_assigned(assigned, generation_id)
+
+    async def commit(self, offsets: Mapping[TP, int]) -> bool:
+        """Commit source offsets."""
+        committed: bool = await super().commit(offsets)
+        await failpoint("after_commit")
+        return committed
+
+
+def _watch_heartbeats(coordinator: Any, lease: Lease) -> None:
+    send = coordinator._do_heartbeat
+
+    async def watched() -> bool:
+        sent_at = lease.now()
+        accepted: bool = await send()
+        if accepted:
+            lease.renew(sent_at)
+        elif coordinator.generation < 0:  # reset: the coordinator answered that it does not know this member
+            lease.void()
+        return accepted
+
+    coordinator._do_heartbeat = watched
+
+
+class Consumer(driver.Consumer):
+    """Hands over whole fetches; commits and seeks by the state."""
+
+    app: BatchingApp
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._read_offset = NoReadOffsets()
+        #: Where reading began: the last seek of each source partition.
+        self.reading_since: dict[TP, int] = {}
+
+    def _new_consumer_thread(self) -> ConsumerThread:
+        return ConsumerThread(self, loop=self.loop, beacon=self.beacon)
+
+    def checkpointed(self, tp: TP, position: int) -> None:
+        """Let Faust's next commit say that everything before ``position`` is done."""
+        self._acked[tp] = [position - 1]
+
+    def _new_offset(self, tp: TP) -> int | None:
+        acked = self._acked[tp]
+        return acked.pop() + 1 if acked else None
+
+    async def _getmany(self, active_partitions: set[TP] | None, timeout: float) -> RecordMap:  # noqa: ASYNC109
+        generation = self.app.consumer_generation_id
+        # A copy: Faust empties the set when a rebalance begins, and to aiokafka an empty one means all partitions.
+        records = await super()._getmany(set(active_partitions or ()), timeout)
+        if generation == self.app.consumer_generation_id:
+            return records
+        # The call outlived a rebalance. Faust would drop what it brings, maybe after it has sought for the new one.
+        for tp, fetched in records.items():
+            with suppress(KafkaError, TimeoutError):
+                if await self.position(tp) == fetched[-1].value.end:
+                    await self.seek_wait({tp: fetched[0].value.start})
+        return {}
+
+    async def perform_seek(self) -> None:
+        """Seek nowhere: committed offsets are hints for people, and the positions of the state come by read_from."""
+
+    async def read_from(self, positions: Mapping[TP, int]) -> None:
+        """Seek, and remember where to."""
+        self.reading_since.update(positions)
+        await self.seek_wait(positions)
+
+
+class Transport(driver.Transport):
+    """Faust's aiokafka transport with :class:`Consumer`."""
+
+    Consumer: ClassVar[type[ConsumerT]] = Consumer
+
+
+class StoredTable(faust.Table[bytes, bytes]):
+    """A table on a given kind of store."""
+
+    def __init__(self, app: faust.App, store_type: type[Store[bytes, bytes]], **kwargs: Any) -> None:
+        self._store_type = store_type
+        super().__init__(app, **kwargs)
+
+    def _new_store(self) -> Store[bytes, bytes]:
+        return self._store_type("memory://", self.app, self, table_name=self.name, loop=self._loop)
+
+
+class BatchingApp(faust.App):
+    """A Faust app whose consumer is :class:`Consumer`.
+
+    Parameters
+    ----------
+    source
+        Topic whose rows the agent applies; the others are changelogs.
+    lease
+        Kept by the consumer's heartbeats.
+    """
+
+    def __init__(self, id: str, *, source: str, lease: Lease, **options: Any) -> None:
+        super().__init__(id, **options)
+        self.source, self.lease = source, lease
+
+    @property
+    def batching_consumer(self) -> Consumer:
+        """The consumer, once the app has started."""
+        return cast(Consumer, self.consumer)
+
+    def _new_transport(self) -> TransportT:
+        return Transport(self.conf.broker_consumer, self)
+
+
+async def abandon(producer: AIOKafkaProducer) -> None:
+    """Stop a producer at once; what it has not sent is never sent (its own ``stop`` waits until it is)."""
+    producer._closed = True
+    producer._message_accumulator.fail_all(ProducerClosed())
+    await producer.client.close()  # first: closing the sender waits for the requests that are under way
+    await producer._sender.close()

@@ -1,0 +1,84 @@
+"""Why the Kafka side cannot go on. Each message is one line: what happened, where, and the cure.
+
+KafkaSideError
+├── BrokerUnavailableError  nobody answers at the bootstrap servers
+├── TopicsError             topics are missing or not as they must be
+├── RecordTooLargeError     a record that no topic takes
+├── StateError              a changelog holds what this release cannot read
+├── ChangelogGapError       a changelog was handed over with a hole in it
+├── SourceTruncatedError    the state is ahead of the measurements topic
+├── EmbeddedBrokerError     the embedded broker is missing or does not start
+└── WorkerCrashedError      Faust gave up
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+
+class KafkaSideError(Exception):
+    """The Kafka side cannot go on."""
+
+
+class BrokerUnavailableError(KafkaSideError):
+    """Nobody answers at the bootstrap servers."""
+
+    def __init__(self, servers: str) -> None:
+        super().__init__(f"no Kafka broker answers at {servers}: start one, or set STREAM_KAFKA__BOOTSTRAP_SERVERS")
+
+
+class TopicsError(KafkaSideError):
+    """Topics are missing or not as they must be; ``problems`` has a line for each."""
+
+    def __init__(self, problems: Sequence[str]) -> None:
+        super().__init__("; ".join(problems))
+        self.problems = tuple(problems)
+
+
+class RecordTooLargeError(KafkaSideError):
+    """A record that no topic takes."""
+
+    def __init__(self, topic: str, key: bytes | None, size: int, limit: int) -> None:
+        name = "without key" if key is None else f"of {key.decode(errors='replace')!r}"
+        super().__init__(
+            f"record {name} for topic {topic!r} has {size} bytes, more than the limit of {limit}: "
+            "give the asset fewer window sizes (PUT /api/v1/assets/{id}/spec)"
+        )
+
+
+class StateError(KafkaSideError):
+    """A changelog holds what this release cannot read."""
+
+    def __init__(self, topic: str, partition: int, reason: str) -> None:
+        super().__init__(f"cannot recover from {topic!r} partition {partition}: {reason}")
+
+
+class ChangelogGapError(KafkaSideError):
+    """A changelog was handed over with a hole in it; going on would lose state."""
+
+    def __init__(self, topic: str, partition: int, expected: int, got: int) -> None:
+        super().__init__(
+            f"{topic!r} partition {partition} was handed over from offset {got} where {expected} was due: "
+            "restart the worker, it recovers from the beginning"
+        )
+
+
+class SourceTruncatedError(KafkaSideError):
+    """The state is ahead of the measurements topic: the topic was recreated, or lost its end."""
+
+    def __init__(self, topic: str, partition: int, position: int, end: int) -> None:
+        super().__init__(
+            f"{topic!r} partition {partition} ends at offset {end}, but the state is at {position}: the topic was "
+            "recreated or lost data; restore it, or start anew with another STREAM_KAFKA__APP_ID"
+        )
+
+
+class EmbeddedBrokerError(KafkaSideError):
+    """The embedded broker is missing or does not start."""
+
+
+class WorkerCrashedError(KafkaSideError):
+    """Faust gave up."""
+
+    def __init__(self, reason: BaseException | None) -> None:
+        super().__init__(f"the worker crashed ({reason!r}): see the log above, then start it again")

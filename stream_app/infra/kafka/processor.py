@@ -1,0 +1,254 @@
+"""The agent's work: fetches go into the state, the state goes into checkpoints. Four of the five laws stand here.
+
+1. The state's position is the truth: seeks go there, the group's committed offset only follows.
+2. Positions move contiguously: a fetch that begins behind a gap is not applied, its partition is read again.
+3. A checkpoint goes output, changelogs, tables, source, in this order; a new group generation starts from the tables.
+4. No checkpoint without a lease, and none outlives it.
+
+(The fifth, newer wins, is :class:`stream_app.infra.kafka.tables.Partition`'s.)
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import AsyncIterable, Collection
+from dataclasses import replace
+from itertools import count
+from typing import TYPE_CHECKING, Final, cast
+
+from aiokafka.errors import KafkaError
+from faust import Stream
+from faust.types import TP, EventT
+
+from stream_app.app.batch import Fetch
+from stream_app.app.ingest import AlreadyApplied, Gap, Ingest
+from stream_app.app.ports import Checkpoint
+from stream_app.infra.failpoints import failpoint
+from stream_app.infra.kafka.errors import RecordTooLargeError, SourceTruncatedError
+from stream_app.infra.kafka.sinks import CheckpointSink
+from stream_app.infra.kafka.tables import TableStore
+
+if TYPE_CHECKING:
+    from stream_app.infra.kafka.worker import StreamApp
+
+_log = logging.getLogger(__name__)
+
+_BACKOFF_MIN_S: Final = 0.2
+_BACKOFF_MAX_S: Final = 30.0
+#: Checkpoints take at most a third of the time.
+_REST_PER_WORK: Final = 2.0
+#: The group waits for this worker while it writes its last checkpoint of a generation.
+_LAST_CHECKPOINT_S: Final = 5.0
+
+
+class Processor:
+    """Applies fetches and writes checkpoints; one at a time."""
+
+    def __init__(
+        self, app: StreamApp, ingest: Ingest, tables: TableStore, sink: CheckpointSink, interval_s: float
+    ) -> None:
+        self._app, self._ingest, self._tables, self._sink = app, ingest, tables, sink
+        self._interval_s = interval_s
+        self._lock = asyncio.Lock()  # fetches and checkpoints take turns on the state
+        self._wake = asyncio.Event()
+        self._due: dict[int, float] = {}  # when a changed partition wants its checkpoint
+        self._earliest = 0.0  # no checkpoint before this
+        self._held = 0  # checkpoints in a row that could not be written
+        self._failures = 0  # fetches in a row that could not be applied
+        self._log_start: dict[TP, int] = {}  # where a log begins that has lost the state's position
+        self.is_idle = True  # waits for a fetch
+        self._stopped = False
+
+    async def consume(self, stream: Stream[Fetch]) -> None:
+        """Run the agent: apply every fetch of the current generation."""
+        events: AsyncIterable[EventT[Fetch]] = stream.noack().events()
+        async for event in events:
+            message = event.message
+            await failpoint("after_fetch")
+            self.is_idle = False
+            async with self._lock:
+                stale = self._stopped or not self._app.is_current(message.tp.partition, message.generation_id)
+                applied = stale or self._apply(message.tp, cast(Fetch, message.value))
+            if not applied:
+                self._due.pop(message.tp.partition, None)
+                await asyncio.sleep(_backoff_s(self._failures) if self._failures else 0)
+                await self.read_on([message.tp])
+            self.is_idle = True
+
+    def _apply(self, tp: TP, fetch: Fetch) -> bool:
+        """Apply a fetch; False: the partition must be read again from the position of its state."""
+        if fetch.start == self._log_start.get(tp):
+            # Between the position and the log's start there is nothing left: a hole as any other.
+            fetch = replace(fetch, start=self._ingest.position(tp.partition) or fetch.start)
+        elif self._ingest.position(tp.partition) is None and fetch.start != self._app.reading_since(tp):
+            return False  # without a state any start would do, so it must be the one that was asked for
+        try:
+            outcome = self._ingest.apply(fetch)
+        except Exception:
+            # The state may be half changed: begin again from the tables. Nothing of it is in a checkpoint.
+            if self._failures == 0:
+                _log.exception("cannot apply %s[%d] from offset %d; trying again", *tp, fetch.start)
+            self._failures += 1
+            self._ingest.release(tp.partition)
+            return False
+        if isinstance(outcome, Gap):
+            return False
+        self._failures = 0
+        end = self._app.end_of(tp) or fetch.end
+        if isinstance(outcome, AlreadyApplied):
+            position = self._tables.position(tp.partition) or 0
+            if end < position:
+                self._app.fail(SourceTruncatedError(*tp, position, end))
+            return True
+        now = time.monotonic()
+        if fetch.end >= end:
+            self._due[tp.partition] = now  # caught up: who waits for the answer need not wait for the interval
+        else:
+            self._due.setdefault(tp.partition, now + self._interval_s)
+        self._wake.set()
+        return True
+
+    async def begin(self) -> None:
+        """Start reading a generation's partitions, once their tables are recovered.
+
+        Faust has sought before, but then it resumes its flow, which empties the queues: a fetch that was quicker is
+        lost without a trace.
+        """
+        await self.read_on(self._sources())
+
+    def _sources(self) -> list[TP]:
+        return [TP(self._app.source, partition) for partition in self._tables.recovered()]
+
+    async def read_on(self, tps: Collection[TP]) -> None:
+        """Read partitions on from the positions of their states."""
+        generation = self._app.consumer_generation_id
+        for attempt in count(1):
+            tps = [tp for tp in tps if self._app.is_current(tp.partition, generation)]
+            if not tps:
+                return  # the new generation seeks by itself
+            try:
+                log_starts = await self._app.consumer.earliest_offsets(*tps)
+                await self._app.batching_consumer.read_from({tp: self._target(tp, log_starts[tp]) for tp in tps})
+            except (KafkaError, TimeoutError) as error:
+                _log.warning("cannot seek, trying again: %r", error)
+                await asyncio.sleep(_backoff_s(attempt))
+            else:
+                return
+
+    def _target(self, tp: TP, log_start: int) -> int:
+        position = self._ingest.position(tp.partition)
+        if position is None or position >= log_start:
+            return log_start if position is None else position
+        _log.error(
+            "%s[%d]: offsets %d to %d were deleted by retention before they were processed and are missing in the "
+            "metrics; raise the topic's retention or add workers",
+            *(*tp, position, log_start - 1),
+        )
+        self._log_start[tp] = log_start
+        return log_start
+
+    def awaited(self) -> dict[TP, int]:
+        """Next offset that each owned partition waits for."""
+        return {
+            tp: position if (position := self._ingest.position(tp.partition)) is not None else since
+            for tp in self._sources()
+            if (since := self._app.reading_since(tp)) is not None
+        }
+
+    async def checkpoint_when_due(self) -> None:
+        """Write checkpoints for as long as the app runs."""
+        while not self._stopped:
+            wait_s = None
+            if self._due:
+                wait_s = max(min(self._due.values()), self._earliest) - time.monotonic()
+            if wait_s is None or wait_s > 0:
+                self._wake.clear()
+                try:
+                    async with asyncio.timeout(wait_s):
+                        await self._wake.wait()
+                except TimeoutError:
+                    pass
+                continue
+            now = time.monotonic()
+            async with self._lock:
+                await self._checkpoint([partition for partition, due in self._due.items() if due <= now])
+
+    async def _checkpoint(self, partitions: Collection[int]) -> None:
+        """Write a checkpoint of each of the partitions. The lock is held."""
+        lease = self._app.lease
+        if lease.remaining_s() <= 0:
+            # Hold: accepted again in this generation, it goes on; a new generation drops the state.
+            self._earliest = time.monotonic() + _BACKOFF_MIN_S
+            return
+        began = time.monotonic()
+        checkpoints = [c for c in map(self._ingest.checkpoint, partitions) if c is not None]
+        for partition in set(partitions).difference(c.partition for c in checkpoints):
+            self._due.pop(partition, None)  # nothing new in it
+        tasks = [asyncio.ensure_future(self._write(checkpoint)) for checkpoint in checkpoints]
+        pending: set[asyncio.Future[None]] = set(tasks)
+        failure: BaseException | None = None
+        try:
+            while pending and failure is None and (left_s := lease.remaining_s()) > 0:
+                done, pending = await asyncio.wait(pending, timeout=left_s, return_when=asyncio.FIRST_EXCEPTION)
+                failure = next((error for task in done if (error := task.exception())), None)
+        finally:
+            if pending or failure is not None:
+                # What is under way must not be written later, when another worker may own the partition.
+                for task in pending:
+                    task.cancel()
+                await self._sink.discard()
+                await asyncio.gather(*tasks, return_exceptions=True)
+        if isinstance(failure, RecordTooLargeError):
+            self._app.fail(failure)
+        elif failure is not None and not isinstance(failure, KafkaError):
+            raise failure
+        elif pending or failure is not None:
+            _log.warning("checkpoint not written, trying again: %s", failure or "the broker does not answer")
+            self._held += 1
+            self._earliest = time.monotonic() + _backoff_s(self._held)
+        else:
+            self._held = 0
+            self._earliest = time.monotonic() + _REST_PER_WORK * (time.monotonic() - began)
+
+    async def _write(self, checkpoint: Checkpoint) -> None:
+        windows, assets = await self._sink.write(checkpoint)
+        partition = checkpoint.partition
+        # No await in what follows: what Kafka, the tables and the state hold change together.
+        self._tables.take_windows(partition, checkpoint.windows, windows)
+        self._tables.take_assets(partition, checkpoint.assets, assets)
+        self._ingest.written(checkpoint)
+        self._app.checkpointed(partition, checkpoint.position)
+        self._due.pop(partition, None)
+        await failpoint("after_table_write")
+
+    async def end_generation(self) -> None:
+        """Write a last checkpoint, bounded in time, and forget all hot state: others may get the partitions."""
+        try:
+            async with asyncio.timeout(_LAST_CHECKPOINT_S), self._lock:
+                await self._checkpoint(list(self._due))
+        except TimeoutError:
+            _log.warning("no time for a last checkpoint: its rows are read again")
+            await self._sink.discard()
+        except Exception:
+            _log.exception("the last checkpoint failed: its rows are read again")
+        self._tables.close()
+        self.drop()
+
+    def drop(self) -> None:
+        """Forget all hot state."""
+        self._due.clear()
+        self._log_start.clear()
+        self._ingest.drop()
+
+    async def stop(self) -> None:
+        """Take no more fetches, write a last checkpoint and let go of the broker."""
+        self._stopped = True
+        self._wake.set()
+        await self.end_generation()
+        await self._sink.discard()
+
+
+def _backoff_s(attempt: int) -> float:
+    return min(_BACKOFF_MIN_S * 2.0 ** (attempt - 1), _BACKOFF_MAX_S)

@@ -1,0 +1,227 @@
+"""Which topics there are, what each must be, and the check that says what is wrong with its cure."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Any, Final
+
+from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
+from aiokafka.errors import KafkaError
+
+from stream_app.infra.kafka.errors import BrokerUnavailableError, TopicsError
+from stream_app.settings import KafkaSettings
+
+#: Largest record of ours. A state grows with the window sizes of its asset; this is far above any sensible one.
+RECORD_MAX_BYTES: Final = 8 << 20
+#: What a record's batch adds to it, and what the dead-letter headers add to the original message.
+_OVERHEAD_BYTES: Final = 64 << 10
+_ALREADY_EXISTS: Final = 36
+_PROBE_TIMEOUT_S: Final = 2.0
+_CREATED_TIMEOUT_S: Final = 30.0
+
+
+@dataclass(frozen=True, slots=True)
+class Topics:
+    """Names of all topics of one app."""
+
+    measurements: str
+    metrics: str
+    dead_letters: str
+    assets_changelog: str
+    windows_changelog: str
+
+    @classmethod
+    def of(cls, settings: KafkaSettings) -> Topics:
+        """Names as the settings give them."""
+        return cls(
+            measurements=settings.measurements_topic,
+            metrics=settings.metrics_topic,
+            dead_letters=settings.dead_letter_topic,
+            assets_changelog=f"{settings.app_id}-assets-changelog",
+            windows_changelog=f"{settings.app_id}-windows-changelog",
+        )
+
+    @property
+    def changelogs(self) -> tuple[str, str]:
+        """Topics that hold state: partition by partition beside the source."""
+        return self.assets_changelog, self.windows_changelog
+
+
+def _wanted_configs(topics: Topics) -> dict[str, dict[str, str]]:
+    ours = str(RECORD_MAX_BYTES + _OVERHEAD_BYTES)
+    state = {"cleanup.policy": "compact", "max.message.bytes": ours}
+    return {
+        topics.measurements: {"cleanup.policy": "delete", "max.message.bytes": str(RECORD_MAX_BYTES)},
+        topics.metrics: {"cleanup.policy": "delete", "max.message.bytes": ours},
+        topics.dead_letters: {"cleanup.policy": "delete", "max.message.bytes": ours},
+        topics.assets_changelog: state,
+        topics.windows_changelog: state,
+    }
+
+
+async def probe(servers: str) -> None:
+    """Connect to any of the bootstrap servers.
+
+    Raises
+    ------
+    BrokerUnavailableError
+        None accepts a connection. (aiokafka would log an error per try; a bare connection tells it quietly.)
+    """
+    for server in servers.split(","):
+        host, _, port = server.strip().rpartition(":")
+        try:
+            async with asyncio.timeout(_PROBE_TIMEOUT_S):
+                _, writer = await asyncio.open_connection(host.strip("[]"), int(port))
+        except (OSError, TimeoutError, ValueError):
+            continue
+        writer.close()
+        return
+    raise BrokerUnavailableError(servers)
+
+
+@asynccontextmanager
+async def _admin(settings: KafkaSettings) -> AsyncIterator[AIOKafkaAdminClient]:
+    await probe(settings.bootstrap_servers)
+    client = AIOKafkaAdminClient(bootstrap_servers=settings.bootstrap_servers)
+    try:
+        await client.start()
+        yield client
+    except KafkaError as error:
+        raise BrokerUnavailableError(settings.bootstrap_servers) from error
+    finally:
+        await client.close()
+
+
+async def _partition_counts(admin: AIOKafkaAdminClient) -> dict[str, int]:
+    # All topics are asked for: asking by name makes a broker with auto.create.topics.enable create them.
+    return {topic["topic"]: len(topic["partitions"]) for topic in await admin.describe_topics()}
+
+
+async def _configs(admin: AIOKafkaAdminClient, names: list[str]) -> dict[str, dict[str, str]]:
+    asked = {"cleanup.policy": None, "max.message.bytes": None}
+    answers: list[Any] = await admin.describe_configs(
+        [ConfigResource(ConfigResourceType.TOPIC, name, configs=asked) for name in names]
+    )
+    return {
+        resource[3]: {entry[0]: entry[1] for entry in resource[4]}
+        for answer in answers
+        for resource in answer.resources
+    }
+
+
+async def ensure(settings: KafkaSettings) -> list[str]:
+    """Create the topics that are missing; what exists is left alone.
+
+    Returns
+    -------
+    list of str
+        A line for each topic created.
+
+    Raises
+    ------
+    BrokerUnavailableError, TopicsError
+        Nobody answers; the broker refuses.
+    """
+    topics = Topics.of(settings)
+    async with _admin(settings) as admin:
+        # The source first: the changelogs follow what it really has, which may not be visible yet when it is brand-new.
+        created = await _create(admin, settings, {topics.measurements: settings.partitions})
+        source = (await _partition_counts(admin))[topics.measurements]
+        counts = dict.fromkeys(topics.changelogs, source)
+        counts |= dict.fromkeys((topics.metrics, topics.dead_letters), settings.partitions)
+        created |= await _create(admin, settings, counts)
+    return [f"created topic {name!r} with {count} partition(s)" for name, count in created.items()]
+
+
+async def _create(admin: AIOKafkaAdminClient, settings: KafkaSettings, counts: Mapping[str, int]) -> dict[str, int]:
+    """Create those topics that are missing; return them."""
+    existing = await _partition_counts(admin)
+    missing = {name: count for name, count in counts.items() if name not in existing}
+    if not missing:
+        return {}
+    configs = _wanted_configs(Topics.of(settings))
+    answer = await admin.create_topics(
+        [
+            NewTopic(name, count, settings.replication_factor, topic_configs=configs[name])
+            for name, count in missing.items()
+        ]
+    )
+    refused = [
+        f"the broker refuses to create topic {name!r}: {reason or f'error {code}'} "
+        "(partitions: STREAM_KAFKA__PARTITIONS, copies: STREAM_KAFKA__REPLICATION_FACTOR)"
+        for name, code, reason in answer.topic_errors
+        if code not in (0, _ALREADY_EXISTS)
+    ]
+    if refused:
+        raise TopicsError(refused)
+    async with asyncio.timeout(_CREATED_TIMEOUT_S):
+        while missing.keys() - (await _partition_counts(admin)).keys():  # noqa: ASYNC110  # the broker tells no event
+            await asyncio.sleep(0.1)
+    return {name: missing[name] for name, code, _ in answer.topic_errors if code == 0}
+
+
+async def check(settings: KafkaSettings) -> list[str]:
+    """Compare the topics with what they must be.
+
+    Returns
+    -------
+    list of str
+        One line per problem: what, where and the cure. Empty: all is well.
+    """
+    topics = Topics.of(settings)
+    async with _admin(settings) as admin:
+        counts = await _partition_counts(admin)
+        present = [name for name in _wanted_configs(topics) if name in counts]
+        configs = await _configs(admin, present) if present else {}
+    problems = [
+        f"topic {name!r} is missing: run `stream-app topics ensure`"
+        for name in _wanted_configs(topics)
+        if name not in counts
+    ]
+    for name in present:
+        problems += _topic_problems(settings, topics, name, counts, configs)
+    return problems
+
+
+def _topic_problems(
+    settings: KafkaSettings,
+    topics: Topics,
+    name: str,
+    counts: Mapping[str, int],
+    configs: Mapping[str, Mapping[str, str]],
+) -> list[str]:
+    problems = []
+    alter = f"kafka-configs.sh --bootstrap-server {settings.bootstrap_servers} --alter --topic {name} --add-config"
+    policy = {part.strip() for part in configs[name].get("cleanup.policy", "").split(",")}
+    limit = int(configs[name].get("max.message.bytes") or 0)
+    source = topics.measurements
+    if name in topics.changelogs:
+        if counts.get(source, counts[name]) != counts[name]:
+            problems.append(
+                f"topic {name!r} has {counts[name]} partition(s), {source!r} has {counts[source]}: they must be equal; "
+                f"delete {name!r} and run `stream-app topics ensure` (the state is computed anew), or set another "
+                "STREAM_KAFKA__APP_ID"
+            )
+        if policy != {"compact"}:
+            problems.append(
+                f"topic {name!r} has cleanup.policy={','.join(sorted(policy))}: it must be compact alone, or state is "
+                f"deleted by age; run {alter} cleanup.policy=compact"
+            )
+    if name == source and "compact" in policy:
+        problems.append(
+            f"topic {name!r} is compacted, which deletes all rows of an asset but the last; run {alter} "
+            "cleanup.policy=delete"
+        )
+    needed = RECORD_MAX_BYTES
+    if name == topics.dead_letters:
+        needed = int(configs.get(source, {}).get("max.message.bytes") or RECORD_MAX_BYTES) + _OVERHEAD_BYTES
+    if name != source and limit < needed:
+        problems.append(
+            f"topic {name!r} has max.message.bytes={limit}, less than the {needed} that its records may need; "
+            f"run {alter} max.message.bytes={max(needed, RECORD_MAX_BYTES + _OVERHEAD_BYTES)}"
+        )
+    return problems

@@ -1,0 +1,96 @@
+"""A small stand-in for the command side: counts rows and sums values per asset, and checks what it is handed."""
+
+from __future__ import annotations
+
+import struct
+from dataclasses import dataclass, field
+
+from stream_app.app.batch import Fetch
+from stream_app.app.ingest import AlreadyApplied, Applied, Gap, Ingest
+from stream_app.app.ports import MARKER_KEY, Checkpoint, DeadLetter, Tables
+
+HEADER = struct.Struct(">Bq")
+STATE = struct.Struct(">Bqqq")  # format, offset, count, sum
+
+
+@dataclass
+class Hot:
+    position: int
+    assets: dict[bytes, tuple[int, int, int]] = field(default_factory=dict)  # offset, count, sum
+    dirty: set[bytes] = field(default_factory=set)
+    moved: bool = False
+    rejected: list[DeadLetter] = field(default_factory=list)
+
+
+class CountingIngest(Ingest):
+    """Same interface as Ingest; a row's value is a number in ASCII."""
+
+    def __init__(self, tables: Tables) -> None:
+        self.tables = tables
+        self.hot: dict[int, Hot] = {}
+        self.gaps = 0
+        self.applied_rows = 0
+
+    def drop(self) -> None:
+        self.hot.clear()
+
+    def release(self, partition: int) -> None:
+        self.hot.pop(partition, None)
+
+    def position(self, partition: int) -> int | None:
+        if partition in self.hot:
+            return self.hot[partition].position
+        marker = self.tables.asset(partition, MARKER_KEY)
+        return None if marker is None else HEADER.unpack_from(marker)[1]
+
+    def apply(self, fetch: Fetch) -> Applied | AlreadyApplied | Gap:
+        position = self.position(fetch.partition)
+        position = fetch.start if position is None else position
+        if fetch.start > position:
+            self.gaps += 1
+            self.release(fetch.partition)
+            return Gap(position)
+        if fetch.end <= position:
+            return AlreadyApplied()
+        hot = self.hot.setdefault(fetch.partition, Hot(position))
+        for offset, key, value, headers in zip(fetch.offsets, fetch.keys, fetch.values, fetch.headers, strict=True):
+            if offset < position:
+                continue
+            if key is None or value is None or not value.lstrip(b"-").isdigit():
+                hot.rejected.append(DeadLetter(key, value, [*headers, ("offset", str(offset).encode())]))
+                continue
+            last, count, total = hot.assets.get(key) or self._load(fetch.partition, key)
+            if offset > last:
+                hot.assets[key] = (offset, count + 1, total + int(value))
+                hot.dirty.add(key)
+                self.applied_rows += 1
+        hot.position, hot.moved = fetch.end, True
+        return Applied(rows=len(fetch.offsets), rejected=0)
+
+    def _load(self, partition: int, key: bytes) -> tuple[int, int, int]:
+        value = self.tables.asset(partition, key)
+        if value is None:
+            return -1, 0, 0
+        _, offset, count, total = STATE.unpack(value)
+        return offset, count, total
+
+    def checkpoint(self, partition: int) -> Checkpoint | None:
+        hot = self.hot.get(partition)
+        if hot is None or not hot.moved:
+            return None
+        states = [(key, STATE.pack(1, *hot.assets[key])) for key in sorted(hot.dirty)]
+        windows = [(key + b"\x00%010d\x00%020d" % (60, hot.assets[key][1]), value) for key, value in states]
+        return Checkpoint(
+            partition=partition,
+            position=hot.position,
+            updates=[(key, b"%d %d %d" % hot.assets[key]) for key in sorted(hot.dirty)],
+            dead_letters=list(hot.rejected),
+            windows=windows,
+            assets=[*states, (MARKER_KEY, HEADER.pack(1, hot.position))],
+        )
+
+    def written(self, checkpoint: Checkpoint) -> None:
+        hot = self.hot[checkpoint.partition]
+        hot.dirty.clear()
+        hot.rejected.clear()
+        hot.moved = False
