@@ -22,7 +22,7 @@ from schemas.asset import AssetSpec, window_size_name, window_size_s
 from schemas.lookup import AnswerMeta, AssetItem, AssetMeta, AssetPage
 from schemas.metrics import MetricsUpdate
 from schemas.task import TaskData, TaskProgress, TaskState, TaskStatus
-from stream_app.app.errors import InvalidError, NotFoundError
+from stream_app.app.errors import InvalidError, NotFoundError, UnavailableError
 from stream_app.app.lookup import Local, Lookup
 from stream_app.app.ports import MARKER_KEY, PeerAnswer
 from stream_app.app.present import AssetSummary
@@ -33,6 +33,10 @@ UPLOAD_PREFIX = "upload-"
 
 #: How many unknown tasks are remembered with the offset that settles whether they exist.
 _REMEMBERED_TASKS = 10_000
+
+#: How long an answer waits for the asker's own writes: less than what another worker is given to answer.
+_READ_YOUR_WRITES_S = 1.5
+_READ_YOUR_WRITES_POLL_S = 0.02
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,17 +77,46 @@ class Queries:
         self._windows = windows
         self._settled_at: OrderedDict[str, int] = OrderedDict()
 
-    async def asset(self, asset_id: str, *, hop: bool = False) -> AssetFound | PeerAnswer:
-        """One asset with its lifetime and open windows."""
-        found = await self._lookup.find(asset_id, f"assets/{quote(asset_id, safe='')}", hop=hop)
+    async def asset(
+        self, asset_id: str, *, min_offset: int | None = None, hop: bool = False
+    ) -> AssetFound | PeerAnswer:
+        """One asset with its lifetime and open windows; waits a moment for ``min_offset`` to be included."""
+        found = await self._find(asset_id, f"assets/{quote(asset_id, safe='')}", min_offset, hop=hop)
         if isinstance(found, PeerAnswer):
             return found
         return AssetFound(found.summary, self._presenter.asset(asset_id, found.value), self._lookup.meta(found))
 
-    async def spec(self, asset_id: str, *, hop: bool = False) -> tuple[AssetSpec, AssetMeta] | PeerAnswer:
-        """Return the spec in force."""
-        found = await self._lookup.find(asset_id, f"assets/{quote(asset_id, safe='')}/spec", hop=hop)
+    async def spec(
+        self, asset_id: str, *, min_offset: int | None = None, hop: bool = False
+    ) -> tuple[AssetSpec, AssetMeta] | PeerAnswer:
+        """Return the spec in force; waits a moment for ``min_offset`` to be included."""
+        found = await self._find(asset_id, f"assets/{quote(asset_id, safe='')}/spec", min_offset, hop=hop)
         return found if isinstance(found, PeerAnswer) else (found.summary.spec, self._lookup.meta(found))
+
+    async def _find(self, asset_id: str, path: str, min_offset: int | None, *, hop: bool) -> Local | PeerAnswer:
+        """Find an asset; with ``min_offset`` as its partition is once that source offset is included."""
+        if min_offset is None:
+            return await self._lookup.find(asset_id, path, hop=hop)
+        deadline = asyncio.get_running_loop().time() + _READ_YOUR_WRITES_S
+        while True:
+            late = asyncio.get_running_loop().time() >= deadline
+            try:
+                found = await self._lookup.find(asset_id, path, {"min_offset": str(min_offset)}, hop=hop)
+            except NotFoundError:
+                if hop or late:  # of another worker only the one that has the asset waits
+                    raise
+            else:
+                if isinstance(found, PeerAnswer) or self._position(found.partition) > min_offset:
+                    return found
+                if late:
+                    detail = f"offset {min_offset} of partition {found.partition} is not processed yet: ask again"
+                    raise UnavailableError("not_processed_yet", detail)
+            await asyncio.sleep(_READ_YOUR_WRITES_POLL_S)
+
+    def _position(self, partition: int) -> int:
+        """Next source offset that the tables do not include."""
+        marker = self._tables.asset(partition, MARKER_KEY)
+        return 0 if marker is None else Marker.load(marker).position
 
     async def windows(
         self, asset_id: str, size: str, *, limit: int, cursor: str | None = None, hop: bool = False
@@ -212,8 +245,7 @@ class Queries:
                 raise self._lookup.unanswered({partition})
             if (status := self._task_here(task_id, partition)) is not None:
                 return status
-        marker = self._tables.asset(partition, MARKER_KEY)
-        if (0 if marker is None else Marker.load(marker).position) < self._settled_at[task_id]:
+        if self._position(partition) < self._settled_at[task_id]:
             return TaskStatus(task_id=task_id, state="PENDING")
         raise unknown
 

@@ -14,6 +14,11 @@ from stream_app.infra.http import answers
 from stream_app.infra.http.deps import AssetPath, Hop, Limit, ReadyRoute, ServicesDep
 from stream_app.infra.http.problems import describe
 
+MinOffset = Annotated[
+    int | None,
+    Query(ge=0, description="Wait (1.5 s at most, then 503) until this offset of its partition is included"),
+]
+
 router = APIRouter(prefix="/api/v1/assets", tags=["assets"], route_class=ReadyRoute, responses=describe(422, 503))
 
 
@@ -30,9 +35,9 @@ async def list_assets(
 
 
 @router.get("/{asset_id}", response_model=AssetAnswer, responses=describe(404))
-async def get_asset(asset_id: AssetPath, services: ServicesDep, hop: Hop) -> Response:
+async def get_asset(asset_id: AssetPath, services: ServicesDep, hop: Hop, min_offset: MinOffset = None) -> Response:
     """Return an asset's lifetime and open windows. Any worker answers; it asks the one that has the asset."""
-    found = await services.queries.asset(asset_id, hop=hop)
+    found = await services.queries.asset(asset_id, min_offset=min_offset, hop=hop)
     return answers.relay(found) if isinstance(found, PeerAnswer) else answers.asset(found, services.presenter)
 
 
@@ -55,9 +60,11 @@ async def list_windows(
 
 
 @router.get("/{asset_id}/spec", response_model=SpecAnswer, responses=describe(404))
-async def get_spec(asset_id: AssetPath, services: ServicesDep, hop: Hop) -> SpecAnswer | Response:
+async def get_spec(
+    asset_id: AssetPath, services: ServicesDep, hop: Hop, min_offset: MinOffset = None
+) -> SpecAnswer | Response:
     """Return the asset's nameplate and reading rules in force."""
-    found = await services.queries.spec(asset_id, hop=hop)
+    found = await services.queries.spec(asset_id, min_offset=min_offset, hop=hop)
     if isinstance(found, PeerAnswer):
         return answers.relay(found)
     spec, meta = found

@@ -183,9 +183,9 @@ class Processor:
             self._earliest = time.monotonic() + _BACKOFF_MIN_S
             return
         began = time.monotonic()
-        checkpoints = [c for c in map(self._ingest.checkpoint, partitions) if c is not None]
-        for partition in set(partitions).difference(c.partition for c in checkpoints):
-            self._due.pop(partition, None)  # nothing new in it
+        checkpoints, failed = self._collect(partitions)
+        if failed and not self._stopped:
+            await self.read_on(failed)
         tasks = [asyncio.ensure_future(self._write(checkpoint)) for checkpoint in checkpoints]
         pending: set[asyncio.Future[None]] = set(tasks)
         failure: BaseException | None = None
@@ -211,6 +211,22 @@ class Processor:
         else:
             self._held = 0
             self._earliest = time.monotonic() + _REST_PER_WORK * (time.monotonic() - began)
+
+    def _collect(self, partitions: Collection[int]) -> tuple[list[Checkpoint], list[TP]]:
+        """Collect checkpoints, and the partitions that must be read again because their state cannot be presented."""
+        checkpoints, failed = [], []
+        for partition in partitions:
+            try:
+                checkpoint = self._ingest.checkpoint(partition)
+            except Exception:
+                _log.exception("cannot present partition %d; reading it again, message by message", partition)
+                failed.append(TP(self._app.source, partition))
+                checkpoint = None
+            if checkpoint is None:
+                self._due.pop(partition, None)
+            else:
+                checkpoints.append(checkpoint)
+        return checkpoints, failed
 
     async def _write(self, checkpoint: Checkpoint) -> None:
         windows, assets = await self._sink.write(checkpoint)

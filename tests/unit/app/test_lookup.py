@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 
 from schemas.asset import AssetSpec
@@ -198,3 +200,30 @@ async def test_path_of_a_forwarded_question_is_quoted(worker: Worker) -> None:
     worker.found_at(THERE, "ä?#")
     await worker.queries.spec("ä?#")
     assert worker.peers.asked == [(THERE, "assets/%C3%A4%3F%23/spec")]
+
+
+# --- reading one's own writes ----------------------------------------------------------------------------------------
+
+
+async def test_an_answer_waits_for_the_askers_own_write(worker: Worker) -> None:
+    """With min_offset the answer comes once the table includes that offset, also of an asset that is new."""
+    home = partition_of(b"new")
+    worker.tables.reach(home, 5)
+    asked = asyncio.create_task(worker.queries.asset("new", min_offset=7))
+    await asyncio.sleep(0)
+    worker.tables.put("new", seq=7)
+    await asyncio.sleep(0)
+    assert not asked.done()
+    worker.tables.reach(home, 8)
+    found = await asked
+    assert isinstance(found, AssetFound)
+    assert found.meta.seq == 7
+
+
+async def test_a_write_that_is_not_processed_in_time_is_503(worker: Worker, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is never answered from before the write."""
+    monkeypatch.setattr("stream_app.app.queries._READ_YOUR_WRITES_S", 0.05)
+    worker.tables.put("a", seq=3)
+    worker.tables.reach(partition_of(b"a"), 4)
+    with pytest.raises(UnavailableError, match="offset 4 of partition"):
+        await worker.queries.asset("a", min_offset=4)
