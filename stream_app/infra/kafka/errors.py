@@ -7,6 +7,7 @@ KafkaSideError
 ├── StateError              a changelog holds what this release cannot read
 ├── ChangelogGapError       a changelog was handed over with a hole in it
 ├── SourceTruncatedError    the state is ahead of the measurements topic
+├── StalledError            nothing moves though there is work
 ├── EmbeddedBrokerError     the embedded broker is missing or does not start
 └── WorkerCrashedError      Faust gave up
 """
@@ -70,6 +71,16 @@ class SourceTruncatedError(KafkaSideError):
         super().__init__(
             f"{topic!r} partition {partition} ends at offset {end}, but the state is at {position}: the topic was "
             "recreated or lost data; restore it, or start anew with another STREAM_KAFKA__APP_ID"
+        )
+
+
+class StalledError(KafkaSideError):
+    """Nothing moves though there is work."""
+
+    def __init__(self, what: str, offset: int, since_s: float) -> None:
+        super().__init__(
+            f"{what} has stood at offset {offset} for {since_s:.0f} s though more is waiting: start the worker again; "
+            "if it stalls again, see the log for what it was doing"
         )
 
 

@@ -31,7 +31,7 @@ from stream_app.infra.kafka.sinks import CheckpointSink
 from stream_app.infra.kafka.tables import TableStore
 
 if TYPE_CHECKING:
-    from stream_app.infra.kafka.worker import StreamApp
+    from stream_app.infra.kafka.app import StreamApp
 
 _log = logging.getLogger(__name__)
 

@@ -23,7 +23,7 @@ from stream_app.infra.kafka.batching_consumer import StoredTable
 from stream_app.infra.kafka.errors import ChangelogGapError, StateError
 
 if TYPE_CHECKING:
-    from stream_app.infra.kafka.worker import StreamApp
+    from stream_app.infra.kafka.app import StreamApp
 
 _SEPARATOR: Final = b"\x00"
 

@@ -17,7 +17,7 @@ from faust.types import TP
 from stream_app.infra.kafka.processor import Processor
 
 if TYPE_CHECKING:
-    from stream_app.infra.kafka.worker import StreamApp
+    from stream_app.infra.kafka.app import StreamApp
 
 _log = logging.getLogger(__name__)
 

@@ -1,4 +1,4 @@
-"""The worker: its Faust app, its life from waiting for the broker to leaving the group, and its view of the group."""
+"""The worker: its life from waiting for the broker to leaving the group, and its view of the group."""
 
 from __future__ import annotations
 
@@ -11,108 +11,27 @@ from typing import Any, Final, cast
 from faust import Stream
 from faust.assignor.partition_assignor import PartitionAssignor
 from faust.contrib.asgi import bind_to_running_loop
-from faust.exceptions import ConsumerNotStarted
-from faust.tables.manager import TableManager
 from faust.types import TP, StreamT
 
 from stream_app.app.batch import Fetch
 from stream_app.app.ingest import Ingest
 from stream_app.app.ports import Tables, WorkerPhase, WorkerStatus
 from stream_app.infra.kafka import topics as kafka_topics
-from stream_app.infra.kafka.batching_consumer import BatchingApp, Lease
+from stream_app.infra.kafka.app import StreamApp
 from stream_app.infra.kafka.errors import BrokerUnavailableError, TopicsError, WorkerCrashedError
 from stream_app.infra.kafka.processor import Processor
 from stream_app.infra.kafka.sinks import CheckpointSink, MeasurementTopic
 from stream_app.infra.kafka.tables import TableStore
 from stream_app.infra.kafka.topics import Topics
 from stream_app.infra.kafka.watch import watch
+from stream_app.infra.kafka.watchdog import LoopGuard, watch_progress
 from stream_app.settings import Settings
 
 _log = logging.getLogger(__name__)
 
-#: A heartbeat proves membership for this part of the session timeout; the rest is for clocks and for what is in flight.
-_LEASE_PER_SESSION: Final = 0.8
-#: Whole fetches that wait for the agent; more would only take memory.
-_FETCHES_AHEAD: Final = 4
 _BROKER_BACKOFF_MAX_S: Final = 5.0
 _BROKER_LOG_EVERY_S: Final = 10.0
 _STOP_TIMEOUT_S: Final = 15.0
-
-
-class StreamApp(BatchingApp):
-    """The worker's Faust app. ``faust -A stream_app.main worker`` runs it too: the worker's life hangs on its hooks."""
-
-    def __init__(self, settings: Settings, worker: Worker) -> None:
-        kafka = settings.kafka
-        super().__init__(
-            kafka.app_id,
-            source=kafka.measurements_topic,
-            lease=Lease(kafka.session_timeout_s * _LEASE_PER_SESSION),
-            broker=[f"kafka://{server.strip()}" for server in kafka.bootstrap_servers.split(",")],
-            canonical_url=settings.http.url,
-            datadir=str(settings.data_dir),
-            store="memory://",
-            web_enabled=False,
-            autodiscover=False,
-            topic_allow_declare=False,
-            topic_disable_leader=True,
-            table_standby_replicas=0,
-            broker_session_timeout=kafka.session_timeout_s,
-            broker_heartbeat_interval=kafka.heartbeat_interval_s,
-            broker_commit_interval=1.0,
-            broker_max_poll_records=1000,  # fetches, not rows
-            consumer_auto_offset_reset="earliest",
-            consumer_max_fetch_size=kafka.fetch_max_bytes,
-            stream_buffer_maxsize=_FETCHES_AHEAD,
-            stream_wait_empty=False,
-            recovery_consistency_check=False,  # a new leader's end may lie behind acked writes for a moment
-            worker_redirect_stdouts=False,
-        )
-        self._worker = worker
-
-    def is_current(self, partition: int, generation: int | None) -> bool:
-        """Whether this worker owns a partition, with its tables recovered, in this generation of the group."""
-        return generation == self.consumer_generation_id and partition in self._worker.tables.recovered()
-
-    def reading_since(self, tp: TP) -> int | None:
-        """Where reading of a source partition was begun."""
-        return self.batching_consumer.reading_since.get(tp)
-
-    def end_of(self, tp: TP) -> int | None:
-        """End of a partition as of the last fetch; None while unknown."""
-        try:
-            end: int | None = self.consumer.highwater(tp)
-        except (ConsumerNotStarted, AttributeError, KeyError):  # not assigned
-            return None
-        return end
-
-    def recovering(self) -> dict[TP, int]:
-        """Next offset that each changelog waits for while the tables are being recovered."""
-        stats = cast(TableManager, self.tables).recovery.active_stats() if self.in_recovery else {}
-        return {tp: stat.offset + 1 for tp, stat in stats.items() if stat.remaining > 0}
-
-    def checkpointed(self, partition: int, position: int) -> None:
-        """Let Faust commit a source partition up to ``position``."""
-        self.batching_consumer.checkpointed(TP(self.source, partition), position)
-
-    def fail(self, error: Exception) -> None:
-        """End the worker: going on would lose data or never end."""
-        self._worker.fail(error)
-
-    def on_rebalance_end(self) -> None:
-        """Begin reading: the tables are recovered."""
-        super().on_rebalance_end()
-        self.add_future(self._worker.begin())
-
-    async def on_start(self) -> None:
-        """Wait for the broker and check the topics before Faust connects."""
-        await self._worker.prepare()
-        await super().on_start()
-
-    async def on_stop(self) -> None:
-        """Write a last checkpoint before Faust leaves the group."""
-        await self._worker.wind_down()
-        await super().on_stop()
 
 
 class Worker:
@@ -226,6 +145,17 @@ class Worker:
         self._phase = "recovering"
         self.app.add_future(self._processor.checkpoint_when_due())
         self.app.add_future(watch(self.app, self._processor))
+        limit_s = self._settings.stall_timeout_s
+        self.app.add_future(watch_progress(self.app, self._waiting, limit_s))
+        self.app.add_future(LoopGuard(limit_s).run())
+
+    def _waiting(self) -> Mapping[str, int]:
+        """Where everything that has work before it stands: changelogs in recovery, partitions with lag."""
+        if recovering := self.app.recovering():
+            return {f"recovery of {tp.topic}[{tp.partition}]": offset for tp, offset in recovering.items()}
+        topic = self._topics.measurements
+        lagging = [partition for partition in self.tables.partitions() if self.lag(partition)]
+        return {f"{topic}[{partition}]": self.tables.position(partition) or 0 for partition in lagging}
 
     async def _serving(self, serve: Callable[[], Coroutine[Any, Any, None]]) -> None:
         try:
