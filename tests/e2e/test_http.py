@@ -16,7 +16,7 @@ import pytest
 
 from stream_app.settings import KafkaSettings
 from tests.e2e.fleet import START_S, Producer, telemetry
-from tests.e2e.workers import WorkerProcess, until, workers
+from tests.e2e.workers import WorkerProcess, all_ready, until, workers
 from tests.integration.kafka.running import read
 
 pytestmark = [pytest.mark.kafka, pytest.mark.timeout(240)]
@@ -71,8 +71,7 @@ def test_uploads_give_what_the_batch_service_gave(kafka: KafkaSettings, tmp_path
     with workers(kafka, tmp_path, 2) as (one, two):
         for worker in (one, two):
             worker.start()
-        for worker in (one, two):
-            worker.ready()
+        all_ready(one, two)
         tasks = [post(w, as_csv(frame), path=p) for w in (one, two) for p in ("/api/v1/metrics", "/api/v1/metrics/")]
         assert [answer.status_code for answer in tasks] == [202] * 4
         ids = [answer.json()["task_id"] for answer in tasks]
@@ -111,8 +110,7 @@ def test_any_worker_finds_any_asset(kafka: KafkaSettings, tmp_path: Path, crc32:
     with workers(kafka, tmp_path, 2) as (one, two):
         for worker in (one, two):
             worker.start()
-        for worker in (one, two):
-            worker.ready()
+        all_ready(one, two)
         producer = Producer(kafka, rows, rate=50_000, crc32=crc32)
         producer.start()
         until(producer.done, "all rows are sent")

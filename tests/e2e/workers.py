@@ -92,6 +92,10 @@ class WorkerProcess:
         except httpx.TransportError:
             return None
 
+    def text(self, path: str) -> str:
+        """Body of a path, whatever its status."""
+        return httpx.get(self.url + path, timeout=10).text
+
     def get(self, path: str, **options: Any) -> Any:
         """JSON of a path."""
         answer = httpx.get(self.url + path, timeout=10, **options)
@@ -109,6 +113,14 @@ class WorkerProcess:
         assert self.process is not None
         self.process.send_signal(signal.SIGTERM)
         return self.process.wait(40)
+
+
+def all_ready(*workers: WorkerProcess) -> None:
+    """Wait until the workers are ready at the same time, with every partition owned by one of them."""
+    until(
+        lambda: all(worker.is_ready() and worker.status("/api/v1/assets") == 200 for worker in workers),
+        "all workers are ready",
+    )
 
 
 @contextmanager
