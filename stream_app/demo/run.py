@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,7 +18,7 @@ from stream_app.demo.session import Session, session
 from stream_app.demo.view import Snapshot, links, panel
 from stream_app.infra.kafka.sinks import MeasurementTopic
 from stream_app.settings import KafkaSettings
-from stream_app.worker_client import WorkerClient, WorkerClientError
+from stream_app.worker_client import NoWorkerError, WorkerClient, WorkerClientError
 
 _REFRESH_S: Final = 1.0
 _LINE_EVERY_S: Final = 5.0
@@ -97,7 +98,10 @@ async def _feed(running: Session, options: DemoOptions) -> None:
 
 async def _caught_up(client: WorkerClient) -> None:
     """Wait until the worker has applied all rows that are in Kafka: only then it knows how far each asset came."""
-    while (await client.assets()).meta.lag != 0:  # noqa: ASYNC110  # over HTTP
+    while True:
+        with contextlib.suppress(WorkerClientError):  # a rebalance, or a busy machine: ask again
+            if (await client.assets()).meta.lag == 0:
+                return
         await asyncio.sleep(_REFRESH_S)
 
 
@@ -128,7 +132,14 @@ async def _look(client: WorkerClient, before: Snapshot, period_s: float) -> Snap
         phase = "ready"
     except WorkerClientError:
         # The worker recovers, or a rebalance is under way: the view keeps what it had and tells.
-        return Snapshot(await client.phase(), before.assets, before.rows, 0.0, None)
+        return Snapshot(await _phase(client), before.assets, before.rows, 0.0, None)
     rows = sum(item.rows for item in page.assets)
     rows_per_s = max(0, rows - before.rows) / period_s if before.rows else 0.0
     return Snapshot(phase, tuple(assets), rows, rows_per_s, page.meta.lag)
+
+
+async def _phase(client: WorkerClient) -> str:
+    try:
+        return await client.phase()
+    except NoWorkerError:  # it is alive, or the demo would end: a busy machine
+        return "slow to answer"
