@@ -20,6 +20,11 @@ class CRateMean(Metric):
     References
     ----------
     Jacqué et al. 2022 (C-rate statistics of field storage).
+
+    Examples
+    --------
+    >>> read(CRateMean, nominal_capacity_ah=80, current_a=[40, -20, 0, 0])
+    0.375
     """
 
     name, unit = "c_rate_mean_per_h", "1/h"
@@ -39,6 +44,11 @@ class CRateMax(Metric):
     References
     ----------
     Jacqué et al. 2022 (C-rate statistics of field storage).
+
+    Examples
+    --------
+    >>> read(CRateMax, nominal_capacity_ah=80, current_a=[40, -20, 0, 0])
+    0.5
     """
 
     name, unit, timed = "c_rate_max_per_h", "1/h", False

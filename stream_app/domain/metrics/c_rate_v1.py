@@ -19,6 +19,13 @@ class CRateV1(Metric):
     References
     ----------
     API v1 of the batch service.
+
+    Examples
+    --------
+    >>> read(
+    ...     CRateV1, nominal_capacity_ah=94, current_a=[40, 40, -40, -40], voltage_v=[900, 905, 890, 885], soc_percent=[50, 51, 51, 50]
+    ... )
+    0.02364066193853428
     """
 
     name, unit, timed = "c_rate_v1", "1", False

@@ -25,6 +25,11 @@ class ChargeIn(_Charge):
     References
     ----------
     Battery Data Format, charging_capacity_ah.
+
+    Examples
+    --------
+    >>> read(ChargeIn, dt_s=3600, current_a=[40, 40, -40, -40])
+    80.0
     """
 
     name, statistics, _of = "charge_in_ah", ("charge_in_as", "current_s"), "charge_in_as"
@@ -36,6 +41,11 @@ class ChargeOut(_Charge):
     References
     ----------
     Battery Data Format, discharging_capacity_ah.
+
+    Examples
+    --------
+    >>> read(ChargeOut, dt_s=3600, current_a=[40, 40, -40, -40])
+    40.0
     """
 
     name, statistics, _of = "charge_out_ah", ("charge_out_as", "current_s"), "charge_out_as"
@@ -47,6 +57,11 @@ class EquivalentFullCycles(Metric):
     References
     ----------
     EU 2023/1542 Annex VII (full equivalent cycles); throughput over twice the nominal capacity.
+
+    Examples
+    --------
+    >>> read(EquivalentFullCycles, dt_s=3600, nominal_capacity_ah=40, current_a=[40, -40, 0])
+    1.0
     """
 
     name, unit = "equivalent_full_cycles", "1"

@@ -12,6 +12,11 @@ class Coverage(Metric):
     -----
     A step belongs to the window in which it begins, so the last step of a window may reach into the next one: the share
     is cut at 1.
+
+    Examples
+    --------
+    >>> read(Coverage, current_a=[1, 2, 3])
+    1.0
     """
 
     name, unit, timed = "coverage", "1", False
@@ -24,7 +29,13 @@ class Coverage(Metric):
 
 
 class GapCount(Metric):
-    """Gaps: steps longer than the gap limit, which is the spec's or else three nominal periods [1]."""
+    """Gaps: steps longer than the gap limit, which is the spec's or else three nominal periods [1].
+
+    Examples
+    --------
+    >>> read(GapCount, current_a=[1, 2, 3])
+    0.0
+    """
 
     name, unit, timed, count = "gap_count", "1", False, True
     statistics = ("gaps",)
@@ -36,7 +47,13 @@ class GapCount(Metric):
 
 
 class GapTime(Metric):
-    """Time in gaps, all of a gap in the window where it begins [s]."""
+    """Time in gaps, all of a gap in the window where it begins [s].
+
+    Examples
+    --------
+    >>> read(GapTime, dt_s=7200, current_a=[1, 2])
+    7200.0
+    """
 
     name, unit, timed = "gap_s", "s", False
     statistics = ("gap_s",)

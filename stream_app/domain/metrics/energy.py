@@ -28,6 +28,11 @@ class EnergyIn(_Energy):
     References
     ----------
     IEC 62933-2-1; Battery Data Format, charging_energy_wh.
+
+    Examples
+    --------
+    >>> read(EnergyIn, dt_s=3600, current_a=[40, 40, -40, -40], voltage_v=[900, 905, 890, 885])
+    72.2
     """
 
     name, statistics, _of = "energy_in_kwh", ("energy_in_j", "metered_s"), "energy_in_j"
@@ -39,6 +44,11 @@ class EnergyOut(_Energy):
     References
     ----------
     IEC 62933-2-1; Battery Data Format, discharging_energy_wh.
+
+    Examples
+    --------
+    >>> read(EnergyOut, dt_s=3600, current_a=[40, 40, -40, -40], voltage_v=[900, 905, 890, 885])
+    35.6
     """
 
     name, statistics, _of = "energy_out_kwh", ("energy_out_j", "metered_s"), "energy_out_j"

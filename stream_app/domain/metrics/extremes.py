@@ -57,72 +57,144 @@ class _Mean(Metric):
 
 
 class SocMin(_Smallest):
-    """Smallest state of charge of any row [%]."""
+    """Smallest state of charge of any row [%].
+
+    Examples
+    --------
+    >>> read(SocMin, soc_percent=[50, 51, 53])
+    50.0
+    """
 
     name, unit, column = "soc_min_percent", "%", "soc_percent"
 
 
 class SocMean(_Mean):
-    """Time-weighted mean state of charge [%]."""
+    """Time-weighted mean state of charge [%].
+
+    Examples
+    --------
+    >>> read(SocMean, soc_percent=[50, 51, 53])
+    50.5
+    """
 
     name, unit, column = "soc_mean_percent", "%", "soc_percent"
 
 
 class SocMax(_Largest):
-    """Largest state of charge of any row [%]."""
+    """Largest state of charge of any row [%].
+
+    Examples
+    --------
+    >>> read(SocMax, soc_percent=[50, 51, 53])
+    53.0
+    """
 
     name, unit, column = "soc_max_percent", "%", "soc_percent"
 
 
 class VoltageMin(_Smallest):
-    """Smallest voltage of any row [V]."""
+    """Smallest voltage of any row [V].
+
+    Examples
+    --------
+    >>> read(VoltageMin, voltage_v=[900, 905, 890])
+    890.0
+    """
 
     name, unit, column = "voltage_min_v", "V", "voltage_v"
 
 
 class VoltageMean(_Mean):
-    """Time-weighted mean voltage [V]."""
+    """Time-weighted mean voltage [V].
+
+    Examples
+    --------
+    >>> read(VoltageMean, voltage_v=[900, 905, 890])
+    902.5
+    """
 
     name, unit, column = "voltage_mean_v", "V", "voltage_v"
 
 
 class VoltageMax(_Largest):
-    """Largest voltage of any row [V]."""
+    """Largest voltage of any row [V].
+
+    Examples
+    --------
+    >>> read(VoltageMax, voltage_v=[900, 905, 890])
+    905.0
+    """
 
     name, unit, column = "voltage_max_v", "V", "voltage_v"
 
 
 class CurrentMin(_Smallest):
-    """Smallest current of any row, the strongest discharge [A]."""
+    """Smallest current of any row, the strongest discharge [A].
+
+    Examples
+    --------
+    >>> read(CurrentMin, current_a=[40, -10, 20])
+    -10.0
+    """
 
     name, unit, column = "current_min_a", "A", "current_a"
 
 
 class CurrentMean(_Mean):
-    """Time-weighted mean current, > 0 charging [A]."""
+    """Time-weighted mean current, > 0 charging [A].
+
+    Examples
+    --------
+    >>> read(CurrentMean, current_a=[40, -10, 20])
+    15.0
+    """
 
     name, unit, column = "current_mean_a", "A", "current_a"
 
 
 class CurrentMax(_Largest):
-    """Largest current of any row, the strongest charge [A]."""
+    """Largest current of any row, the strongest charge [A].
+
+    Examples
+    --------
+    >>> read(CurrentMax, current_a=[40, -10, 20])
+    40.0
+    """
 
     name, unit, column = "current_max_a", "A", "current_a"
 
 
 class PowerMin(_Smallest):
-    """Smallest power of any row, measured or I V [W]."""
+    """Smallest power of any row, measured or I V [W].
+
+    Examples
+    --------
+    >>> read(PowerMin, power_w=[400, -100, 200])
+    -100.0
+    """
 
     name, unit, column = "power_min_w", "W", "power_w"
 
 
 class PowerMean(_Mean):
-    """Time-weighted mean power, measured or I V, > 0 charging [W]."""
+    """Time-weighted mean power, measured or I V, > 0 charging [W].
+
+    Examples
+    --------
+    >>> read(PowerMean, power_w=[400, -100, 200])
+    150.0
+    """
 
     name, unit, column = "power_mean_w", "W", "power_w"
 
 
 class PowerMax(_Largest):
-    """Largest power of any row, measured or I V [W]."""
+    """Largest power of any row, measured or I V [W].
+
+    Examples
+    --------
+    >>> read(PowerMax, power_w=[400, -100, 200])
+    400.0
+    """
 
     name, unit, column = "power_max_w", "W", "power_w"

@@ -20,6 +20,13 @@ class RteRaw(Metric):
     References
     ----------
     Sum out over sum in over many cycles: US DOE FEMP battery storage evaluation; EIA monthly figures.
+
+    Examples
+    --------
+    >>> read(
+    ...     RteRaw, dt_s=3600, nominal_capacity_ah=40, current_a=[40, -40, 0], voltage_v=[900, 880, 880], soc_percent=[0, 100, 0]
+    ... )
+    0.9777777777777777
     """
 
     name, unit = "rte_raw", "1"

@@ -20,6 +20,11 @@ class RteV1(Metric):
     References
     ----------
     API v1 of the batch service.
+
+    Examples
+    --------
+    >>> read(RteV1, current_a=[40, 40, -40, -40], voltage_v=[900, 905, 890, 885], soc_percent=[50, 51, 51, 50])
+    0.9833795013850416
     """
 
     name, unit, timed = "rte_v1", "1", False

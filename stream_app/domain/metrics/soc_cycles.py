@@ -39,6 +39,11 @@ class RainflowCycles(Metric):
     References
     ----------
     ASTM E1049-85, rainflow counting.
+
+    Examples
+    --------
+    >>> read(RainflowCycles, soc_percent=[20, 90, 60, 80, 10])[:5]
+    [0.0, 0.0, 0.0, 0.0, 1.0]
     """
 
     name, unit, timed = "rainflow_cycles", "1", False
@@ -77,6 +82,11 @@ class RteLoop(Metric):
     References
     ----------
     Loops: four-point rule of ASTM E1049-85 with energy counters; compare the batch method of trips back to one SoC.
+
+    Examples
+    --------
+    >>> read(RteLoop, current_a=[-9, 10, -9, 10, 0], voltage_v=[900] * 5, soc_percent=[60, 20, 80, 20, 90])
+    0.9
     """
 
     name, unit = "rte_loop", "1"

@@ -24,6 +24,11 @@ class SocDwell(Metric):
     References
     ----------
     DIN DKE SPEC 99100 and the battery passport's data model (dwell by SoC interval).
+
+    Examples
+    --------
+    >>> read(SocDwell, soc_percent=[5, 5, 95, 95])
+    [2.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 1.0]
     """
 
     name, unit = "soc_dwell_s", "s"

@@ -9,6 +9,11 @@ class TotalDataPoints(Metric):
     References
     ----------
     API v1 of the batch service.
+
+    Examples
+    --------
+    >>> read(TotalDataPoints, current_a=[1, 2, 3])
+    3.0
     """
 
     name, unit, timed, count = "total_data_points", "1", False, True
