@@ -23,7 +23,9 @@ class CRateV1(Metric):
     Examples
     --------
     >>> read(
-    ...     CRateV1, nominal_capacity_ah=94, current_a=[40, 40, -40, -40], voltage_v=[900, 905, 890, 885], soc_percent=[50, 51, 51, 50]
+    ...     CRateV1, nominal_capacity_ah=94, current_a=[40, 40, -40, -40],
+    ...     voltage_v=[900, 905, 890, 885],
+    ...     soc_percent=[50, 51, 51, 50]
     ... )
     0.02364066193853428
     """
