@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import logging
+import math
 import re
 import sys
 import time
 import uuid
+from collections import OrderedDict
 
 import structlog
 from starlette.datastructures import Headers, MutableHeaders
@@ -20,7 +22,43 @@ _REQUEST_ID = re.compile(r"^[A-Za-z0-9._-]{1,64}$")
 #: These tell each request, heartbeat or assignment at INFO.
 _QUIET = ("faust", "mode", "aiokafka", "httpx", "httpcore", "uvicorn", "asyncio")
 
+#: Of entries that say the same, one in this time; a broker that is away makes its clients say it many times a second.
+_REPEAT_S = 5.0
+_REMEMBERED = 1024
+
 log = structlog.stdlib.get_logger(__name__)
+
+
+class Repeats(logging.Filter):
+    """Lets a library's warnings pass once in a while; the next one to pass tells how many did not.
+
+    A library is one of the quiet loggers, or Faust speaking as a subclass of ours: it marks its services with ``[^``.
+    Entries say the same when they come from one logger with one message, whatever is put into it.
+    """
+
+    def __init__(self, every_s: float = _REPEAT_S) -> None:
+        super().__init__()
+        self._every_s = every_s
+        self._seen: OrderedDict[tuple[str, str], tuple[float, int]] = OrderedDict()
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Decide on an entry."""
+        if not record.name.startswith(_QUIET) and not str(record.msg).startswith("[^"):
+            return True
+        if record.levelno < logging.WARNING:
+            return False
+        key = record.name, str(record.msg)[:80]
+        passed_at, held = self._seen.get(key, (-math.inf, 0))
+        if record.created - passed_at < self._every_s:
+            self._seen[key] = passed_at, held + 1
+            return False
+        self._seen[key] = record.created, 0
+        self._seen.move_to_end(key)
+        if len(self._seen) > _REMEMBERED:
+            self._seen.popitem(last=False)
+        if held:
+            record.msg, record.args = f"{record.getMessage()} ({held} more like it)", ()
+        return True
 
 
 def configure_logging(level: str, *, json: bool) -> None:
@@ -56,6 +94,7 @@ def configure_logging(level: str, *, json: bool) -> None:
         logger.handlers = []
         logger.propagate = True
         logger.setLevel(max(logging.WARNING, root.level))
+    handler.addFilter(Repeats())
 
 
 def request_id() -> str | None:

@@ -56,20 +56,23 @@ class LoopGuard:
     def __init__(self, limit_s: float) -> None:
         self._limit_s = limit_s
         self._turned_at = time.monotonic()
+        self._over = threading.Event()
 
     async def run(self) -> None:
         """Turn with the loop, until cancelled."""
         threading.Thread(target=self._watch, name="loop-guard", daemon=True).start()
-        while True:
-            self._turned_at = time.monotonic()
-            await asyncio.sleep(_PERIOD_S)
+        try:
+            while True:
+                self._turned_at = time.monotonic()
+                await asyncio.sleep(_PERIOD_S)
+        finally:
+            self._over.set()
 
     def _watch(self) -> None:
-        waited_s = 0.0
-        while True:
+        waited_s, before = 0.0, self._turned_at
+        while not self._over.wait(_PERIOD_S):  # own periods count: a stopped process is not taken for a stuck one
+            waited_s = 0.0 if self._turned_at != before else waited_s + _PERIOD_S
             before = self._turned_at
-            time.sleep(_PERIOD_S)  # own periods count, so that a stopped process is not taken for a stuck one
-            waited_s = waited_s + _PERIOD_S if self._turned_at == before else 0.0
             if waited_s >= self._limit_s:
                 sys.stderr.write(f"error: the event loop has been stuck for {waited_s:.0f} s: ending the worker\n")
                 sys.stderr.flush()

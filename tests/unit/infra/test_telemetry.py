@@ -12,7 +12,7 @@ import pytest
 import structlog
 from fastapi import FastAPI
 
-from stream_app.infra.telemetry import RequestLog, configure_logging, request_id
+from stream_app.infra.telemetry import Repeats, RequestLog, configure_logging, request_id
 
 
 @pytest.fixture(autouse=True)
@@ -116,3 +116,30 @@ def test_console_format_is_for_people(capsys: pytest.CaptureFixture[str]) -> Non
     assert "hello" in text
     assert "{" not in text
     assert "\x1b" not in text
+
+
+def test_a_library_that_repeats_itself_is_heard_once_in_a_while() -> None:
+    """A hundred entries that say the same are one, and the next one tells of the others."""
+    repeats = Repeats(every_s=5)
+
+    def entry(at_s: float, broker: int) -> logging.LogRecord:
+        record = logging.LogRecord("aiokafka", logging.ERROR, "", 0, "broker %s is away", (broker,), None)
+        record.created = at_s
+        return record
+
+    assert [repeats.filter(entry(100 + i / 100, i)) for i in range(100)] == [True] + [False] * 99
+    later = entry(106, 7)
+    assert repeats.filter(later)
+    assert later.getMessage() == "broker 7 is away (99 more like it)"
+
+
+def test_what_faust_tells_of_its_services_is_left_out() -> None:
+    """Starting and stopping of each inner service is no news; its warnings are, and so is everything of ours."""
+    repeats = Repeats()
+
+    def passes(level: int, text: str) -> bool:
+        return repeats.filter(logging.LogRecord("stream_app.infra.kafka.app", level, "", 0, text, (), None))
+
+    assert not passes(logging.INFO, "[^StreamApp]: Starting...")
+    assert passes(logging.WARNING, "[^StreamApp]: does not answer")
+    assert passes(logging.INFO, "waiting for the broker")
