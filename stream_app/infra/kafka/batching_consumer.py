@@ -291,4 +291,6 @@ async def abandon(producer: AIOKafkaProducer) -> None:
     producer._closed = True
     producer._message_accumulator.fail_all(ProducerClosed())
     await producer.client.close()  # first: closing the sender waits for the requests that are under way
-    await producer._sender.close()
+    # A request that was under way fails now, and its handler puts a batch back that is not there any more (KeyError).
+    with suppress(Exception):
+        await producer._sender.close()

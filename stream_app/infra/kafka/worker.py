@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
+import threading
 import time
 from collections.abc import Callable, Collection, Coroutine, Mapping, Sequence
 from typing import Any, Final, cast
@@ -32,6 +34,9 @@ _log = logging.getLogger(__name__)
 _BROKER_BACKOFF_MAX_S: Final = 5.0
 _BROKER_LOG_EVERY_S: Final = 10.0
 _STOP_TIMEOUT_S: Final = 15.0
+#: Beyond all that is bounded by itself. Nothing is lost: what was not written is read again.
+_CUT_AFTER_S: Final = 20.0
+_CUT_STATUS: Final = 70
 
 
 class Worker:
@@ -105,7 +110,7 @@ class Worker:
                 started.result()
                 await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
         finally:
-            await self._stop(started)
+            await self._stop(started, status=0 if stop.is_set() else _CUT_STATUS)
             for end in ends:
                 end.cancel()
         if self._failure is not None:
@@ -122,14 +127,20 @@ class Worker:
         else:
             self.app.add_future(self.app.crash(error))
 
-    async def _stop(self, started: asyncio.Future[None]) -> None:
+    async def _stop(self, started: asyncio.Future[None], status: int) -> None:
+        """Stop Faust, within bounds: what hangs in it is cut."""
+        cut = threading.Timer(_CUT_AFTER_S, _cut, [status])
+        cut.daemon = True
+        cut.start()
         try:
             async with asyncio.timeout(_STOP_TIMEOUT_S):
                 await self.app.stop()
         except TimeoutError:
             _log.warning("Faust did not stop in %.0f s; leaving it", _STOP_TIMEOUT_S)
-        started.cancel()
-        await asyncio.gather(started, return_exceptions=True)
+        finally:
+            started.cancel()
+            await asyncio.gather(started, return_exceptions=True)
+            cut.cancel()
 
     async def prepare(self) -> None:
         """Wait until the broker answers, check the topics, connect."""
@@ -223,3 +234,10 @@ class Worker:
         position = self.tables.position(partition)
         known = since if position is None else position
         return None if end is None or known is None else max(0, end - known)
+
+
+def _cut(status: int) -> None:
+    _log.error(
+        "stopping has taken %.0f s: ending the process as it is; what was not written is read again", _CUT_AFTER_S
+    )
+    os._exit(status)
