@@ -79,7 +79,8 @@ class StalledError(KafkaSideError):
 
     def __init__(self, what: str, offset: int, since_s: float) -> None:
         super().__init__(
-            f"{what} has stood at offset {offset} for {since_s:.0f} s though more is waiting: start the worker again; "
+            f"no progress: {what} has stood at offset {offset} for {since_s:.0f} s though more is waiting: "
+            "start the worker again; "
             "if it stalls again, see the log for what it was doing"
         )
 

@@ -5,9 +5,11 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
+import sys
 import threading
 import time
 from collections.abc import Callable, Collection, Coroutine, Mapping, Sequence
+from contextlib import suppress
 from typing import Any, Final, cast
 
 from faust import Stream
@@ -33,6 +35,7 @@ _log = logging.getLogger(__name__)
 
 _BROKER_BACKOFF_MAX_S: Final = 5.0
 _BROKER_LOG_EVERY_S: Final = 10.0
+_TOPICS_EVERY_S: Final = 30.0
 _STOP_TIMEOUT_S: Final = 15.0
 #: Beyond all that is bounded by itself. Nothing is lost: what was not written is read again.
 _CUT_AFTER_S: Final = 20.0
@@ -129,7 +132,7 @@ class Worker:
 
     async def _stop(self, started: asyncio.Future[None], status: int) -> None:
         """Stop Faust, within bounds: what hangs in it is cut."""
-        cut = threading.Timer(_CUT_AFTER_S, _cut, [status])
+        cut = threading.Timer(_CUT_AFTER_S, self._cut, [status])
         cut.daemon = True
         cut.start()
         try:
@@ -141,6 +144,13 @@ class Worker:
             started.cancel()
             await asyncio.gather(started, return_exceptions=True)
             cut.cancel()
+
+    def _cut(self, status: int) -> None:
+        _log.error("stopping has taken %.0f s: ending as it is; what was not written is read again", _CUT_AFTER_S)
+        if self._failure is not None:
+            sys.stderr.write(f"error: {self._failure}\n")
+            sys.stderr.flush()
+        os._exit(status)
 
     async def prepare(self) -> None:
         """Wait until the broker answers, check the topics, connect."""
@@ -159,6 +169,7 @@ class Worker:
         limit_s = self._settings.stall_timeout_s
         self.app.add_future(watch_progress(self.app, self._waiting, limit_s))
         self.app.add_future(LoopGuard(limit_s).run())
+        self.app.add_future(self._recheck_topics())
 
     def _waiting(self) -> Mapping[str, int]:
         """Where everything that has work before it stands: changelogs in recovery, partitions with lag."""
@@ -187,6 +198,15 @@ class Worker:
                 await self.app.sleep(backoff_s)
                 backoff_s = min(2 * backoff_s, _BROKER_BACKOFF_MAX_S)
         return []
+
+    async def _recheck_topics(self) -> None:
+        """Notice topics that were changed while the worker runs: going on would split an asset's rows."""
+        while not self.app.should_stop:
+            await asyncio.sleep(_TOPICS_EVERY_S)
+            with suppress(BrokerUnavailableError):
+                if problems := await kafka_topics.check(self._settings.kafka):
+                    self.fail(TopicsError(problems))
+                    return
 
     async def begin(self) -> None:
         """Read the partitions of a new generation."""
@@ -234,10 +254,3 @@ class Worker:
         position = self.tables.position(partition)
         known = since if position is None else position
         return None if end is None or known is None else max(0, end - known)
-
-
-def _cut(status: int) -> None:
-    _log.error(
-        "stopping has taken %.0f s: ending the process as it is; what was not written is read again", _CUT_AFTER_S
-    )
-    os._exit(status)
