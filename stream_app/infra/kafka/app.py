@@ -8,7 +8,8 @@ from faust.exceptions import ConsumerNotStarted
 from faust.tables.manager import TableManager
 from faust.types import TP
 
-from stream_app.infra.kafka.batching_consumer import BatchingApp, Lease
+from stream_app.infra.kafka.batching_consumer import BatchingApp
+from stream_app.infra.kafka.lease import Lease
 from stream_app.settings import Settings
 
 if TYPE_CHECKING:

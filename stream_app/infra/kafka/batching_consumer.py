@@ -21,17 +21,17 @@ aiokafka 0.14
     replaced by one that yields the whole response.
     ``PartitionRecords._records``, ``_check_crcs``, ``next_fetch_offset``, ``_records_iterator``: that response.
     ``GroupCoordinator._do_heartbeat``, ``generation``: proof that the group still knows this member.
-    ``AIOKafkaProducer._closed``, ``_sender``, ``_message_accumulator.fail_all``: stop a producer without sending what
-    it still holds.
+    ``AIOKafkaProducer._closed``, ``_sender``, ``_message_accumulator.fail_all``, ``AIOKafkaClient._get_conn``: drop a
+    producer with what it still holds.
 """
 
 from __future__ import annotations
 
-import time
+import asyncio
 from collections import OrderedDict
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
-from typing import Any, ClassVar, Final, cast
+from typing import Any, ClassVar, Final, NoReturn, cast
 
 import faust
 from aiokafka import AIOKafkaProducer, TopicPartition
@@ -45,38 +45,12 @@ from faust.types.transports import ConsumerT, TransportT
 
 from stream_app.app.batch import Fetch, Headers
 from stream_app.infra.failpoints import failpoint
+from stream_app.infra.kafka.lease import Lease
 
 _FETCH_MAX_WAIT_MS: Final = 500
+_ABANDON_S: Final = 2.0
 #: Applied in one go, during which nothing else runs in the event loop.
 _FETCH_BYTES: Final = 4 << 20
-
-
-class Lease:
-    """Proof that the group's coordinator still counts this worker as a member.
-
-    Counted from the moment at which the last accepted heartbeat was *sent*: a process that was stopped may read an
-    answer long after the coordinator has given its partitions away.
-    """
-
-    def __init__(self, duration_s: float, clock: Callable[[], float] = time.monotonic) -> None:
-        self._duration_s, self._clock = duration_s, clock
-        self._accepted_at: float | None = None
-
-    def now(self) -> float:
-        """Time on the lease's clock."""
-        return self._clock()
-
-    def renew(self, sent_at: float) -> None:
-        """Accept the heartbeat that was sent at ``sent_at``."""
-        self._accepted_at = sent_at
-
-    def void(self) -> None:
-        """End the lease: the coordinator does not know this member any more."""
-        self._accepted_at = None
-
-    def remaining_s(self) -> float:
-        """Seconds for which no other worker can own this one's partitions; 0 or less: it may be so already."""
-        return 0.0 if self._accepted_at is None else self._accepted_at + self._duration_s - self._clock()
 
 
 class FetchedResponses(OrderedDict[TopicPartition, Any]):
@@ -288,9 +262,15 @@ class BatchingApp(faust.App):
 
 async def abandon(producer: AIOKafkaProducer) -> None:
     """Stop a producer at once; what it has not sent is never sent (its own ``stop`` waits until it is)."""
+
+    async def refuse(*_: object, **__: object) -> NoReturn:
+        raise ProducerClosed
+
     producer._closed = True
+    producer.client._get_conn = refuse  # closing the client alone would let a request open a new connection
     producer._message_accumulator.fail_all(ProducerClosed())
-    await producer.client.close()  # first: closing the sender waits for the requests that are under way
-    # A request that was under way fails now, and its handler puts a batch back that is not there any more (KeyError).
-    with suppress(Exception):
-        await producer._sender.close()
+    # Closing the sender waits for its requests, which now fail, and it with them, or hang and are left to themselves.
+    for close in (producer.client.close, producer._sender.close):
+        with suppress(Exception):
+            async with asyncio.timeout(_ABANDON_S):
+                await close()

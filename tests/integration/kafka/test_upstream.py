@@ -15,6 +15,7 @@ from typing import Any
 import aiokafka
 import faust
 import pytest
+from aiokafka import client
 from aiokafka.consumer import fetcher, group_coordinator
 from aiokafka.producer import message_accumulator, sender
 from faust.tables import base as tables
@@ -43,6 +44,7 @@ RELIED_ON: dict[Callable[..., Any], str] = {
     group_coordinator.GroupCoordinator._heartbeat_routine: "61d01028952239d0",
     message_accumulator.MessageAccumulator.fail_all: "f1e12e8100bfcb8c",
     sender.Sender.close: "f60b3d023d2526f4",
+    client.AIOKafkaClient._get_conn: "68ce5d8391719d33",
     aiokafka.AIOKafkaProducer.stop: "43ef97147111893b",
     consumer.Consumer._drain_messages: "44a2500309e83c63",
     consumer.Consumer.getmany: "4b168d84882a70d6",
