@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import sys
 from typing import Annotated
@@ -64,6 +65,8 @@ def _options(
 
 def main() -> None:
     """Run the command line; the only place that turns errors into lines and exit codes."""
+    # What libraries log is for a worker's log, which sets up its own: elsewhere errors come as exceptions.
+    logging.getLogger().addHandler(logging.NullHandler())
     try:
         sys.exit(app(standalone_mode=False))
     except typer.TyperException as error:

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import signal
 import socket
+import sys
+import threading
 from ipaddress import ip_address
-from typing import Annotated
+from typing import Annotated, Final
 
 import typer
 
@@ -15,6 +18,9 @@ from stream_app.commands.errors import CommandError
 from stream_app.commands.options import Broker, settings_from
 from stream_app.infra.telemetry import configure_logging
 from stream_app.settings import Settings
+
+#: After the worker has stopped, its process has this long to end by itself.
+_LINGER_S: Final = 3.0
 
 
 def worker(
@@ -44,7 +50,24 @@ async def _run(settings: Settings) -> None:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stop.set)
-    await build_worker(settings).run(stop)
+    error: Exception | None = None
+    try:
+        await build_worker(settings).run(stop)
+    except Exception as raised:
+        error = raised
+        raise
+    finally:
+        linger = threading.Timer(_LINGER_S, _leave, [error])
+        linger.daemon = True
+        linger.start()
+
+
+def _leave(error: Exception | None) -> None:
+    """End the process: all is done, and a thread of a library that hangs shall not keep it."""
+    if error is not None:
+        sys.stderr.write(f"error: {error}\n")
+        sys.stderr.flush()
+    os._exit(0 if error is None else 1)
 
 
 def _own_address() -> str:

@@ -21,8 +21,8 @@ aiokafka 0.14
     replaced by one that yields the whole response.
     ``PartitionRecords._records``, ``_check_crcs``, ``next_fetch_offset``, ``_records_iterator``: that response.
     ``GroupCoordinator._do_heartbeat``, ``generation``: proof that the group still knows this member.
-    ``AIOKafkaProducer._closed``, ``_sender``, ``_message_accumulator.fail_all``, ``AIOKafkaClient._get_conn``: drop a
-    producer with what it still holds.
+    ``AIOKafkaProducer._closed``, ``_sender``, ``_message_accumulator`` (``fail_all``, ``_batches``,
+    ``_pending_batches``), ``Sender._fail_all``, ``AIOKafkaClient._get_conn``: drop a producer with what it still holds.
 """
 
 from __future__ import annotations
@@ -31,6 +31,7 @@ import asyncio
 from collections import OrderedDict
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
+from itertools import chain
 from typing import Any, ClassVar, Final, NoReturn, cast
 
 import faust
@@ -268,9 +269,20 @@ async def abandon(producer: AIOKafkaProducer) -> None:
 
     producer._closed = True
     producer.client._get_conn = refuse  # closing the client alone would let a request open a new connection
-    producer._message_accumulator.fail_all(ProducerClosed())
+    accumulator, sender = producer._message_accumulator, producer._sender
+    for batch in (*chain.from_iterable(accumulator._batches.values()), *accumulator._pending_batches):
+        for future in (batch.future, batch._drain_waiter):
+            future.add_done_callback(_seen)  # whoever waited for it may be gone
+    if sender.sender_task is not None:
+        sender.sender_task.remove_done_callback(sender._fail_all)  # which is for transactions
+    accumulator.fail_all(ProducerClosed())
     # Closing the sender waits for its requests, which now fail, and it with them, or hang and are left to themselves.
-    for close in (producer.client.close, producer._sender.close):
+    for close in (producer.client.close, sender.close):
         with suppress(Exception):
             async with asyncio.timeout(_ABANDON_S):
                 await close()
+
+
+def _seen(future: asyncio.Future[Any]) -> None:
+    if not future.cancelled():
+        future.exception()

@@ -1,0 +1,62 @@
+"""``python -m tests.chaos``: a line per run, a table, and a summary as the last line; status 0 when all is exact."""
+
+from __future__ import annotations
+
+import argparse
+import shutil
+import sys
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+
+from tests.chaos.catalogue import FAULTS
+from tests.chaos.pool import outcomes
+from tests.chaos.report import summary, table
+from tests.chaos.runs import MIXED, Outcome
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Do the runs that are asked for."""
+    asked = _parser().parse_args(arguments)
+    names = asked.fault.split(",") if asked.fault else [MIXED]
+    names = list(FAULTS) if names == ["all"] else names
+    if unknown := [name for name in names if name not in (MIXED, *FAULTS)]:
+        _parser().error(f"no fault is named {', '.join(unknown)}: there are {', '.join(FAULTS)}, and all")
+    wanted = [(name, seed) for name in names for seed in range(asked.seed, asked.seed + asked.seeds)]
+    directory = (asked.directory or Path(tempfile.mkdtemp(prefix="chaos-"))).absolute()
+    done: list[Outcome] = []
+    for outcome in outcomes(wanted, asked.rows, directory, asked.port, asked.jobs):
+        done.append(outcome)
+        say(outcome.line(), *(f"    {line[:1000]}" for line in outcome.verdict.told()))
+        if outcome.verdict.ok and not asked.keep:
+            shutil.rmtree(outcome.directory, ignore_errors=True)
+    text = table(done)
+    say(text)
+    if asked.report:
+        asked.report.write_text(text + "\n")
+    say(summary(done))
+    return 0 if all(outcome.verdict.ok for outcome in done) else 1
+
+
+def say(*lines: str) -> None:
+    """Print at once: who watches a long run sees how far it is."""
+    sys.stdout.write("".join(f"{line}\n" for line in lines))
+    sys.stdout.flush()
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m tests.chaos", description=__doc__)
+    parser.add_argument("--seeds", type=int, default=1, help="how many seeds")
+    parser.add_argument("--seed", type=int, default=1, help="the first one")
+    parser.add_argument("--fault", help="faults such as F1,F3, or all, instead of the mixed run")
+    parser.add_argument("--jobs", type=int, choices=(1, 2), default=1, help="runs at a time")
+    parser.add_argument("--rows", type=int, default=100_000, help="of a mixed run")
+    parser.add_argument("--report", type=Path, help="file for the table")
+    parser.add_argument("--directory", type=Path, help="for histories and logs; those of failed runs are kept")
+    parser.add_argument("--keep", action="store_true", help="keep those of all runs")
+    parser.add_argument("--port", type=int, default=19500, help="first of the ports that are used")
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())

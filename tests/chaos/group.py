@@ -1,0 +1,132 @@
+"""The worker processes of a run, by slot, and what was done to them."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from stream_app.settings import KafkaSettings
+from tests.chaos.history import History
+from tests.chaos.verdict import Verdict
+from tests.chaos.watch import Process
+from tests.e2e.workers import WorkerProcess
+
+STOP_LIMIT_S = 25.0
+_IMPORTING_S = 5.0
+
+
+class Group:
+    """Workers that are started, killed, paused and ended; a worker that ends by itself is a contradiction.
+
+    Parameters
+    ----------
+    kafka
+        Settings of each slot's worker: how it reaches the broker.
+    environment
+        More environment, for all of them.
+    """
+
+    def __init__(
+        self, kafka: Sequence[KafkaSettings], port: int, directory: Path, environment: Mapping[str, str]
+    ) -> None:
+        self.directory = directory
+        self.history = History(directory)
+        self.verdict = Verdict()
+        self.workers = [WorkerProcess(settings, directory, port + slot) for slot, settings in enumerate(kafka)]
+        self.started = [0] * len(kafka)
+        self._started_at = [0.0] * len(kafka)
+        self.ending: set[int] = set()  # slots that were told to end
+        self.armed: set[int] = set()  # slots whose failpoint kills them
+        self.paused: set[int] = set()
+        self.stops_s: list[float] = []
+        self._environment = environment
+
+    def start(self, slot: int, **environment: str) -> None:
+        """Start a worker."""
+        self.started[slot] += 1
+        self._started_at[slot] = time.monotonic()
+        self.ending.discard(slot)
+        self.armed.discard(slot)
+        if environment.get("STREAM_FAILPOINT", "").endswith("kill"):
+            self.armed.add(slot)
+        self.history.add("start", worker=slot, **environment)
+        data = {"STREAM_DATA_DIR": str(self.data_directory(slot))}
+        self.workers[slot].start(**{**data, **self._environment, **environment})
+
+    def data_directory(self, slot: int) -> Path:
+        """Where a worker may keep what it likes."""
+        return self.directory / f"data-{slot}"
+
+    def kill(self, slot: int) -> None:
+        """SIGKILL."""
+        self.history.add("kill -9", worker=slot)
+        self.ending.add(slot)
+        self.paused.discard(slot)
+        self.workers[slot].kill()
+
+    def pause(self, slot: int) -> None:
+        """SIGSTOP."""
+        self.history.add("SIGSTOP", worker=slot)
+        self.paused.add(slot)
+        self.workers[slot].pause()
+
+    def resume(self, slot: int) -> None:
+        """SIGCONT."""
+        self.history.add("SIGCONT", worker=slot)
+        self.paused.discard(slot)
+        self.workers[slot].resume()
+
+    async def terminate(self, slot: int) -> int:
+        """SIGTERM, and wait: a worker ends within 25 s with status 0, whatever happens around it."""
+        began = time.monotonic()
+        self.history.add("SIGTERM", worker=slot)
+        self.ending.add(slot)
+        worker = self.workers[slot]
+        assert worker.process is not None
+        worker.process.terminate()
+        while (status := worker.process.poll()) is None and time.monotonic() < began + 2 * STOP_LIMIT_S:  # noqa: ASYNC110
+            await asyncio.sleep(0.05)
+        took_s = time.monotonic() - began
+        self.stops_s.append(took_s)
+        self.history.add("ended", worker=slot, status=status, took_s=round(took_s, 1))
+        if status is None:
+            worker.kill()
+        if status == -signal.SIGTERM and began - self._started_at[slot] < _IMPORTING_S:
+            status = 0  # Python was still importing: nothing had begun, and nobody was there to take the signal
+        if status != 0 or took_s > STOP_LIMIT_S:
+            self.verdict.contradict(f"worker {slot}: SIGTERM took {took_s:.1f} s, exit status {status}")
+        return -1 if status is None else status
+
+    def alive(self) -> list[int]:
+        """Slots whose process is there, paused or not."""
+        return [slot for slot, worker in enumerate(self.workers) if worker.is_alive()]
+
+    def died(self) -> list[int]:
+        """Slots whose process ended without having been told to."""
+        ended = [slot for slot, w in enumerate(self.workers) if w.process is not None and not w.is_alive()]
+        shot = {slot for slot in self.armed if self.workers[slot].returncode == -signal.SIGKILL}
+        return [slot for slot in ended if slot not in self.ending | shot]
+
+    def processes(self) -> list[Process]:
+        """Live processes as the watch names them."""
+        return [(self.workers[slot].url, self.started[slot]) for slot in self.alive()]
+
+    def urls(self) -> list[str]:
+        """Where the live workers answer."""
+        return [url for url, _ in self.processes()]
+
+    def log(self, slot: int) -> str:
+        """What a worker has logged so far, all its starts together."""
+        return self.workers[slot].log.read_text("utf-8", "replace")
+
+    def note_deaths(self) -> None:
+        """A worker that ends by itself without cause is a fault of the product."""
+        for slot in self.died():
+            status = self.workers[slot].returncode
+            last = self.log(slot).strip().splitlines()[-1:]
+            self.history.add("died", worker=slot, status=status, last=last)
+            self.verdict.contradict(f"worker {slot} ended by itself: status {status}: {last}")
+            self.ending.add(slot)

@@ -1,0 +1,176 @@
+"""The end of a run: wait until all is applied, then compare everything that can be seen from outside with the truth."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import httpx
+import orjson
+
+from stream_app.app.ports import MARKER_KEY
+from stream_app.app.present import Presenter
+from stream_app.domain.catalogue import Catalogue
+from stream_app.domain.snapshot import Layouts, Marker
+from stream_app.infra.kafka.topics import Topics
+from tests.chaos import verdict as checks
+from tests.chaos.lab import Lab
+from tests.chaos.truth import Record, Truth
+from tests.chaos.uploads import check_task
+from tests.chaos.verdict import Updates, Verdict
+from tests.integration.kafka.running import read
+
+DRAIN_TIMEOUT_S = 90.0
+_ANSWERS_TIMEOUT_S = 15.0
+_LIST_LIMIT = 1000
+
+
+async def judged(
+    lab: Lab,
+    *,
+    timeout_s: float = DRAIN_TIMEOUT_S,
+    records: Sequence[Record] | None = None,
+    truth: Truth | None = None,
+    regular: bool = True,
+) -> float:
+    """Drain and compare; returns how many seconds the draining took. Everything must be healed before.
+
+    Parameters
+    ----------
+    records, truth
+        For runs whose measurements topic does not hold any more what was applied.
+    regular
+        Whether all steps of an asset are of one length, but for gaps, as the quick sums assume.
+    """
+    began = time.monotonic()
+    if records is None:
+        records = await read(lab.kafka, lab.kafka.measurements_topic)
+    truth = truth or Truth().take(records)
+    lab.verdict.rows = truth.rows
+    await _drained(lab, truth, timeout_s)
+    took_s = time.monotonic() - began
+    lab.note_deaths()
+    lab.history.add("drained", seconds=round(took_s, 1), rows=truth.rows)
+    values = {(record.partition, record.offset): record.value for record in records}
+    checks.check_acks(lab.acked, values, lab.verdict)
+    updates = checks.read_updates(await read(lab.kafka, lab.kafka.metrics_topic), lab.verdict)
+    checks.check_updates(updates, truth, lab.verdict, regular=regular)
+    letters = await read(lab.kafka, lab.kafka.dead_letter_topic)
+    checks.check_dead_letters(letters, truth, values, lab.verdict)
+    lab.history.add("topics checked")
+    await check_state(lab, truth, updates)
+    lab.history.add("state checked")
+    await check_answers(lab, truth, updates)
+    return took_s
+
+
+async def _drained(lab: Lab, truth: Truth, timeout_s: float) -> None:
+    """Wait until every live worker counts every row; what is missing then is found by the checks."""
+    due = {asset.asset_id: len(asset.rows) for asset in truth.assets.values()}
+    waiting, deadline = lab.alive(), time.monotonic() + timeout_s
+    found: dict[str, int] = {}
+    while waiting and time.monotonic() < deadline:
+        lab.note_deaths()
+        page = await lab.get(waiting[0], "/api/v1/assets", limit=_LIST_LIMIT)
+        found = {item["asset_id"]: item["rows"] for item in page["assets"]} if page else {}
+        if page and found == due and page["meta"]["lag"] == 0:
+            waiting.pop(0)
+        else:
+            await asyncio.sleep(0.2)
+            waiting = [slot for slot in waiting if slot in lab.alive()]
+    if waiting or not lab.alive():
+        wrong = {name: (found.get(name), count) for name, count in due.items() if found.get(name) != count}
+        shown = dict(list(wrong.items())[:5])
+        lab.verdict.contradict(f"not drained in {timeout_s:.0f} s: worker {waiting[:1]}, {len(wrong)} assets: {shown}")
+
+
+async def check_state(lab: Lab, truth: Truth, updates: Updates) -> None:
+    """What a recovery would find: every asset's state and every kept window, to the bit what the topic said last."""
+    names, verdict = Topics.of(lab.kafka), lab.verdict
+    assets = checks.fold(await read(lab.kafka, names.assets_changelog), verdict)
+    windows = checks.fold(await read(lab.kafka, names.windows_changelog), verdict)
+    markers = {partition: Marker.load(value) for (partition, key), value in assets.items() if key == MARKER_KEY}
+    for partition, end in truth.ends.items():
+        position = markers[partition].position if partition in markers else 0
+        if position != end:
+            verdict.contradict(f"state: partition {partition} stands at {position}, the topic ends at {end}")
+    found: dict[str, int] = {}
+    for (partition, key), value in assets.items():
+        if key == MARKER_KEY:
+            continue
+        presenter = Presenter(Catalogue(), _layouts(markers.values()))
+        summary = presenter.summary(key.decode(), value)
+        found[summary.asset_id] = summary.rows
+        if summary.asset_id in truth.assets and truth.assets[summary.asset_id].partition != partition:
+            verdict.contradict(f"state: {summary.asset_id} is in partition {partition}")
+        said = [presenter.to_json(update) for update in presenter.asset(summary.asset_id, value)]
+        _same(said, [updates.raw.get(_place(s)) for s in said], f"state of {summary.asset_id}", verdict)
+    for asset_id in truth.assets.keys() | found.keys():
+        due = len(truth.assets[asset_id].rows) if asset_id in truth.assets else 0
+        verdict.count("state", asset_id, due, found.get(asset_id, 0))
+    kept: dict[tuple[str, str], list[str]] = {}
+    for (_, key), value in windows.items():
+        presenter = Presenter(Catalogue(), _layouts(markers.values()))
+        said = [presenter.to_json(presenter.window(key, value))]
+        place = _place(said[0])
+        kept.setdefault(place[:2], []).append(place[2])
+        _same(said, [updates.raw.get(place)], f"closed window {place}", verdict)
+    finals: dict[tuple[str, str], list[str]] = {}
+    for (asset_id, size, start), update in updates.newest.items():
+        if update["final"] and size != "lifetime":
+            finals.setdefault((asset_id, size), []).append(start)
+    for place2, starts in finals.items():
+        held = sorted(kept.get(place2, []))
+        if not held or held != sorted(starts)[-len(held) :]:
+            verdict.contradict(f"state: of {place2} are kept {held[:4]}..., the newest are {sorted(starts)[-4:]}")
+
+
+def _layouts(markers: Iterable[Marker]) -> Layouts:
+    return {name: fields for marker in markers for name, fields in marker.layouts.items()}
+
+
+def _place(said: bytes) -> checks.Window:
+    update = orjson.loads(said)
+    return update["asset_id"], update["window"]["size"], update["window"]["start"]
+
+
+def _same(said: list[bytes], topic: list[bytes | None], what: str, verdict: Verdict) -> None:
+    for own, there in zip(said, topic, strict=True):
+        if own != there:
+            verdict.contradict(f"state: {what} says {own!r}, the topic {there!r}")
+
+
+async def check_answers(lab: Lab, truth: Truth, updates: Updates) -> None:
+    """Every live worker answers for every asset what the state is, and for every upload that it has succeeded."""
+    async with httpx.AsyncClient(timeout=_ANSWERS_TIMEOUT_S) as client:
+        await asyncio.gather(*(_check_worker(client, url, lab, truth, updates) for url in lab.urls()))
+
+
+async def _check_worker(client: httpx.AsyncClient, url: str, lab: Lab, truth: Truth, updates: Updates) -> None:
+    deadline = time.monotonic() + _ANSWERS_TIMEOUT_S
+    for asset in truth.assets.values():
+        body = await _asked(client, f"{url}/api/v1/assets/{asset.asset_id}", deadline, lab.verdict)
+        if body is not None:
+            checks.check_answer(url, body, asset, updates, lab.verdict)
+    for upload in lab.uploader.accepted:
+        body = await _asked(client, f"{url}/api/v1/metrics/{upload.task_id}", deadline, lab.verdict)
+        if body is not None:
+            check_task(url, upload, body, lab.verdict)
+
+
+async def _asked(client: httpx.AsyncClient, url: str, deadline: float, verdict: Verdict) -> Any | None:
+    """Body of an answer; a busy moment may answer 503."""
+    while True:
+        try:
+            answer = await client.get(url)
+            found = answer.text[:200]
+        except httpx.TransportError as error:
+            answer, found = None, repr(error)
+        if answer is not None and answer.status_code == 200:
+            return answer.json()
+        if (answer is not None and answer.status_code != 503) or time.monotonic() > deadline:
+            verdict.contradict(f"answers: {url}: {found}")
+            return None
+        await asyncio.sleep(0.25)

@@ -1,0 +1,231 @@
+"""Compares what came out with the truth: state, metrics topic, dead letters, answers. Pure: bytes in, findings out."""
+
+from __future__ import annotations
+
+import json
+import struct
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import orjson
+import pytest
+
+from tests.chaos.truth import AssetTruth, Record, Rejects, Truth
+from tests.oracle import Nameplate, expected
+
+SIZES = ("1m", "15m", "1h", "1d")
+UPLOAD_SIZES = ("1h", "1d")
+_HEADER = struct.Struct(">Bq")
+_ERRORS = "__stream_app.errors."
+_SHOWN = 3
+
+Window = tuple[str, str, str]  # asset id, size, start
+
+
+@dataclass
+class Verdict:
+    """What is wrong with a run."""
+
+    rows: int = 0
+    lost: Counter[str] = field(default_factory=Counter)  # rows, by where they are missing
+    doubled: Counter[str] = field(default_factory=Counter)
+    contradictions: list[str] = field(default_factory=list)
+    notes: Counter[str] = field(default_factory=Counter)  # what is allowed, and worth counting
+
+    @property
+    def ok(self) -> bool:
+        """Whether all is exact."""
+        return not (self.lost.total() or self.doubled.total() or self.contradictions)
+
+    def count(self, where: str, what: str, due: int, got: int) -> None:
+        """Compare a number of rows."""
+        self.lost[where] += max(0, due - got)
+        self.doubled[where] += max(0, got - due)
+        if due != got:
+            self.contradict(f"{where}: {what} has {got} rows, {due} are due")
+
+    def contradict(self, text: str) -> None:
+        """Note what must not be."""
+        self.contradictions.append(text)
+
+    def told(self) -> list[str]:
+        """The first contradictions of each kind as lines."""
+        kinds: dict[str, list[str]] = defaultdict(list)
+        for text in self.contradictions:
+            kinds[text.partition(":")[0]].append(text)
+        lines = []
+        for texts in kinds.values():
+            more = len(texts) - _SHOWN
+            lines += texts[:_SHOWN] + ([f"... and {more} more such"] if more > 0 else [])
+        return lines
+
+
+@dataclass
+class Updates:
+    """The metrics topic as a consumer reads it that keeps the highest seq per window."""
+
+    newest: dict[Window, dict[str, Any]] = field(default_factory=dict)
+    raw: dict[Window, bytes] = field(default_factory=dict)
+
+    def lifetime(self, asset_id: str) -> dict[str, Any] | None:
+        """The last word on an asset's lifetime."""
+        found = [update for (asset, size, _), update in self.newest.items() if (asset, size) == (asset_id, "lifetime")]
+        return max(found, key=lambda update: update["seq"], default=None)
+
+
+def read_updates(records: Iterable[Record], verdict: Verdict) -> Updates:
+    """Check that the same window and seq always says the same, and that what is final is so once and has the last word.
+
+    A replay after a crash between output and state may be cut elsewhere than before, and so tell an older seq after a
+    newer one; it is true as of its seq, and a reader that keeps the highest one is not misled. It is noted.
+    """
+    updates = Updates()
+    said: dict[tuple[Window, int], bytes] = {}
+    finals: dict[Window, int] = {}
+    last: dict[Window, int] = {}
+    for record in records:
+        value = record.value or b""
+        update = orjson.loads(value)
+        seq, window = update["seq"], (update["asset_id"], update["window"]["size"], update["window"]["start"])
+        if record.key != update["asset_id"].encode():
+            verdict.contradict(f"metrics: an update of {window} has the key {record.key!r}")
+        before = said.get((window, seq))
+        said[window, seq] = value
+        if before is not None:
+            verdict.notes["repeated updates"] += 1
+            if before != value:
+                verdict.contradict(f"metrics: {window} seq {seq} said two things:\n  {before!r}\n  {value!r}")
+        elif seq < last.get(window, -1):
+            verdict.notes["overtaken updates"] += 1
+        last[window] = max(seq, last.get(window, -1))
+        if update["final"] and finals.setdefault(window, seq) != seq:
+            verdict.contradict(f"metrics: {window} was final at seq {finals[window]} and at {seq}")
+        if window not in updates.newest or seq >= updates.newest[window]["seq"]:
+            updates.newest[window], updates.raw[window] = update, value
+    for window, seq in finals.items():
+        if updates.newest[window]["seq"] != seq:
+            verdict.contradict(f"metrics: {window} was final at seq {seq}, then came {updates.newest[window]['seq']}")
+    return updates
+
+
+def check_updates(updates: Updates, truth: Truth, verdict: Verdict, *, regular: bool = True, sampled: int = 4) -> None:
+    """Compare the last words with the truth: rows of each size, sums of each asset, every metric of some."""
+    rows: dict[tuple[str, str], int] = defaultdict(int)
+    for (asset_id, size, _), update in updates.newest.items():
+        rows[asset_id, size] += update["metrics"]["total_data_points"]["value"]
+    for asset in truth.assets.values():
+        for size in ("lifetime", *(asset.spec.get("windows") or SIZES)):
+            verdict.count(f"metrics {size}", asset.asset_id, len(asset.rows), rows.pop((asset.asset_id, size), 0))
+    for (asset_id, size), count in rows.items():
+        verdict.count(f"metrics {size}", f"{asset_id}, which does not exist,", 0, count)
+    with_rows = [asset for asset in truth.assets.values() if asset.rows]
+    for asset in with_rows:
+        life = updates.lifetime(asset.asset_id)
+        if life is None:
+            continue  # counted as lost
+        if life["seq"] != asset.seq:
+            verdict.contradict(f"metrics: lifetime of {asset.asset_id} ends at seq {life['seq']}, not {asset.seq}")
+        if regular:
+            check_sums(life, asset, verdict)
+    for asset in with_rows[:: max(1, len(with_rows) // sampled)][:sampled]:
+        if (life := updates.lifetime(asset.asset_id)) is not None:
+            check_metrics(life, asset, verdict)
+
+
+def check_sums(life: Mapping[str, Any], asset: AssetTruth, verdict: Verdict) -> None:
+    """Compare energies and charges with plain sums."""
+    for name, due in asset.sums().items():
+        got = life["metrics"][name]["value"]
+        if got is None or got != pytest.approx(due, rel=1e-9, abs=1e-12):
+            verdict.contradict(f"metrics: {name} of {asset.asset_id} is {got}, plain sums give {due}")
+
+
+def check_metrics(life: Mapping[str, Any], asset: AssetTruth, verdict: Verdict) -> None:
+    """Compare every metric with the plain computation."""
+    plate = Nameplate(asset.spec.get("nominal_capacity_ah"))
+    truth = expected(asset.rows, plate, ended=asset.ended is not None)
+    span_s = (asset.rows[-1]["time_us"] - asset.rows[0]["time_us"]) / 1e6
+    for name, due in truth.metrics(truth.frame, span_s, life=True).items():
+        got = life["metrics"][name]["value"]
+        same = got is None if due is None else got is not None and got == pytest.approx(due, rel=1e-9, abs=1e-12)
+        if not same:
+            verdict.contradict(f"metrics: {name} of {asset.asset_id} is {got}, the plain computation gives {due}")
+
+
+def fold(records: Iterable[Record], verdict: Verdict) -> dict[tuple[int, bytes], bytes]:
+    """State as a compacted changelog keeps it: the last entry of a key, which must be its newest too."""
+    kept: dict[tuple[int, bytes], bytes] = {}
+    for record in records:
+        place = (record.partition, record.key or b"")
+        if record.value is None:
+            kept.pop(place, None)
+            continue
+        offset = _HEADER.unpack_from(record.value)[1]
+        if place in kept and offset < (newest := _HEADER.unpack_from(kept[place])[1]):
+            verdict.contradict(f"{record.topic}: {place} went back from source offset {newest} to {offset}")
+        kept[place] = record.value
+    return kept
+
+
+def check_dead_letters(records: Iterable[Record], truth: Truth, values: Mapping[tuple[int, int], bytes | None],
+                       verdict: Verdict) -> None:  # fmt: skip
+    """Each rejected row is in the dead-letter topic with its reason and the original bytes, and nothing else is."""
+    found: Rejects = {}
+    for record in records:
+        headers = {n[len(_ERRORS) :]: v.decode() for n, v in record.headers if n.startswith(_ERRORS)}
+        place = int(headers["partition"]), int(headers["offset"])
+        rows = positions(headers.get("row"))
+        if truth.rejects.get((*place, headers["code"]), ()) is None and rows in (None, frozenset((0,))):
+            rows = None  # a single row is named or not
+        if (*place, headers["code"]) in found:
+            verdict.notes["repeated dead letters"] += 1
+            if found[*place, headers["code"]] != rows:
+                verdict.contradict(f"dead letters: {place} {headers['code']} names two sets of rows")
+        found[*place, headers["code"]] = rows
+        if (record.value or None) != (values.get(place) or None):
+            verdict.contradict(f"dead letters: {place} does not hold the original bytes")
+    for key in truth.rejects.keys() - found.keys():
+        verdict.lost["dead letters"] += len(truth.rejects[key] or (0,))
+        verdict.contradict(f"dead letters: {key} {truth.rejects[key] or 'all'} is missing")
+    for key in found.keys() - truth.rejects.keys():
+        verdict.contradict(f"dead letters: {key} should not be there")
+    for key in found.keys() & truth.rejects.keys():
+        if found[key] != truth.rejects[key]:
+            verdict.contradict(f"dead letters: {key} names rows {found[key]}, due are {truth.rejects[key]}")
+
+
+def positions(text: str | None) -> frozenset[int] | None:
+    """Rows that a dead letter names, such as ``3,17-20``."""
+    if text is None:
+        return None
+    spans = [[int(end) for end in part.split("-")] for part in text.split(",")]
+    return frozenset(i for span in spans for i in range(span[0], span[-1] + 1))
+
+
+def check_answer(worker: str, answer: Mapping[str, Any], asset: AssetTruth, updates: Updates, verdict: Verdict) -> None:
+    """A worker's answer about an asset is the state, to the bit what the metrics topic said last."""
+    who = f"{worker} {asset.asset_id}"
+    verdict.count(f"answers of {worker}", asset.asset_id, len(asset.rows), answer["rows"])
+    meta = answer["meta"]
+    facts = {"rows_rejected": (answer["rows_rejected"], asset.late), "seq": (meta["seq"], asset.seq)}
+    facts |= {"lag": (meta["lag"], 0), "stale": (meta["stale"], False)}
+    facts |= {"partition": (meta["partition"], asset.partition)}
+    for name, (got, due) in facts.items():
+        if got != due:
+            verdict.contradict(f"answers: {name} of {who} is {got}, not {due}")
+    said = [answer["lifetime"], *answer["open_windows"]] if answer["lifetime"] else []
+    for update in said:
+        window = (asset.asset_id, update["window"]["size"], update["window"]["start"])
+        if update != updates.newest.get(window):
+            verdict.contradict(f"answers: {who} says {json.dumps(update)}, the topic {updates.newest.get(window)}")
+
+
+def check_acks(acked: Mapping[tuple[int, int], bytes | None], values: Mapping[tuple[int, int], bytes | None],
+               verdict: Verdict) -> None:  # fmt: skip
+    """What the broker acked is in the topic."""
+    gone: Sequence[tuple[int, int]] = [p for p, value in acked.items() if p not in values or values[p] != value]
+    if gone:
+        verdict.lost["acked by the broker"] += len(gone)
+        verdict.contradict(f"acked messages are not in the topic: {gone[:5]}")
