@@ -54,8 +54,13 @@ def test_command_is_documented(command: str) -> None:
 
 @pytest.mark.parametrize("name", sorted(REGISTRY))
 def test_metric_is_documented(name: str) -> None:
-    """Every metric stands in docs/metrics.md."""
-    assert f"`{name}`" in (ROOT / "docs" / "metrics.md").read_text("utf-8")
+    """Every metric stands in docs/metrics.md, with its unit and with every reason that its docstring names."""
+    text = (ROOT / "docs" / "metrics.md").read_text("utf-8")
+    metric = REGISTRY[name]
+    row = next(line for line in text.splitlines() if line.startswith(f"| `{name}` |"))
+    assert row.startswith(f"| `{name}` | {metric.unit} |")
+    reasons = re.findall(r"``(\w+)``", type(metric).value.__doc__ or "")
+    assert all(f"`{reason}`" in row and text.count(f"`{reason}`") > 1 for reason in reasons)
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
