@@ -185,12 +185,13 @@ class FakeCluster:
 
     phase: WorkerPhase = "ready"
     detail: str = ""
+    connected: bool = True
     owners: dict[int, str] = field(default_factory=dict)
     others: list[str] = field(default_factory=list)
     lags: dict[int, int | None] = field(default_factory=lambda: dict.fromkeys(range(PARTITIONS), 0))
 
     def status(self) -> WorkerStatus:
-        return WorkerStatus(self.phase, self.detail)
+        return WorkerStatus(self.phase, self.detail, self.connected)
 
     def partition_count(self) -> int:
         return PARTITIONS

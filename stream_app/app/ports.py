@@ -96,6 +96,8 @@ class WorkerStatus:
 
     phase: WorkerPhase
     detail: str = ""
+    #: Whether Kafka counts this worker in: if not, it answers from what it had.
+    connected: bool = True
 
 
 class Cluster(Protocol):

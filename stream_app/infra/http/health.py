@@ -28,9 +28,11 @@ async def live(services: ServicesDep) -> WorkerHealth:
 
 @router.get("/health/ready", response_model=WorkerHealth, responses=describe(503))
 async def ready(request: Request, services: ServicesDep) -> WorkerHealth | Response:
-    """Answer 200 when the worker has all its state and can answer look-ups."""
+    """Answer 200 when the worker has all its state and Kafka answers it."""
     status = services.cluster.status()
-    if status.phase == "ready":
+    if status.phase == "ready" and status.connected:
         return WorkerHealth(phase=status.phase, detail=status.detail)
     detail = status.detail or f"the worker is {status.phase.replace('_', ' ')}"
+    if status.phase == "ready":
+        detail = "Kafka does not answer: look-ups are answered from what was there before, marked as stale"
     return ProblemResponse(request.scope, 503, "not_ready", detail, phase=status.phase, headers={"Retry-After": "2"})

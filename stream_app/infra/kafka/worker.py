@@ -224,8 +224,11 @@ class Worker:
         if self._phase != "recovering":
             return WorkerStatus(self._phase, self._detail)
         if self.app.tables.actives_ready and not self.app.rebalancing:
-            return WorkerStatus("ready")
+            return WorkerStatus("ready", connected=self._is_connected())
         return WorkerStatus("recovering")
+
+    def _is_connected(self) -> bool:
+        return self.app.lease.remaining_s() > 0
 
     def partition_count(self) -> int:
         """Partitions of the measurements topic."""
@@ -247,7 +250,7 @@ class Worker:
 
     def lag(self, partition: int) -> int | None:
         """Messages of an owned partition that no checkpoint includes yet; None while unknown."""
-        if partition not in self.tables.partitions():
+        if partition not in self.tables.partitions() or not self._is_connected():
             return None
         tp = TP(self._topics.measurements, partition)
         end, since = self.app.end_of(tp), self.app.reading_since(tp)

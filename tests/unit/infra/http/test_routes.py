@@ -180,6 +180,10 @@ async def test_worker_that_recovers_is_live_but_not_ready(site: Site) -> None:
     assert (ready.json()["phase"], ready.json()["detail"]) == ("recovering", "12 of 90 entries")
     site.cluster.phase = "ready"
     assert (await site.client.get("/health/ready")).status_code == 200
+    site.cluster.connected = False
+    cut_off = await site.client.get("/health/ready")
+    assert cut_off.status_code == 503
+    assert "Kafka does not answer" in cut_off.json()["detail"]
 
 
 KAFKA_ROUTES: list[tuple[str, str, dict[str, Any]]] = [
