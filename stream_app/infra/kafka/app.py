@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 
 #: A heartbeat proves membership for this part of the session timeout; the rest is for clocks and for what is in flight.
 _LEASE_PER_SESSION: Final = 0.8
+#: How long the group waits for a member that has yet to give up its partitions: far above a last checkpoint.
+_REBALANCE_TIMEOUT_S: Final = 20.0
+_ANSWER_S: Final = 10.0
 #: Whole fetches that wait for the agent; more would only take memory.
 _FETCHES_AHEAD: Final = 4
 
@@ -26,6 +29,7 @@ class StreamApp(BatchingApp):
 
     def __init__(self, settings: Settings, worker: Worker) -> None:
         kafka = settings.kafka
+        rebalance_timeout_s = max(_REBALANCE_TIMEOUT_S, kafka.session_timeout_s)
         super().__init__(
             kafka.app_id,
             source=kafka.measurements_topic,
@@ -41,6 +45,9 @@ class StreamApp(BatchingApp):
             table_standby_replicas=0,
             broker_session_timeout=kafka.session_timeout_s,
             broker_heartbeat_interval=kafka.heartbeat_interval_s,
+            broker_rebalance_timeout=rebalance_timeout_s,
+            # An answer of the coordinator that got lost on its way keeps a worker out of the group for as long.
+            broker_request_timeout=rebalance_timeout_s + _ANSWER_S,
             broker_commit_interval=1.0,
             broker_max_poll_records=1000,  # fetches, not rows
             consumer_auto_offset_reset="earliest",
