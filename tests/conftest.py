@@ -6,9 +6,14 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from stream_app.settings import KafkaSettings
 from tests.kafka import Broker, KafkaProcess, kafka_jars, settings_for, some_broker
+
+# How fast a machine is must not decide whether a test passes.
+settings.register_profile("untimed", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("untimed")
 
 
 @pytest.fixture(scope="session")
