@@ -29,7 +29,7 @@ class HotPartition:
         self.position: int | None = stored.position if stored else None
         self.layouts: Layouts = {**(stored.layouts if stored else {}), self.snapshots.layout: self.snapshots.names}
         self.dirty: set[int] = set()
-        self.forgotten: set[str] = set()
+        self.forgotten: dict[str, int] = {}  # with the offset of the control
         self.closed: list[Windows] = []
 
     def apply(self, batch: Batch) -> list[Reject]:
@@ -85,7 +85,7 @@ class HotPartition:
         """Apply a control; returns why it cannot be applied, if so."""
         control, fleet = record.control, self.fleet
         if isinstance(control, Forget):
-            self._forget(control.asset_id)
+            self._forget(control.asset_id, record.offset)
             return None
         code = self._code(control.asset_id)
         if record.offset <= fleet.ints[code, APPLIED]:
@@ -114,11 +114,11 @@ class HotPartition:
         fleet.set_spec(code, spec)
         return None
 
-    def _forget(self, asset_id: str) -> None:
+    def _forget(self, asset_id: str, offset: int) -> None:
         if asset_id in self.fleet.codes:
             self.dirty.discard(self.fleet.codes[asset_id])
             self.fleet.remove(asset_id)
-        self.forgotten.add(asset_id)
+        self.forgotten[asset_id] = offset
 
 
 def _coalesced(batch: Batch, index: IntArray, reason: str) -> list[Reject]:

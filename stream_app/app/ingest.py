@@ -12,8 +12,8 @@ from functools import partial
 import numpy as np
 import orjson
 
-from schemas.rejected import HEADER_PREFIX, RejectedRow
-from stream_app.app.batch import Batch, Fetch, Reject
+from stream_app.app.batch import Batch, Fetch
+from stream_app.app.dead_letters import dead_letter
 from stream_app.app.hot_partition import HotPartition
 from stream_app.app.ports import MARKER_KEY, Checkpoint, DeadLetter, Decoder, Entry, Tables
 from stream_app.app.present import Json, Presenter, window_key, window_prefix, windows_prefix
@@ -21,7 +21,7 @@ from stream_app.app.quarantine import Quarantine
 from stream_app.domain import windows as views
 from stream_app.domain.catalogue import Catalogue
 from stream_app.domain.snapshot import Marker
-from stream_app.domain.state import Fleet
+from stream_app.domain.state import APPLIED, Fleet
 from stream_app.domain.windows import Windows
 
 
@@ -72,7 +72,7 @@ class _Taken:
 
     checkpoint: Checkpoint
     dirty: frozenset[int]
-    forgotten: frozenset[str]
+    forgotten: Mapping[str, int]
     closed: int
     dead_letters: int
 
@@ -174,7 +174,7 @@ class Ingest:
         hot, known = open_.hot, open_.hot.position or 0
         batch = self._quarantine.read(part, self._decoder.decode)
         rejects = [r for r in [*batch.rejects, *hot.apply(batch)] if part.offsets[r.message] >= known]
-        open_.dead_letters += [_dead_letter(part, reject) for reject in rejects]
+        open_.dead_letters += [dead_letter(part, reject) for reject in rejects]
         return Applied(len(batch), sum(1 if reject.rows is None else len(reject.rows) for reject in rejects))
 
     def _try(self, partition: int, batch: Batch) -> None:
@@ -206,19 +206,22 @@ class Ingest:
             raise
         closed = views.concatenated(hot.fleet, hot.closed)
         codes = sorted(hot.dirty)
-        gone: list[Entry] = [(asset_id.encode(), None) for asset_id in sorted(hot.forgotten)]
-        states: list[Entry] = [(hot.fleet.ids[code].encode(), hot.snapshots.dump(code)) for code in codes]
-        marker: Entry = (MARKER_KEY, Marker(position, hot.layouts).dump())
+        gone = [Entry(asset_id.encode(), None, offset) for asset_id, offset in sorted(hot.forgotten.items())]
+        offsets = hot.fleet.ints[codes, APPLIED].tolist()
+        states = [
+            Entry(hot.fleet.ids[c].encode(), hot.snapshots.dump(c), at) for c, at in zip(codes, offsets, strict=True)
+        ]
+        marker = Entry(MARKER_KEY, Marker(position, hot.layouts).dump(), position)
         checkpoint = Checkpoint(
             partition=partition,
             position=position,
             updates=[(asset_id.encode(), orjson.dumps(update)) for asset_id, update in updates],
             dead_letters=tuple(open_.dead_letters),
-            windows=self._window_entries(partition, hot, closed),
+            windows=self._window_entries(partition, position, hot, closed),
             assets=[*gone, *states, marker],
         )
         self._taken[partition] = _Taken(
-            checkpoint, frozenset(hot.dirty), frozenset(hot.forgotten), len(hot.closed), len(open_.dead_letters)
+            checkpoint, frozenset(hot.dirty), dict(hot.forgotten), len(hot.closed), len(open_.dead_letters)
         )
         return checkpoint
 
@@ -239,12 +242,13 @@ class Ingest:
             return  # the hot state was dropped meanwhile: it starts from the tables, which have this checkpoint
         hot = open_.hot
         hot.dirty -= taken.dirty
-        hot.forgotten -= taken.forgotten
+        for asset_id in taken.forgotten:
+            del hot.forgotten[asset_id]
         del hot.closed[: taken.closed]
         del open_.dead_letters[: taken.dead_letters]
         open_.written = checkpoint.position
 
-    def _window_entries(self, partition: int, hot: HotPartition, closed: Windows) -> list[Entry]:
+    def _window_entries(self, partition: int, position: int, hot: HotPartition, closed: Windows) -> list[Entry]:
         """Closed windows to put, and the ones that they push out of retention."""
         entries: list[Entry] = []
         kept: dict[tuple[str, int], list[bytes]] = {}
@@ -256,41 +260,15 @@ class Ingest:
             asset_id = hot.fleet.ids[code]
             if asset_id not in hot.forgotten:
                 key = window_key(asset_id, size_us, start_us)
-                entries.append((key, hot.snapshots.dump_window(closed, i)))
+                entries.append(Entry(key, hot.snapshots.dump_window(closed, i), int(closed.seq[i])))
                 kept.setdefault((asset_id, size_us // 1_000_000), []).append(key)
         for (asset_id, size_s), new in kept.items():
             old = self._tables.windows(partition, window_prefix(asset_id, size_s))
             keys = sorted({*old, *new})
             surplus.update(keys[: -self._retention.of(size_s)])
             stored.update(old)
-        entries = [entry for entry in entries if entry[0] not in surplus]
-        entries += [(key, None) for key in sorted(surplus & stored)]
-        for asset_id in sorted(hot.forgotten):
-            entries += [(key, None) for key in self._tables.windows(partition, windows_prefix(asset_id))]
+        entries = [entry for entry in entries if entry.key not in surplus]
+        entries += [Entry(key, None, position) for key in sorted(surplus & stored)]
+        for asset_id, offset in sorted(hot.forgotten.items()):
+            entries += [Entry(k, None, offset) for k in self._tables.windows(partition, windows_prefix(asset_id))]
         return entries
-
-
-def _positions(rows: tuple[int, ...]) -> str:
-    """Positions in ascending order as short text, such as ``3,17-20``."""
-    parts: list[list[int]] = []
-    for row in rows:
-        if parts and row == parts[-1][-1] + 1:
-            parts[-1] = [parts[-1][0], row]
-        else:
-            parts.append([row])
-    return ",".join("-".join(map(str, part)) for part in parts)
-
-
-def _dead_letter(fetch: Fetch, reject: Reject) -> DeadLetter:
-    i = reject.message
-    about = RejectedRow(
-        code=reject.code,
-        message=reject.reason,
-        topic=fetch.topic,
-        partition=fetch.partition,
-        offset=fetch.offsets[i],
-        row=None if reject.rows is None else _positions(reject.rows),
-        timestamp=fetch.timestamps_ms[i],
-    )
-    headers = [(HEADER_PREFIX + name, str(value).encode()) for name, value in about if value is not None]
-    return DeadLetter(fetch.keys[i], fetch.values[i], [*fetch.headers[i], *headers])

@@ -4,14 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import BinaryIO, Literal, Protocol
+from typing import BinaryIO, Literal, NamedTuple, Protocol
 
 from stream_app.app.batch import Batch, Fetch
 
 #: Key of a partition's marker entry in the assets table (no asset id holds a control character).
 MARKER_KEY = b"\x00position"
 
-Entry = tuple[bytes, bytes | None]  # key, value; None deletes
+
+class Entry(NamedTuple):
+    """What a table is to hold under a key, as of a source offset; of two the one with the higher offset holds."""
+
+    key: bytes
+    value: bytes | None  # None deletes
+    offset: int
 
 
 class Decoder(Protocol):

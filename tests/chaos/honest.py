@@ -61,7 +61,7 @@ class Topics:
             self.metrics.append(Kept("metrics", 0, len(self.metrics), key, value))
         for letter in checkpoint.dead_letters:
             self.letters.append(Kept("dlq", 0, len(self.letters), letter.key, letter.value, tuple(letter.headers)))
-        for key, entry in checkpoint.assets:
+        for key, entry, _ in checkpoint.assets:
             self.assets.append(Kept("assets", 0, len(self.assets), key, entry))
 
     def judged(self) -> Verdict:

@@ -27,6 +27,7 @@ from stream_app.app.ingest import AlreadyApplied, Gap, Ingest
 from stream_app.app.ports import Checkpoint
 from stream_app.infra.failpoints import failpoint
 from stream_app.infra.kafka.errors import RecordTooLargeError, SourceTruncatedError
+from stream_app.infra.kafka.leased import while_leased
 from stream_app.infra.kafka.sinks import CheckpointSink
 from stream_app.infra.kafka.tables import TableStore
 
@@ -51,7 +52,7 @@ class Processor:
     ) -> None:
         self._app, self._ingest, self._tables, self._sink = app, ingest, tables, sink
         self._interval_s = interval_s
-        self._lock = asyncio.Lock()  # fetches and checkpoints take turns on the state
+        self.lock = asyncio.Lock()  # fetches, checkpoints and repairs take turns on the state
         self._wake = asyncio.Event()
         self._due: dict[int, float] = {}  # when a changed partition wants its checkpoint
         self._earliest = 0.0  # no checkpoint before this
@@ -68,7 +69,7 @@ class Processor:
             message = event.message
             await failpoint("after_fetch")
             self.is_idle = False
-            async with self._lock:
+            async with self.lock:
                 stale = self._stopped or not self._app.is_current(message.tp.partition, message.generation_id)
                 applied = stale or self._apply(message.tp, cast(Fetch, message.value))
             if not applied:
@@ -172,7 +173,7 @@ class Processor:
                     pass
                 continue
             now = time.monotonic()
-            async with self._lock:
+            async with self.lock:
                 await self._checkpoint([partition for partition, due in self._due.items() if due <= now])
 
     async def _checkpoint(self, partitions: Collection[int]) -> None:
@@ -186,26 +187,12 @@ class Processor:
         checkpoints, failed = self._collect(partitions)
         if failed and not self._stopped:
             await self.read_on(failed)
-        tasks = [asyncio.ensure_future(self._write(checkpoint)) for checkpoint in checkpoints]
-        pending: set[asyncio.Future[None]] = set(tasks)
-        failure: BaseException | None = None
         try:
-            while pending and failure is None and (left_s := lease.remaining_s()) > 0:
-                done, pending = await asyncio.wait(pending, timeout=left_s, return_when=asyncio.FIRST_EXCEPTION)
-                failure = next((error for task in done if (error := task.exception())), None)
-        finally:
-            if pending or failure is not None:
-                # What is under way must not be written later, when another worker may own the partition.
-                for task in pending:
-                    task.cancel()
-                await self._sink.discard()
-                await asyncio.gather(*tasks, return_exceptions=True)
-        if isinstance(failure, RecordTooLargeError):
-            self._app.fail(failure)
-        elif failure is not None and not isinstance(failure, KafkaError):
-            raise failure
-        elif pending or failure is not None:
-            _log.warning("checkpoint not written, trying again: %s", failure or "the broker does not answer")
+            await while_leased(lease, self._sink, [self._write(checkpoint) for checkpoint in checkpoints])
+        except RecordTooLargeError as error:
+            self._app.fail(error)
+        except (KafkaError, TimeoutError) as error:
+            _log.warning("checkpoint not written, trying again: %s", error)
             self._held += 1
             self._earliest = time.monotonic() + _backoff_s(self._held)
         else:
@@ -242,7 +229,7 @@ class Processor:
     async def end_generation(self) -> None:
         """Write a last checkpoint, bounded in time, and forget all hot state: others may get the partitions."""
         try:
-            async with asyncio.timeout(_LAST_CHECKPOINT_S), self._lock:
+            async with asyncio.timeout(_LAST_CHECKPOINT_S), self.lock:
                 await self._checkpoint(list(self._due))
         except TimeoutError:
             _log.warning("no time for a last checkpoint: its rows are read again")

@@ -15,11 +15,11 @@ from aiokafka.producer.message_accumulator import BatchBuilder
 from aiokafka.structs import RecordMetadata
 
 from stream_app.app.errors import UnavailableError
-from stream_app.app.ports import Checkpoint
+from stream_app.app.ports import Checkpoint, Entry
 from stream_app.infra.failpoints import failpoint
 from stream_app.infra.kafka.batching_consumer import abandon
 from stream_app.infra.kafka.errors import BrokerUnavailableError, RecordTooLargeError
-from stream_app.infra.kafka.tables import Written
+from stream_app.infra.kafka.tables import Written, deletion_headers
 from stream_app.infra.kafka.topics import RECORD_MAX_BYTES, Topics, probe
 from stream_app.settings import KafkaSettings
 
@@ -149,13 +149,15 @@ class CheckpointSink:
             self._spread(self._topics.dead_letters, letters, checkpoint.partition),
         )
         await failpoint("after_output_flush")
-        windows, assets = self._topics.windows_changelog, self._topics.assets_changelog
-        entries: Iterator[Record] = ((key, value, []) for key, value in checkpoint.windows)
-        written_windows = await self._producer.send(windows, checkpoint.partition, entries)
-        entries = ((key, value, []) for key, value in checkpoint.assets)
-        written_assets = await self._producer.send(assets, checkpoint.partition, entries)
+        windows = await self.write_entries(self._topics.windows_changelog, checkpoint.partition, checkpoint.windows)
+        assets = await self.write_entries(self._topics.assets_changelog, checkpoint.partition, checkpoint.assets)
         await failpoint("after_changelog_flush")
-        return written_windows, written_assets
+        return windows, assets
+
+    async def write_entries(self, changelog: str, partition: int, entries: Iterable[Entry]) -> Written | None:
+        """Write entries of a table; return where they stand when all are acked."""
+        records = ((entry.key, entry.value, deletion_headers(entry)) for entry in entries)
+        return await self._producer.send(changelog, partition, records)
 
     async def _spread(self, topic: str, records: Iterable[Record], keyless_to: int) -> None:
         count = await self._producer.partitions(topic)

@@ -1,11 +1,13 @@
 """The queryable tables, by source partition, recovered by Faust from the changelogs; newer entries win.
 
 The changelogs are ours: raw keys and values, written by the checkpoint's own producer onto the source's partition.
-Faust reads them back after each rebalance and never writes them.
+Faust reads them back after each rebalance and never writes them. A deletion tells the offset as of which it holds in a
+header of its record, a value within itself.
 """
 
 from __future__ import annotations
 
+import sys
 from bisect import bisect_left, insort
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -15,7 +17,7 @@ import faust
 from faust.stores.memory import Store
 from faust.types import TP, EventT
 
-from stream_app.app.batch import Fetch
+from stream_app.app.batch import Fetch, Headers
 from stream_app.app.ports import MARKER_KEY, Entry
 from stream_app.domain.errors import DomainError
 from stream_app.domain.snapshot import header
@@ -26,6 +28,9 @@ if TYPE_CHECKING:
     from stream_app.infra.kafka.app import StreamApp
 
 _SEPARATOR: Final = b"\x00"
+_OFFSET_HEADER: Final = "offset"
+#: Deletions that are remembered, so that no older value undoes them.
+_DELETIONS: Final = 10_000
 
 
 @dataclass(slots=True)
@@ -34,25 +39,41 @@ class Partition:
 
     entries: dict[bytes, bytes] = field(default_factory=dict)
     keys_by_asset: dict[bytes, list[bytes]] = field(default_factory=dict)  # sorted
+    deleted: dict[bytes, int] = field(default_factory=dict)  # the latest ones, and as of which offset
+    #: Keys whose last record in the changelog is older than what is held here: compaction would keep the wrong one.
+    overtaken: set[bytes] = field(default_factory=set)
     next_offset: int = 0
 
-    def put(self, key: bytes, value: bytes | None) -> None:
+    def put(self, entry: Entry) -> None:
         """Set or delete an entry; one that is older than what is there is ignored."""
+        key, value, offset = entry
         present = self.entries.get(key)
+        if offset < (self.deleted.get(key, -1) if present is None else header(present)):
+            self.overtaken.add(key)
+            return
+        self.overtaken.discard(key)
         asset = key.partition(_SEPARATOR)[0]
-        if value is None:
-            if present is not None:
-                del self.entries[key]
-                keys = self.keys_by_asset[asset]
-                del keys[bisect_left(keys, key)]
-                if not keys:
-                    del self.keys_by_asset[asset]
+        if value is not None:
+            if present is None:
+                insort(self.keys_by_asset.setdefault(asset, []), key)
+                self.deleted.pop(key, None)
+            self.entries[key] = value
             return
-        if present is None:
-            insort(self.keys_by_asset.setdefault(asset, []), key)
-        elif header(value) < header(present):
-            return
-        self.entries[key] = value
+        if present is not None:
+            del self.entries[key]
+            keys = self.keys_by_asset[asset]
+            del keys[bisect_left(keys, key)]
+            if not keys:
+                del self.keys_by_asset[asset]
+        self.deleted[key] = offset
+        if len(self.deleted) > _DELETIONS:
+            del self.deleted[next(iter(self.deleted))]
+
+    def overtaken_entries(self) -> list[Entry]:
+        """What must be written again, the marker last."""
+        keys = sorted(self.overtaken, key=lambda key: (key == MARKER_KEY, key))
+        entries = [(key, self.entries.get(key)) for key in keys]
+        return [Entry(key, v, self.deleted.get(key, -1) if v is None else header(v)) for key, v in entries]
 
     def with_prefix(self, prefix: bytes) -> Iterator[bytes]:
         """Keys that begin with ``prefix`` (a whole asset id and the separator at least), ascending."""
@@ -61,6 +82,15 @@ class Partition:
             if not keys[index].startswith(prefix):
                 return
             yield keys[index]
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """Offsets that records got: ``first`` .. ``last``, and nothing else between them if ``whole``."""
+
+    first: int
+    last: int
+    whole: bool
 
 
 class PartitionedStore(Store[bytes, bytes]):
@@ -122,24 +152,38 @@ class PartitionedStore(Store[bytes, bytes]):
         partition = self.by_partition.setdefault(fetch.partition, Partition())
         if fetch.start > partition.next_offset and partition.next_offset > 0:
             raise ChangelogGapError(fetch.topic, fetch.partition, partition.next_offset, fetch.start)
-        for key, value in zip(fetch.keys, fetch.values, strict=True):
+        self.read(fetch.partition, zip(fetch.keys, fetch.values, fetch.headers, strict=True), fetch.end)
+
+    def read(self, number: int, records: Iterable[tuple[bytes | None, bytes | None, Headers]], end: int) -> None:
+        """Take what the changelog of a partition holds, up to ``end``; StateError: it cannot be read."""
+        partition = self.by_partition.setdefault(number, Partition())
+        for key, value, headers in records:
             try:
-                if value is not None:
-                    header(value)
+                offset = _deleted_at(headers) if value is None else header(value)
             except DomainError as error:
-                raise StateError(fetch.topic, fetch.partition, str(error)) from error
+                raise StateError(self.changelog, number, str(error)) from error
             if key is not None:
-                partition.put(key, value)
-        partition.next_offset = max(partition.next_offset, fetch.end)
+                partition.put(Entry(key, value, offset))
+        partition.next_offset = max(partition.next_offset, end)
+
+    def take(self, number: int, entries: Iterable[Entry], written: Written | None) -> None:
+        """Take entries that this worker has written to the changelog."""
+        partition = self.by_partition.setdefault(number, Partition())
+        for entry in entries:
+            partition.put(entry)
+        # Without a hole before them nobody else wrote: the next recovery need not read our own entries again.
+        if written is not None and written.whole and written.first == partition.next_offset:
+            partition.next_offset = written.last + 1
 
 
-@dataclass(frozen=True, slots=True)
-class Written:
-    """Offsets that records got: ``first`` .. ``last``, and nothing else between them if ``whole``."""
+def deletion_headers(entry: Entry) -> list[tuple[str, bytes]]:
+    """Headers of an entry's record in a changelog."""
+    return [(_OFFSET_HEADER, str(entry.offset).encode())] if entry.value is None else []
 
-    first: int
-    last: int
-    whole: bool
+
+def _deleted_at(headers: Headers) -> int:
+    """Offset as of which a record deletes; without one (whoever wrote it by hand) it deletes what is there."""
+    return next((int(value) for name, value in headers if name == _OFFSET_HEADER), sys.maxsize)
 
 
 class TableStore:
@@ -164,6 +208,10 @@ class TableStore:
         )
         self._app.tables.add(table)
         return cast(PartitionedStore, table.data)
+
+    def stores(self) -> tuple[PartitionedStore, PartitionedStore]:
+        """Both tables' stores, in the order in which they are written."""
+        return self._windows, self._assets
 
     def recovered(self) -> frozenset[int]:
         """Partitions whose tables are complete in this generation of the group."""
@@ -199,17 +247,8 @@ class TableStore:
 
     def take_assets(self, partition: int, entries: Iterable[Entry], written: Written | None) -> None:
         """Take asset states that are in the changelog."""
-        _take(self._assets, partition, entries, written)
+        self._assets.take(partition, entries, written)
 
     def take_windows(self, partition: int, entries: Iterable[Entry], written: Written | None) -> None:
         """Take closed windows that are in the changelog."""
-        _take(self._windows, partition, entries, written)
-
-
-def _take(store: PartitionedStore, partition: int, entries: Iterable[Entry], written: Written | None) -> None:
-    held = store.by_partition.setdefault(partition, Partition())
-    for key, value in entries:
-        held.put(key, value)
-    # Without a hole before them nobody else wrote: the next recovery need not read our own entries again.
-    if written is not None and written.whole and written.first == held.next_offset:
-        held.next_offset = written.last + 1
+        self._windows.take(partition, entries, written)

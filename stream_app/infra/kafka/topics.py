@@ -19,6 +19,8 @@ from stream_app.settings import KafkaSettings
 RECORD_MAX_BYTES: Final = 8 << 20
 #: What a record's batch adds to it, and what the dead-letter headers add to the original message.
 _OVERHEAD_BYTES: Final = 64 << 10
+_CHANGELOG_SEGMENT_BYTES: Final = 50 << 20
+_COMPACTION_LAG_MS: Final = 60_000
 _ALREADY_EXISTS: Final = 36
 _PROBE_TIMEOUT_S: Final = 2.0
 _CREATED_TIMEOUT_S: Final = 30.0
@@ -53,7 +55,14 @@ class Topics:
 
 def _wanted_configs(topics: Topics) -> dict[str, dict[str, str]]:
     ours = str(RECORD_MAX_BYTES + _OVERHEAD_BYTES)
-    state = {"cleanup.policy": "compact", "max.message.bytes": ours}
+    state = {
+        "cleanup.policy": "compact",
+        "max.message.bytes": ours,
+        # Only closed segments are compacted, and a recovery reads what is not.
+        "segment.bytes": str(_CHANGELOG_SEGMENT_BYTES),
+        # Time for a worker to find and mend what a late writer has put over a newer entry.
+        "min.compaction.lag.ms": str(_COMPACTION_LAG_MS),
+    }
     return {
         topics.measurements: {"cleanup.policy": "delete", "max.message.bytes": str(RECORD_MAX_BYTES)},
         topics.metrics: {"cleanup.policy": "delete", "max.message.bytes": ours},

@@ -24,6 +24,7 @@ from stream_app.infra.kafka import topics as kafka_topics
 from stream_app.infra.kafka.app import StreamApp
 from stream_app.infra.kafka.errors import BrokerUnavailableError, TopicsError, WorkerCrashedError
 from stream_app.infra.kafka.processor import Processor
+from stream_app.infra.kafka.repair import Repair
 from stream_app.infra.kafka.sinks import CheckpointSink, MeasurementTopic
 from stream_app.infra.kafka.tables import TableStore
 from stream_app.infra.kafka.topics import Topics
@@ -71,13 +72,12 @@ class Worker:
         self.app = StreamApp(settings, self)
         self.tables = TableStore(self.app, self._topics.assets_changelog, self._topics.windows_changelog)
         self.measurements = MeasurementTopic(settings.kafka)
+        sink = CheckpointSink(settings.kafka)
         self._processor = Processor(
-            self.app,
-            new_ingest(self.tables),
-            self.tables,
-            CheckpointSink(settings.kafka),
-            settings.checkpoint_interval_s,
+            self.app, new_ingest(self.tables), self.tables, sink, settings.checkpoint_interval_s
         )
+        servers = settings.kafka.bootstrap_servers
+        self._repair = Repair(self.app, self.tables, sink, self._processor.lock, servers)
         source = self.app.topic(
             self._topics.measurements, key_serializer="raw", value_serializer="raw", allow_empty=True
         )
@@ -156,16 +156,16 @@ class Worker:
         """Wait until the broker answers, check the topics, connect."""
         if self._serve is not None:
             self.app.add_future(self._serving(self._serve))
-        problems = await self._check_topics()
+        problems = await self._connect()
         if self.app.should_stop:
             return
         if problems:
             self._phase, self._detail = "failed", "; ".join(problems)
             raise TopicsError(problems)
-        await self.measurements.start()
         self._phase = "recovering"
         self.app.add_future(self._processor.checkpoint_when_due())
         self.app.add_future(watch(self.app, self._processor))
+        self.app.add_future(self._repair.run())
         limit_s = self._settings.stall_timeout_s
         self.app.add_future(watch_progress(self.app, self._waiting, limit_s))
         self.app.add_future(LoopGuard(limit_s).run())
@@ -185,11 +185,14 @@ class Worker:
         except Exception as error:  # handed on to whoever runs the worker
             self.fail(error)
 
-    async def _check_topics(self) -> list[str]:
+    async def _connect(self) -> list[str]:
+        """Wait for a broker; what is wrong with its topics, or nothing and connected."""
         backoff_s, logged_at = 0.25, -_BROKER_LOG_EVERY_S
         while not self.app.should_stop:
             try:
-                return await kafka_topics.check(self._settings.kafka)
+                problems = await kafka_topics.check(self._settings.kafka)
+                if not problems:
+                    await self.measurements.start()
             except BrokerUnavailableError as error:
                 self._phase, self._detail = "waiting_for_broker", str(error)
                 if time.monotonic() - logged_at >= _BROKER_LOG_EVERY_S:
@@ -197,6 +200,8 @@ class Worker:
                     _log.warning("waiting: %s", error)
                 await self.app.sleep(backoff_s)
                 backoff_s = min(2 * backoff_s, _BROKER_BACKOFF_MAX_S)
+            else:
+                return problems
         return []
 
     async def _recheck_topics(self) -> None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from stream_app.app.batch import Fetch
 from stream_app.app.ingest import AlreadyApplied, Applied, Gap, Ingest
-from stream_app.app.ports import MARKER_KEY, Checkpoint, DeadLetter, Tables
+from stream_app.app.ports import MARKER_KEY, Checkpoint, DeadLetter, Entry, Tables
 
 HEADER = struct.Struct(">Bq")
 STATE = struct.Struct(">Bqqq")  # format, offset, count, sum
@@ -78,15 +78,15 @@ class CountingIngest(Ingest):
         hot = self.hot.get(partition)
         if hot is None or not hot.moved:
             return None
-        states = [(key, STATE.pack(1, *hot.assets[key])) for key in sorted(hot.dirty)]
-        windows = [(key + b"\x00%010d\x00%020d" % (60, hot.assets[key][1]), value) for key, value in states]
+        states = [Entry(key, STATE.pack(1, *hot.assets[key]), hot.assets[key][0]) for key in sorted(hot.dirty)]
+        windows = [s._replace(key=s.key + b"\x00%010d\x00%020d" % (60, hot.assets[s.key][1])) for s in states]
         return Checkpoint(
             partition=partition,
             position=hot.position,
             updates=[(key, b"%d %d %d" % hot.assets[key]) for key in sorted(hot.dirty)],
             dead_letters=list(hot.rejected),
             windows=windows,
-            assets=[*states, (MARKER_KEY, HEADER.pack(1, hot.position))],
+            assets=[*states, Entry(MARKER_KEY, HEADER.pack(1, hot.position), hot.position)],
         )
 
     def written(self, checkpoint: Checkpoint) -> None:

@@ -9,7 +9,7 @@ import pytest
 from aiokafka.partitioner import DefaultPartitioner
 
 from stream_app.app.errors import UnavailableError
-from stream_app.app.ports import MARKER_KEY, Checkpoint, DeadLetter
+from stream_app.app.ports import MARKER_KEY, Checkpoint, DeadLetter, Entry
 from stream_app.infra.kafka.errors import BrokerUnavailableError, RecordTooLargeError
 from stream_app.infra.kafka.sinks import BatchProducer, CheckpointSink, MeasurementTopic, Record, partition_of
 from stream_app.infra.kafka.topics import RECORD_MAX_BYTES, Topics
@@ -82,8 +82,8 @@ async def test_a_checkpoint_goes_out_in_its_order(kafka: KafkaSettings, sink: Ch
         position=9,
         updates=[(b"a", b"1"), (b"b", b"2")],
         dead_letters=[DeadLetter(b"a", b"?", [("why", b"because")]), DeadLetter(None, None, [("why", b"empty")])],
-        windows=[(b"a\x00w", b"w")],
-        assets=[(b"a", b"s"), (b"gone", None), (MARKER_KEY, b"m")],
+        windows=[Entry(b"a\x00w", b"w", 8)],
+        assets=[Entry(b"a", b"s", 8), Entry(b"gone", None, 5), Entry(MARKER_KEY, b"m", 9)],
     )
     windows, assets = await sink.write(checkpoint)
     assert (windows and windows.last, assets and assets.last) == (0, 2)
@@ -92,10 +92,10 @@ async def test_a_checkpoint_goes_out_in_its_order(kafka: KafkaSettings, sink: Ch
     letters = {(r.key, r.value, r.headers) for r in await read(kafka, kafka.dead_letter_topic)}
     assert letters == {(b"a", b"?", (("why", b"because"),)), (None, None, (("why", b"empty"),))}
     entries = await read(kafka, Topics.of(kafka).assets_changelog)
-    assert [(r.partition, r.key, r.value) for r in entries] == [
-        (2, b"a", b"s"),
-        (2, b"gone", None),
-        (2, MARKER_KEY, b"m"),
+    assert [(r.partition, r.key, r.value, r.headers) for r in entries] == [
+        (2, b"a", b"s", ()),
+        (2, b"gone", None, (("offset", b"5"),)),  # a deletion too tells as of when it holds
+        (2, MARKER_KEY, b"m", ()),
     ]
 
 

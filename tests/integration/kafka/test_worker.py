@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from stream_app.infra.kafka import topics
-from stream_app.infra.kafka.errors import TopicsError
+from stream_app.infra.kafka.errors import BrokerUnavailableError, TopicsError
 from stream_app.infra.kafka.worker import Worker
 from stream_app.settings import KafkaSettings, Settings
 from tests.integration.kafka.counting import CountingIngest
@@ -62,6 +62,25 @@ async def test_a_worker_started_before_its_broker_becomes_ready(kafka_process: K
         await asyncio.to_thread(kafka_process.start)
         await produce(kafka, numbers(100))
         await until(lambda: run.rows() == 200)
+
+
+async def test_a_broker_that_goes_away_while_a_worker_connects_is_waited_for(
+    kafka: KafkaSettings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The check of the topics may be the last thing that a broker answers for a while."""
+    async with running(kafka, ready=False) as run:
+        connect, tries = run.worker.measurements.start, 0
+
+        async def start() -> None:
+            nonlocal tries
+            tries += 1
+            if tries < 3:
+                raise BrokerUnavailableError(kafka.bootstrap_servers)
+            await connect()
+
+        monkeypatch.setattr(run.worker.measurements, "start", start)
+        await until(run.is_ready)
+        assert tries == 3
 
 
 async def test_a_broker_that_hangs_longer_than_a_session(kafka_process: KafkaProcess) -> None:

@@ -28,7 +28,7 @@ class MemoryTables:
 
     def take(self, checkpoint: Checkpoint) -> None:
         for table, entries in ((self.closed, checkpoint.windows), (self.assets, checkpoint.assets)):
-            for key, value in entries:
+            for key, value, _ in entries:
                 if value is None:
                     table.pop(key, None)
                 else:

@@ -25,7 +25,7 @@ def test_a_checkpoint_has_everything_and_the_marker_last() -> None:
         ("1m", False, 129),
         ("1h", False, 129),
     ]
-    assert [key for key, _ in checkpoint.assets] == [b"a", MARKER_KEY]
+    assert [entry.key for entry in checkpoint.assets] == [b"a", MARKER_KEY]
     assert len(checkpoint.windows) == 2
     assert site.ingest.checkpoint(0) is None
 
@@ -55,7 +55,7 @@ def test_an_unconfirmed_checkpoint_is_taken_again() -> None:
     assert site.ingest.checkpoint(0) is not None
     site.ingest.apply(site.fetch(1, 2))
     checkpoint = site.written()
-    assert [key for key, _ in checkpoint.assets] == [b"a", b"b", MARKER_KEY]
+    assert [entry.key for entry in checkpoint.assets] == [b"a", b"b", MARKER_KEY]
 
 
 @pytest.mark.parametrize("written", ["nothing", "windows", "states", "all"])
@@ -72,7 +72,9 @@ def test_a_crash_anywhere_in_a_checkpoint_counts_every_row_once(written: str) ->
     site.ingest.apply(site.fetch(90, 150))
     torn = site.ingest.checkpoint(0)
     assert torn is not None
-    for key, value in {"nothing": [], "windows": torn.windows, "states": torn.assets[:-1], "all": torn.assets}[written]:
+    for key, value, _ in {"nothing": [], "windows": torn.windows, "states": torn.assets[:-1], "all": torn.assets}[
+        written
+    ]:
         assert value is not None
         (site.tables.closed if written == "windows" else site.tables.assets)[key] = value
     site.restarted()
@@ -92,7 +94,7 @@ def test_closed_windows_are_kept_by_size() -> None:
     site.add("a", a_row(360))
     site.ingest.apply(site.fetch(6))
     checkpoint = site.written()
-    assert sorted(value is None for _, value in checkpoint.windows) == [False, True]
+    assert sorted(entry.value is None for entry in checkpoint.windows) == [False, True]
 
 
 def test_a_spec_is_ordered_with_the_rows() -> None:

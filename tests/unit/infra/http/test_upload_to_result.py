@@ -57,7 +57,7 @@ class Worker:
                     (self.tables.closed, checkpoint.windows),
                     (self.tables.assets, checkpoint.assets),
                 ):
-                    table[partition] |= {key: value for key, value in entries if value is not None}
+                    table[partition] |= {key: value for key, value, _ in entries if value is not None}
                 self.ingest.written(checkpoint)
 
 

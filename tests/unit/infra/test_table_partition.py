@@ -1,0 +1,79 @@
+"""A table's partition: newer wins, for values and deletions alike, and it knows what the changelog holds too old."""
+
+from __future__ import annotations
+
+from stream_app.app.ports import MARKER_KEY, Entry
+from stream_app.domain.snapshot import HEADER
+from stream_app.infra.kafka.tables import Partition
+
+
+def a_value(key: bytes, offset: int, content: bytes = b"") -> Entry:
+    return Entry(key, HEADER.pack(1, offset) + content, offset)
+
+
+def a_deletion(key: bytes, offset: int) -> Entry:
+    return Entry(key, None, offset)
+
+
+def test_an_older_value_is_ignored_and_remembered_as_overtaken() -> None:
+    """The newer one must be written again, or compaction keeps the older."""
+    partition = Partition()
+    newer = a_value(b"a", 50)
+    partition.put(newer)
+    partition.put(a_value(b"a", 20))
+    assert partition.entries == {b"a": newer.value}
+    assert partition.overtaken_entries() == [newer]
+    partition.put(newer)
+    assert partition.overtaken_entries() == []
+
+
+def test_of_two_of_the_same_offset_the_later_holds() -> None:
+    """A worker that was restarted at the same position may have written a state anew."""
+    partition = Partition()
+    partition.put(a_value(b"a", 7, b"first"))
+    partition.put(a_value(b"a", 7, b"second"))
+    assert partition.entries == {b"a": a_value(b"a", 7, b"second").value}
+    assert not partition.overtaken
+
+
+def test_a_deletion_does_not_delete_what_is_newer() -> None:
+    """An asset that was forgotten and came back survives a late deletion; it is written again."""
+    partition = Partition()
+    partition.put(a_value(b"a", 50))
+    partition.put(a_deletion(b"a", 40))
+    assert list(partition.entries) == [b"a"]
+    assert partition.overtaken_entries() == [a_value(b"a", 50)]
+
+
+def test_an_older_value_does_not_undo_a_deletion() -> None:
+    """What was forgotten stays so; a newer value begins anew."""
+    partition = Partition()
+    partition.put(a_value(b"a\x00w", 30))
+    partition.put(a_deletion(b"a\x00w", 40))
+    partition.put(a_value(b"a\x00w", 30))
+    assert not partition.entries
+    assert list(partition.with_prefix(b"a\x00")) == []
+    assert partition.overtaken_entries() == [a_deletion(b"a\x00w", 40)]
+    partition.put(a_value(b"a\x00w", 41))
+    assert list(partition.with_prefix(b"a\x00")) == [b"a\x00w"]
+    assert not partition.overtaken
+
+
+def test_deletions_are_remembered_in_bounded_number() -> None:
+    """The latest ones: a late writer cannot be that late."""
+    partition = Partition()
+    for number in range(10_050):
+        partition.put(a_deletion(b"%d" % number, number))
+    assert len(partition.deleted) == 10_000
+    assert b"49" not in partition.deleted
+    assert b"50" in partition.deleted
+
+
+def test_the_marker_is_written_again_last() -> None:
+    """As in a checkpoint: the marker says that everything before it is there."""
+    partition = Partition()
+    for key in (MARKER_KEY, b"a", b"z"):
+        partition.put(a_value(key, 5))
+    for key in (MARKER_KEY, b"a", b"z"):
+        partition.put(a_value(key, 4))
+    assert [entry.key for entry in partition.overtaken_entries()] == [b"a", b"z", MARKER_KEY]
