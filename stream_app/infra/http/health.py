@@ -1,8 +1,9 @@
-"""Probes. Both answer from the first second, whatever Kafka does."""
+"""Probes and figures for monitoring. They answer from the first second, whatever Kafka does."""
 
 from __future__ import annotations
 
 from fastapi import APIRouter, Request
+from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from starlette.responses import Response
 
 from schemas.lookup import WorkerHealth
@@ -36,3 +37,9 @@ async def ready(request: Request, services: ServicesDep) -> WorkerHealth | Respo
     if status.phase == "ready":
         detail = "Kafka does not answer: look-ups are answered from what was there before, marked as stale"
     return ProblemResponse(request.scope, 503, "not_ready", detail, phase=status.phase, headers={"Retry-After": "2"})
+
+
+@router.get("/metrics", response_class=Response, include_in_schema=False)
+async def metrics() -> Response:
+    """Answer this process in figures, in the text format of Prometheus."""
+    return Response(generate_latest(), media_type=CONTENT_TYPE_LATEST)

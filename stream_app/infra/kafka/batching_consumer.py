@@ -36,7 +36,7 @@ from typing import Any, ClassVar, Final, NoReturn, cast
 
 import faust
 from aiokafka import AIOKafkaProducer, TopicPartition
-from aiokafka.errors import CorruptRecordException, KafkaError, ProducerClosed
+from aiokafka.errors import KafkaError, ProducerClosed
 from aiokafka.structs import ConsumerRecord
 from faust.stores.base import Store
 from faust.transport.consumer import RecordMap
@@ -46,6 +46,7 @@ from faust.types.transports import ConsumerT, TransportT
 
 from stream_app.app.batch import Fetch, Headers
 from stream_app.infra.failpoints import failpoint
+from stream_app.infra.kafka.errors import CorruptLogError
 from stream_app.infra.kafka.lease import Lease
 
 _FETCH_MAX_WAIT_MS: Final = 500
@@ -74,8 +75,9 @@ def whole_response(records: Any) -> Iterator[ConsumerRecord]:
     while records._records.has_next():
         batch = records._records.next_batch()
         if records._check_crcs and not batch.validate_crc():
-            msg = f"wrong checksum in {records._tp} at offset {batch.base_offset}"
-            raise CorruptRecordException(msg)
+            if unpacked.end > unpacked.start:
+                yield unpacked.record()  # what stands before it is sound
+            raise CorruptLogError(unpacked.tp, batch.base_offset, batch.next_offset)
         if not batch.is_control_batch:
             unpacked.add(batch)
         unpacked.end = records.next_fetch_offset = batch.next_offset

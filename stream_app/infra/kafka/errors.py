@@ -7,6 +7,7 @@ KafkaSideError
 ├── StateError              a changelog holds what this release cannot read
 ├── ChangelogGapError       a changelog was handed over with a hole in it
 ├── SourceTruncatedError    the state is ahead of the measurements topic
+├── CorruptLogError         a batch in a topic has a wrong checksum
 ├── StalledError            nothing moves though there is work
 ├── EmbeddedBrokerError     the embedded broker is missing or does not start
 └── WorkerCrashedError      Faust gave up
@@ -71,6 +72,18 @@ class SourceTruncatedError(KafkaSideError):
         super().__init__(
             f"{topic!r} partition {partition} ends at offset {end}, but the state is at {position}: the topic was "
             "recreated or lost data; restore it, or start anew with another STREAM_KAFKA__APP_ID"
+        )
+
+
+class CorruptLogError(KafkaSideError):
+    """A batch in a topic has a wrong checksum: it was damaged on the broker's disk, or on its way."""
+
+    def __init__(self, place: tuple[str, int], offset: int, end: int) -> None:
+        topic, partition = place
+        super().__init__(
+            f"{topic!r} partition {partition} is damaged at offset {offset} (wrong checksum): let a sound replica lead "
+            f"the partition, or restore it; to go on without offsets {offset} to {end - 1}, delete the partition's "
+            f"records before {end} (kafka-delete-records.sh)"
         )
 
 

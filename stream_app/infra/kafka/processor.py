@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Final, cast
 from aiokafka.errors import KafkaError
 from faust import Stream
 from faust.types import TP, EventT
+from prometheus_client import Counter
 
 from stream_app.app.batch import Fetch
 from stream_app.app.ingest import AlreadyApplied, Gap, Ingest
@@ -36,6 +37,9 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger(__name__)
 
+_SKIPPED: Final = Counter(
+    "stream_skipped_messages", "Offsets that retention deleted before they were processed", ["topic", "partition"]
+)
 _BACKOFF_MIN_S: Final = 0.2
 _BACKOFF_MAX_S: Final = 30.0
 #: Checkpoints take at most a third of the time.
@@ -80,9 +84,12 @@ class Processor:
 
     def _apply(self, tp: TP, fetch: Fetch) -> bool:
         """Apply a fetch; False: the partition must be read again from the position of its state."""
+        skipped = 0
         if fetch.start == self._log_start.get(tp):
             # Between the position and the log's start there is nothing left: a hole as any other.
-            fetch = replace(fetch, start=self._ingest.position(tp.partition) or fetch.start)
+            position = self._ingest.position(tp.partition) or fetch.start
+            skipped = fetch.start - position
+            fetch = replace(fetch, start=position)
         elif self._ingest.position(tp.partition) is None and fetch.start != self._app.reading_since(tp):
             return False  # without a state any start would do, so it must be the one that was asked for
         try:
@@ -97,11 +104,14 @@ class Processor:
         if isinstance(outcome, Gap):
             return False
         self._failures = 0
+        if skipped:
+            del self._log_start[tp]
+            _SKIPPED.labels(*tp).inc(skipped)
         end = self._app.end_of(tp) or fetch.end
         if isinstance(outcome, AlreadyApplied):
-            position = self._tables.position(tp.partition) or 0
-            if end < position:
-                self._app.fail(SourceTruncatedError(*tp, position, end))
+            known = self._tables.position(tp.partition) or 0
+            if end < known:
+                self._app.fail(SourceTruncatedError(*tp, known, end))
             return True
         now = time.monotonic()
         if fetch.end >= end:

@@ -22,7 +22,7 @@ from stream_app.app.ingest import Ingest
 from stream_app.app.ports import Tables, WorkerPhase, WorkerStatus
 from stream_app.infra.kafka import topics as kafka_topics
 from stream_app.infra.kafka.app import StreamApp
-from stream_app.infra.kafka.errors import BrokerUnavailableError, TopicsError, WorkerCrashedError
+from stream_app.infra.kafka.errors import BrokerUnavailableError, KafkaSideError, TopicsError, WorkerCrashedError
 from stream_app.infra.kafka.processor import Processor
 from stream_app.infra.kafka.repair import Repair
 from stream_app.infra.kafka.sinks import CheckpointSink, MeasurementTopic
@@ -119,7 +119,8 @@ class Worker:
         if self._failure is not None:
             raise self._failure
         if not stop.is_set():
-            raise WorkerCrashedError(self.app.crash_reason)
+            reason = self.app.crash_reason
+            raise reason if isinstance(reason, KafkaSideError) else WorkerCrashedError(reason)
 
     def fail(self, error: Exception) -> None:
         """End the worker with an error: :meth:`run` raises it, Faust's own command crashes."""

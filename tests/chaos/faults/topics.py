@@ -113,9 +113,9 @@ async def cut_off(lab: Lab, outcome: Outcome, rows: int) -> None:
         if f"offsets {end} to {cut[partition] - 1}" not in lab.log(0):
             lab.verdict.contradict(f"the log does not tell that offsets {end} to {cut[partition] - 1} are gone")
     answer = await asyncio.to_thread(lab.workers[0].text, "/metrics")
-    told = [line for line in answer.splitlines() if "rows_skipped" in line and not line.startswith("#")]
+    told = [line for line in answer.splitlines() if line.startswith("stream_skipped_messages_total{")]
     if sum(float(line.rsplit(" ", 1)[1]) for line in told) != 50 * len(cut):
-        lab.verdict.contradict(f"/metrics does not count the {50 * len(cut)} skipped messages as rows_skipped: {told}")
+        lab.verdict.contradict(f"/metrics does not count the {50 * len(cut)} skipped messages: {told}")
 
 
 async def _commit(lab: Lab, offset: int) -> None:
@@ -249,7 +249,8 @@ async def corrupted(lab: Lab, outcome: Outcome, rows: int) -> None:
     await asyncio.to_thread(_flip, lab.directory / "broker/log" / f"{lab.kafka.measurements_topic}-2", mark)
     await lab.start_broker()
     lab.start(0)
-    await ends(lab, 0, 60, lab.kafka.measurements_topic, "partition", str(done.offset))
+    place = f"{lab.kafka.measurements_topic!r} partition 2 is damaged at offset {done.offset}"
+    await ends(lab, 0, 60, place, "kafka-delete-records")
     outcome.faults += 1
 
 

@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+import struct
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import pytest
 from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka.consumer.fetcher import PartitionRecords
+from aiokafka.record.default_records import DefaultRecordBatchBuilder
+from aiokafka.record.memory_records import MemoryRecords
 
 from stream_app.app.batch import Fetch
-from stream_app.infra.kafka.batching_consumer import FetchedResponses
+from stream_app.infra.kafka.batching_consumer import FetchedResponses, whole_response
+from stream_app.infra.kafka.errors import CorruptLogError
 from stream_app.settings import KafkaSettings
 from tests.integration.kafka.running import numbers, produce, producing
 
@@ -113,3 +118,21 @@ async def test_holes_belong_to_the_fetch(real_broker: object, kafka: KafkaSettin
     assert [offset for fetch in found for offset in fetch.offsets] == [0, 2]
     (empty,) = await fetches(kafka, end=4, start=3)
     assert (empty.start, empty.end, list(empty.offsets)) == (3, 4, [])
+
+
+def test_a_damaged_batch_is_named_after_what_stands_before_it() -> None:
+    """Its rows cannot be told; the ones before it can."""
+
+    def batch(offset: int) -> bytearray:
+        builder = DefaultRecordBatchBuilder(2, 0, 0, -1, -1, -1, 1000)
+        builder.append(0, 0, b"a", b"1", [])
+        return bytearray(struct.pack(">q", offset) + builder.build()[8:])
+
+    sound, damaged = batch(7), batch(8)
+    damaged[-1] ^= 1
+    tp = TopicPartition("measurements", 3)
+    records = PartitionRecords(tp, MemoryRecords(bytes(sound + damaged)), [], 7, None, None, True, 0)
+    response = whole_response(records)
+    assert next(response).value.values == [b"1"]
+    with pytest.raises(CorruptLogError, match=r"partition 3 is damaged at offset 8 .* without offsets 8 to 8,"):
+        next(response)

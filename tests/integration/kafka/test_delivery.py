@@ -10,6 +10,7 @@ from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.admin.records_to_delete import RecordsToDelete
 from aiokafka.structs import OffsetAndMetadata
 from faust.types import TP
+from prometheus_client import REGISTRY
 
 from stream_app.app.ports import MARKER_KEY
 from stream_app.infra.kafka.errors import SourceTruncatedError, StateError
@@ -197,6 +198,8 @@ async def test_rows_deleted_by_retention_are_passed_over_aloud(
     async with running(kafka) as run:
         await until(lambda: run.rows() == 15)
     assert "offsets 10 to 14 were deleted by retention" in caplog.text
+    labels = {"topic": kafka.measurements_topic, "partition": "0"}
+    assert REGISTRY.get_sample_value("stream_skipped_messages_total", labels) == 5
 
 
 async def test_a_recreated_source_is_not_taken_for_the_old_one(kafka: KafkaSettings) -> None:

@@ -6,6 +6,7 @@ import uuid
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from prometheus_client.parser import text_string_to_metric_families
 
 from schemas.control import EndOfUpload
 from schemas.lookup import AssetAnswer, SpecAnswer, WindowsAnswer
@@ -214,3 +215,12 @@ async def test_route_that_needs_kafka_is_503_until_the_worker_is_ready(
     assert "waiting for broker" in answer.json()["detail"]
     assert int(answer.headers["retry-after"]) > 0
     assert site.log.appends == 0
+
+
+async def test_figures_for_prometheus_are_there_whatever_kafka_does(site: Site) -> None:
+    """The text format, read by Prometheus' own parser."""
+    site.cluster.phase = "waiting_for_broker"
+    answer = await site.client.get("/metrics")
+    assert answer.status_code == 200
+    families = {family.name for family in text_string_to_metric_families(answer.text)}
+    assert {"process_cpu_seconds", "process_resident_memory_bytes", "python_info"} <= families
