@@ -11,13 +11,15 @@ from pathlib import Path
 
 from tests.chaos.catalogue import FAULTS
 from tests.chaos.pool import outcomes
-from tests.chaos.report import summary, table
+from tests.chaos.report import gathered, summary, table
 from tests.chaos.runs import MIXED, Outcome
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Do the runs that are asked for."""
     asked = _parser().parse_args(arguments)
+    if asked.gather:
+        return gather(asked.gather, asked.report)
     names = asked.fault.split(",") if asked.fault else [MIXED]
     names = list(FAULTS) if names == ["all"] else names
     if unknown := [name for name in names if name not in (MIXED, *FAULTS)]:
@@ -30,10 +32,30 @@ def main(arguments: Sequence[str] | None = None) -> int:
         say(outcome.line(), *(f"    {line[:1000]}" for line in outcome.verdict.told()))
         if outcome.verdict.ok and not asked.keep:
             shutil.rmtree(outcome.directory, ignore_errors=True)
+            outcome.directory.mkdir()
+            outcome.save()  # it is all that a later --gather needs
+    return close(done, asked.report)
+
+
+def gather(directories: Sequence[Path], report: Path | None) -> int:
+    """Report what earlier calls have done; a run that came to no end is told, it could hide a failure."""
+    done, endless = gathered(directories)
+    for outcome in done:
+        if not outcome.verdict.ok:
+            say(outcome.line(), *(f"    {line[:1000]}" for line in outcome.verdict.told()))
+    say(*(f"came to no end: {run}" for run in endless))
+    if not done:
+        say("no run is there")
+        return 1
+    return close(done, report) or int(bool(endless))
+
+
+def close(done: Sequence[Outcome], report: Path | None) -> int:
+    """Print the table and the summary; the exit status."""
     text = table(done)
     say(text)
-    if asked.report:
-        asked.report.write_text(text + "\n")
+    if report:
+        report.write_text(text + "\n")
     say(summary(done))
     return 0 if all(outcome.verdict.ok for outcome in done) else 1
 
@@ -52,8 +74,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--jobs", type=int, choices=(1, 2), default=1, help="runs at a time")
     parser.add_argument("--rows", type=int, default=100_000, help="of a mixed run")
     parser.add_argument("--report", type=Path, help="file for the table")
-    parser.add_argument("--directory", type=Path, help="for histories and logs; those of failed runs are kept")
-    parser.add_argument("--keep", action="store_true", help="keep those of all runs")
+    parser.add_argument("--directory", type=Path, help="for outcomes; histories and logs of failed runs are kept")
+    parser.add_argument("--gather", type=Path, nargs="+", metavar="DIR", help="report all outcomes below, run nothing")
+    parser.add_argument("--keep", action="store_true", help="keep histories and logs of all runs")
     parser.add_argument("--port", type=int, default=19500, help="first of the ports that are used")
     return parser
 

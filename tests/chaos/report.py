@@ -1,22 +1,27 @@
-"""The table and the summary of some runs."""
+"""The table and the summary of some runs, done just now or gathered from what earlier calls left behind."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from pathlib import Path
 
-from tests.chaos.runs import Outcome, doubled, lost
+from tests.chaos.made import heading
+from tests.chaos.runs import OUTCOME, Outcome, doubled, lost, spread
 
 
 def table(outcomes: Sequence[Outcome]) -> str:
-    """A markdown table, a line per fault."""
+    """What the runs were made of, and a markdown table, a line per fault."""
     lines = [
+        heading(outcome.made for outcome in outcomes),
+        "",
         "| fault | injected | runs | rows | lost | doubled | contradictions | recovery s, median (max) | exact |",
         "|---|---|---|---|---|---|---|---|---|",
     ]
     for name in dict.fromkeys(outcome.name for outcome in outcomes):
         mine = [outcome for outcome in outcomes if outcome.name == name]
         recovery = sorted(outcome.recovery_s for outcome in mine if outcome.recovery_s is not None)
-        spread = f"{recovery[len(recovery) // 2]:.1f} ({recovery[-1]:.1f})" if recovery else "-"
+        shown = f"{recovery[len(recovery) // 2]:.1f} ({recovery[-1]:.1f})" if recovery else "-"
+        shown = "; ".join(f"{what}: {spread(seconds)}" for what, seconds in figures(mine).items()) or shown
         cells = (
             name,
             mine[0].injected,
@@ -25,7 +30,7 @@ def table(outcomes: Sequence[Outcome]) -> str:
             sum(lost(outcome.verdict) for outcome in mine),
             sum(doubled(outcome.verdict) for outcome in mine),
             sum(len(outcome.verdict.contradictions) for outcome in mine),
-            spread,
+            shown,
             f"{sum(outcome.verdict.ok for outcome in mine)} of {len(mine)}",
         )
         lines.append(f"| {' | '.join(map(str, cells))} |")
@@ -38,9 +43,27 @@ def summary(outcomes: Sequence[Outcome]) -> str:
     failed = [f"{outcome.name}/{outcome.seed}" for outcome in outcomes if not outcome.verdict.ok]
     stops = sorted(stop for outcome in outcomes for stop in outcome.stops_s)
     slowest = f", slowest of {len(stops)} SIGTERM {stops[-1]:.1f} s" if stops else ""
+    measured = "".join(f", {what}: {spread(seconds)}" for what, seconds in figures(outcomes).items())
     return (
         f"chaos: {len(outcomes)} runs, {sum(outcome.faults for outcome in outcomes)} faults, "
         f"{sum(verdict.rows for verdict in verdicts)} rows, {sum(map(lost, verdicts))} lost, "
         f"{sum(map(doubled, verdicts))} doubled, {sum(len(v.contradictions) for v in verdicts)} contradictions"
-        f"{slowest}: {'FAILED ' + ' '.join(failed) if failed else 'all exact'}"
+        f"{slowest}{measured}: {'FAILED ' + ' '.join(failed) if failed else 'all exact'}"
     )
+
+
+def figures(outcomes: Iterable[Outcome]) -> dict[str, list[float]]:
+    """What was measured, of all runs together."""
+    together: dict[str, list[float]] = {}
+    for outcome in outcomes:
+        for what, seconds in outcome.figures.items():
+            together.setdefault(what, []).extend(seconds)
+    return together
+
+
+def gathered(directories: Iterable[Path]) -> tuple[list[Outcome], list[Path]]:
+    """Outcomes of all runs below some directories by name and seed, and the runs that came to no end."""
+    runs = {file.parent for top in directories for name in (OUTCOME, "history.jsonl") for file in top.rglob(name)}
+    ended = {run for run in runs if (run / OUTCOME).exists()}
+    outcomes = [Outcome.load(run / OUTCOME) for run in ended]
+    return sorted(outcomes, key=lambda outcome: (outcome.name, outcome.seed)), sorted(runs - ended)
