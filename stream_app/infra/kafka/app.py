@@ -71,7 +71,7 @@ class StreamApp(BatchingApp):
         """End of a partition as of the last fetch; None while unknown."""
         try:
             end: int | None = self.consumer.highwater(tp)
-        except (ConsumerNotStarted, AttributeError, KeyError):  # not assigned
+        except (ConsumerNotStarted, AttributeError, KeyError, AssertionError):  # not assigned, any more or yet
             return None
         return end
 

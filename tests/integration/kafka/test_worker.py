@@ -10,6 +10,7 @@ import time
 from pathlib import Path
 
 import pytest
+from faust.types import TP
 
 from stream_app.infra.kafka import topics
 from stream_app.infra.kafka.errors import BrokerUnavailableError, TopicsError
@@ -98,6 +99,13 @@ async def test_a_broker_that_hangs_longer_than_a_session(kafka_process: KafkaPro
         await until(lambda: run.rows() == 200)
         assert run.totals() == expected(numbers(100) + numbers(100))
     assert await state(kafka) == expected(numbers(100) + numbers(100))
+
+
+async def test_a_partition_that_went_away_has_no_known_end(kafka: KafkaSettings) -> None:
+    """Asked between two assignments, by a look-up or the watchdog, the worker does not know, and does not crash."""
+    async with running(kafka) as run:
+        await until(lambda: run.worker.app.end_of(TP(kafka.measurements_topic, 0)) == 0)
+        assert run.worker.app.end_of(TP(kafka.measurements_topic, 99)) is None
 
 
 async def test_the_loop_is_never_blocked_for_long(kafka: KafkaSettings) -> None:
