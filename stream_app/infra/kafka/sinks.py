@@ -6,12 +6,14 @@ import asyncio
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache
-from typing import Final
+from typing import Any, Final
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
-from aiokafka.errors import KafkaError
+from aiokafka.client import AIOKafkaClient
+from aiokafka.errors import KafkaError, NodeNotReadyError
 from aiokafka.partitioner import murmur2
 from aiokafka.producer.message_accumulator import BatchBuilder
+from aiokafka.protocol.produce import ProduceRequest
 from aiokafka.structs import RecordMetadata
 
 from stream_app.app.errors import UnavailableError
@@ -19,6 +21,7 @@ from stream_app.app.ports import Checkpoint, Entry
 from stream_app.infra.failpoints import failpoint
 from stream_app.infra.kafka.batching_consumer import abandon
 from stream_app.infra.kafka.errors import BrokerUnavailableError, RecordTooLargeError
+from stream_app.infra.kafka.lease import Lease
 from stream_app.infra.kafka.tables import Written, deletion_headers
 from stream_app.infra.kafka.topics import RECORD_MAX_BYTES, Topics, probe
 from stream_app.settings import KafkaSettings
@@ -43,10 +46,15 @@ class BatchProducer:
 
     An idempotent producer never gives up a batch by itself. Whoever stops waiting for one must :meth:`discard` the
     producer, or the batch may be written long after; the next :meth:`send` begins with a new one.
+
+    Parameters
+    ----------
+    lease
+        Nothing is written without it.
     """
 
-    def __init__(self, settings: KafkaSettings) -> None:
-        self._settings = settings
+    def __init__(self, settings: KafkaSettings, lease: Lease | None = None) -> None:
+        self._settings, self._lease = settings, lease
         self._producer: AIOKafkaProducer | None = None
         self._starting = asyncio.Lock()
 
@@ -62,6 +70,8 @@ class BatchProducer:
                     max_batch_size=_BATCH_BYTES,
                     max_request_size=2 * RECORD_MAX_BYTES,
                 )
+                if self._lease is not None:
+                    _bind(producer.client, self._lease)
                 try:
                     await producer.start()
                 except BaseException:
@@ -118,6 +128,25 @@ class BatchProducer:
             await abandon(producer)
 
 
+def _bind(client: AIOKafkaClient, lease: Lease) -> None:
+    """Look at the lease right before a batch goes out.
+
+    A process that was stopped goes on where it stood: the producer would write what it has before anybody else learns
+    that the lease is over.
+    """
+    send = client.send
+
+    async def leased(node_id: int, request: Any, **options: Any) -> Any:
+        if isinstance(request, ProduceRequest):
+            await client.ready(node_id)  # connected, nothing is awaited between the look and the write
+            if lease.remaining_s() <= 0:
+                msg = "the lease is over"
+                raise NodeNotReadyError(msg)
+        return await send(node_id, request, **options)
+
+    client.send = leased
+
+
 def _size(key: bytes | None, value: bytes | None, headers: Sequence[tuple[str, bytes]]) -> int:
     size = _RECORD_OVERHEAD_BYTES + len(key or b"") + len(value or b"")
     return size + sum(len(name) + len(content or b"") + 10 for name, content in headers)
@@ -136,9 +165,9 @@ class CheckpointSink:
     A crash between two steps repeats output with the same bytes; any other order could swallow it.
     """
 
-    def __init__(self, settings: KafkaSettings) -> None:
+    def __init__(self, settings: KafkaSettings, lease: Lease | None = None) -> None:
         self._topics = Topics.of(settings)
-        self._producer = BatchProducer(settings)
+        self._producer = BatchProducer(settings, lease)
 
     async def write(self, checkpoint: Checkpoint) -> tuple[Written | None, Written | None]:
         """Write all of a checkpoint; return where its windows and assets stand when all is acked."""

@@ -72,7 +72,7 @@ class Worker:
         self.app = StreamApp(settings, self)
         self.tables = TableStore(self.app, self._topics.assets_changelog, self._topics.windows_changelog)
         self.measurements = MeasurementTopic(settings.kafka)
-        sink = CheckpointSink(settings.kafka)
+        sink = CheckpointSink(settings.kafka, self.app.lease)
         self._processor = Processor(
             self.app, new_ingest(self.tables), self.tables, sink, settings.checkpoint_interval_s
         )

@@ -11,6 +11,7 @@ from aiokafka.partitioner import DefaultPartitioner
 from stream_app.app.errors import UnavailableError
 from stream_app.app.ports import MARKER_KEY, Checkpoint, DeadLetter, Entry
 from stream_app.infra.kafka.errors import BrokerUnavailableError, RecordTooLargeError
+from stream_app.infra.kafka.lease import Lease
 from stream_app.infra.kafka.sinks import BatchProducer, CheckpointSink, MeasurementTopic, Record, partition_of
 from stream_app.infra.kafka.topics import RECORD_MAX_BYTES, Topics
 from stream_app.settings import KafkaSettings
@@ -66,6 +67,26 @@ async def test_a_record_over_the_limit_names_asset_and_size(kafka: KafkaSettings
     """A state that no topic takes is told with its asset, size and cure."""
     with pytest.raises(RecordTooLargeError, match=r"of 'bess-1' for topic .* has 8388\d+ bytes, more than the limit"):
         await producer.send(kafka.metrics_topic, 0, [(b"bess-1", bytes(RECORD_MAX_BYTES), [])])
+
+
+async def test_nothing_is_written_when_the_lease_is_over(kafka: KafkaSettings) -> None:
+    """Not even what had been handed over before: a stopped process goes on in the midst of a write."""
+    clock = [0.0]
+    lease = Lease(5.0, lambda: clock[0])
+    lease.renew(0.0)
+    producer = BatchProducer(kafka, lease)
+    assert await producer.send(kafka.metrics_topic, 0, [(b"a", b"1", [])]) is not None
+    sending = asyncio.create_task(producer.send(kafka.metrics_topic, 0, [(b"a", b"2", [])]))
+    await asyncio.sleep(0)
+    clock[0] = 6.0
+    with pytest.raises(TimeoutError):
+        async with asyncio.timeout(1):
+            await sending
+    await producer.discard()
+    assert [record.value for record in await read(kafka, kafka.metrics_topic)] == [b"1"]
+    lease.renew(6.0)
+    assert await producer.send(kafka.metrics_topic, 0, [(b"a", b"3", [])]) is not None
+    await producer.discard()
 
 
 def test_partitions_are_chosen_as_kafka_s_own_producers_do() -> None:
