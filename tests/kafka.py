@@ -80,6 +80,10 @@ class KafkaProcess:
         Further ports to listen on, each with the port that clients are told instead: a proxy's.
     properties
         Further settings, a line each.
+    cluster
+        Id of the cluster that it belongs to; else it is one by itself.
+    heap
+        Of its JVM.
     """
 
     def __init__(
@@ -90,8 +94,11 @@ class KafkaProcess:
         port: int | None = None,
         proxied: Mapping[int, int] | None = None,
         properties: Sequence[str] = (),
+        cluster: str | None = None,
+        heap: str = "768m",
     ) -> None:
-        self._jars, self._directory = jars, directory
+        self._jars, self._directory, self._heap = jars, directory, heap
+        self._cluster = cluster or base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
         self._port, self._controller = (free_port(), free_port()) if port is None else (port, port + 1)
         self._proxied, self._properties = dict(proxied or {}), list(properties)
         self._process: subprocess.Popen[bytes] | None = None
@@ -120,15 +127,14 @@ class KafkaProcess:
                 protocols="".join(f",{name}:PLAINTEXT" for name in names.values()),
             )
             properties.write_text("\n".join((content, *self._properties, "")))
-            cluster = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
-            tool = ["kafka.tools.StorageTool", "format", "-t", cluster, "-c", str(properties)]
+            tool = ["kafka.tools.StorageTool", "format", "-t", self._cluster, "-c", str(properties)]
             subprocess.run(self._java(*tool, heap="256m"), check=True, capture_output=True)
         if _listens(self._port):
             msg = f"port {self._port} is taken: Kafka cannot listen there"
             raise RuntimeError(msg)
         with log.open("ab") as output:
             self._process = subprocess.Popen(
-                self._java("kafka.Kafka", str(properties), heap="768m"), stdout=output, stderr=output
+                self._java("kafka.Kafka", str(properties), heap=self._heap), stdout=output, stderr=output
             )
         deadline = time.monotonic() + _START_TIMEOUT_S
         while not _listens(self._port):

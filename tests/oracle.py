@@ -121,9 +121,18 @@ class Expected:
 
 
 def expected(
-    rows: list[Row], nameplate: Nameplate, *, ended: bool, lateness_s: float = 0, hysteresis: float = 1.0
+    rows: list[Row],
+    nameplate: Nameplate,
+    *,
+    ended: bool,
+    lateness_s: float = 0,
+    known_us: float | None = None,
+    hysteresis: float = 1.0,
 ) -> Expected:
-    """Rows of one asset in arrival order, as the processor must see them after the last one."""
+    """Rows of one asset in arrival order, as the processor must see them after the last one.
+
+    ``known_us`` is the stamp before which no row is taken any more, if it is not the lateness that tells.
+    """
     kept: list[Row] = []
     newest_us = -(2**62)
     for row in rows:
@@ -131,7 +140,8 @@ def expected(
             kept.append(dict(row))
             newest_us = max(newest_us, row["time_us"])
     kept.sort(key=lambda row: int(row["time_us"]))
-    _durations(kept, nameplate, known_us=math.inf if ended else newest_us - lateness_s * 1e6)
+    known_us = newest_us - lateness_s * 1e6 if known_us is None else known_us
+    _durations(kept, nameplate, known_us=math.inf if ended else known_us)
     frame = pd.DataFrame(kept).astype(dict.fromkeys(("current", "voltage", "soc", "power"), float))
     frame["power_w"] = frame.power.where(frame.power.notna(), frame.current * frame.voltage)
     rest = 0.005 * (nameplate.capacity_ah or 0)

@@ -5,6 +5,7 @@ The order of a checkpoint, and what makes it safe, is described at :class:`strea
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import partial
@@ -113,16 +114,24 @@ class Ingest:
         self._quarantine = Quarantine()
         self._open: dict[int, _Open] = {}
         self._taken: dict[int, _Taken] = {}
+        #: Keys of closed windows, by partition, that a checkpoint put which was not confirmed: in Kafka, or not.
+        self._doubtful: defaultdict[int, set[bytes]] = defaultdict(set)
 
     def drop(self) -> None:
         """Forget all hot state: start again from the tables."""
         self._open.clear()
         self._taken.clear()
+        self._doubtful.clear()
 
     def release(self, partition: int) -> None:
         """Forget one partition's hot state."""
         self._open.pop(partition, None)
-        self._taken.pop(partition, None)
+        self._untake(partition)
+
+    def _untake(self, partition: int) -> None:
+        taken = self._taken.pop(partition, None)
+        if taken is not None:
+            self._doubtful[partition].update(w.key for w in taken.checkpoint.windows if w.value is not None)
 
     def position(self, partition: int) -> int | None:
         """Next source offset to apply; None while nothing of the partition was ever applied."""
@@ -193,7 +202,7 @@ class Ingest:
         Until :meth:`written` confirms it, the next call includes it all again. If anything is raised the hot state is
         gone, as in :meth:`apply`.
         """
-        self._taken.pop(partition, None)
+        self._untake(partition)
         open_ = self._open.get(partition)
         if open_ is None or open_.hot.position is None or open_.hot.position == open_.written:
             return None
@@ -240,6 +249,7 @@ class Ingest:
         open_ = self._open.get(checkpoint.partition)
         if open_ is None or taken is None or taken.checkpoint is not checkpoint:
             return  # the hot state was dropped meanwhile: it starts from the tables, which have this checkpoint
+        self._doubtful[checkpoint.partition].difference_update(window.key for window in checkpoint.windows)
         hot = open_.hot
         hot.dirty -= taken.dirty
         for asset_id in taken.forgotten:
@@ -253,7 +263,7 @@ class Ingest:
         entries: list[Entry] = []
         kept: dict[tuple[str, int], list[bytes]] = {}
         surplus: set[bytes] = set()
-        stored: set[bytes] = set()
+        stored = set(self._doubtful[partition])
         for i, (code, size_us, start_us) in enumerate(
             zip(closed.code.tolist(), closed.size_us.tolist(), closed.start_us.tolist(), strict=True)
         ):
@@ -270,5 +280,8 @@ class Ingest:
         entries = [entry for entry in entries if entry.key not in surplus]
         entries += [Entry(key, None, position) for key in sorted(surplus & stored)]
         for asset_id, offset in sorted(hot.forgotten.items()):
-            entries += [Entry(k, None, offset) for k in self._tables.windows(partition, windows_prefix(asset_id))]
+            prefix = windows_prefix(asset_id)
+            doubtful = {key for key in self._doubtful[partition] if key.startswith(prefix)}
+            windows = sorted({*self._tables.windows(partition, prefix), *doubtful})
+            entries += [Entry(key, None, offset) for key in windows]
         return entries

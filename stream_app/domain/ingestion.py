@@ -62,15 +62,22 @@ def apply(fleet: Fleet, rows: Rows) -> Applied:
 
 
 def _parts(fleet: Fleet, code: IntArray) -> Iterator[slice]:
-    """Cut rows so that no asset's buffer can run over unnoticed: where it may, row by row, to settle early in time."""
-    n = len(code)
-    room = MAX_WAITING // 2 if fleet.lateness_us else max(n, 1)
-    at = 0
+    """Cut rows so that no asset's buffer can run over unnoticed: one that is full takes a row at a time."""
+    n, at = len(code), 0
     while at < n:
-        full = fleet.lateness_us and (fleet.pending.count(np.unique(code[at : at + room])) > room).any()
-        step = 1 if full else room
+        step = _fitting(fleet, code[at : at + MAX_WAITING]) if fleet.lateness_us else n
         yield slice(at, at + step)
         at += step
+
+
+def _fitting(fleet: Fleet, code: IntArray) -> int:
+    """How many of the rows come before the first for which its asset has no room, but one at least."""
+    order = np.argsort(code, kind="stable")
+    starts = np.flatnonzero(first_of_runs(code[order]))
+    count = ends(starts, len(code)) - starts
+    room = MAX_WAITING - fleet.pending.count(code[order[starts]])
+    over = order[(starts + np.maximum(room, 0))[count > room]]
+    return max(1, int(over.min())) if len(over) else len(code)
 
 
 def _apply(fleet: Fleet, rows: Rows, index: IntArray, closed: list[Windows]) -> IntArray:

@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
-from tests.chaos.faults import broker, processes, rows, topics
+from tests.chaos.faults import broker, lateness, processes, rows, topics
 from tests.chaos.runs import Script
 
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """A fault, how many rows there are at most, and what the broker must know of it."""
+    """A fault, how many rows there are at most, and what the broker and the workers must know of it."""
 
     injected: str
     script: Script
     rows: int = 200_000
     properties: Sequence[str] = ()
+    environment: Mapping[str, str] = field(default_factory=dict)
+    cluster: bool = False
 
 
 FAULTS: dict[str, Fault] = {
@@ -25,6 +27,9 @@ FAULTS: dict[str, Fault] = {
     "F3": Fault("SIGSTOP for two session timeouts, SIGCONT", processes.stopped_and_continued),
     "F4": Fault("a worker joins or leaves every 3 s for a minute", processes.rebalance_storm),
     "F6": Fault("broker restarted, broker kill -9", broker.restarted),
+    "F6b": Fault(
+        "of three brokers the leader and the controller kill -9, five times each", broker.nodes_killed, cluster=True
+    ),
     "F7": Fault("broker down at the start, away for 70 s, a worker ended meanwhile", broker.away),
     "F8": Fault("500 ms latency, resets, half open, black hole", broker.bad_network),
     "F9": Fault("data directory unusable, changelog entry corrupt", topics.bad_storage, 5_000),
@@ -39,8 +44,17 @@ FAULTS: dict[str, Fault] = {
     "F17": Fault("unprocessed rows deleted by retention, the group's offsets far ahead", topics.cut_off, 10_000),
     "F18": Fault("topics missing, misfit, recreated", topics.recreated, 5_000, topics.NO_AUTO_CREATE),
     "F18b": Fault("measurements topic from 4 to 8 partitions", topics.grown, 5_000),
+    "F18c": Fault(
+        "topics missing at a broker that creates what is asked for", topics.never_created, 5_000, topics.AUTO_CREATE
+    ),
     "F20": Fault("messages twice, a file twice, everything again", rows.duplicates, 20_000),
     "F21": Fault("late, disordered, repeated and future stamps, gaps of days", rows.disorder, 20_000),
+    "F21b": Fault(
+        "the same with 60 s allowed, more rows than may wait, kill -9",
+        lateness.disorder,
+        40_000,
+        environment=lateness.ALLOWED,
+    ),
     "F22": Fault("CRC32 partitioner, keys that move", rows.foreign_partitioner),
     "F23": Fault("100 look-ups a second while owners die and sleep", processes.asked_in_trouble),
     "F24": Fault("uploads reset, stalled, overtaken by SIGTERM", rows.broken_uploads, 20_000),

@@ -34,6 +34,7 @@ async def judged(
     records: Sequence[Record] | None = None,
     truth: Truth | None = None,
     regular: bool = True,
+    sampled: int = 4,
 ) -> float:
     """Drain and compare; returns how many seconds the draining took. Everything must be healed before.
 
@@ -43,6 +44,8 @@ async def judged(
         For runs whose measurements topic does not hold any more what was applied.
     regular
         Whether all steps of an asset are of one length, but for gaps, as the quick sums assume.
+    sampled
+        Assets of which every metric is compared.
     """
     began = time.monotonic()
     if records is None:
@@ -56,7 +59,7 @@ async def judged(
     values = {(record.partition, record.offset): record.value for record in records}
     checks.check_acks(lab.acked, values, lab.verdict)
     updates = checks.read_updates(await read(lab.kafka, lab.kafka.metrics_topic), lab.verdict)
-    checks.check_updates(updates, truth, lab.verdict, regular=regular)
+    checks.check_updates(updates, truth, lab.verdict, regular=regular, sampled=sampled)
     letters = await read(lab.kafka, lab.kafka.dead_letter_topic)
     checks.check_dead_letters(letters, truth, values, lab.verdict)
     lab.history.add("topics checked")

@@ -19,6 +19,7 @@ from aiokafka.admin import AIOKafkaAdminClient
 
 from stream_app.infra.kafka import topics
 from stream_app.settings import KafkaSettings
+from tests.chaos.cluster import NODES, KafkaCluster
 from tests.chaos.group import Group
 from tests.chaos.proxy import WELL, Network, Proxy
 from tests.chaos.traffic import Message, Producer
@@ -43,30 +44,35 @@ class Options:
     seed: int
     properties: Sequence[str] = ()
     environment: Mapping[str, str] = field(default_factory=dict)
+    cluster: bool = False  # three nodes, which the workers reach without proxies
 
 
 class Lab(Group):
-    """One run's processes. Each worker has its own proxy to the broker; the clients reach it directly."""
+    """One run's processes. Each worker has its own proxy to a single broker; the clients reach it directly."""
 
     def __init__(self, options: Options) -> None:
         self.options = options
         port = options.port
-        self.kafka = KafkaSettings(
-            bootstrap_servers=f"127.0.0.1:{port}",
-            app_id="chaos",
-            session_timeout_s=SESSION_TIMEOUT_S,
-            heartbeat_interval_s=1.0,
-        )
         jars = kafka_jars()
         assert jars is not None, "needs Java 17 and Maven: the broker itself is put under faults"
-        proxied = {port + 2 + slot: port + 5 + slot for slot in range(SLOTS)}
-        self.broker = KafkaProcess(
-            jars, options.directory / "broker", port=port, proxied=proxied, properties=options.properties
+        proxied = {} if options.cluster else {port + 2 + slot: port + 5 + slot for slot in range(SLOTS)}
+        place = options.directory / "broker"
+        self.broker: KafkaProcess | KafkaCluster = (
+            KafkaCluster(jars, place, port=port, properties=options.properties)
+            if options.cluster
+            else KafkaProcess(jars, place, port=port, proxied=proxied, properties=options.properties)
+        )
+        self.kafka = KafkaSettings(
+            bootstrap_servers=self.broker.bootstrap_servers,
+            app_id="chaos",
+            replication_factor=NODES if options.cluster else 1,
+            session_timeout_s=SESSION_TIMEOUT_S,
+            heartbeat_interval_s=1.0,
         )
         self.proxies = [Proxy(told, own, options.seed + own) for own, told in proxied.items()]
         through = [
             self.kafka.model_copy(update={"bootstrap_servers": f"127.0.0.1:{proxy.listen}"}) for proxy in self.proxies
-        ]
+        ] or [self.kafka] * SLOTS
         super().__init__(through, port + 8, options.directory, options.environment)
         self.broker_state = "down"
         #: Where the broker said that it has put a message: (partition, offset) -> value.
@@ -76,6 +82,8 @@ class Lab(Group):
     async def start_broker(self) -> None:
         """Start it, or start it again with what it has on disk."""
         await asyncio.to_thread(self.broker.start)
+        if isinstance(self.broker, KafkaCluster):
+            await self.broker.complete()
         self.broker_state = "up"
         self.history.add("broker up")
 
@@ -109,8 +117,9 @@ class Lab(Group):
             self.resume_broker()
         if self.broker_state == "down":
             await self.start_broker()
-        for slot, proxy in enumerate(self.proxies):
+        for proxy in self.proxies:
             proxy.become(WELL)
+        for slot in range(SLOTS):
             if slot in self.paused and self.workers[slot].is_alive():
                 self.resume(slot)
             if slot in self.armed and self.workers[slot].is_alive():

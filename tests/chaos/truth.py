@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import sys
+from bisect import bisect_left, bisect_right, insort
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -16,6 +17,8 @@ from tests.chaos.traffic import STEP_S
 
 Rejects = dict[tuple[int, int, str], frozenset[int] | None]  # (partition, offset, code) -> rows of the message or all
 
+#: Rows of an asset that wait at most, whatever the allowed lateness.
+MOST_WAITING = 8192
 _REQUIRED = ("current", "voltage", "soc")
 _LIMITS = {"current": (-1e6, 1e6), "voltage": (-1e5, 1e5), "soc": (-10.0, 120.0), "power": (-1e10, 1e10)}
 
@@ -43,8 +46,12 @@ class AssetTruth:
 
     partition: int
     asset_id: str
-    rows: list[dict[str, Any]] = field(default_factory=list)  # applied, as tests.oracle takes them
+    rows: list[dict[str, Any]] = field(
+        default_factory=list
+    )  # applied, by stamp and arrival, as tests.oracle takes them
     late: int = 0
+    watermark_us: float = -math.inf  # nothing older is taken
+    settled: int = 0  # so many of the rows do not wait for others
     seq: int = -1
     spec: dict[str, Any] = field(default_factory=dict)
     ended: dict[str, Any] | None = None
@@ -53,6 +60,35 @@ class AssetTruth:
     def uploaded(self) -> bool:
         """Whether it came over the batch API."""
         return self.asset_id.startswith("upload-")
+
+    def take(self, row: dict[str, Any], lateness_us: float) -> bool:
+        """Put a row in its place; False: it is late.
+
+        Stamps that repeat thousands of times, and specs with a sampling period, settle by rules that are not told here.
+        """
+        newest_us = max(row["time_us"], self.rows[-1]["time_us"] if self.rows else row["time_us"])
+        if row["time_us"] < max(newest_us - lateness_us, self.watermark_us):
+            self.late += 1
+            return False
+        insort(self.rows, row, key=_stamp)
+        self.watermark_us = max(self.watermark_us, newest_us - lateness_us)
+        if (over := len(self.rows) - self.settled - MOST_WAITING) > 0:
+            self.watermark_us = max(self.watermark_us, _stamp(self.rows[self.settled + over]))
+        known = bisect_right(self.rows, self.watermark_us, key=_stamp)
+        if known:
+            self.settled = self._first_of_stamp(known - 1)  # the newest of these stamps may get more rows
+        if self.settled and self._first_of_stamp(self.settled - 1) == 0 < self.settled - 1:
+            self.settled = 0  # an opening stamp of several rows takes its step from the second one
+        return True
+
+    def _first_of_stamp(self, at: int) -> int:
+        return bisect_left(self.rows, _stamp(self.rows[at]), key=_stamp)
+
+    def open_until_us(self, size_us: int) -> float:
+        """End of the window in which the oldest row lies that waits: of later ones there is nothing yet."""
+        if self.ended or self.settled == len(self.rows):
+            return math.inf
+        return (_stamp(self.rows[self.settled]) // size_us + 1) * size_us
 
     def sums(self, period_s: float | None = None) -> dict[str, float]:
         """Energies [kWh] and charges [Ah], by numpy alone; an asset's steps are all of one length, but for gaps."""
@@ -81,6 +117,10 @@ class AssetTruth:
         }
 
 
+def _stamp(row: dict[str, Any]) -> int:
+    return int(row["time_us"])
+
+
 class _Bad(Exception):  # noqa: N818
     pass
 
@@ -89,6 +129,7 @@ class _Bad(Exception):  # noqa: N818
 class Truth:
     """All assets, and all that must be in the dead-letter topic."""
 
+    lateness_s: float = 0
     assets: dict[str, AssetTruth] = field(default_factory=dict)
     rejects: Rejects = field(default_factory=dict)
     ends: dict[int, int] = field(default_factory=dict)
@@ -139,10 +180,8 @@ class Truth:
         asset = self._asset(record, key)
         if asset.ended is None:
             asset.seq = record.offset
-            if not asset.rows or fields["time_us"] >= asset.rows[-1]["time_us"]:
-                asset.rows.append(fields | {"offset": record.offset})
+            if asset.take(fields | {"offset": record.offset}, self.lateness_s * 1e6):
                 return None
-            asset.late += 1
         return "late"
 
     def _control(self, record: Record, key: str, content: dict[str, Any]) -> None:

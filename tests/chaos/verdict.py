@@ -7,19 +7,20 @@ import struct
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import orjson
 import pytest
 
 from tests.chaos.truth import AssetTruth, Record, Rejects, Truth
-from tests.oracle import Nameplate, expected
+from tests.oracle import Expected, Nameplate, expected
 
-SIZES = ("1m", "15m", "1h", "1d")
-UPLOAD_SIZES = ("1h", "1d")
+SIZES = {"1m": 60, "15m": 900, "1h": 3600, "1d": 86_400}  # by name, in seconds
 _HEADER = struct.Struct(">Bq")
 _ERRORS = "__stream_app.errors."
 _SHOWN = 3
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 Window = tuple[str, str, str]  # asset id, size, start
 
@@ -112,14 +113,7 @@ def read_updates(records: Iterable[Record], verdict: Verdict) -> Updates:
 
 def check_updates(updates: Updates, truth: Truth, verdict: Verdict, *, regular: bool = True, sampled: int = 4) -> None:
     """Compare the last words with the truth: rows of each size, sums of each asset, every metric of some."""
-    rows: dict[tuple[str, str], int] = defaultdict(int)
-    for (asset_id, size, _), update in updates.newest.items():
-        rows[asset_id, size] += update["metrics"]["total_data_points"]["value"]
-    for asset in truth.assets.values():
-        for size in ("lifetime", *(asset.spec.get("windows") or SIZES)):
-            verdict.count(f"metrics {size}", asset.asset_id, len(asset.rows), rows.pop((asset.asset_id, size), 0))
-    for (asset_id, size), count in rows.items():
-        verdict.count(f"metrics {size}", f"{asset_id}, which does not exist,", 0, count)
+    rows = check_rows(updates, truth, verdict)
     with_rows = [asset for asset in truth.assets.values() if asset.rows]
     for asset in with_rows:
         life = updates.lifetime(asset.asset_id)
@@ -130,8 +124,39 @@ def check_updates(updates: Updates, truth: Truth, verdict: Verdict, *, regular: 
         if regular:
             check_sums(life, asset, verdict)
     for asset in with_rows[:: max(1, len(with_rows) // sampled)][:sampled]:
+        plate = Nameplate(asset.spec.get("nominal_capacity_ah"))
+        plain = expected(asset.rows, plate, ended=asset.ended is not None, known_us=asset.watermark_us)
         if (life := updates.lifetime(asset.asset_id)) is not None:
-            check_metrics(life, asset, verdict)
+            check_metrics(life, asset, plain, verdict)
+        for size in asset.spec.get("windows") or SIZES:
+            check_windows(size, rows[asset.asset_id, size], asset, plain, verdict)
+
+
+def check_rows(updates: Updates, truth: Truth, verdict: Verdict) -> dict[tuple[str, str], Counter[int]]:
+    """Compare how many rows there are of each size; returns those of each window, by asset, size and start [us]."""
+    rows: dict[tuple[str, str], Counter[int]] = defaultdict(Counter)  # by start of the window
+    for (asset_id, size, start), update in updates.newest.items():
+        rows[asset_id, size][_time_us(start)] = update["metrics"]["total_data_points"]["value"]
+    for asset in truth.assets.values():
+        life = updates.lifetime(asset.asset_id)
+        told = life["metrics"]["total_data_points"]["value"] if life else 0
+        verdict.count("metrics lifetime", asset.asset_id, len(asset.rows), told)
+        if (starts := len(rows.pop((asset.asset_id, "lifetime"), ()))) > 1:
+            verdict.notes["moved starts"] += starts - 1
+            if not truth.lateness_s:  # else a row may come that is older than the first one
+                verdict.contradict(f"metrics: the lifetime of {asset.asset_id} has {starts} starts")
+        for size in asset.spec.get("windows") or SIZES:
+            until_us = asset.open_until_us(SIZES[size] * 1_000_000)
+            due = sum(row["time_us"] < until_us for row in asset.rows)
+            found = rows[asset.asset_id, size]
+            for start_us in [start_us for start_us in found if start_us >= until_us]:
+                del found[start_us]  # told of rows that wait, until an older one came
+            verdict.count(f"metrics {size}", asset.asset_id, due, found.total())
+    for (asset_id, size), found in rows.items():
+        known = truth.assets.get(asset_id)
+        if known is None or size not in (known.spec.get("windows") or SIZES):
+            verdict.count(f"metrics {size}", f"{asset_id}, which does not exist,", 0, found.total())
+    return rows
 
 
 def check_sums(life: Mapping[str, Any], asset: AssetTruth, verdict: Verdict) -> None:
@@ -142,16 +167,29 @@ def check_sums(life: Mapping[str, Any], asset: AssetTruth, verdict: Verdict) -> 
             verdict.contradict(f"metrics: {name} of {asset.asset_id} is {got}, plain sums give {due}")
 
 
-def check_metrics(life: Mapping[str, Any], asset: AssetTruth, verdict: Verdict) -> None:
+def check_metrics(life: Mapping[str, Any], asset: AssetTruth, plain: Expected, verdict: Verdict) -> None:
     """Compare every metric with the plain computation."""
-    plate = Nameplate(asset.spec.get("nominal_capacity_ah"))
-    truth = expected(asset.rows, plate, ended=asset.ended is not None)
     span_s = (asset.rows[-1]["time_us"] - asset.rows[0]["time_us"]) / 1e6
-    for name, due in truth.metrics(truth.frame, span_s, life=True).items():
+    for name, due in plain.metrics(plain.frame, span_s, life=True).items():
         got = life["metrics"][name]["value"]
         same = got is None if due is None else got is not None and got == pytest.approx(due, rel=1e-9, abs=1e-12)
         if not same:
             verdict.contradict(f"metrics: {name} of {asset.asset_id} is {got}, the plain computation gives {due}")
+
+
+def check_windows(size: str, found: Counter[int], asset: AssetTruth, plain: Expected, verdict: Verdict) -> None:
+    """Compare the rows of each window of a size, by its start, with the plain computation."""
+    size_us = SIZES[size] * 1_000_000
+    until_us = asset.open_until_us(size_us)
+    due = Counter(time_us // size_us * size_us for time_us in plain.frame.time_us.tolist() if time_us < until_us)
+    for start_us in due.keys() | found.keys():
+        if due[start_us] != found[start_us]:
+            text = f"{asset.asset_id} has {found[start_us]} rows, {due[start_us]} are due"
+            verdict.contradict(f"metrics: the window of {size} from {start_us} us of {text}")
+
+
+def _time_us(text: str) -> int:
+    return (datetime.fromisoformat(text) - _EPOCH) // timedelta(microseconds=1)
 
 
 def fold(records: Iterable[Record], verdict: Verdict) -> dict[tuple[int, bytes], bytes]:

@@ -44,6 +44,8 @@ _BACKOFF_MIN_S: Final = 0.2
 _BACKOFF_MAX_S: Final = 30.0
 #: Checkpoints take at most a third of the time.
 _REST_PER_WORK: Final = 2.0
+#: A checkpoint that waited for a broker has not worked: what came meanwhile is not held for as long again.
+_REST_MAX_S: Final = 5.0
 #: The group waits for this worker while it writes its last checkpoint of a generation.
 _LAST_CHECKPOINT_S: Final = 5.0
 
@@ -207,7 +209,8 @@ class Processor:
             self._earliest = time.monotonic() + _backoff_s(self._held)
         else:
             self._held = 0
-            self._earliest = time.monotonic() + _REST_PER_WORK * (time.monotonic() - began)
+            now = time.monotonic()
+            self._earliest = now + min(_REST_PER_WORK * (now - began), _REST_MAX_S)
 
     def _collect(self, partitions: Collection[int]) -> tuple[list[Checkpoint], list[TP]]:
         """Collect checkpoints, and the partitions that must be read again because their state cannot be presented."""

@@ -3,8 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import random
 import time
+from collections import Counter
+from dataclasses import astuple
 
+from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
+
+from stream_app.infra.kafka.topics import Topics
+from tests.chaos.cluster import NODES, KafkaCluster
 from tests.chaos.faults.scene import counted, goes_on, under_load, worst
 from tests.chaos.judge import judged
 from tests.chaos.lab import SESSION_TIMEOUT_S, Lab
@@ -16,6 +23,9 @@ from tests.chaos.traffic import fleet
 _RETURN_LIMIT_S = 30.0
 _LINES_PER_S = 10.0
 _AWAY_S = 70.0
+_NODES_RATE = 600.0
+#: The other nodes take one that is silent for dead after 9 s (broker.session.timeout.ms), and then elect.
+_WITHOUT_NODE_LIMIT_S = 60.0
 
 
 async def restarted(lab: Lab, outcome: Outcome, rows: int) -> None:
@@ -28,6 +38,76 @@ async def restarted(lab: Lab, outcome: Outcome, rows: int) -> None:
             await lab.start_broker()
             worst(outcome, await _returned(lab, 1, before))
             outcome.faults += 1
+
+
+async def nodes_killed(lab: Lab, outcome: Outcome, rows: int) -> None:
+    """F6b: of three nodes a leader of the source and the active controller are killed in turn, five times each."""
+    cluster, dice = lab.broker, random.Random(lab.options.seed)
+    assert isinstance(cluster, KafkaCluster)
+    async with under_load(lab, outcome, rows, rate=_NODES_RATE):
+        await _copied(lab)
+        for role in ("leader", "controller") * 5:
+            partition = dice.randrange(lab.kafka.partitions)
+            leader, controller = (
+                await cluster.leader(lab.kafka.measurements_topic, partition),
+                await cluster.controller(),
+            )
+            node = leader if role == "leader" else controller
+            lab.history.add("node kill -9", node=node, as_=role, leader=leader, controller=controller)
+            began = time.monotonic()
+            await asyncio.to_thread(cluster.kill_node, node)
+            await cluster.led()
+            lab.history.add(
+                "led again", after_s=round(time.monotonic() - began, 1), controller=await cluster.controller()
+            )
+            await _all_move(lab, 1)
+            took_s = time.monotonic() - began
+            worst(outcome, took_s)
+            if took_s > _WITHOUT_NODE_LIMIT_S:
+                lab.verdict.contradict(f"without node {node}, the {role}, all went on after {took_s:.1f} s")
+            began = time.monotonic()
+            await asyncio.to_thread(cluster.start_node, node)
+            await cluster.in_sync()
+            lab.history.add("node in sync", node=node, after_s=round(time.monotonic() - began, 1))
+            outcome.faults += 1
+
+
+async def _copied(lab: Lab) -> None:
+    """What an ack means here: two of three copies at least, of our topics and of the group's offsets."""
+    names = [*astuple(Topics.of(lab.kafka)), "__consumer_offsets"]
+    wanted = [ConfigResource(ConfigResourceType.TOPIC, name, configs={"min.insync.replicas": None}) for name in names]
+    async with lab.admin() as admin:
+        (answer,) = await admin.describe_configs(wanted)
+        copies = {
+            len(partition["replicas"])
+            for topic in await admin.describe_topics(names)
+            for partition in topic["partitions"]
+        }
+    least = {entry[1] for resource in answer.resources for entry in resource[4]}
+    if copies != {NODES} or least != {"2"}:
+        lab.verdict.contradict(f"the cluster keeps {copies} copies and acks with {least}")
+
+
+async def _all_move(lab: Lab, slot: int, timeout_s: float = 60.0) -> None:
+    """Wait until more rows of each partition count than now."""
+    before, began = await _by_partition(lab, slot), time.monotonic()
+    while not before or any(now <= before[p] for p, now in (await _by_partition(lab, slot) or before).items()):
+        before = before or await _by_partition(lab, slot)
+        lab.note_deaths()
+        if time.monotonic() - began > timeout_s:
+            lab.verdict.contradict(f"worker {slot} does not go on in all partitions within {timeout_s:.0f} s")
+            return
+        await asyncio.sleep(0.1)
+    lab.history.add("goes on", worker=slot, after_s=round(time.monotonic() - began, 1))
+
+
+async def _by_partition(lab: Lab, slot: int) -> Counter[int]:
+    """Rows of each partition as a worker tells; empty when it cannot tell of all."""
+    page = await lab.get(slot, "/api/v1/assets", limit=1000)
+    rows: Counter[int] = Counter()
+    for item in page["assets"] if page else ():
+        rows[item["partition"]] += item["rows"]
+    return rows
 
 
 async def away(lab: Lab, outcome: Outcome, rows: int) -> None:

@@ -6,10 +6,11 @@ import asyncio
 import shutil
 import struct
 import time
+from dataclasses import astuple
 from pathlib import Path
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
-from aiokafka.admin import NewPartitions, NewTopic
+from aiokafka.admin import AIOKafkaAdminClient, NewPartitions, NewTopic
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from aiokafka.admin.records_to_delete import RecordsToDelete
 from aiokafka.structs import OffsetAndMetadata
@@ -26,6 +27,7 @@ from tests.e2e.workers import ROOT
 from tests.integration.kafka.running import producing, read
 
 NO_AUTO_CREATE = ("auto.create.topics.enable=false",)
+AUTO_CREATE = ("auto.create.topics.enable=true",)
 EAGER_CLEANER = ("log.cleaner.backoff.ms=500", "log.retention.check.interval.ms=1000")
 _EAGER = {
     "segment.ms": "1000",
@@ -165,6 +167,32 @@ async def recreated(lab: Lab, outcome: Outcome, rows: int) -> None:
     lab.start(0)
     await ends(lab, 0, 60, names.measurements, "recreated")
     outcome.faults += 1
+
+
+async def never_created(lab: Lab, outcome: Outcome, rows: int) -> None:
+    """F18c: all topics are missing, then each, where asking for one by name would make it: a worker makes none."""
+    names = list(astuple(Topics.of(lab.kafka)))
+    async with lab.admin() as admin:
+        await admin.describe_topics(["asked-for"])
+        await lab.until(lambda: _existing(admin, "asked-for"), {"asked-for"}, "the broker creates what is asked for")
+        for missing in (names, *([name] for name in names)):
+            await admin.delete_topics(missing)
+            await lab.until(lambda m=missing: _existing(admin, *m), set(), "the topics are deleted")
+            await _refused(lab, outcome, 30, *(f"topic '{name}' is missing" for name in missing), "topics ensure")
+            if (status := lab.workers[0].returncode) != 1:
+                lab.verdict.contradict(f"without {missing} the worker ended with status {status}")
+            if created := await _existing(admin, *missing):
+                lab.verdict.contradict(f"a worker that refuses has created {created}")
+            await topics.ensure(lab.kafka)
+    for slot in (0, 1):
+        lab.start(slot)
+    await lab.ready(0, 1)
+    await lab.produce(fleet(lab.options.seed, rows))
+    worst(outcome, await judged(lab))
+
+
+async def _existing(admin: AIOKafkaAdminClient, *names: str) -> set[str]:
+    return set(names) & set(await admin.list_topics())
 
 
 async def grown(lab: Lab, outcome: Outcome, rows: int) -> None:

@@ -97,6 +97,24 @@ def test_closed_windows_are_kept_by_size() -> None:
     assert sorted(entry.value is None for entry in checkpoint.windows) == [False, True]
 
 
+@pytest.mark.parametrize("released", [False, True])
+def test_a_window_that_only_a_failed_checkpoint_put_is_deleted_too(released: bool) -> None:
+    """A checkpoint whose acks never came may be in Kafka: what it put is pushed out though the tables never had it."""
+    site = Site()
+    site.add("a", *(a_row(60 * i) for i in range(6)))
+    site.ingest.apply(site.fetch(0, 3))
+    failed = site.ingest.checkpoint(0)
+    assert failed is not None
+    if released:
+        site.ingest.release(0)
+    site.ingest.apply(site.fetch(0 if released else 3))
+    changelog = {entry.key: entry.value for entry in [*failed.windows, *site.written().windows]}
+    assert {key for key, value in changelog.items() if value is not None} == site.tables.closed.keys()
+    site.add("a", a_row(360))
+    site.ingest.apply(site.fetch(6))
+    assert sorted(entry.value is None for entry in site.written().windows) == [False, True]
+
+
 def test_a_spec_is_ordered_with_the_rows() -> None:
     """A window that closed before the spec came is read by the old one, whenever it is looked at."""
     site = Site()

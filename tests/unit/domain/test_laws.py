@@ -72,6 +72,19 @@ def test_batching_changes_no_bit(rows: list[dict[str, Any]], lateness_s: float, 
 
 
 @settings(max_examples=40, deadline=None)
+@given(rows=telemetry(), data=st.data())
+def test_batching_changes_no_bit_where_more_rows_wait_than_may(rows: list[dict[str, Any]], data: st.DataObject) -> None:
+    """The same of an asset whose oldest rows are settled early, for want of room."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(ingestion, "MAX_WAITING", data.draw(st.integers(4, 20)))
+        single = a_fleet(SPECS, lateness_s=600)
+        one = all_bytes(single, fed(single, rows, range(len(rows))))
+        cut = a_fleet(SPECS, lateness_s=600)
+        cuts = data.draw(st.lists(st.integers(0, len(rows)), max_size=8))
+        assert all_bytes(cut, fed(cut, rows, cuts)) == one
+
+
+@settings(max_examples=40, deadline=None)
 @given(rows=telemetry(), lateness_s=LATENESS_S, cut=st.integers(0, 120))
 def test_a_restart_changes_no_bit(rows: list[dict[str, Any]], lateness_s: float, cut: int) -> None:
     """State that was written and read back goes on as if nothing had happened."""
