@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from tests.chaos.faults import broker, lateness, processes, rows, topics
+from tests.chaos.faults import broker, lateness, measured, processes, rows, topics
+from tests.chaos.lab import SESSION_TIMEOUT_S
 from tests.chaos.runs import Script
 
 
@@ -19,9 +20,17 @@ class Fault:
     properties: Sequence[str] = ()
     environment: Mapping[str, str] = field(default_factory=dict)
     cluster: bool = False
+    session_timeout_s: float = SESSION_TIMEOUT_S
 
 
 FAULTS: dict[str, Fault] = {
+    "C4": Fault(
+        "kill -9 of an owner with a survivor, 20 times; session timeout 10 s",
+        measured.failed_over,
+        400_000,
+        session_timeout_s=10.0,
+    ),
+    "C9": Fault("SIGTERM 50 times, at all moments", measured.stopped, 400_000),
     "F1": Fault("kill -9 at each of five points of a fetch's way", processes.killed_at_points),
     "F2": Fault("kill -9 of all workers, data directories wiped", processes.all_killed),
     "F3": Fault("SIGSTOP for two session timeouts, SIGCONT", processes.stopped_and_continued),

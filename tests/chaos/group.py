@@ -95,6 +95,7 @@ class Group:
         if status is None:
             worker.kill()
         if status == -signal.SIGTERM and began - self._started_at[slot] < _IMPORTING_S:
+            self.verdict.notes["ended while importing"] += 1
             status = 0  # Python was still importing: nothing had begun, and nobody was there to take the signal
         if status != 0 or took_s > STOP_LIMIT_S:
             self.verdict.contradict(f"worker {slot}: SIGTERM took {took_s:.1f} s, exit status {status}")

@@ -45,6 +45,7 @@ class Options:
     properties: Sequence[str] = ()
     environment: Mapping[str, str] = field(default_factory=dict)
     cluster: bool = False  # three nodes, which the workers reach without proxies
+    session_timeout_s: float = SESSION_TIMEOUT_S
 
 
 class Lab(Group):
@@ -66,7 +67,7 @@ class Lab(Group):
             bootstrap_servers=self.broker.bootstrap_servers,
             app_id="chaos",
             replication_factor=NODES if options.cluster else 1,
-            session_timeout_s=SESSION_TIMEOUT_S,
+            session_timeout_s=options.session_timeout_s,
             heartbeat_interval_s=1.0,
         )
         self.proxies = [Proxy(told, own, options.seed + own) for own, told in proxied.items()]

@@ -22,7 +22,9 @@ def one(name: str, seed: int, rows: int, directory: Path, port: int) -> Outcome:
     if name == MIXED:
         return asyncio.run(run(name, "what the seed says", mixed, Options(directory, port, seed), rows))
     fault = FAULTS[name]
-    options = Options(directory, port, seed, fault.properties, fault.environment, fault.cluster)
+    options = Options(
+        directory, port, seed, fault.properties, fault.environment, fault.cluster, fault.session_timeout_s
+    )
     return asyncio.run(run(name, fault.injected, fault.script, options, fault.rows))
 
 

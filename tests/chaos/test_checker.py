@@ -154,6 +154,16 @@ def test_an_overtaken_update_is_noted(topics: Topics) -> None:
     assert verdict.ok
 
 
+def test_an_old_state_that_is_written_over_is_noted(topics: Topics) -> None:
+    """What a worker writes late does no harm once the owner has written the newer one again."""
+    _write_old_state(topics)
+    old = topics.assets[0]
+    topics.assets.append([record for record in topics.assets[:-1] if record.key == old.key][-1])
+    verdict = topics.judged()
+    assert verdict.notes["overtaken entries"] == 1
+    assert verdict.ok
+
+
 def test_a_repetition_is_allowed(topics: Topics) -> None:
     """The same bytes again are no contradiction, but they are counted."""
     _repeat(topics)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import struct
+import sys
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -193,18 +194,31 @@ def _time_us(text: str) -> int:
 
 
 def fold(records: Iterable[Record], verdict: Verdict) -> dict[tuple[int, bytes], bytes]:
-    """State as a compacted changelog keeps it: the last entry of a key, which must be its newest too."""
-    kept: dict[tuple[int, bytes], bytes] = {}
+    """State as a recovery finds it: the newest entry of a key, which in the end must be its last, as compaction has it.
+
+    What a worker that was stopped or cut off had under way may come late; the owner then writes the newer one again.
+    """
+    newest: dict[tuple[int, bytes], tuple[int, bytes | None]] = {}
+    last: dict[tuple[int, bytes], tuple[int, str]] = {}
     for record in records:
-        place = (record.partition, record.key or b"")
-        if record.value is None:
-            kept.pop(place, None)
-            continue
-        offset = _HEADER.unpack_from(record.value)[1]
-        if place in kept and offset < (newest := _HEADER.unpack_from(kept[place])[1]):
-            verdict.contradict(f"{record.topic}: {place} went back from source offset {newest} to {offset}")
-        kept[place] = record.value
-    return kept
+        place, offset = (record.partition, record.key or b""), _as_of(record)
+        last[place] = offset, record.topic
+        if place in newest and offset < newest[place][0]:
+            verdict.notes["overtaken entries"] += 1
+        else:
+            newest[place] = offset, record.value
+    for place, (offset, topic) in last.items():
+        if offset < newest[place][0]:
+            verdict.contradict(f"{topic}: {place} went back from source offset {newest[place][0]} to {offset}")
+    return {place: value for place, (_, value) in newest.items() if value is not None}
+
+
+def _as_of(record: Record) -> int:
+    """Source offset of an entry; a deletion has it in a header."""
+    if record.value is not None:
+        offset: int = _HEADER.unpack_from(record.value)[1]
+        return offset
+    return next((int(value) for name, value in record.headers if name == "offset"), sys.maxsize)
 
 
 def check_dead_letters(records: Iterable[Record], truth: Truth, values: Mapping[tuple[int, int], bytes | None],

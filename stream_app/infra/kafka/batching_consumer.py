@@ -1,14 +1,15 @@
 """A Faust consumer that hands over whole fetches: all that was fetched at once for a partition is ONE message.
 
 Its value is a :class:`stream_app.app.batch.Fetch`, for source and changelogs alike. No object per row, and every
-fetch says where it began, so that nothing can be skipped unnoticed. All private members of Faust and aiokafka that this
-project relies on stand in this module; ``tests/integration/kafka/test_upstream.py`` fails when a release changes one.
+fetch says where it began, so that nothing can be skipped unnoticed. All private members of Faust, and of
+aiokafka's consumer, that this project relies on stand here; ``tests/integration/kafka/test_upstream.py`` fails when a
+release changes one.
 
 faust-streaming 0.15.3
-    ``App._new_transport``: chooses the transport.
+    ``App._new_transport``, ``App._new_producer_transport``: choose the transport.
     ``Table._new_store``: chooses the store.
     ``Transport.Consumer``, ``Consumer._new_consumer_thread``, ``AIOKafkaConsumerThread.on_start``,
-    ``_ensure_consumer``: reach the aiokafka consumer.
+    ``_ensure_consumer``, ``_consumer``, ``Producer._producer``: reach the aiokafka clients.
     ``Consumer._read_offset``: Faust drops messages below it. After a seek back, a message that was still on its way
     moves it up again, and the rows read again would be dropped. So it always reads None, which switches the test off
     (and ``_add_gap`` with its interval tree, which commits past what was processed). The state knows what it has.
@@ -21,36 +22,32 @@ aiokafka 0.14
     replaced by one that yields the whole response.
     ``PartitionRecords._records``, ``_check_crcs``, ``next_fetch_offset``, ``_records_iterator``: that response.
     ``GroupCoordinator._do_heartbeat``, ``generation``: proof that the group still knows this member.
-    ``AIOKafkaProducer._closed``, ``_sender``, ``_message_accumulator`` (``fail_all``, ``_batches``,
-    ``_pending_batches``), ``Sender._fail_all``, ``AIOKafkaClient._get_conn``: drop a producer with what it still holds.
 """
 
 from __future__ import annotations
 
-import asyncio
 from collections import OrderedDict
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
-from itertools import chain
-from typing import Any, ClassVar, Final, NoReturn, cast
+from typing import Any, ClassVar, Final, cast
 
 import faust
-from aiokafka import AIOKafkaProducer, TopicPartition
-from aiokafka.errors import KafkaError, ProducerClosed
+from aiokafka import TopicPartition
+from aiokafka.errors import KafkaError
 from aiokafka.structs import ConsumerRecord
 from faust.stores.base import Store
 from faust.transport.consumer import RecordMap
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP
-from faust.types.transports import ConsumerT, TransportT
+from faust.types.transports import ConsumerT, ProducerT, TransportT
 
 from stream_app.app.batch import Fetch, Headers
 from stream_app.infra.failpoints import failpoint
+from stream_app.infra.kafka.connecting import connected
 from stream_app.infra.kafka.errors import CorruptLogError
 from stream_app.infra.kafka.lease import Lease
 
 _FETCH_MAX_WAIT_MS: Final = 500
-_ABANDON_S: Final = 2.0
 #: Applied in one go, during which nothing else runs in the event loop.
 _FETCH_BYTES: Final = 4 << 20
 
@@ -144,7 +141,7 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
 
     async def on_start(self) -> None:
         """Start the aiokafka consumer and hook into its fetcher and its heartbeat."""
-        await super().on_start()
+        await connected(super().on_start, lambda: self._consumer, lambda: bool(self.app.should_stop))
         consumer = self._ensure_consumer()
         consumer._fetcher._records = FetchedResponses()
         consumer._fetcher._fetch_max_wait_ms = _FETCH_MAX_WAIT_MS
@@ -222,10 +219,19 @@ class Consumer(driver.Consumer):
         await self.seek_wait(positions)
 
 
+class Producer(driver.Producer):
+    """Faust's own producer, which has nothing to write, but must be connected."""
+
+    async def on_start(self) -> None:
+        """Connect."""
+        await connected(super().on_start, lambda: self._producer, lambda: bool(self.app.should_stop))
+
+
 class Transport(driver.Transport):
     """Faust's aiokafka transport with :class:`Consumer`."""
 
     Consumer: ClassVar[type[ConsumerT]] = Consumer
+    Producer: ClassVar[type[ProducerT]] = Producer
 
 
 class StoredTable(faust.Table[bytes, bytes]):
@@ -262,29 +268,5 @@ class BatchingApp(faust.App):
     def _new_transport(self) -> TransportT:
         return Transport(self.conf.broker_consumer, self)
 
-
-async def abandon(producer: AIOKafkaProducer) -> None:
-    """Stop a producer at once; what it has not sent is never sent (its own ``stop`` waits until it is)."""
-
-    async def refuse(*_: object, **__: object) -> NoReturn:
-        raise ProducerClosed
-
-    producer._closed = True
-    producer.client._get_conn = refuse  # closing the client alone would let a request open a new connection
-    accumulator, sender = producer._message_accumulator, producer._sender
-    for batch in (*chain.from_iterable(accumulator._batches.values()), *accumulator._pending_batches):
-        for future in (batch.future, batch._drain_waiter):
-            future.add_done_callback(_seen)  # whoever waited for it may be gone
-    if sender.sender_task is not None:
-        sender.sender_task.remove_done_callback(sender._fail_all)  # which is for transactions
-    accumulator.fail_all(ProducerClosed())
-    # Closing the sender waits for its requests, which now fail, and it with them, or hang and are left to themselves.
-    for close in (producer.client.close, sender.close):
-        with suppress(Exception):
-            async with asyncio.timeout(_ABANDON_S):
-                await close()
-
-
-def _seen(future: asyncio.Future[Any]) -> None:
-    if not future.cancelled():
-        future.exception()
+    def _new_producer_transport(self) -> TransportT:
+        return Transport(self.conf.broker_producer, self)

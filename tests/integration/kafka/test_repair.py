@@ -11,7 +11,7 @@ from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 
 from stream_app.app.ports import MARKER_KEY
 from stream_app.infra.kafka import topics
-from stream_app.infra.kafka.sinks import partition_of
+from stream_app.infra.kafka.batch_producer import partition_of
 from stream_app.infra.kafka.topics import Topics
 from stream_app.settings import KafkaSettings
 from tests.integration.kafka.counting import HEADER, STATE

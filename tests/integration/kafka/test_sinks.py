@@ -10,9 +10,10 @@ from aiokafka.partitioner import DefaultPartitioner
 
 from stream_app.app.errors import UnavailableError
 from stream_app.app.ports import MARKER_KEY, Checkpoint, DeadLetter, Entry
+from stream_app.infra.kafka.batch_producer import BatchProducer, Record, partition_of
 from stream_app.infra.kafka.errors import BrokerUnavailableError, RecordTooLargeError
 from stream_app.infra.kafka.lease import Lease
-from stream_app.infra.kafka.sinks import BatchProducer, CheckpointSink, MeasurementTopic, Record, partition_of
+from stream_app.infra.kafka.sinks import CheckpointSink, MeasurementTopic
 from stream_app.infra.kafka.topics import RECORD_MAX_BYTES, Topics
 from stream_app.settings import KafkaSettings
 from tests.integration.kafka.running import read

@@ -8,8 +8,11 @@ import os
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
+from aiokafka.errors import KafkaConnectionError
+from faust.transport.drivers import aiokafka as driver
 from faust.types import TP
 
 from stream_app.infra.kafka import topics
@@ -84,6 +87,32 @@ async def test_a_broker_that_goes_away_while_a_worker_connects_is_waited_for(
         assert tries == 3
 
 
+@pytest.mark.parametrize(
+    ("owner", "maker"), [(driver.AIOKafkaConsumerThread, "_create_consumer"), (driver.Producer, "_new_producer")]
+)
+async def test_a_connection_that_breaks_while_faust_connects_is_made_again(
+    kafka: KafkaSettings, monkeypatch: pytest.MonkeyPatch, owner: type[Any], maker: str
+) -> None:
+    """Faust's own clients try once, the worker tries on."""
+    make, tries = getattr(owner, maker), 0
+
+    async def broken() -> None:
+        raise KafkaConnectionError
+
+    def made(*args: Any, **options: Any) -> Any:
+        nonlocal tries
+        client, tries = make(*args, **options), tries + 1
+        if tries < 3:
+            client.start = broken
+        return client
+
+    monkeypatch.setattr(owner, maker, made)
+    async with running(kafka) as run:
+        assert tries == 3
+        await produce(kafka, numbers(20))
+        await until(lambda: run.rows() == 20)
+
+
 async def test_a_broker_that_hangs_longer_than_a_session(kafka_process: KafkaProcess) -> None:
     """Nothing is lost or doubled, and the worker goes on by itself, when the broker answers nobody for a while."""
     kafka = settings_for(kafka_process.bootstrap_servers)
@@ -132,7 +161,17 @@ async def test_faust_s_own_command_runs_the_same_worker(broker: Broker, kafka: K
     rows = numbers(500)
     await produce(kafka, rows)
     environment = os.environ | {"TEST_SETTINGS": kafka.model_dump_json(), "PYTHONPATH": str(ROOT)}
-    command = [sys.executable, "-m", "faust", "-A", "tests.integration.kafka.faust_module", "worker", "-l", "warn"]
+    command = [
+        sys.executable,
+        "-m",
+        "faust",
+        "-A",
+        "tests.integration.kafka.faust_module",
+        "worker",
+        "--without-web",
+        "-l",
+        "warn",
+    ]
     log = tmp_path / "faust.log"
     with log.open("wb") as output:
         process = await asyncio.create_subprocess_exec(

@@ -1,0 +1,188 @@
+"""A producer of whole batches that can be dropped with all that it still holds.
+
+It relies on these private members of aiokafka 0.14; ``tests/integration/kafka/test_sinks.py`` fails when they change:
+``AIOKafkaProducer._closed``, ``_sender``, ``_message_accumulator`` (``fail_all``, ``_batches``, ``_pending_batches``),
+``Sender._fail_all``, ``AIOKafkaClient._get_conn``.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
+from functools import lru_cache
+from itertools import chain
+from typing import Any, Final, NoReturn
+
+from aiokafka import AIOKafkaProducer
+from aiokafka.client import AIOKafkaClient
+from aiokafka.errors import NodeNotReadyError, ProducerClosed
+from aiokafka.partitioner import murmur2
+from aiokafka.producer.message_accumulator import BatchBuilder
+from aiokafka.protocol.produce import ProduceRequest
+from aiokafka.structs import RecordMetadata
+
+from stream_app.infra.kafka.errors import RecordTooLargeError
+from stream_app.infra.kafka.lease import Lease
+from stream_app.infra.kafka.tables import Written
+from stream_app.infra.kafka.topics import RECORD_MAX_BYTES
+from stream_app.settings import KafkaSettings
+
+Record = tuple[bytes | None, bytes | None, list[tuple[str, bytes]]]  # key, value, headers
+
+#: Below the 1 MiB that a topic takes by default, so that a batch of small records fits whatever the topic's limit.
+_BATCH_BYTES: Final = 1_000_000
+_RECORD_OVERHEAD_BYTES: Final = 64
+_ABANDON_S: Final = 2.0
+
+
+@lru_cache(maxsize=1 << 18)  # murmur2 is pure Python, and the same assets are written at every checkpoint
+def partition_of(key: bytes, partitions: int) -> int:
+    """Partition of a key as Kafka's own producers choose it."""
+    chosen: int = (murmur2(key) & 0x7FFFFFFF) % partitions
+    return chosen
+
+
+class BatchProducer:
+    """An idempotent producer that takes whole batches.
+
+    An idempotent producer never gives up a batch by itself. Whoever stops waiting for one must :meth:`discard` the
+    producer, or the batch may be written long after; the next :meth:`send` begins with a new one.
+
+    Parameters
+    ----------
+    lease
+        Nothing is written without it.
+    """
+
+    def __init__(self, settings: KafkaSettings, lease: Lease | None = None) -> None:
+        self._settings, self._lease = settings, lease
+        self._producer: AIOKafkaProducer | None = None
+        self._starting = asyncio.Lock()
+
+    async def _started(self) -> AIOKafkaProducer:
+        async with self._starting:
+            if self._producer is None:
+                producer = AIOKafkaProducer(
+                    bootstrap_servers=self._settings.bootstrap_servers,
+                    client_id=f"{self._settings.app_id}-producer",
+                    enable_idempotence=True,
+                    acks="all",
+                    compression_type="lz4",
+                    max_batch_size=_BATCH_BYTES,
+                    max_request_size=2 * RECORD_MAX_BYTES,
+                )
+                if self._lease is not None:
+                    _bind(producer.client, self._lease)
+                try:
+                    await producer.start()
+                except BaseException:
+                    await _abandon(producer)
+                    raise
+                self._producer = producer
+            return self._producer
+
+    async def partitions(self, topic: str) -> int:
+        """Count the partitions of a topic."""
+        return len(await (await self._started()).partitions_for(topic))
+
+    async def send(self, topic: str, partition: int, records: Iterable[Record]) -> Written | None:
+        """Write records to one partition, in order; return when the broker has acked all.
+
+        Returns
+        -------
+        Written or None
+            Their offsets; None when the broker did not tell them (or there was nothing to write).
+
+        Raises
+        ------
+        RecordTooLargeError
+            A record is larger than the topics take. Records before it may have been written.
+        """
+        producer = await self._started()
+        acks: list[asyncio.Future[RecordMetadata]] = []
+        counts: list[int] = []
+
+        async def submit(batch: BatchBuilder) -> None:
+            batch.close()
+            if len(acks) > 1:  # two under way are enough to keep the broker busy, and bound the memory
+                await acks[-2]
+            counts.append(batch.record_count())
+            acks.append(await producer.send_batch(batch, topic, partition=partition))
+
+        batch = producer.create_batch()
+        for key, value, headers in records:
+            size = _size(key, value, headers)
+            if size > RECORD_MAX_BYTES:
+                raise RecordTooLargeError(topic, key, size, RECORD_MAX_BYTES)
+            if batch.append(key=key, value=value, timestamp=None, headers=headers) is None:
+                await submit(batch)
+                batch = producer.create_batch()
+                batch.append(key=key, value=value, timestamp=None, headers=headers)
+        if batch.record_count():
+            await submit(batch)
+        return _written([ack.offset for ack in await asyncio.gather(*acks)], counts)
+
+    async def discard(self) -> None:
+        """Drop the producer with all that it has not written yet."""
+        producer, self._producer = self._producer, None
+        if producer is not None:
+            await _abandon(producer)
+
+
+def _bind(client: AIOKafkaClient, lease: Lease) -> None:
+    """Look at the lease right before a batch goes out.
+
+    A process that was stopped goes on where it stood: the producer would write what it has before anybody else learns
+    that the lease is over.
+    """
+    send = client.send
+
+    async def leased(node_id: int, request: Any, **options: Any) -> Any:
+        if isinstance(request, ProduceRequest):
+            await client.ready(node_id)  # connected, nothing is awaited between the look and the write
+            if lease.remaining_s() <= 0:
+                msg = "the lease is over"
+                raise NodeNotReadyError(msg)
+        return await send(node_id, request, **options)
+
+    client.send = leased
+
+
+def _size(key: bytes | None, value: bytes | None, headers: Sequence[tuple[str, bytes]]) -> int:
+    size = _RECORD_OVERHEAD_BYTES + len(key or b"") + len(value or b"")
+    return size + sum(len(name) + len(content or b"") + 10 for name, content in headers)
+
+
+def _written(bases: Sequence[int], counts: Sequence[int]) -> Written | None:
+    if not bases or min(bases) < 0:  # the broker gives no offset for a batch that it already had
+        return None
+    ends = [base + count for base, count in zip(bases, counts, strict=True)]
+    return Written(bases[0], ends[-1] - 1, whole=list(bases[1:]) == ends[:-1])
+
+
+async def _abandon(producer: AIOKafkaProducer) -> None:
+    """Stop a producer at once; what it has not sent is never sent (its own ``stop`` waits until it is)."""
+
+    async def refuse(*_: object, **__: object) -> NoReturn:
+        raise ProducerClosed
+
+    producer._closed = True
+    producer.client._get_conn = refuse  # closing the client alone would let a request open a new connection
+    accumulator, sender = producer._message_accumulator, producer._sender
+    for batch in (*chain.from_iterable(accumulator._batches.values()), *accumulator._pending_batches):
+        for future in (batch.future, batch._drain_waiter):
+            future.add_done_callback(_seen)  # whoever waited for it may be gone
+    if sender.sender_task is not None:
+        sender.sender_task.remove_done_callback(sender._fail_all)  # which is for transactions
+    accumulator.fail_all(ProducerClosed())
+    # Closing the sender waits for its requests, which now fail, and it with them, or hang and are left to themselves.
+    for close in (producer.client.close, sender.close):
+        with suppress(Exception):
+            async with asyncio.timeout(_ABANDON_S):
+                await close()
+
+
+def _seen(future: asyncio.Future[Any]) -> None:
+    if not future.cancelled():
+        future.exception()
