@@ -13,7 +13,7 @@ COMPOSE = $(shell docker compose version >/dev/null 2>&1 && echo docker compose 
 .PHONY: help demo test check lint format lock up down clean
 
 help: ## Show this help
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-7s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 	@echo '  ARGS="…" reaches the program: make demo ARGS="--port 8123 --once"; PYTHON=python3.12 chooses the interpreter'
 
 demo: $(STAMP) ## Broker, worker and a simulated fleet on http://127.0.0.1:8000, until Ctrl-C
@@ -66,3 +66,10 @@ $(STAMP): requirements.lock pyproject.toml
 .PHONY: chaos
 chaos: $(STAMP) ## The fault suite: real workers and broker under faults, every row counted (SEEDS=n SEED=first FAULT=F3)
 	@exec $(BIN)/python -m tests.chaos $(if $(SEEDS),--seeds $(SEEDS)) $(if $(SEED),--seed $(SEED)) $(if $(FAULT),--fault $(FAULT)) $(ARGS)
+
+.PHONY: bench bench-quick
+bench: $(STAMP) ## This project beside its peers, each in an environment of its own (ARGS="--help" tells the options)
+	@exec $(BIN)/python -m bench $(ARGS)
+
+bench-quick: $(STAMP) ## This project beside the naive Faust agent, in a minute: one line
+	@exec $(BIN)/python -m bench --quick $(ARGS)

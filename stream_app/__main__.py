@@ -1,0 +1,24 @@
+"""Where a process begins: a worker that is told to end before it has begun ends well."""
+
+import os
+import signal
+import sys
+from types import FrameType
+
+
+def main() -> None:
+    """Run the command line."""
+    if sys.argv[1:2] == ["worker"]:
+        # Importing takes seconds on a busy machine. From then on the worker itself looks at its signals.
+        signal.signal(signal.SIGTERM, _end)
+    from stream_app.cli import main as run  # noqa: PLC0415
+
+    run()
+
+
+def _end(number: int, frame: FrameType | None) -> None:
+    os._exit(0)
+
+
+if __name__ == "__main__":
+    main()
