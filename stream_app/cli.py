@@ -93,7 +93,3 @@ def main() -> None:
 def _fail(message: str, code: int = 1) -> None:
     typer.echo(f"error: {message}", err=True)
     sys.exit(code)
-
-
-if __name__ == "__main__":
-    main()

@@ -56,7 +56,7 @@ async def worker_process(broker: str, port: int, data_dir: Path, log: Path) -> A
         process = await asyncio.create_subprocess_exec(
             sys.executable,
             "-m",
-            "stream_app.cli",
+            "stream_app",
             "worker",
             env=environment,
             stdin=asyncio.subprocess.DEVNULL,

@@ -57,7 +57,7 @@ class Demo:
 @contextmanager
 def demo(*arguments: str) -> Iterator[Demo]:
     port = free_port()
-    command = [sys.executable, "-m", "stream_app.cli", "demo", "--port", str(port), *arguments]
+    command = [sys.executable, "-m", "stream_app", "demo", "--port", str(port), *arguments]
     process = subprocess.Popen(
         command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
     )
@@ -90,7 +90,7 @@ def test_demo_refuses_what_is_taken(tmp_path: Path) -> None:
     """A folder that another demo uses, and a port that is taken, are each told in one line."""
     with demo("--data-dir", str(tmp_path), "--no-feed") as running:
         running.until(lambda demo: bool(demo.rows()))
-        command = [sys.executable, "-m", "stream_app.cli", "demo", "--no-feed"]
+        command = [sys.executable, "-m", "stream_app", "demo", "--no-feed"]
         for arguments, told in (
             (["--port", str(free_port()), "--data-dir", str(tmp_path)], "another demo uses"),
             (["--port", str(running.port), "--data-dir", str(tmp_path / "other")], "is not free"),
@@ -103,7 +103,7 @@ def test_demo_refuses_what_is_taken(tmp_path: Path) -> None:
 
 def test_demo_once_prints_the_metrics(tmp_path: Path) -> None:
     """``--once`` uploads the example file, prints each metric of its 21,600 rows, and ends."""
-    command = [sys.executable, "-m", "stream_app.cli", "demo", "--once", "--port", str(free_port())]
+    command = [sys.executable, "-m", "stream_app", "demo", "--once", "--port", str(free_port())]
     run = subprocess.run(
         [*command, "--data-dir", str(tmp_path)], capture_output=True, text=True, check=False, timeout=_START_TIMEOUT_S
     )

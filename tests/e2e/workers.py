@@ -50,7 +50,7 @@ class WorkerProcess:
         """Start it, for this time with some more in its environment."""
         with self.log.open("ab") as output:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "stream_app.cli", "worker"],
+                [sys.executable, "-m", "stream_app", "worker"],
                 env=self._environment | environment,
                 stdout=output,
                 stderr=output,
@@ -65,6 +65,13 @@ class WorkerProcess:
     def returncode(self) -> int | None:
         """Exit status, negative for a signal; None while it runs."""
         return None if self.process is None else self.process.poll()
+
+    def listens(self) -> bool:
+        """Whether it has a handler for SIGTERM yet (``proc(5)``)."""
+        assert self.process is not None
+        status = Path(f"/proc/{self.process.pid}/status").read_text()
+        caught = next(line for line in status.splitlines() if line.startswith("SigCgt:"))
+        return bool(int(caught.split()[1], 16) >> (signal.SIGTERM - 1) & 1)
 
     def pause(self) -> None:
         """SIGSTOP: its connections stay open, nothing is answered."""
