@@ -69,6 +69,12 @@ def _listens(port: int) -> bool:
         return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
+def a_cluster_id() -> str:
+    """Any id of a new cluster."""
+    # The first byte keeps it from beginning with a dash, which would make it an option of Kafka's tools.
+    return base64.urlsafe_b64encode(b"\0" + uuid.uuid4().bytes[1:]).decode().rstrip("=")
+
+
 class KafkaProcess:
     """Apache Kafka (KRaft, one node) as a child process that a test can kill, stop, pause and start again.
 
@@ -98,7 +104,7 @@ class KafkaProcess:
         heap: str = "768m",
     ) -> None:
         self._jars, self._directory, self._heap = jars, directory, heap
-        self._cluster = cluster or base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
+        self._cluster = cluster or a_cluster_id()
         self._port, self._controller = (free_port(), free_port()) if port is None else (port, port + 1)
         self._proxied, self._properties = dict(proxied or {}), list(properties)
         self._process: subprocess.Popen[bytes] | None = None

@@ -37,7 +37,10 @@ FAULTS: dict[str, Fault] = {
     "F4": Fault("a worker joins or leaves every 3 s for a minute", processes.rebalance_storm),
     "F6": Fault("broker restarted, broker kill -9", broker.restarted),
     "F6b": Fault(
-        "of three brokers the leader and the controller kill -9, five times each", broker.nodes_killed, cluster=True
+        "of three brokers the leader and the controller kill -9, five times each",
+        broker.nodes_killed,
+        500_000,
+        cluster=True,
     ),
     "F7": Fault("broker down at the start, away for 70 s, a worker ended meanwhile", broker.away),
     "F8": Fault("500 ms latency, resets, half open, black hole", broker.bad_network),

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import base64
-import uuid
 from collections.abc import Awaitable, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -15,7 +13,7 @@ from aiokafka.errors import KafkaError
 from aiokafka.protocol.api import Request, RequestStruct, Response
 from aiokafka.protocol.types import CompactArray, CompactString, Int16, Int32, Int64, Schema, TaggedFields
 
-from tests.kafka import KafkaProcess
+from tests.kafka import KafkaProcess, a_cluster_id
 
 NODES: Final = 3
 _HEAP: Final = "400m"
@@ -47,7 +45,7 @@ class KafkaCluster:
     def __init__(self, jars: Path, directory: Path, *, port: int, properties: Sequence[str] = ()) -> None:
         ports = {node: port + 2 * (node - 1) for node in range(1, NODES + 1)}
         voters = ",".join(f"{node}@127.0.0.1:{own + 1}" for node, own in ports.items())
-        name = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
+        name = a_cluster_id()
         self.nodes = {
             node: KafkaProcess(
                 jars,

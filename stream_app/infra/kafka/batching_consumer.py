@@ -22,12 +22,15 @@ aiokafka 0.14
     replaced by one that yields the whole response.
     ``PartitionRecords._records``, ``_check_crcs``, ``next_fetch_offset``, ``_records_iterator``: that response.
     ``GroupCoordinator._do_heartbeat``, ``generation``: proof that the group still knows this member.
+    ``AIOKafkaConsumer._client``, ``GroupCoordinator.request_rejoin``: join the group again.
 """
 
 from __future__ import annotations
 
+import asyncio
+import logging
 from collections import OrderedDict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import suppress
 from typing import Any, ClassVar, Final, cast
 
@@ -43,11 +46,15 @@ from faust.types.transports import ConsumerT, ProducerT, TransportT
 
 from stream_app.app.batch import Fetch, Headers
 from stream_app.infra.failpoints import failpoint
+from stream_app.infra.kafka.assignor import WatchfulAssignor
 from stream_app.infra.kafka.connecting import connected
 from stream_app.infra.kafka.errors import CorruptLogError
 from stream_app.infra.kafka.lease import Lease
 
+_log = logging.getLogger(__name__)
+
 _FETCH_MAX_WAIT_MS: Final = 500
+_REJOIN_AFTER_S: Final = 1.0
 #: Applied in one go, during which nothing else runs in the event loop.
 _FETCH_BYTES: Final = 4 << 20
 
@@ -151,7 +158,19 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
         """Prove the membership at once: the first regular heartbeat is an interval away."""
         with suppress(KafkaError):
             await self._ensure_consumer()._coordinator._do_heartbeat()
+        assignor = cast(WatchfulAssignor, self.app.assignor)
+        if assignor.missing:
+            self.add_future(self._rejoin(assignor.missing))
+            assignor.missing = frozenset()
         await super().on_partitions_assigned(assigned, generation_id)
+
+    async def _rejoin(self, missing: Collection[str]) -> None:
+        """Have the group's leader, which this worker is, assign again; by then the broker should know its topics."""
+        _log.warning("the broker does not know %s yet: the group assigns its partitions again", sorted(missing))
+        await asyncio.sleep(_REJOIN_AFTER_S)
+        consumer = self._ensure_consumer()
+        await consumer._client.force_metadata_update()
+        consumer._coordinator.request_rejoin()
 
     async def commit(self, offsets: Mapping[TP, int]) -> bool:
         """Commit source offsets."""
@@ -257,7 +276,7 @@ class BatchingApp(faust.App):
     """
 
     def __init__(self, id: str, *, source: str, lease: Lease, **options: Any) -> None:
-        super().__init__(id, **options)
+        super().__init__(id, PartitionAssignor=WatchfulAssignor, **options)
         self.source, self.lease = source, lease
 
     @property

@@ -176,6 +176,8 @@ class Worker:
         """Where everything that has work before it stands: changelogs in recovery, partitions with lag."""
         if recovering := self.app.recovering():
             return {f"recovery of {tp.topic}[{tp.partition}]": offset for tp, offset in recovering.items()}
+        if self.status().phase == "recovering":
+            return {f"the start of generation {self.app.consumer_generation_id} of the group": 0}
         topic = self._topics.measurements
         lagging = [partition for partition in self.tables.partitions() if self.lag(partition)]
         return {f"{topic}[{partition}]": self.tables.position(partition) or 0 for partition in lagging}

@@ -12,7 +12,9 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from aiokafka.cluster import ClusterMetadata
 
+from stream_app.infra.kafka.topics import Topics
 from stream_app.settings import HttpSettings, KafkaSettings, Settings
 from tests.integration.kafka.running import (
     Running,
@@ -69,6 +71,23 @@ async def test_two_workers_share_and_hand_over(kafka: KafkaSettings) -> None:
         assert {one.worker.owner(number) for number in range(4)} == {one.url}
         assert one.totals() == expected(rows + more)
         assert one.ingest.gaps == 0
+
+
+async def test_a_topic_that_the_broker_does_not_know_yet_is_assigned_later(
+    kafka: KafkaSettings, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A broker that has just started may not tell all of its topics; the group does not stay without them."""
+    unknown, partitions_for = {Topics.of(kafka).assets_changelog}, ClusterMetadata.partitions_for_topic
+
+    def partitions_for_topic(cluster: ClusterMetadata, topic: str) -> set[int] | None:
+        return None if topic in unknown else partitions_for(cluster, topic)
+
+    monkeypatch.setattr(ClusterMetadata, "partitions_for_topic", partitions_for_topic)
+    async with running(kafka, ready=False) as run:
+        await until(lambda: "assigns its partitions again" in caplog.text)
+        unknown.clear()
+        await produce(kafka, numbers(50))
+        await until(lambda: run.rows() == 50)
 
 
 async def test_recovery_does_not_read_own_writes_again(kafka: KafkaSettings) -> None:
