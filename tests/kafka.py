@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import base64
 import os
 import shutil
 import signal
@@ -20,6 +19,7 @@ from typing import Final
 
 from stream_app.infra.kafka.embedded import EmbeddedBroker
 from stream_app.settings import KafkaSettings
+from tests.cluster_id import a_cluster_id
 
 _JARS: Final = Path(__file__).parents[1] / ".cache" / "kafka-libs"
 _POM: Final = Path(__file__).with_name("pom.xml")
@@ -67,12 +67,6 @@ def _listens(port: int) -> bool:
     with socket.socket() as probe:
         probe.settimeout(0.5)
         return probe.connect_ex(("127.0.0.1", port)) == 0
-
-
-def a_cluster_id() -> str:
-    """Any id of a new cluster."""
-    # The first byte keeps it from beginning with a dash, which would make it an option of Kafka's tools.
-    return base64.urlsafe_b64encode(b"\0" + uuid.uuid4().bytes[1:]).decode().rstrip("=")
 
 
 class KafkaProcess:

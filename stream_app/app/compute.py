@@ -14,7 +14,8 @@ from schemas.rejected import HEADER_PREFIX
 from stream_app.app.batch import Fetch
 from stream_app.app.ingest import Applied, Ingest, Retention
 from stream_app.app.ports import Decoder, RowMessage
-from stream_app.app.present import LIFETIME_NAME, Presenter
+from stream_app.app.present import Presenter
+from stream_app.app.update_json import LIFETIME_NAME
 from stream_app.domain.catalogue import Catalogue
 
 #: Messages that are applied at a time.

@@ -11,13 +11,12 @@ from dataclasses import dataclass, field
 from functools import partial
 
 import numpy as np
-import orjson
 
 from stream_app.app.batch import Batch, Fetch
 from stream_app.app.dead_letters import dead_letter
 from stream_app.app.hot_partition import HotPartition
 from stream_app.app.ports import MARKER_KEY, Checkpoint, DeadLetter, Decoder, Entry, Tables
-from stream_app.app.present import Json, Presenter, window_key, window_prefix, windows_prefix
+from stream_app.app.present import Presenter, window_key, window_prefix, windows_prefix
 from stream_app.app.quarantine import Quarantine
 from stream_app.domain import windows as views
 from stream_app.domain.catalogue import Catalogue
@@ -224,7 +223,7 @@ class Ingest:
         checkpoint = Checkpoint(
             partition=partition,
             position=position,
-            updates=[(asset_id.encode(), orjson.dumps(update)) for asset_id, update in updates],
+            updates=[(asset_id.encode(), update) for asset_id, update in updates],
             dead_letters=tuple(open_.dead_letters),
             windows=self._window_entries(partition, position, hot, closed),
             assets=[*gone, *states, marker],
@@ -234,9 +233,9 @@ class Ingest:
         )
         return checkpoint
 
-    def _updates(self, hot: HotPartition) -> list[tuple[str, Json]]:
+    def _updates(self, hot: HotPartition) -> list[tuple[str, bytes]]:
         """Closed windows, lifetimes and open windows of what changed."""
-        updates: list[tuple[str, Json]] = []
+        updates: list[tuple[str, bytes]] = []
         closed = views.concatenated(hot.fleet, hot.closed)
         if len(closed):
             readings = views.read(hot.fleet, closed, closed=True)

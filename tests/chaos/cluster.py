@@ -13,7 +13,8 @@ from aiokafka.errors import KafkaError
 from aiokafka.protocol.api import Request, RequestStruct, Response
 from aiokafka.protocol.types import CompactArray, CompactString, Int16, Int32, Int64, Schema, TaggedFields
 
-from tests.kafka import KafkaProcess, a_cluster_id
+from tests.cluster_id import a_cluster_id
+from tests.kafka import KafkaProcess
 
 NODES: Final = 3
 _HEAP: Final = "400m"
