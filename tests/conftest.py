@@ -43,7 +43,8 @@ def kafka_process(tmp_path: Path) -> Iterator[KafkaProcess]:
     jars = kafka_jars()
     if jars is None:
         pytest.skip("needs Java 17 and Maven: the broker itself is put under faults")
-    process = KafkaProcess(jars, tmp_path / "broker")
+    # Its cleaner does not wait the usual 15 s, for tests that wait for a compaction.
+    process = KafkaProcess(jars, tmp_path / "broker", properties=["log.cleaner.backoff.ms=200"])
     process.start()
     yield process
     process.stop()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from pathlib import Path
 
 import pytest
 from aiokafka.admin import AIOKafkaAdminClient
@@ -16,7 +15,7 @@ from stream_app.infra.kafka.topics import Topics
 from stream_app.settings import KafkaSettings
 from tests.integration.kafka.counting import HEADER, STATE
 from tests.integration.kafka.running import TIMEOUT_S, expected, numbers, produce, producing, read, running, until
-from tests.kafka import KafkaProcess, kafka_jars, settings_for
+from tests.kafka import KafkaProcess, settings_for
 
 pytestmark = pytest.mark.kafka
 
@@ -75,31 +74,23 @@ async def test_a_recovery_mends_what_it_has_ignored(kafka: KafkaSettings) -> Non
         await _mended(kafka, due)
 
 
-async def test_an_idle_asset_survives_a_late_writer_and_compaction(tmp_path: Path) -> None:
+async def test_an_idle_asset_survives_a_late_writer_and_compaction(kafka_process: KafkaProcess) -> None:
     """The whole way: the late state is mended, the changelog compacted, and everything recovered from what is left."""
-    jars = kafka_jars()
-    if jars is None:
-        pytest.skip("needs Java 17 and Maven: the broker's cleaner is set to haste")
-    process = KafkaProcess(jars, tmp_path / "broker", properties=["log.cleaner.backoff.ms=200"])
-    await asyncio.to_thread(process.start)
-    try:
-        kafka = settings_for(process.bootstrap_servers)
-        await topics.ensure(kafka)
-        async with running(kafka) as run:
-            await produce(kafka, numbers(700))
-            await until(lambda: run.rows() == 700)
-            due = await _last(kafka)
-            await _written_late(kafka)
-            await _mended(kafka, due)
-        before = await _compacted(kafka)
-        assert before == due
-        async with running(kafka) as run:
-            assert run.totals() == expected(numbers(700))
-            await produce(kafka, numbers(70))
-            await until(lambda: run.rows() == 770)
-            assert run.totals() == expected(numbers(700) + numbers(70))
-    finally:
-        await asyncio.to_thread(process.stop)
+    kafka = settings_for(kafka_process.bootstrap_servers)
+    await topics.ensure(kafka)
+    async with running(kafka) as run:
+        await produce(kafka, numbers(700))
+        await until(lambda: run.rows() == 700)
+        due = await _last(kafka)
+        await _written_late(kafka)
+        await _mended(kafka, due)
+    before = await _compacted(kafka)
+    assert before == due
+    async with running(kafka) as run:
+        assert run.totals() == expected(numbers(700))
+        await produce(kafka, numbers(70))
+        await until(lambda: run.rows() == 770)
+        assert run.totals() == expected(numbers(700) + numbers(70))
 
 
 async def _compacted(kafka: KafkaSettings) -> dict[bytes, bytes]:
