@@ -24,10 +24,10 @@ class Fetch:
     partition: int
     start: int
     end: int
-    offsets: Sequence[int]
+    offsets: Sequence[int] | IntArray
     keys: Sequence[bytes | None]
     values: Sequence[bytes | None]
-    timestamps_ms: Sequence[int]
+    timestamps_ms: Sequence[int] | IntArray
     headers: Sequence[Headers]
 
     def one(self, i: int) -> Fetch:
@@ -35,8 +35,8 @@ class Fetch:
         return Fetch(
             topic=self.topic,
             partition=self.partition,
-            start=self.offsets[i],
-            end=self.offsets[i] + 1,
+            start=int(self.offsets[i]),
+            end=int(self.offsets[i]) + 1,
             offsets=self.offsets[i : i + 1],
             keys=self.keys[i : i + 1],
             values=self.values[i : i + 1],

@@ -15,9 +15,9 @@ def dead_letter(fetch: Fetch, reject: Reject) -> DeadLetter:
         message=reject.reason,
         topic=fetch.topic,
         partition=fetch.partition,
-        offset=fetch.offsets[i],
+        offset=int(fetch.offsets[i]),
         row=None if reject.rows is None else _positions(reject.rows),
-        timestamp=fetch.timestamps_ms[i],
+        timestamp=int(fetch.timestamps_ms[i]),
     )
     headers = [(HEADER_PREFIX + name, str(value).encode()) for name, value in about if value is not None]
     return DeadLetter(fetch.keys[i], fetch.values[i], [*fetch.headers[i], *headers])

@@ -1,33 +1,33 @@
 """Fetches to batches.
 
-A fetch of single rows, the common case, is decoded by one C loop into typed structs and from there column by column;
-no Python code runs per row. What the loop refuses is decoded message by message: lists of rows and columnar batches
-still typed, the rest by :mod:`stream_app.infra.codec.explain`. All rows then pass the same checks, as columns.
+One compiled pass takes what is plainly right; no Python code runs per row. What it leaves is decoded message by
+message: lists of rows and columnar batches still typed, the rest by :mod:`stream_app.infra.codec.explain`. All rows
+then pass the same checks, as columns.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Final
 
 import msgspec
 import numpy as np
-from pydantic import TypeAdapter, ValidationError
+import orjson
 
-from schemas.asset import AssetId
 from schemas.rejected import RejectCode
 from stream_app.app.batch import Batch, ControlRecord, Fetch, Reject
-from stream_app.domain.rows import IntArray
+from stream_app.app.byte_column import ByteColumn
+from stream_app.domain.rows import FloatArray, IntArray
 from stream_app.infra.codec import explain
-from stream_app.infra.codec.wire import COLUMN_NAMES, LIMITS, ColumnBatch, Row, columns_of
+from stream_app.infra.codec.keys import Keys
+from stream_app.infra.codec.scan import SEVERAL, UNUSUAL, Scanned, scan
+from stream_app.infra.codec.tokens import UNREAD
+from stream_app.infra.codec.wire import COLUMN_NAMES, LIMITS, REQUIRED, ColumnBatch, Row, columns_of
 from stream_app.infra.timestamps import Stamp, TimestampError, parse_timestamp, parse_timestamps
 
-_ASSET_ID: Final[TypeAdapter[str]] = TypeAdapter(AssetId)
-_ROW: Final = msgspec.json.Decoder(Row)
 _ROWS: Final = msgspec.json.Decoder(list[Row])
 _BATCH: Final = msgspec.json.Decoder(ColumnBatch)
-#: Stands for a message that is no single row. No key says "", so that the comparison with the keys finds it.
-_ODD: Final = Row("", 0, None, None, None)
 _REASON_MAX_LENGTH: Final = 500
 
 
@@ -39,11 +39,24 @@ class Codec:
         return _Decoding(fetch).batch()
 
 
+@dataclass(frozen=True, slots=True)
+class _Table:
+    """Rows in the messages' order; ``time_us`` is UNREAD where ``bad`` has the stamp that cannot be read."""
+
+    message: IntArray
+    position: IntArray
+    time_us: IntArray
+    columns: dict[str, FloatArray]  # by wire name
+    bad: dict[int, Stamp]
+
+
 class _Decoding:
-    """One fetch on its way: rows as Python values, in order, until :meth:`batch` makes arrays of them."""
+    """One fetch on its way: what was scanned, and other rows as Python values, until :meth:`batch` joins them."""
 
     def __init__(self, fetch: Fetch) -> None:
         self._fetch = fetch
+        self._values = ByteColumn.of(fetch.values)
+        self._keys = Keys(ByteColumn.of(fetch.keys))
         self._stamps: list[Stamp] = []
         self._columns: dict[str, list[float | None]] = {}
         self._messages: list[IntArray] = []
@@ -54,22 +67,18 @@ class _Decoding:
 
     def batch(self) -> Batch:
         """Decode the fetch."""
-        keys = self._fetch.keys
-        asset_ids = {key: _asset_id(key) for key in dict.fromkeys(keys)}
-        owners = list(map(asset_ids.__getitem__, keys))
-        rows = _decode_rows(self._fetch.values)
-        done = 0
-        for message in _differing([row.asset_id for row in rows], owners):
-            self._add_rows(rows[done:message], np.arange(done, message), np.zeros(message - done, np.int64))
-            self._read(message, owners[message])
-            done = message + 1
-        last = len(rows)
-        self._add_rows(rows[done:], np.arange(done, last), np.zeros(last - done, np.int64))
-        return self._finish(asset_ids)
+        scanned = scan(self._values, self._keys.plain())
+        unusual = np.flatnonzero(scanned.kind == UNUSUAL).tolist()
+        for message in unusual:
+            self._read(message, self._keys.asset_id(message))
+        table = self._scanned(scanned)
+        if self._stamps:
+            table = _joined(table, self._read_rows())
+        return self._checked(table, scanned)
 
     def _read(self, message: int, owner: str | None) -> None:
-        """Decode a message that is no single row of its key's asset."""
-        value = self._fetch.values[message]
+        """Decode a message that the scan left."""
+        value = self._values[message]
         try:
             if owner is None or value is None or not self._read_typed(message, value, owner):
                 self._read_slowly(message, value, owner)
@@ -104,8 +113,8 @@ class _Decoding:
         fetch = self._fetch
         reading = explain.read(value, fetch.keys[message], owner)
         if reading.control is not None:
-            record = ControlRecord(message, fetch.offsets[message], fetch.timestamps_ms[message], reading.control)
-            self._controls.append(record)
+            offset, timestamp_ms = int(fetch.offsets[message]), int(fetch.timestamps_ms[message])
+            self._controls.append(ControlRecord(message, offset, timestamp_ms, reading.control))
             return
         if not reading.single:
             self._several.add(message)
@@ -130,13 +139,38 @@ class _Decoding:
         self._messages.append(messages)
         self._positions.append(positions)
 
-    def _finish(self, asset_ids: Mapping[bytes | None, str | None]) -> Batch:
-        """Check all rows as columns, drop the refused ones."""
-        message, position = _concatenated(self._messages), _concatenated(self._positions)
-        time_us, keep = parse_timestamps(self._stamps)
-        for i in np.flatnonzero(~keep).tolist():
-            self._refuse(int(message[i]), int(position[i]), "bad_timestamp", _explain_stamp(self._stamps[i]))
+    def _scanned(self, scanned: Scanned) -> _Table:
+        """Rows of the scan, with the tokens that it left read by Python."""
+        buffer, time_us, columns = self._values.buffer.data, scanned.time_us, scanned.columns
+        bad: dict[int, Stamp] = {}
+        if len(scanned.stamps):
+            rows = scanned.stamps[:, 0]
+            stamps: list[Stamp] = [orjson.loads(buffer[a:b]) for a, b in scanned.stamps[:, 1:].tolist()]
+            time_us[rows], bad = _times(stamps)
+            bad = {int(rows[i]): stamp for i, stamp in bad.items()}
+        if len(scanned.numbers):
+            numbers = [float(bytes(buffer[a:b])) for a, b in scanned.numbers[:, 2:].tolist()]
+            columns[scanned.numbers[:, 0], scanned.numbers[:, 1]] = numbers
+        named = {
+            name: column
+            for name, column, measured in zip(COLUMN_NAMES, columns, scanned.measured.tolist(), strict=True)
+            if measured or name in REQUIRED
+        }
+        return _Table(scanned.message, scanned.position, time_us, named, bad)
+
+    def _read_rows(self) -> _Table:
+        """Rows that Python has read."""
         columns = {name: np.array(values, np.float64) for name, values in self._columns.items()}
+        time_us, bad = _times(self._stamps)
+        return _Table(np.concatenate(self._messages), np.concatenate(self._positions), time_us, columns, bad)
+
+    def _checked(self, table: _Table, scanned: Scanned) -> Batch:
+        """Check all rows as columns, drop the refused ones."""
+        message, position, time_us, columns = table.message, table.position, table.time_us, table.columns
+        keep = np.ones(len(message), np.bool_)
+        for i, stamp in table.bad.items():
+            keep[i] = False
+            self._refuse(int(message[i]), int(position[i]), "bad_timestamp", _explain_stamp(stamp))
         for name, column in columns.items():
             low, high, _ = LIMITS[name]
             for i in np.flatnonzero(((column < low) | (column > high)) & keep).tolist():
@@ -146,17 +180,17 @@ class _Decoding:
         if not keep.all():
             message, position, time_us = message[keep], position[keep], time_us[keep]
             columns = {name: column[keep] for name, column in columns.items()}
-        assets, asset = _asset_codes(self._fetch.keys, asset_ids, message)
+        assets, asset = self._keys.assets(message)
         return Batch(
             assets=assets,
             asset=asset,
-            offset=np.array(self._fetch.offsets, np.int64)[message],
+            offset=np.asarray(self._fetch.offsets, np.int64)[message],
             time_us=time_us,
             message=message,
             row=position,
             columns={COLUMN_NAMES[name]: column for name, column in columns.items()},
             controls=self._controls,
-            rejects=self._rejects(),
+            rejects=self._rejects(scanned),
         )
 
     def _refuse(self, message: int, position: int | None, code: RejectCode, reason: str) -> None:
@@ -166,43 +200,43 @@ class _Decoding:
         if position is not None:
             positions.append(position)
 
-    def _rejects(self) -> list[Reject]:
+    def _rejects(self, scanned: Scanned) -> list[Reject]:
         """One reject per message and code, in the messages' order."""
         rejects = []
         for (message, code), (positions, first) in sorted(self._refused.items()):
-            rows = tuple(sorted(positions)) if message in self._several and positions else None
+            several = message in self._several or scanned.kind[message] == SEVERAL
+            rows = tuple(sorted(positions)) if several and positions else None
             reason = f"{first} (first of {len(rows)} rows)" if rows and len(rows) > 1 else first
             rejects.append(Reject(message, rows, code, reason))
         return rejects
 
 
-def _asset_id(key: bytes | None) -> str | None:
-    """Asset that a key names; None when it names none."""
-    try:
-        return None if key is None else _ASSET_ID.validate_python(key.decode())
-    except (UnicodeDecodeError, ValidationError):
-        return None
+def _times(stamps: Sequence[Stamp]) -> tuple[IntArray, dict[int, Stamp]]:
+    """Stamps as microseconds, UNREAD where they cannot be read; those that cannot, by position."""
+    time_us, ok = parse_timestamps(stamps)
+    return np.where(ok, time_us, UNREAD), {i: stamps[i] for i in np.flatnonzero(~ok).tolist()}
 
 
-def _decode_rows(values: Iterable[bytes | None]) -> list[Row]:
-    """Decode single rows; :data:`_ODD` stands where a message is none."""
-    rows: list[Row] = []
-    left = map(_ROW.decode, values)  # type: ignore[arg-type]  # None is refused like all else that is no row
-    while True:
-        try:
-            rows.extend(left)  # what precedes an exception stays, and the iterator then stands behind its cause
-        except Exception:  # the slow path explains it
-            rows.append(_ODD)
-        else:
-            return rows
-
-
-def _differing(left: Sequence[str | None], right: Sequence[str | None]) -> list[int]:
-    return [] if left == right else [i for i, (a, b) in enumerate(zip(left, right, strict=True)) if a != b]
-
-
-def _concatenated(parts: Sequence[IntArray]) -> IntArray:
-    return parts[0] if len(parts) == 1 else np.concatenate([np.zeros(0, np.int64), *parts])
+def _joined(left: _Table, right: _Table) -> _Table:
+    """Rows of both, in the messages' order; each message is in one of them."""
+    message = np.concatenate([left.message, right.message])
+    order = np.argsort(message, kind="stable")
+    n, m = len(left.message), len(right.message)
+    columns = {
+        name: np.concatenate([left.columns.get(name, np.full(n, np.nan)), right.columns.get(name, np.full(m, np.nan))])
+        for name in COLUMN_NAMES
+        if name in left.columns or name in right.columns
+    }
+    place = np.empty(n + m, np.int64)
+    place[order] = np.arange(n + m)
+    bad = left.bad | {n + i: stamp for i, stamp in right.bad.items()}
+    return _Table(
+        message[order],
+        np.concatenate([left.position, right.position])[order],
+        np.concatenate([left.time_us, right.time_us])[order],
+        {name: column[order] for name, column in columns.items()},
+        {int(place[i]): stamp for i, stamp in bad.items()},
+    )
 
 
 def _explain_stamp(stamp: Stamp) -> str:
@@ -212,16 +246,3 @@ def _explain_stamp(stamp: Stamp) -> str:
         return f"timestamp {error}"
     msg = f"the column parser refuses {stamp!r}, the single parser does not"
     raise AssertionError(msg)
-
-
-def _asset_codes(
-    keys: Sequence[bytes | None], asset_ids: Mapping[bytes | None, str | None], message: IntArray
-) -> tuple[list[str], IntArray]:
-    """Assets that have rows left, and each row's index into them."""
-    code_of_key = {key: code for code, key in enumerate(asset_ids)}
-    asset = np.fromiter(map(code_of_key.__getitem__, keys), np.int64, len(keys))[message]
-    used = np.flatnonzero(np.bincount(asset, minlength=len(code_of_key)))
-    renumbered = np.zeros(len(code_of_key), np.int64)
-    renumbered[used] = np.arange(len(used))
-    names = list(asset_ids.values())
-    return [name for code in used.tolist() if (name := names[code]) is not None], renumbered[asset]

@@ -20,6 +20,7 @@ aiokafka 0.14
     ``Fetcher._fetch_max_wait_ms``: Faust fixes it at 1.5 s, for which a partition waits that is not in the request.
     ``Fetcher._records``, ``FetchResult._partition_records``: where a fetched response waits; its record iterator is
     replaced by one that yields the whole response.
+    ``fetcher.MemoryRecords``: replaced by one that keeps the response's bytes.
     ``PartitionRecords._records``, ``_check_crcs``, ``next_fetch_offset``, ``_records_iterator``: that response.
     ``GroupCoordinator._do_heartbeat``, ``generation``: proof that the group still knows this member.
     ``AIOKafkaConsumer._client``, ``GroupCoordinator.request_rejoin``: join the group again.
@@ -30,12 +31,13 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import OrderedDict
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import suppress
 from typing import Any, ClassVar, Final, cast
 
 import faust
 from aiokafka import TopicPartition
+from aiokafka.consumer import fetcher
 from aiokafka.errors import KafkaError
 from aiokafka.structs import ConsumerRecord
 from faust.stores.base import Store
@@ -44,17 +46,19 @@ from faust.transport.drivers import aiokafka as driver
 from faust.types import TP
 from faust.types.transports import ConsumerT, ProducerT, TransportT
 
-from stream_app.app.batch import Fetch, Headers
+from stream_app.app.batch import Fetch
 from stream_app.infra.failpoints import failpoint
 from stream_app.infra.kafka.assignor import WatchfulAssignor
 from stream_app.infra.kafka.connecting import connected
 from stream_app.infra.kafka.errors import CorruptLogError
 from stream_app.infra.kafka.lease import Lease
+from stream_app.infra.kafka.record_batches import Records, RetainedRecords, batches, concatenated
 
 _log = logging.getLogger(__name__)
 
 _FETCH_MAX_WAIT_MS: Final = 500
 _REJOIN_AFTER_S: Final = 1.0
+fetcher.MemoryRecords = RetainedRecords
 #: Applied in one go, during which nothing else runs in the event loop.
 _FETCH_BYTES: Final = 4 << 20
 
@@ -63,75 +67,51 @@ class FetchedResponses(OrderedDict[TopicPartition, Any]):
     """Stands in for ``Fetcher._records``: each response that comes in will yield a single record."""
 
     def __setitem__(self, tp: TopicPartition, result: Any) -> None:
-        records = getattr(result, "_partition_records", None)  # a FetchError has none
-        if records is not None:
-            records._records_iterator = whole_response(records)
+        response = getattr(result, "_partition_records", None)  # a FetchError has none
+        if response is not None:
+            response._records_iterator = whole_response(response)
         super().__setitem__(tp, result)
 
 
-def whole_response(records: Any) -> Iterator[ConsumerRecord]:
+def whole_response(response: Any) -> Iterator[ConsumerRecord]:
     """Yield all records of an aiokafka ``PartitionRecords`` as one, whose value is a :class:`Fetch`.
 
     A response that is very large once decompressed is cut into several, which join without a gap. A response of control
     batches alone becomes a fetch without messages: the position moves past them all the same.
     """
-    unpacked = _Unpacked(records._tp, records.next_fetch_offset)
-    while records._records.has_next():
-        batch = records._records.next_batch()
-        if records._check_crcs and not batch.validate_crc():
-            if unpacked.end > unpacked.start:
-                yield unpacked.record()  # what stands before it is sound
-            raise CorruptLogError(unpacked.tp, batch.base_offset, batch.next_offset)
-        if not batch.is_control_batch:
-            unpacked.add(batch)
-        unpacked.end = records.next_fetch_offset = batch.next_offset
-        if unpacked.size_bytes > _FETCH_BYTES:
-            yield unpacked.record()
-            unpacked = _Unpacked(records._tp, unpacked.end)
-    if unpacked.end > unpacked.start:
-        yield unpacked.record()
+    parts: list[Records] = []
+    start = end = response.next_fetch_offset
+    for batch in batches(response._records.data):
+        if response._check_crcs and not batch.is_sound():
+            if end > start:
+                yield _fetched(response._tp, start, end, parts)  # what stands before it is sound
+            raise CorruptLogError(response._tp, batch.base_offset, batch.next_offset)
+        if not batch.is_control:
+            # The broker answers with whole batches: the first may begin before the position.
+            parts.append(batch.records().since(start))
+        end = response.next_fetch_offset = batch.next_offset
+        if sum(part.size_bytes for part in parts) > _FETCH_BYTES:
+            yield _fetched(response._tp, start, end, parts)
+            start, parts = end, []
+    if end > start:
+        yield _fetched(response._tp, start, end, parts)
 
 
-class _Unpacked:
-    """Columns of a fetch in the making."""
-
-    def __init__(self, tp: TopicPartition, start: int) -> None:
-        self.tp, self.start, self.end, self.size_bytes = tp, start, start, 0
-        self.offsets: list[int] = []
-        self.keys: list[bytes | None] = []
-        self.values: list[bytes | None] = []
-        self.timestamps_ms: list[int] = []
-        self.headers: list[Headers] = []
-
-    def add(self, batch: Iterable[Any]) -> None:
-        before = len(self.values)
-        # A plain loop, so that each record is freed at once: kept in a list they cost four times as much, in garbage
-        # collections.
-        for record in batch:
-            offset = record.offset
-            if offset >= self.start:  # the broker answers with whole batches: the first may begin before the position
-                self.offsets.append(offset)
-                self.keys.append(record.key)
-                self.values.append(record.value)
-                self.timestamps_ms.append(record.timestamp)
-                self.headers.append(record.headers or ())
-        self.size_bytes += sum(map(len, filter(None, self.values[before:])))
-
-    def record(self) -> ConsumerRecord:
-        topic, partition = self.tp
-        fetch = Fetch(
-            topic=topic,
-            partition=partition,
-            start=self.start,
-            end=self.end,
-            offsets=self.offsets,
-            keys=self.keys,
-            values=self.values,
-            timestamps_ms=self.timestamps_ms,
-            headers=self.headers,
-        )
-        timestamp_ms = self.timestamps_ms[-1] if self.timestamps_ms else 0
-        return ConsumerRecord(topic, partition, self.end - 1, timestamp_ms, 0, None, fetch, None, -1, -1, ())
+def _fetched(tp: TopicPartition, start: int, end: int, parts: Sequence[Records]) -> ConsumerRecord:
+    records = concatenated(parts)
+    fetch = Fetch(
+        topic=tp.topic,
+        partition=tp.partition,
+        start=start,
+        end=end,
+        offsets=records.offsets,
+        keys=records.keys,
+        values=records.values,
+        timestamps_ms=records.timestamps_ms,
+        headers=records.headers,
+    )
+    timestamp_ms = int(records.timestamps_ms[-1]) if len(records.timestamps_ms) else 0
+    return ConsumerRecord(*tp, end - 1, timestamp_ms, 0, None, fetch, None, -1, -1, ())
 
 
 class NoReadOffsets(dict[TP, int | None]):
