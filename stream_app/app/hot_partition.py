@@ -57,29 +57,29 @@ class HotPartition:
         if low == high:
             return []
         part = slice(low, high)
-        named = np.unique(batch.asset[part])
+        named = np.flatnonzero(np.bincount(batch.asset[part], minlength=len(batch.assets)))
         codes = np.zeros(len(batch.assets), np.int64)
         codes[named] = [self._code(batch.assets[i]) for i in named.tolist()]
         code = codes[batch.asset[part]]
-        over = (
-            np.array([c in self.fleet.ended for c in codes.tolist()])[batch.asset[part]] if self.fleet.ended else None
-        )
-        index = np.arange(low, high)
+        kept: slice | IntArray = part
         rejects: list[Reject] = []
-        if over is not None and over.any():
-            rejects = _coalesced(
-                batch, index[over], "the upload that this asset was has ended: send to another asset id"
-            )
-            index, code = index[~over], code[~over]
-        rows = Rows(code, batch.offset[index], batch.time_us[index], {n: c[index] for n, c in batch.columns.items()})
-        applied = ingestion.apply(self.fleet, rows)
+        if self.fleet.ended:
+            over = np.array([c in self.fleet.ended for c in codes.tolist()])[batch.asset[part]]
+            if over.any():
+                index = np.arange(low, high)
+                reason = "the upload that this asset was has ended: send to another asset id"
+                rejects = _coalesced(batch, index[over], reason)
+                kept, code = index[~over], code[~over]
+        columns = {name: column[kept] for name, column in batch.columns.items()}
+        applied = ingestion.apply(self.fleet, Rows(code, batch.offset[kept], batch.time_us[kept], columns))
         self.closed += applied.closed
-        self.dirty.update(np.unique(code).tolist())
+        self.dirty.update((np.unique(code) if rejects else codes[named]).tolist())
         late = (
             "event time is further behind the asset's newest row than the allowed lateness: "
             "send an asset's rows in time order, or raise allowed_lateness_s"
         )
-        return rejects + _coalesced(batch, index[applied.late], late)
+        late_rows = applied.late + low if isinstance(kept, slice) else kept[applied.late]
+        return rejects + _coalesced(batch, late_rows, late)
 
     def _control(self, record: ControlRecord) -> str | None:
         """Apply a control; returns why it cannot be applied, if so."""

@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
+from numpy.typing import NDArray
 
-from stream_app.domain.pending import TimedColumns
-from stream_app.domain.rows import COLUMNS, IntArray, Rows
+from stream_app.domain.compiled import compiled
+from stream_app.domain.pending import TimedRows
+from stream_app.domain.rows import COLUMNS, FloatArray, IntArray, Rows
 from stream_app.domain.segments import ends
 from stream_app.domain.state import NEVER, Fleet
 
 _SIGNED = ("current_a", "power_w")
+_SCALED = (*_SIGNED, "soc_percent")
+
+T = TypeVar("T", np.float64, np.int64)
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,36 +46,59 @@ def newest_stamps(time_us: IntArray, starts: IntArray, newest_us: IntArray) -> t
     return after, before
 
 
-def normalised(fleet: Fleet, rows: Rows, kept: IntArray) -> TimedColumns:
-    """Readings as the specs say they are to be read: current > 0 charges, SoC in percent."""
-    values = np.full((len(COLUMNS), len(kept)), np.nan)
-    for name, column in rows.columns.items():
-        values[COLUMNS.index(name)] = column[kept]
-    code = rows.asset[kept]
-    sign, factor = fleet.specs.sign[code], fleet.specs.soc_factor[code]
-    if (sign != 1.0).any():
-        for name in _SIGNED:
-            values[COLUMNS.index(name)] *= sign
-    if (factor != 1.0).any():
-        values[COLUMNS.index("soc_percent")] *= factor
-    return TimedColumns(rows.time_us[kept], rows.offset[kept], values)
+def joined(fleet: Fleet, touched: IntArray, rows: Rows, kept: IntArray, came: IntArray) -> tuple[TimedRows, IntArray]:
+    """Waiting and arrived rows of the touched assets, asset by asset, and how many there are of each.
+
+    Readings are as the specs say they are to be read: current > 0 charges, SoC in percent. ``kept`` are the positions
+    of the arrived rows, sorted by asset, ``came`` is their number per asset.
+    """
+    waiting, waited = fleet.pending.get(touched), fleet.pending.count(touched)
+    n = len(waiting) + len(kept)
+
+    def merged(old: NDArray[T], new: NDArray[T]) -> NDArray[T]:
+        out = np.empty(n, old.dtype)
+        _merge(old, waited, new, kept, came, out)
+        return out
+
+    nothing = np.full(n, np.nan)
+    still = np.asarray((~np.isnan(waiting.values)).any(axis=1))
+    nowhere = np.full(len(rows), np.nan) if still.any() and len(rows.columns) < len(COLUMNS) else np.zeros(0)
+    values = [
+        merged(waiting.values[at], _normalised(fleet, rows, name, nowhere))
+        if name in rows.columns or still[at]
+        else nothing
+        for at, name in enumerate(COLUMNS)
+    ]
+    time_us, offset = merged(waiting.time_us, rows.time_us), merged(waiting.offset, rows.offset)
+    return TimedRows(time_us, offset, values), waited + came
 
 
-def joined(
-    waiting: TimedColumns, waited: IntArray, arrived: TimedColumns, came: IntArray
-) -> tuple[TimedColumns, IntArray]:
-    """Waiting and arrived rows, asset by asset, and where each asset starts."""
-    count = waited + came
-    starts = np.cumsum(count) - count
-    a = np.arange(len(waiting)) + np.repeat(np.cumsum(came) - came, waited)
-    b = np.arange(len(arrived)) + np.repeat(np.cumsum(waited), came)
-    n = len(waiting) + len(arrived)
-    time_us, offset, values = np.empty(n, np.int64), np.empty(n, np.int64), np.empty((len(COLUMNS), n))
-    time_us[a], offset[a], values[:, a] = waiting.time_us, waiting.offset, waiting.values
-    time_us[b], offset[b], values[:, b] = arrived.time_us, arrived.offset, arrived.values
-    return TimedColumns(time_us, offset, values), starts
+def _normalised(fleet: Fleet, rows: Rows, name: str, nowhere: FloatArray) -> FloatArray:
+    """A column of the arrived rows in the assets' own frame; ``nowhere`` where it was not measured."""
+    column = rows.columns.get(name)
+    if column is None:
+        return nowhere
+    scale = fleet.specs.sign if name in _SIGNED else fleet.specs.soc_factor
+    if name in _SCALED and (scale != 1.0).any():
+        column = column * scale[rows.asset]
+    return column
 
 
-def ordered(rows: TimedColumns, asset: IntArray) -> TimedColumns:
+@compiled
+def _merge(old: NDArray[T], waited: IntArray, new: NDArray[T], kept: IntArray, came: IntArray, out: NDArray[T]) -> None:
+    """For each asset the old items, then the new ones at the kept positions."""
+    a, b, at = 0, 0, 0
+    for k in range(len(came)):
+        for _ in range(waited[k]):
+            out[at] = old[a]
+            a += 1
+            at += 1
+        for _ in range(came[k]):
+            out[at] = new[kept[b]]
+            b += 1
+            at += 1
+
+
+def ordered(rows: TimedRows, asset: IntArray) -> TimedRows:
     """Sort each asset's rows by event time; rows of one stamp stay in the order of arrival."""
     return rows.take(np.lexsort((rows.time_us, asset)))

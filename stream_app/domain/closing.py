@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from stream_app.domain.arrival import Arrivals
-from stream_app.domain.pending import TimedColumns
+from stream_app.domain.pending import TimedRows
 from stream_app.domain.rows import IntArray
 from stream_app.domain.segments import first_at_or_after
 
@@ -19,7 +19,7 @@ class Closings:
     It is the first arrival at which no row before the first stamp at or after the window's end could come any more.
     """
 
-    rows: TimedColumns
+    rows: TimedRows
     stops: IntArray
     known_from: IntArray
     arrivals: Arrivals

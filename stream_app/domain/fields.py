@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from stream_app.domain.compiled import compiled
 from stream_app.domain.rows import FloatArray, IntArray
 
 
@@ -46,6 +47,9 @@ class At:
     weight: FloatArray
 
 
+_SUM, _MIN, _MAX = 0, 1, 2
+_KINDS: Mapping[np.ufunc, int] = {np.add: _SUM, np.minimum: _MIN, np.maximum: _MAX}
+
 Contribution = FloatArray | Binned | At
 Columns = Mapping[str, Contribution]
 
@@ -75,26 +79,22 @@ class Layout:
 
         ``totals`` is ``(width, panes)`` and C-contiguous, ``pane`` is ``(n,)``.
         """
-        panes = totals.shape[1]
-        flat = totals.reshape(-1)
         for name, column in columns.items():
             field, at = self.fields[name], self.at[name]
+            lines, kind = totals[at : at + field.width], _KINDS[field.reducer]
             if isinstance(column, Binned):
                 where = pane if column.row is None else pane[column.row]
-                field.reducer.at(flat, (at + column.bin) * panes + where, np.nan_to_num(column.weight))
+                _add_binned(lines, column.bin, where, column.weight, kind)
             elif isinstance(column, At):
-                field.reducer.at(totals[at], pane[column.row], column.weight)
+                _add(lines[0], pane[column.row], column.weight, kind)
             else:
-                missing = np.isnan(column)
-                field.reducer.at(
-                    totals[at], pane, np.where(missing, field.identity, column) if missing.any() else column
-                )
+                _add(lines[0], pane, column, kind)
 
     def fold(self, into: FloatArray, slot: IntArray, panes: FloatArray) -> None:
         """Merge panes ``(width, p)`` into ``into[:, slot]``, one after the other."""
         for name, field in self.fields.items():
             for line in range(self.at[name], self.at[name] + field.width):
-                field.reducer.at(into[line], slot, panes[line])
+                _add(into[line], slot, panes[line], _KINDS[field.reducer])
 
     def merged(self, a: FloatArray, b: FloatArray) -> FloatArray:
         """Merge pane by pane, both ``(width, k)``."""
@@ -102,3 +102,42 @@ class Layout:
         for ufunc, lines in self._rows_by_reducer.items():
             out[lines] = ufunc(a[lines], b[lines])
         return out
+
+
+@compiled
+def _add(line: FloatArray, pane: IntArray, values: FloatArray, kind: int) -> None:
+    """Merge values into their panes, one after the other; NaN is nothing."""
+    i, n = 0, len(values)
+    while i < n:
+        # Neighbours are mostly of one pane: its total stays in a register.
+        at = pane[i]
+        total = line[at]
+        if kind == _SUM:
+            while i < n and pane[i] == at:
+                if not np.isnan(values[i]):
+                    total += values[i]
+                i += 1
+        elif kind == _MIN:
+            while i < n and pane[i] == at:
+                total = min(total, values[i])
+                i += 1
+        else:
+            while i < n and pane[i] == at:
+                total = max(total, values[i])
+                i += 1
+        line[at] = total
+
+
+@compiled
+def _add_binned(lines: FloatArray, bin_: IntArray, pane: IntArray, weight: FloatArray, kind: int) -> None:
+    """Merge weights into their panes' bins, one after the other; NaN is nothing."""
+    for i in range(len(weight)):
+        value, b, at = weight[i], bin_[i], pane[i]
+        if np.isnan(value):
+            continue
+        if kind == _SUM:
+            lines[b, at] += value
+        elif kind == _MIN:
+            lines[b, at] = min(lines[b, at], value)
+        else:
+            lines[b, at] = max(lines[b, at], value)

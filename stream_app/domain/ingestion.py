@@ -9,14 +9,14 @@ from functools import partial
 import numpy as np
 
 from stream_app.domain import panes
-from stream_app.domain.arrival import Arrivals, joined, newest_stamps, normalised, ordered
+from stream_app.domain.arrival import Arrivals, joined, newest_stamps, ordered
 from stream_app.domain.closing import Closings
 from stream_app.domain.fields import Layout
 from stream_app.domain.panes import Open
-from stream_app.domain.pending import TimedColumns
+from stream_app.domain.pending import TimedRows
 from stream_app.domain.rows import COLUMNS, BoolArray, FloatArray, IntArray, Rows
 from stream_app.domain.samples import Samples
-from stream_app.domain.segments import ends, first_of_runs
+from stream_app.domain.segments import ends, first_of_runs, sorted_by
 from stream_app.domain.state import (
     APPLIED,
     FIRST_US,
@@ -56,7 +56,7 @@ def apply(fleet: Fleet, rows: Rows) -> Applied:
     closed: list[Windows] = []
     for part in _parts(fleet, rows.asset[new]):
         index = new[part]
-        index = index[np.argsort(rows.asset[index], kind="stable")]
+        index = index[sorted_by(rows.asset[index], len(fleet.ints))]
         late.append(_apply(fleet, rows, index, closed))
     return Applied(np.sort(np.concatenate([np.zeros(0, np.int64), *late])), closed)
 
@@ -72,7 +72,7 @@ def _parts(fleet: Fleet, code: IntArray) -> Iterator[slice]:
 
 def _fitting(fleet: Fleet, code: IntArray) -> int:
     """How many of the rows come before the first for which its asset has no room, but one at least."""
-    order = np.argsort(code, kind="stable")
+    order = sorted_by(code, len(fleet.ints))
     starts = np.flatnonzero(first_of_runs(code[order]))
     count = ends(starts, len(code)) - starts
     room = MAX_WAITING - fleet.pending.count(code[order[starts]])
@@ -82,48 +82,58 @@ def _fitting(fleet: Fleet, code: IntArray) -> int:
 
 def _apply(fleet: Fleet, rows: Rows, index: IntArray, closed: list[Windows]) -> IntArray:
     """Apply rows that are sorted by asset; returns those that are late."""
-    code = rows.asset[index]
+    code, time_us = rows.asset[index], rows.time_us[index]
     starts = np.flatnonzero(first_of_runs(code))
     touched = code[starts]
-    fleet.ints[touched, APPLIED] = rows.offset[index][ends(starts, len(index)) - 1]
-    newest_us, before_us = newest_stamps(rows.time_us[index], starts, fleet.ints[touched, LAST_US])
+    fleet.ints[touched, APPLIED] = rows.offset[index[ends(starts, len(index)) - 1]]
+    newest_us, before_us = newest_stamps(time_us, starts, fleet.ints[touched, LAST_US])
     floor_us = np.where(before_us == NEVER, NEVER, before_us - fleet.lateness_us)
-    floor_us = np.maximum(floor_us, fleet.ints[code, WATERMARK_US])
-    late: BoolArray = rows.time_us[index] < floor_us
-    np.add.at(fleet.ints[:, LATE], code[late], 1)
-    kept = index[~late]
-    arrivals = Arrivals(rows.asset[kept], newest_us[~late], rows.offset[kept])
-    closed += _advance(fleet, touched, arrivals, normalised(fleet, rows, kept))
+    late: BoolArray = time_us < np.maximum(floor_us, fleet.ints[code, WATERMARK_US])
     too_late: IntArray = index[late]
+    if len(too_late):
+        np.add.at(fleet.ints[:, LATE], code[late], 1)
+        index, code, newest_us = index[~late], code[~late], newest_us[~late]
+    arrivals = Arrivals(code, newest_us, rows.offset[index])
+    closed += _advance(fleet, touched, arrivals, rows, index)
     return too_late
 
 
 def finish(fleet: Fleet, code: int, seq: int) -> list[Windows]:
     """Settle what still waits and close every window of an asset to which no row will come; ``seq`` is the offset."""
     none = np.zeros(0, np.int64)
-    nothing = TimedColumns(none, none, np.zeros((len(COLUMNS), 0)))
-    return _advance(fleet, np.array([code]), Arrivals(none, none, none), nothing, flush_seq=seq)
+    nothing = Rows(none, none, none, {})
+    return _advance(fleet, np.array([code]), Arrivals(none, none, none), nothing, none, flush_seq=seq)
 
 
 def _advance(
     fleet: Fleet,
     touched: IntArray,
     arrivals: Arrivals,
-    arrived: TimedColumns,
+    rows: Rows,
+    kept: IntArray,
     flush_seq: int | None = None,
 ) -> list[Windows]:
-    """Take the rows that arrived for the touched assets (sorted by asset) as far as they are settled."""
+    """Take the rows that arrived for the touched assets as far as they are settled.
+
+    ``kept`` are the positions of the rows that are not late, sorted by asset.
+    """
     code = arrivals.code
-    waited = fleet.pending.count(touched)
     came = np.searchsorted(code, touched, side="right") - np.searchsorted(code, touched, side="left")
-    rows, starts = joined(fleet.pending.get(touched), waited, arrived, came)
-    count = waited + came
+    timed_rows, count = joined(fleet, touched, rows, kept, came)
     present = np.flatnonzero(count)  # an asset may have brought late rows only
     if not len(present):
         return []
-    touched, starts, count = touched[present], starts[present], count[present]
+    touched, count = touched[present], count[present]
+    return _settle(fleet, touched, arrivals, timed_rows, count, flush_seq)
+
+
+def _settle(
+    fleet: Fleet, touched: IntArray, arrivals: Arrivals, rows: TimedRows, count: IntArray, flush_seq: int | None
+) -> list[Windows]:
+    """Settle rows, ``count`` of each touched asset; what is settled counts, the rest waits."""
     k = len(touched)
-    stops = starts + count
+    stops = np.cumsum(count)
+    starts = stops - count
     flush = np.full(k, flush_seq is not None)
     specs = fleet.specs.take(touched)
     asset = np.repeat(np.arange(k), count)
@@ -172,23 +182,24 @@ def _advance(
     ints[touched, FIRST_US] = np.where(
         first_us == NEVER, rows.time_us[starts], np.minimum(first_us, rows.time_us[starts])
     )
-    fleet.pending.set(touched, waits, rows.take(waiting))
+    fleet.pending.set(touched, waits, rows.take(waiting).columns())
     return closed
 
 
 def _samples(
-    fleet: Fleet, touched: IntArray, *, rows: TimedColumns, asset: IntArray, stops: IntArray, timed: Timed
+    fleet: Fleet, touched: IntArray, *, rows: TimedRows, asset: IntArray, stops: IntArray, timed: Timed
 ) -> Samples:
     """The settled rows; what follows an asset's last one is not known."""
-    following = np.full_like(rows.values, np.nan)
-    following[:, :-1] = rows.values[:, 1:]
-    following[:, stops - 1] = np.nan
+    soc = rows.values[COLUMNS.index("soc_percent")]
+    following = np.append(soc[1:], np.nan)
+    following[stops - 1] = np.nan
     index = np.flatnonzero(timed.settled)
+    settled = np.bincount(asset[index], minlength=len(touched))
     return Samples(
         asset=asset[index],
-        starts=np.searchsorted(asset[index], np.arange(len(touched))),
-        values=rows.values[:, index],
-        following=following[:, index],
+        starts=np.cumsum(settled) - settled,
+        values=rows.take(index).values,
+        soc_following_percent=following[index],
         dt_s=timed.dt_s,
         valid=timed.valid,
         gap_s=timed.gap_s,
@@ -230,7 +241,7 @@ def _fold(
         catalogue.rows_at,
         open_,
         asset=samples.asset,
-        number=time_us // pane_us[samples.asset],
+        number=panes.numbers(time_us, samples.asset, pane_us),
         now=now_us // pane_us,
         add=lambda totals, slot: layout.add(totals, slot, columns),
     )
@@ -239,11 +250,18 @@ def _fold(
     closed(done.asset, done.number, done.totals, pane_us[done.asset])
     done_us = done.number * pane_us[done.asset]
 
-    for level, have in fleet.levels(touched):
+    with_done = np.zeros(len(touched), np.bool_)
+    with_done[done.asset] = True
+    for level, with_level in fleet.levels(touched):
+        # Most of the time an asset's larger window stays open and nothing is added to it.
+        passed = numbers[with_level, level] != now_us[with_level] // sizes[with_level, level]
+        have = with_level[passed | with_done[with_level]]
+        if not len(have):
+            continue
+        size_us = sizes[have, level]
         place = np.full(len(touched), -1)
         place[have] = np.arange(len(have))
         mine = np.flatnonzero(place[done.asset] >= 0)
-        size_us = sizes[have, level]
         asset, inner = place[done.asset[mine]], done.totals[:, mine]
         open_ = Open(numbers[have, level], np.ascontiguousarray(fleet.floats[touched[have], fleet.level[level]].T))
         full, open_ = panes.advance(
@@ -259,9 +277,12 @@ def _fold(
         numbers[have, level] = open_.number
         closed(have[full.asset], full.number, full.totals, size_us[full.asset])
 
-    life = np.ascontiguousarray(fleet.floats[touched, fleet.life].T)
-    layout.fold(life, done.asset, done.totals)
-    fleet.floats[touched, fleet.life] = life.T
+    if len(done.asset):
+        begins = first_of_runs(done.asset)
+        lives = touched[done.asset[begins]]
+        life = np.ascontiguousarray(fleet.floats[lives, fleet.life].T)
+        layout.fold(life, np.cumsum(begins) - 1, done.totals)
+        fleet.floats[lives, fleet.life] = life.T
     fleet.ints[touched, NUMBER] = numbers
     return result
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from stream_app.domain.compiled import compiled
 from stream_app.domain.fields import Layout
 from stream_app.domain.rows import FloatArray, IntArray
 
@@ -34,6 +35,21 @@ class Open:
 
     number: IntArray
     totals: FloatArray
+
+
+@compiled
+def numbers(time_us: IntArray, asset: IntArray, size_us: IntArray) -> IntArray:
+    """Number of the window in which each row stands, ``(n,)``; ``size_us`` is each asset's, ``(k,)``."""
+    number = np.empty(len(time_us), np.int64)
+    last, begin, end, at = -1, 0, 0, 0
+    for i in range(len(time_us)):
+        # Divisions are slow, and most rows stand in the window of the row before.
+        if asset[i] != last or time_us[i] < begin or time_us[i] >= end:
+            last, size = asset[i], size_us[asset[i]]
+            at = time_us[i] // size
+            begin, end = at * size, (at + 1) * size
+        number[i] = at
+    return number
 
 
 def advance(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -24,6 +25,31 @@ class TimedColumns:
     def take(self, index: IntArray) -> TimedColumns:
         """Rows at the given positions."""
         return TimedColumns(self.time_us[index], self.offset[index], self.values[:, index])
+
+
+@dataclass(frozen=True, slots=True)
+class TimedRows:
+    """Rows as :class:`TimedColumns`, but with an array ``(n,)`` per column; all columns without readings share one."""
+
+    time_us: IntArray
+    offset: IntArray
+    values: Sequence[FloatArray]
+
+    def __len__(self) -> int:
+        return len(self.time_us)
+
+    def take(self, index: IntArray) -> TimedRows:
+        """Rows at the given positions."""
+        taken: dict[int, FloatArray] = {}
+        for column in self.values:
+            if id(column) not in taken:
+                taken[id(column)] = column[index]
+        values = [taken[id(column)] for column in self.values]
+        return TimedRows(self.time_us[index], self.offset[index], values)
+
+    def columns(self) -> TimedColumns:
+        """The same as one array of readings."""
+        return TimedColumns(self.time_us, self.offset, np.array(self.values))
 
 
 class PendingRows:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
+from stream_app.domain.compiled import compiled
 from stream_app.domain.rows import COLUMNS, BoolArray, FloatArray, IntArray
 from stream_app.domain.segments import ends
 from stream_app.domain.specs import AssetSpecs
@@ -30,9 +32,9 @@ class Samples:
     starts
         First row of each asset, shape ``(k,)``.
     values
-        Readings by column, shape ``(len(COLUMNS), n)``, current > 0 charging; NaN where not measured.
-    following
-        The readings of the asset's next row, same shape; NaN where there is none yet.
+        Readings ``(n,)`` of each of COLUMNS, current > 0 charging; NaN where not measured.
+    soc_following_percent
+        SoC of the asset's next row, shape ``(n,)``; NaN where there is none yet.
     dt_s
         How long the reading held, 0 where unknown, shape ``(n,)``.
     valid
@@ -50,8 +52,8 @@ class Samples:
         *,
         asset: IntArray,
         starts: IntArray,
-        values: FloatArray,
-        following: FloatArray,
+        values: Sequence[FloatArray],
+        soc_following_percent: FloatArray,
         dt_s: FloatArray,
         valid: BoolArray,
         gap_s: FloatArray,
@@ -59,10 +61,11 @@ class Samples:
         carry: FloatArray,
     ) -> None:
         self.asset, self.starts = asset, starts
-        self._values, self._following = values, following
+        self._values, self._soc_following_percent = values, soc_following_percent
         self.dt_s, self.valid, self.gap_s = dt_s, valid, gap_s
         self.specs = specs
         self._carry = carry.reshape(len(carry), len(AMONG), len(COLUMNS))
+        self._steps: dict[tuple[str, Among], FloatArray] = {}
         self._events: dict[type[Memory], Any] = {}
 
     def __len__(self) -> int:
@@ -70,8 +73,7 @@ class Samples:
 
     def __getitem__(self, column: str) -> FloatArray:
         """A column by name, one of COLUMNS."""
-        values: FloatArray = self._values[COLUMNS.index(column)]
-        return values
+        return self._values[COLUMNS.index(column)]
 
     @cached_property
     def current_a(self) -> FloatArray:
@@ -133,42 +135,43 @@ class Samples:
     @cached_property
     def soc_ahead_percent(self) -> FloatArray:
         """Signed SoC change over the step that begins with the row [%]; NaN where the step is not valid."""
-        ahead = self._following[COLUMNS.index("soc_percent")] - self.soc_percent
-        return np.where(self.valid, ahead, np.nan)
+        return np.where(self.valid, self._soc_ahead_percent, np.nan)
 
     @cached_property
     def soc_over_gap_percent(self) -> FloatArray:
         """Signed SoC change over the gap that begins with the row [%]; 0 where there is no gap."""
-        ahead = self._following[COLUMNS.index("soc_percent")] - self.soc_percent
-        return np.where(self.gap_s > 0, ahead, 0.0)
+        return np.where(self.gap_s > 0, self._soc_ahead_percent, 0.0)
+
+    @cached_property
+    def _soc_ahead_percent(self) -> FloatArray:
+        return self._soc_following_percent - self.soc_percent
 
     def step(self, column: str, among: Among = "any") -> FloatArray:
         """Difference to the asset's previous row of the same kind, skipping the rows between; NaN where none."""
-        values = self[column]
-        index = self._index(among)
-        out = np.full(len(self), np.nan)
-        if len(index):
-            kept = values[index]
-            owner = self.asset[index]
-            previous = np.append(np.nan, kept[:-1])
-            first = np.append(True, owner[1:] != owner[:-1])
-            previous[first] = self._carry[owner[first], AMONG.index(among), COLUMNS.index(column)]
-            out[index] = kept - previous
-        return out
+        if (column, among) not in self._steps:
+            before = self._carry[:, AMONG.index(among), COLUMNS.index(column)]
+            out = np.empty(len(self))
+            _steps(self[column], self._kind(among), self.starts, self.stops, before, out)
+            self._steps[column, among] = out
+        return self._steps[column, among]
 
-    def _index(self, among: Among) -> IntArray:
+    def _kind(self, among: Among) -> BoolArray:
         if among == "any":
-            return np.arange(len(self))
-        return np.flatnonzero(self.charging if among == "charging" else self.discharging)
+            return self._all
+        return self.charging if among == "charging" else self.discharging
+
+    @cached_property
+    def _all(self) -> BoolArray:
+        return np.ones(len(self), np.bool_)
 
     def next_carry(self) -> FloatArray:
         """The carry after these rows, shape ``(k, CARRY_WIDTH)``."""
         carry = self._carry.copy()
         for kind, among in enumerate(AMONG):
-            index = self._index(among)
-            owner = self.asset[index]
-            newest = index[np.append(owner[1:] != owner[:-1], True)] if len(index) else index
-            carry[self.asset[newest], kind] = self._values[:, newest].T
+            newest = _newest(self._kind(among), self.starts, self.stops)
+            have = np.flatnonzero(newest >= 0)
+            for at, column in enumerate(self._values):
+                carry[have, kind, at] = column[newest[have]]
         return carry.reshape(len(carry), CARRY_WIDTH)
 
     def set_events(self, memory: type[Memory], events: Any) -> None:
@@ -183,3 +186,30 @@ class Samples:
     def stops(self) -> IntArray:
         """Row after each asset's last one, shape ``(k,)``."""
         return ends(self.starts, len(self))
+
+
+@compiled
+def _steps(
+    values: FloatArray, counts: BoolArray, starts: IntArray, stops: IntArray, before: FloatArray, out: FloatArray
+) -> None:
+    """Differences between an asset's successive rows that count; NaN for the others."""
+    for k in range(len(starts)):
+        previous = before[k]
+        for i in range(starts[k], stops[k]):
+            if counts[i]:
+                out[i] = values[i] - previous
+                previous = values[i]
+            else:
+                out[i] = np.nan
+
+
+@compiled
+def _newest(counts: BoolArray, starts: IntArray, stops: IntArray) -> IntArray:
+    """Last row of each asset that counts; -1 where there is none."""
+    newest = np.full(len(starts), -1)
+    for k in range(len(starts)):
+        for i in range(stops[k] - 1, starts[k] - 1, -1):
+            if counts[i]:
+                newest[k] = i
+                break
+    return newest

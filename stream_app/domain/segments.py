@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from stream_app.domain.rows import BoolArray, FloatArray, IntArray
+from stream_app.domain.compiled import compiled
+from stream_app.domain.rows import BoolArray, IntArray
 
 
 def first_of_runs(*keys: IntArray) -> BoolArray:
@@ -37,49 +38,6 @@ def ragged_arange(start: IntArray, count: IntArray) -> IntArray:
     return index
 
 
-def running_totals(carry: FloatArray, values: FloatArray, starts: IntArray) -> FloatArray:
-    """Sum of the values BEFORE each row, per segment, begun at ``carry``; and nothing but sequential additions.
-
-    Parameters
-    ----------
-    carry
-        Total before each segment, shape ``(s,)``.
-    values
-        Shape ``(n,)``.
-    starts
-        First row of each of the ``s`` segments, shape ``(s,)``.
-
-    Returns
-    -------
-    FloatArray
-        Shape ``(n + s,)``: segment ``i`` has one entry per row and then its new carry, from ``starts[i] + i`` on.
-
-    Notes
-    -----
-    Loops over the segments or over the rows of the longest one, whichever are fewer: at most ``sqrt(n)`` numpy calls.
-    """
-    n, s = len(values), len(starts)
-    length = ends(starts, n) - starts
-    out = np.empty(n + s)
-    begin = starts + np.arange(s)
-    out[begin] = carry
-    if s == 0:
-        return out
-    longest = int(length.max())
-    if s <= longest:
-        for first, at, count in zip(starts.tolist(), begin.tolist(), length.tolist(), strict=True):
-            out[at + 1 : at + 1 + count] = values[first : first + count]
-            np.cumsum(out[at : at + 1 + count], out=out[at : at + 1 + count])
-        return out
-    order = np.argsort(-length, kind="stable")
-    alive = np.searchsorted(-length[order], -np.arange(longest), side="left")
-    for rank in range(longest):
-        which = order[: alive[rank]]
-        at = begin[which] + rank
-        out[at + 1] = out[at] + values[starts[which] + rank]
-    return out
-
-
 def first_at_or_after(sorted_values: IntArray, low: IntArray, high: IntArray, target: IntArray) -> IntArray:
     """Binary search in many slices at once: first index in ``[low, high)`` whose value is >= target, else ``high``."""
     low, high = low.copy(), high.copy()
@@ -91,3 +49,23 @@ def first_at_or_after(sorted_values: IntArray, low: IntArray, high: IntArray, ta
         below = open_ & (sorted_values[np.minimum(middle, len(sorted_values) - 1)] < target)
         low = np.where(below, middle + 1, low)
         high = np.where(open_ & ~below, middle, high)
+
+
+def sorted_by(code: IntArray, codes: int) -> IntArray:
+    """Positions of items sorted by code (``0 … codes-1``); those of one code stay in their order."""
+    if len(code) < codes >> 4:
+        return np.argsort(code, kind="stable")
+    order = np.empty(len(code), np.int64)
+    _counting_sort(code, np.zeros(codes + 1, np.int64), order)
+    return order
+
+
+@compiled
+def _counting_sort(code: IntArray, place: IntArray, order: IntArray) -> None:
+    for c in code:
+        place[c + 1] += 1
+    for c in range(1, len(place)):
+        place[c] += place[c - 1]
+    for i, c in enumerate(code):
+        order[place[c]] = i
+        place[c] += 1

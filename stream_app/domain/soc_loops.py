@@ -16,14 +16,14 @@ ASTM E1049-85 (rainflow counting); four-point rule: full cycles here plus the re
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 
+from stream_app.domain.compiled import compiled
 from stream_app.domain.memory import Memory
 from stream_app.domain.rows import BoolArray, FloatArray, IntArray
 from stream_app.domain.samples import Samples
-from stream_app.domain.segments import running_totals
 
 HYSTERESIS_PERCENT = 1.0
 
@@ -31,7 +31,6 @@ HYSTERESIS_PERCENT = 1.0
 _DIRECTION, _HIGH, _LOW, _COUNTED, _TAKEN, _LEVEL = 0, 1, 5, 9, 12, 15
 _WIDTH = 16
 _POINT = 4
-_LOOK_AHEAD = 512
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,51 +45,6 @@ class Loops:
     energy_in_j: FloatArray
     energy_out_j: FloatArray
     whole: FloatArray
-
-
-@dataclass(slots=True)
-class _Track:
-    """One asset's state while its rows are walked."""
-
-    state: FloatArray
-    stack: list[FloatArray]
-    soc: FloatArray
-    counted: FloatArray  # (rows, 3): counters before each row
-    row: IntArray
-    closed: list[tuple[int, float, float, float, float]] = field(default_factory=list)
-
-    def point(self, i: int) -> FloatArray:
-        return np.append(self.soc[i], self.counted[i] - self.state[_TAKEN : _TAKEN + 3])
-
-    def extreme(self, side: int, low: int, high: int, find: np.ufunc) -> None:
-        """Move the extreme to the first best row of ``low <= i < high``, if that is beyond it."""
-        if low < high:
-            best = find.reduce(self.soc[low:high])
-            if find(best, self.state[side]) != self.state[side]:
-                i = low + int(np.argmax(self.soc[low:high] == best))
-                self.state[side : side + _POINT] = self.point(i)
-
-    def close(self, i: int) -> None:
-        """Take the loop between the two last turning points out: the SoC is back where it began.
-
-        No row of this leg was beyond the level before, so the row is its extreme, with what is left in the counters.
-        """
-        b, c = self.stack[-2], self.stack[-1]
-        energy = self.point(i)[1:] - b[1:]
-        self.state[_TAKEN : _TAKEN + 3] += energy
-        side = _HIGH if self.state[_DIRECTION] > 0 else _LOW
-        self.state[side : side + _POINT] = self.point(i)
-        self.closed.append((int(self.row[i]), abs(b[0] - c[0]), energy[0], energy[1], float(energy[2] == 0)))
-        del self.stack[-2:]
-        self.set_level()
-
-    def set_level(self) -> None:
-        """Level whose crossing closes a loop; NaN while there is none."""
-        self.state[_LEVEL] = np.nan
-        if len(self.stack) >= 3:
-            a, b, c = (p[0] for p in self.stack[-3:])
-            if abs(a - b) >= abs(b - c):
-                self.state[_LEVEL] = b
 
 
 class SocLoops(Memory):
@@ -110,116 +64,33 @@ class SocLoops(Memory):
     def advance(
         self, state: FloatArray, tails: Sequence[FloatArray], samples: Samples
     ) -> tuple[FloatArray, Sequence[FloatArray], Loops]:
-        """Walk the rows; most assets most of the time neither turn nor cross a level and are done without a loop."""
+        """Walk the rows, asset by asset."""
         state, tails = state.copy(), list(tails)
-        counted = self._count(state, samples)
-        measured = np.flatnonzero(~np.isnan(samples.soc_percent))
-        soc, owner = samples.soc_percent[measured], samples.asset[measured]
-        if not len(measured):
-            return state, tails, _loops([])
-        begin = np.flatnonzero(np.append(True, owner[1:] != owner[:-1]))
-        who = owner[begin]
-        stop = np.append(begin[1:], len(owner))
-        busy = self._settle_quiet(state, who=who, begin=begin, soc=soc, owner=owner, counted=counted[measured])
-        closed: list[tuple[int, float, float, float, float]] = []
-        for i in np.flatnonzero(busy).tolist():
-            k, rows = who[i], slice(begin[i], stop[i])
-            track = _Track(
-                state[k], list(tails[k].reshape(-1, _POINT)), soc[rows], counted[measured[rows]], measured[rows]
-            )
-            self._walk(track)
-            tails[k] = np.concatenate([np.zeros(0), *track.stack])
-            closed += track.closed
-        return state, tails, _loops(closed)
-
-    def _count(self, state: FloatArray, samples: Samples) -> FloatArray:
-        """Energy in, energy out and gaps before each row, ``(n, 3)``; the state's counters go past the last row."""
+        starts, stops = samples.starts, samples.stops
+        depth = np.array([len(tail) // _POINT for tail in tails], np.int64)
+        # Each row may bring one turning point, and each closed loop takes two.
+        room = np.cumsum(depth + stops - starts)
+        stacks = np.empty((int(room[-1]) if len(room) else 0, _POINT))
+        bottom = room - (depth + stops - starts)
+        for at, tail, points in zip(bottom.tolist(), tails, depth.tolist(), strict=True):
+            if points:
+                stacks[at : at + points] = tail.reshape(-1, _POINT)
+        rows, loops = np.empty(len(stacks) // 2, np.int64), np.empty((4, len(stacks) // 2))
         energy_j = samples.power_w * samples.dt_s
-        lost = samples.soc_over_gap_percent != 0
-        lost |= np.isnan(energy_j) & (samples.charge_step | samples.discharge_step)
-        added = (
-            np.where(samples.charge_step, np.nan_to_num(energy_j), 0.0),
-            np.where(samples.discharge_step, -np.nan_to_num(energy_j), 0.0),
-            lost.astype(float),
+        steps = samples.charge_step, samples.discharge_step
+        turned = np.zeros(len(starts), np.bool_)
+        closed = _walk(
+            (starts, stops),
+            (samples.soc_percent, energy_j, samples.soc_over_gap_percent),
+            steps,
+            self._hysteresis,
+            state,
+            (stacks, bottom, depth, turned),
+            (rows, loops),
         )
-        before = np.empty((len(samples), 3))
-        own = np.arange(len(samples)) + samples.asset
-        newest = samples.stops + np.arange(len(samples.starts))
-        for column, values in enumerate(added):
-            totals = running_totals(state[:, _COUNTED + column], values, samples.starts)
-            before[:, column] = totals[own]
-            state[:, _COUNTED + column] = totals[newest]
-        return before
-
-    def _settle_quiet(
-        self,
-        state: FloatArray,
-        *,
-        who: IntArray,
-        begin: IntArray,
-        soc: FloatArray,
-        owner: IntArray,
-        counted: FloatArray,
-    ) -> BoolArray:
-        """Settle the assets whose rows only carry on; true for the ones left to walk."""
-        top, bottom = np.maximum.reduceat(soc, begin), np.minimum.reduceat(soc, begin)
-        now = state[who]
-        up, down = now[:, _DIRECTION] > 0, now[:, _DIRECTION] < 0
-        turns = np.where(up, np.maximum(now[:, _HIGH], top) - bottom, top - np.minimum(now[:, _LOW], bottom))
-        crosses = np.where(up, top >= now[:, _LEVEL], bottom <= now[:, _LEVEL])
-        busy = ~(up | down) | (turns >= self._hysteresis) | crosses
-        for side, best, beyond in (
-            (_HIGH, top, ~busy & up & (top > now[:, _HIGH])),
-            (_LOW, bottom, ~busy & down & (bottom < now[:, _LOW])),
-        ):
-            target = np.full(len(state), np.nan)
-            target[who[beyond]] = best[beyond]
-            hit = np.flatnonzero(soc == target[owner])
-            hit = hit[np.append(True, owner[hit][1:] != owner[hit][:-1])] if len(hit) else hit
-            k = owner[hit]
-            state[k, side] = soc[hit]
-            state[k, side + 1 : side + _POINT] = counted[hit] - state[k, _TAKEN : _TAKEN + 3]
-        return busy
-
-    def _walk(self, track: _Track) -> None:
-        """Go from turn to crossing to turn; between two of them rows are looked at as arrays."""
-        i, ahead, n = 0, _LOOK_AHEAD, len(track.soc)
-        while i < n:
-            stop = min(i + ahead, n)
-            event = self._next_event(track, i, stop)
-            if event == stop:
-                i, ahead = stop, ahead * 2
-                continue
-            ahead = _LOOK_AHEAD
-            i = event
-
-    def _next_event(self, track: _Track, i: int, stop: int) -> int:
-        """Handle the first event of rows ``i … stop-1`` and return its row (to be looked at again), or ``stop``."""
-        state, soc = track.state, track.soc[i:stop]
-        direction = state[_DIRECTION]
-        highs = np.maximum.accumulate(np.maximum(soc, state[_HIGH])) if direction >= 0 else None
-        lows = np.minimum.accumulate(np.minimum(soc, state[_LOW])) if direction <= 0 else None
-        falls = _first((highs - soc >= self._hysteresis) & (soc < highs)) if highs is not None else len(soc)
-        rises = _first((soc - lows >= self._hysteresis) & (soc > lows)) if lows is not None else len(soc)
-        crossing = len(soc)
-        if not np.isnan(state[_LEVEL]):
-            crossing = _first(soc >= state[_LEVEL] if direction > 0 else soc <= state[_LEVEL])
-        turn = min(falls, rises)
-        if crossing < turn:
-            track.close(i + crossing)
-            return i + crossing
-        if direction >= 0:
-            track.extreme(_HIGH, i, i + turn, np.maximum)
-        if direction <= 0:
-            track.extreme(_LOW, i, i + turn, np.minimum)
-        if turn < len(soc):
-            falling = falls < rises
-            turned, fresh = (_HIGH, _LOW) if falling else (_LOW, _HIGH)
-            track.stack.append(state[turned : turned + _POINT].copy())
-            state[_DIRECTION] = -1.0 if falling else 1.0
-            state[fresh : fresh + _POINT] = track.point(i + turn)
-            track.set_level()
-        return i + turn
+        for k in np.flatnonzero(turned).tolist():
+            tails[k] = stacks[bottom[k] : bottom[k] + depth[k]].ravel()
+        return state, tails, Loops(rows[:closed], *loops[:, :closed])
 
     @staticmethod
     def residue_percent(state: FloatArray, tail: FloatArray) -> FloatArray:
@@ -230,12 +101,107 @@ class SocLoops(Memory):
         return np.append(points, state[_HIGH if state[_DIRECTION] > 0 else _LOW])
 
 
-def _first(condition: BoolArray) -> int:
-    """Index of the first True, else the length."""
-    i = int(np.argmax(condition)) if len(condition) else 0
-    return i if len(condition) and condition[i] else len(condition)
+@compiled
+def _walk(
+    segments: tuple[IntArray, IntArray],
+    readings: tuple[FloatArray, FloatArray, FloatArray],
+    steps: tuple[BoolArray, BoolArray],
+    hysteresis: float,
+    states: FloatArray,
+    tails: tuple[FloatArray, IntArray, IntArray, BoolArray],
+    out: tuple[IntArray, FloatArray],
+) -> int:
+    """Go from turn to crossing to turn; how many loops were closed.
+
+    ``tails`` are the assets' turning points: where each asset's begin and how many there are; ``turned`` tells which
+    have changed.
+    """
+    starts, stops = segments
+    soc_percent, energy_j, over_gap_percent = readings
+    charge_step, discharge_step = steps
+    stacks, bottoms, depths, turned = tails
+    closed = 0
+    point = np.empty(_POINT)
+    for k in range(len(starts)):
+        state, bottom, depth = states[k], bottoms[k], depths[k]
+        for i in range(starts[k], stops[k]):
+            soc = soc_percent[i]
+            while not np.isnan(soc):
+                point[0] = soc
+                for x in range(3):
+                    point[1 + x] = state[_COUNTED + x] - state[_TAKEN + x]
+                turn = _turn(state, soc, hysteresis)
+                if turn != 0.0:
+                    turned[k] = True
+                    from_, fresh = (_HIGH, _LOW) if turn < 0 else (_LOW, _HIGH)
+                    stacks[bottom + depth] = state[from_ : from_ + _POINT]
+                    depth += 1
+                    state[_DIRECTION] = turn
+                    state[fresh : fresh + _POINT] = point
+                    state[_LEVEL] = _level(stacks, bottom, depth)
+                elif state[_LEVEL] <= soc if state[_DIRECTION] > 0 else soc <= state[_LEVEL]:
+                    turned[k] = True
+                    _close(state, point, stacks, bottom + depth - 2, out, closed)
+                    out[0][closed] = i
+                    closed += 1
+                    depth -= 2
+                    state[_LEVEL] = _level(stacks, bottom, depth)
+                else:
+                    if state[_DIRECTION] >= 0 and soc > state[_HIGH]:
+                        state[_HIGH : _HIGH + _POINT] = point
+                    if state[_DIRECTION] <= 0 and soc < state[_LOW]:
+                        state[_LOW : _LOW + _POINT] = point
+                    break
+            energy = energy_j[i]
+            unknown = np.isnan(energy)
+            if charge_step[i] and not unknown:
+                state[_COUNTED] += energy
+            if discharge_step[i] and not unknown:
+                state[_COUNTED + 1] -= energy
+            if over_gap_percent[i] != 0 or (unknown and (charge_step[i] or discharge_step[i])):
+                state[_COUNTED + 2] += 1
+        depths[k] = depth
+    return closed
 
 
-def _loops(closed: list[tuple[int, float, float, float, float]]) -> Loops:
-    columns = np.array(closed).reshape(-1, 5).T
-    return Loops(columns[0].astype(np.int64), columns[1], columns[2], columns[3], columns[4])
+@compiled
+def _turn(state: FloatArray, soc: float, hysteresis: float) -> float:
+    """Direction into which a reading turns the SoC; 0 when it does not."""
+    direction = state[_DIRECTION]
+    if direction >= 0 and soc < state[_HIGH] and state[_HIGH] - soc >= hysteresis:
+        return -1.0
+    if direction <= 0 and soc > state[_LOW] and soc - state[_LOW] >= hysteresis:
+        return 1.0
+    return 0.0
+
+
+@compiled
+def _level(stacks: FloatArray, bottom: int, depth: int) -> float:
+    """Level whose crossing closes a loop; NaN while there is none."""
+    if depth < 3:
+        return np.nan
+    top = bottom + depth
+    a, b, c = stacks[top - 3, 0], stacks[top - 2, 0], stacks[top - 1, 0]
+    return b if abs(a - b) >= abs(b - c) else np.nan
+
+
+@compiled
+def _close(
+    state: FloatArray, point: FloatArray, stacks: FloatArray, b: int, out: tuple[IntArray, FloatArray], closed: int
+) -> None:
+    """Take the loop between the two last turning points out: the SoC is back where it began.
+
+    No row of this leg was beyond the level before, so the row is its extreme, with what is left in the counters.
+    """
+    loops = out[1]
+    loops[0, closed] = abs(stacks[b, 0] - stacks[b + 1, 0])
+    side = _HIGH if state[_DIRECTION] > 0 else _LOW
+    state[side] = point[0]
+    for x in range(3):
+        energy = point[1 + x] - stacks[b, 1 + x]
+        state[_TAKEN + x] += energy
+        state[side + 1 + x] = state[_COUNTED + x] - state[_TAKEN + x]
+        if x < 2:
+            loops[1 + x, closed] = energy
+        else:
+            loops[3, closed] = 1.0 if energy == 0 else 0.0

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from stream_app.domain.compiled import compiled
 from stream_app.domain.rows import BoolArray, FloatArray, IntArray
-from stream_app.domain.segments import ends, first_of_runs
 
 #: The running median looks back this far; odd, so that it is one of the steps seen.
 MEDIAN_OF = 15
@@ -86,123 +86,122 @@ def settle(
     flush
         Assets to which no row will come: all their rows are settled, shape ``(k,)``.
     """
-    n, k = len(stamp_us), len(starts)
-    asset = np.repeat(np.arange(k), ends(starts, n) - starts)
-    head = np.flatnonzero(first_of_runs(asset, stamp_us))  # first row of each group of equal stamps
-    g = len(head)
-    owner = asset[head]
-    all_rows = ends(head, n) - head
-    rows = np.minimum(all_rows, MAX_PER_STAMP)
-    # The last group that can be told from what is still to come: the next stamp is open.
-    last = np.ones(g, bool)
-    last[:-1] = owner[1:] != owner[:-1]
-    inner = np.flatnonzero(~last)
-    last[inner] = (stamp_us[head[inner + 1]] > watermark_us[owner[inner]]) & ~flush[owner[inner]]
-    span_s = np.full(g, np.nan)
-    inner = np.flatnonzero(~last)
-    span_s[inner] = (stamp_us[head[inner + 1]] - stamp_us[head[inner]]) / 1e6
-    step_s = span_s / rows
-
-    # A file may begin within a stamp, so the first group of repeated stamps takes its step from the second one.
-    opening = np.flatnonzero(first_of_runs(owner) & (clock.steps[owner] == 0) & (rows > 1) & np.isnan(nominal_s[owner]))
-    has_second = np.zeros(g, bool)
-    second = np.minimum(opening + 1, g - 1)
-    has_second[opening] = ~last[opening] & (~last[second] | (all_rows[second] > MAX_PER_STAMP))
-    ready = opening[has_second[opening]]
-    step_s[ready] = np.fmin(step_s[ready], step_s[ready + 1])
+    n = len(stamp_us)
+    clock = Clock(clock.steps.copy(), clock.ring.copy(), clock.period_s.copy())
     known_from = starts.copy()
-    known_from[owner[ready]] = np.where(last[ready + 1], head[ready + 1] + MAX_PER_STAMP, np.append(head, n)[ready + 2])
-    held = np.zeros(k, bool)
-    held[owner[opening[~has_second[opening]]]] = True
-    held &= ~flush
-
-    settled_group = ~held[owner] & (~last | flush[owner])
-    measured = settled_group & ~last
-    limit_s, period_s, new_clock = _measure(owner, step_s, measured, clock)
-    period_s = np.where(np.isnan(nominal_s[owner]), period_s, nominal_s[owner])
-    limit_s = np.where(np.isnan(nominal_s[owner]), limit_s, GAP_PERIODS * nominal_s[owner])
-    limit_s = np.where(np.isnan(max_gap_s[owner]), limit_s, max_gap_s[owner])
-
-    # The last row of a group before a gap, or at the very end, has no known duration; the rows before it have.
-    cut = settled_group & (last | (step_s > limit_s))
-    spread = np.nan_to_num(np.where(cut, np.where(rows > 1, period_s, 0.0), step_s))
-    spread = np.where(cut & ~last, np.minimum(spread, np.nan_to_num(span_s) / rows), spread)
-    gap = np.where(cut & ~last, np.nan_to_num(span_s) - spread * (rows - 1), 0.0)
-    is_opening = np.zeros(g, bool)
-    is_opening[ready] = True
-
-    group = np.repeat(np.arange(g), all_rows)
-    rank = np.arange(n) - head[group] - (all_rows - rows)[group]
-    in_turn = first_of_runs(owner) | np.append(True, settled_group[:-1])
-    stuck = (rank < 0) & (in_turn & ~held[owner])[group]
-    settled = settled_group[group] | stuck
-    group, rank, stuck = group[settled], np.maximum(rank[settled], 0), stuck[settled]
-    final = rank == rows[group] - 1
-    no_duration = stuck | (cut[group] & (final | (spread[group] == 0)))
-    dt_s = np.where(no_duration, 0.0, spread[group])
-    shift_us = (rank * (spread[group] * 1e6)).astype(np.int64)
-    # An opening group that is not full covers the end of its stamp's time.
-    lead_us = np.where(is_opening & ~cut, np.nan_to_num(span_s - spread * rows) * 1e6, 0.0).astype(np.int64)
-    return Timed(
-        settled=settled,
-        dt_s=dt_s,
-        valid=~no_duration,
-        gap_s=np.where(cut[group] & final & ~stuck, gap[group], 0.0),
-        time_us=stamp_us[settled] + shift_us + lead_us[group],
-        known_from=known_from,
-        clock=new_clock,
+    settled, dt_s, valid = np.zeros(n, np.bool_), np.empty(n), np.empty(n, np.bool_)
+    gap_s, time_us = np.empty(n), np.empty(n, np.int64)
+    used = _settle(
+        starts,
+        stamp_us,
+        (clock.steps, clock.ring, clock.period_s),
+        (watermark_us, nominal_s, max_gap_s, flush),
+        known_from,
+        (settled, dt_s, valid, gap_s, time_us),
     )
+    return Timed(settled, dt_s[:used], valid[:used], gap_s[:used], time_us[:used], known_from, clock)
 
 
+@compiled
+def _settle(  # noqa: PLR0912, PLR0915  # one walk: what a group needs of its neighbours is at hand
+    starts: IntArray,
+    stamp_us: IntArray,
+    clock: tuple[IntArray, FloatArray, FloatArray],
+    given: tuple[IntArray, FloatArray, FloatArray, BoolArray],
+    known_from: IntArray,
+    out: tuple[BoolArray, FloatArray, BoolArray, FloatArray, IntArray],
+) -> int:
+    """Walk each asset's groups of equal stamps; how many rows are settled."""
+    steps, ring, period_s = clock
+    watermark_us, nominal_s, max_gap_s, flush = given
+    settled, dt_s, valid, gap_s, time_us = out
+    n, used = len(stamp_us), 0
+    window = np.empty(MEDIAN_OF)
+    for k in range(len(starts)):
+        stop = starts[k + 1] if k + 1 < len(starts) else n
+        head, first = starts[k], True
+        while head < stop:
+            end = _group_end(stamp_us, head, stop)
+            all_rows = end - head
+            rows = min(all_rows, MAX_PER_STAMP)
+            # A group is the last one that can be told from what is still to come: the next stamp is open.
+            last = end == stop or (stamp_us[end] > watermark_us[k] and not flush[k])
+            span_s = np.nan if last else (stamp_us[end] - stamp_us[head]) / 1e6
+            step_s = span_s / rows
+            opening = False
+            if first and steps[k] == 0 and rows > 1 and np.isnan(nominal_s[k]):
+                # A file may begin within a stamp, so the first group of repeated stamps takes its step from the second.
+                second_end = end if last else _group_end(stamp_us, end, stop)
+                second_last = second_end == stop or (stamp_us[second_end] > watermark_us[k] and not flush[k])
+                opening = not last and (not second_last or second_end - end > MAX_PER_STAMP)
+                if opening:
+                    if not second_last:
+                        second_rows = min(second_end - end, MAX_PER_STAMP)
+                        step_s = min(step_s, (stamp_us[second_end] - stamp_us[end]) / 1e6 / second_rows)
+                    known_from[k] = end + MAX_PER_STAMP if second_last else second_end
+                elif not flush[k]:
+                    break  # it waits, and so do all after it
+            whole = not last or flush[k]
+            period = period_s[k] if np.isnan(nominal_s[k]) else nominal_s[k]
+            limit_s = FIRST_GAP_S if np.isnan(period) else GAP_PERIODS * period
+            if not np.isnan(max_gap_s[k]):
+                limit_s = max_gap_s[k]
+            # The last row of a group before a gap, or at the very end, has no known duration; the rows before it have.
+            cut = whole and (last or step_s > limit_s)
+            spread, gap, lead_us = step_s, 0.0, 0
+            if cut:
+                spread = period if rows > 1 else 0.0
+            if np.isnan(spread):
+                spread = 0.0
+            if cut and not last:
+                spread = min(spread, span_s / rows)
+                gap = span_s - spread * (rows - 1)
+            if opening and not cut:  # an opening group that is not full covers the end of its stamp's time
+                lead_us = int((span_s - spread * rows) * 1e6)
+            for i in range(head, end):
+                rank = i - head - (all_rows - rows)
+                stuck = rank < 0
+                if whole or stuck:
+                    rank = max(rank, 0)
+                    final = rank == rows - 1
+                    no_duration = stuck or (cut and (final or spread == 0))
+                    settled[i] = True
+                    dt_s[used] = 0.0 if no_duration else spread
+                    valid[used] = not no_duration
+                    gap_s[used] = gap if cut and final and not stuck else 0.0
+                    time_us[used] = stamp_us[i] + int(rank * (spread * 1e6)) + lead_us
+                    used += 1
+            if not whole:
+                break  # and so are all after it
+            if not last:
+                _measure(k, step_s, steps, ring, period_s, window)
+            head, first = end, False
+    return used
+
+
+@compiled
+def _group_end(stamp_us: IntArray, head: int, stop: int) -> int:
+    """Row after those that share a row's stamp."""
+    end = head + 1
+    while end < stop and stamp_us[end] == stamp_us[head]:
+        end += 1
+    return end
+
+
+@compiled
 def _measure(
-    owner: IntArray, step_s: FloatArray, measured: BoolArray, clock: Clock
-) -> tuple[FloatArray, FloatArray, Clock]:
-    """Gap limit and period that hold for each group, measured from the groups before it, and the clock after all."""
-    index = np.flatnonzero(measured)
-    who, step = owner[index], step_s[index]
-    m = len(index)
-    begin = np.flatnonzero(first_of_runs(who))
-    nth = np.arange(m) - np.repeat(begin, ends(begin, m) - begin)  # 0-based within this call
-    ordinal = clock.steps[who] + nth + 1
-
-    # Medians are taken only where they are due.
-    due = np.flatnonzero((ordinal <= MEASURE_EVERY) | (ordinal % MEASURE_EVERY == 0))
-    back = np.arange(MEDIAN_OF)
-    here = due[:, None] - back
-    seen = ordinal[due][:, None] - back
-    window = np.where(
-        nth[due][:, None] >= back,
-        step[np.maximum(here, 0)],
-        clock.ring[who[due][:, None], seen & (RING - 1)],
-    )
-    window[seen < 1] = np.nan
-    window.sort(axis=1)  # NaN last
-    count = np.minimum(ordinal[due], MEDIAN_OF)
-    at = np.arange(len(due))
-    medians = (window[at, (count - 1) // 2] + window[at, count // 2]) / 2
-
-    # What was measured holds from the next group on: carry it forward along each asset's groups.
-    after = np.full(m, np.nan)
-    after[due] = medians
-    filled = np.where(np.isnan(after), -1, np.arange(m))
-    filled = np.maximum.accumulate(filled) if m else filled
-    own = filled >= np.repeat(begin, ends(begin, m) - begin)
-    current = np.where(own, after[np.maximum(filled, 0)], clock.period_s[who])
-    period = clock.period_s[owner]
-    if m:
-        previous = np.append(np.nan, current[:-1])
-        previous[begin] = clock.period_s[who[begin]]
-        period[index] = previous
-        unmeasured = np.flatnonzero(~measured)  # an asset's last group stands behind its measured ones
-        before = np.searchsorted(index, unmeasured) - 1
-        follows = (before >= 0) & (who[np.maximum(before, 0)] == owner[unmeasured])
-        period[unmeasured[follows]] = current[before[follows]]
-    limit = np.where(np.isnan(period), FIRST_GAP_S, GAP_PERIODS * period)
-
-    steps, ring, measured_s = clock.steps.copy(), clock.ring.copy(), clock.period_s.copy()
-    if m:
-        newest = ends(begin, m) - 1
-        ring[who, ordinal & (RING - 1)] = step
-        steps[who[newest]] = ordinal[newest]
-        measured_s[who[newest]] = current[newest]
-    return limit, period, Clock(steps, ring, measured_s)
+    k: int, step_s: float, steps: IntArray, ring: FloatArray, period_s: FloatArray, window: FloatArray
+) -> None:
+    """Remember a step; where it is due, the median of the last ones is the period from the next group on."""
+    steps[k] += 1
+    ring[k, steps[k] & (RING - 1)] = step_s
+    if steps[k] > MEASURE_EVERY and steps[k] % MEASURE_EVERY:
+        return
+    count = min(steps[k], MEDIAN_OF)
+    for back in range(count):
+        step, at = ring[k, (steps[k] - back) & (RING - 1)], back
+        while at > 0 and window[at - 1] > step:
+            window[at] = window[at - 1]
+            at -= 1
+        window[at] = step
+    period_s[k] = (window[(count - 1) // 2] + window[count // 2]) / 2

@@ -6,12 +6,12 @@ from functools import lru_cache
 from typing import Final
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 from pydantic import TypeAdapter, ValidationError
 
 from schemas.asset import AssetId
 from stream_app.app.byte_column import ByteColumn
+from stream_app.domain.compiled import compiled
 from stream_app.domain.rows import IntArray
 
 _ASSET_ID: Final[TypeAdapter[str]] = TypeAdapter(AssetId)
@@ -66,7 +66,7 @@ def _is_plain(name: str | None) -> bool:
     return name is not None and '"' not in name and "\\" not in name
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def _distinct(buffer: NDArray[np.uint8], starts: IntArray, ends: IntArray) -> tuple[IntArray, IntArray]:
     """Code of each string, by first appearance, and where each code appeared first."""
     m = len(starts)

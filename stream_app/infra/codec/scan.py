@@ -10,10 +10,10 @@ from dataclasses import dataclass
 from typing import Final, NamedTuple
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
 from stream_app.app.byte_column import ByteColumn
+from stream_app.domain.compiled import compiled
 from stream_app.domain.rows import FloatArray, IntArray
 from stream_app.infra.codec.tokens import NULL, ODD, UNREAD, Bytes, blank, literal, number, same, scalar, stamp, string
 from stream_app.infra.codec.wire import COLUMN_NAMES, REQUIRED
@@ -100,14 +100,14 @@ def scan(values: ByteColumn, keys: ByteColumn) -> Scanned:
     )
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def _count(message: IntArray, position: IntArray) -> None:
     """Position of each row within its message."""
     for row in range(len(message)):
         position[row] = position[row - 1] + 1 if row and message[row] == message[row - 1] else 0
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def _room(buffer: Bytes, starts: IntArray, ends: IntArray) -> int:
     """How many rows there are at most: far more room would cost more than to look."""
     room = 0
@@ -123,7 +123,7 @@ def _room(buffer: Bytes, starts: IntArray, ends: IntArray) -> int:
     return room
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def _scan(
     values: tuple[Bytes, IntArray, IntArray],
     keys: tuple[Bytes, IntArray, IntArray],
@@ -158,8 +158,8 @@ def _scan(
     return n
 
 
-@njit(cache=True, nogil=True)
-def _list(  # noqa: PLR0917
+@compiled
+def _list(
     buffer: Bytes,
     i: int,
     end: int,
@@ -189,7 +189,7 @@ def _list(  # noqa: PLR0917
     return ODD, 0
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def _field(buffer: Bytes, i: int, end: int, guess: int) -> tuple[int, int]:
     """Field whose name begins at ``i``, and the position behind its closing quote."""
     for step in range(_UNKNOWN):
@@ -206,8 +206,8 @@ def _field(buffer: Bytes, i: int, end: int, guess: int) -> tuple[int, int]:
     return _UNKNOWN, string(buffer, i, end)
 
 
-@njit(cache=True, nogil=True)
-def _object(  # noqa: PLR0912, PLR0915, PLR0917  # to hand six arrays on costs a third of the time
+@compiled
+def _object(  # noqa: PLR0912, PLR0915  # to hand six arrays on costs a third of the time
     buffer: Bytes,
     i: int,
     end: int,
@@ -293,7 +293,7 @@ def _object(  # noqa: PLR0912, PLR0915, PLR0917  # to hand six arrays on costs a
     return i + 1, 1 if length < 0 else -length
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def _after(buffer: Bytes, i: int, end: int, mark: int) -> int:
     """Skip a mark and the white space around it."""
     i = blank(buffer, i, end)

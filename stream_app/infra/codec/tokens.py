@@ -9,9 +9,9 @@ from __future__ import annotations
 from typing import Final
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
+from stream_app.domain.compiled import compiled
 from stream_app.infra.timestamps import MAX_TIME_US, MIN_TIME_US
 
 Bytes = NDArray[np.uint8]
@@ -23,6 +23,7 @@ UNREAD: Final = -(1 << 62)
 _POWERS: Final = np.array([10.0**i for i in range(16)])  # each exact
 _EXACT_DIGITS: Final = 15  # a mantissa of so many digits is exact, and divided by an exact power is rounded once
 _FINITE_EXPONENT: Final = 280
+_EPOCH_DIGITS: Final = 19  # of which all that are nanoseconds before 2200 fit into 64 bits
 
 _QUOTE, _BACKSLASH, _MINUS, _PLUS, _POINT, _ZERO, _NINE = (ord(c) for c in '"\\-+.09')
 NULL, _TRUE, _FALSE = (np.frombuffer(word, np.uint8) for word in (b"null", b"true", b"false"))
@@ -30,7 +31,7 @@ _BLANK, _TAB, _LINE_FEED, _RETURN = (ord(c) for c in " \t\n\r")
 _SMALL_E, _LARGE_E, _COLON, _LARGE_T, _LARGE_Z = (ord(c) for c in "eE:TZ")
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def blank(buffer: Bytes, i: int, end: int) -> int:
     """Skip white space."""
     while i < end and (buffer[i] == _BLANK or buffer[i] == _LINE_FEED or buffer[i] == _RETURN or buffer[i] == _TAB):
@@ -38,7 +39,7 @@ def blank(buffer: Bytes, i: int, end: int) -> int:
     return i
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def digits(buffer: Bytes, i: int, end: int) -> int:
     """Skip decimal digits."""
     while i < end and _ZERO <= buffer[i] <= _NINE:
@@ -46,7 +47,7 @@ def digits(buffer: Bytes, i: int, end: int) -> int:
     return i
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def literal(buffer: Bytes, i: int, end: int, word: Bytes) -> int:
     """Skip a word such as ``null``."""
     if i + len(word) > end:
@@ -57,7 +58,7 @@ def literal(buffer: Bytes, i: int, end: int, word: Bytes) -> int:
     return i + len(word)
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def string(buffer: Bytes, i: int, end: int) -> int:
     """Skip a string of plain ASCII without escapes; ``i`` stands behind its opening quote."""
     while i < end and buffer[i] != _QUOTE:
@@ -67,7 +68,7 @@ def string(buffer: Bytes, i: int, end: int) -> int:
     return i + 1 if i < end else ODD
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def number(buffer: Bytes, i: int, end: int) -> tuple[int, float, bool]:
     """Read a number: position after it, value, and whether the value is exact (else Python has to read the token)."""
     negative = i < end and buffer[i] == _MINUS
@@ -106,7 +107,7 @@ def number(buffer: Bytes, i: int, end: int) -> tuple[int, float, bool]:
     return i, -value if negative else value, exact
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def _exponent(buffer: Bytes, i: int, end: int) -> int:
     """Skip an exponent that leaves the number finite."""
     if i < end and (buffer[i] == _MINUS or buffer[i] == _PLUS):
@@ -120,7 +121,7 @@ def _exponent(buffer: Bytes, i: int, end: int) -> int:
     return i if exponent <= _FINITE_EXPONENT else ODD
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def _pair(buffer: Bytes, i: int) -> int:
     """Two digits as a number; -1 when they are none."""
     if _ZERO <= buffer[i] <= _NINE and _ZERO <= buffer[i + 1] <= _NINE:
@@ -128,7 +129,7 @@ def _pair(buffer: Bytes, i: int) -> int:
     return -1
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def iso_time(buffer: Bytes, i: int, end: int) -> int:
     """Microseconds since 1970 of ``2022-04-13T00:00:02.123456Z`` (the fraction may be missing); else UNREAD."""
     n = end - i
@@ -167,7 +168,27 @@ def iso_time(buffer: Bytes, i: int, end: int) -> int:
     return time_us if MIN_TIME_US <= time_us < MAX_TIME_US else UNREAD
 
 
-@njit(cache=True, nogil=True)
+@compiled
+def epoch_time(buffer: Bytes, i: int, end: int) -> int:
+    """Microseconds since 1970 of a whole number of s, ms, us or ns, told by its magnitude; else UNREAD."""
+    if end - i > _EPOCH_DIGITS or digits(buffer, i, end) != end:
+        return UNREAD
+    number = 0
+    for k in range(i, end):
+        number = number * 10 + (np.int64(buffer[k]) - _ZERO)
+    time_us = UNREAD
+    if 10**9 <= number < 10**11:
+        time_us = number * 1_000_000
+    elif 10**12 <= number < 10**14:
+        time_us = number * 1_000
+    elif 10**15 <= number < 10**17:
+        time_us = number
+    elif number >= 10**18:
+        time_us = number // 1_000
+    return time_us if MIN_TIME_US <= time_us < MAX_TIME_US else UNREAD
+
+
+@compiled
 def same(buffer: Bytes, i: int, end: int, key: Bytes) -> int:
     """Skip a string that is the key, byte by byte."""
     n = len(key)
@@ -179,18 +200,19 @@ def same(buffer: Bytes, i: int, end: int, key: Bytes) -> int:
     return i + n + 2
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def stamp(buffer: Bytes, i: int, end: int) -> tuple[int, int]:
     """Read a stamp: position behind it, and its time if it is written plainly."""
+    start = i
     if buffer[i] != _QUOTE:
         i, _, _ = number(buffer, i, end)
-        return i, UNREAD
-    start = i + 1
+        return i, UNREAD if i == ODD else epoch_time(buffer, start, i)
+    start += 1
     i = string(buffer, start, end)
     return i, UNREAD if i == ODD else iso_time(buffer, start, i - 1)
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def scalar(buffer: Bytes, i: int, end: int) -> int:
     """Skip a value of a field that nobody asked for."""
     if buffer[i] == _QUOTE:

@@ -15,11 +15,11 @@ import numpy as np
 from aiokafka.codec import gzip_decode, lz4_decode, snappy_decode, zstd_decode
 from aiokafka.record.memory_records import MemoryRecords
 from aiokafka.record.util import calc_crc32c, decode_varint
-from numba import njit
 from numpy.typing import NDArray
 
 from stream_app.app.batch import Headers
 from stream_app.app.byte_column import ByteColumn
+from stream_app.domain.compiled import compiled
 from stream_app.domain.rows import IntArray
 
 #: Base offset, length, leader epoch, magic, checksum, attributes, last offset delta, first and last timestamp,
@@ -191,7 +191,7 @@ def _legacy_records(records: Sequence[Any]) -> Records:
     )
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def _varint(buffer: NDArray[np.uint8], at: int) -> tuple[int, int]:
     """Zigzag number at a position, and the position behind it."""
     number, shift = np.uint64(0), np.uint64(0)
@@ -204,7 +204,7 @@ def _varint(buffer: NDArray[np.uint8], at: int) -> tuple[int, int]:
         shift += np.uint64(7)
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def _walk(buffer: NDArray[np.uint8], count: int) -> Any:
     """Offsets and times of records as the batch has them, where their keys and values begin and end, and headers."""
     offset, time_ms, headers = np.empty(count, np.int64), np.empty(count, np.int64), np.empty(count, np.int64)

@@ -28,8 +28,8 @@ def samples_of(soc: list[float], power_w: list[float] | None = None) -> Samples:
     return Samples(
         asset=np.zeros(n, np.int64),
         starts=np.zeros(1, np.int64),
-        values=values,
-        following=np.full_like(values, np.nan),
+        values=list(values),
+        soc_following_percent=np.full(n, np.nan),
         dt_s=np.ones(n),
         valid=np.ones(n, bool),
         gap_s=np.zeros(n),

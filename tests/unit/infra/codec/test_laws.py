@@ -44,6 +44,8 @@ _stamps = st.one_of(
     st.just(STAMP),
     st.sampled_from(["4/13/2022 0:00", "13/4/2022 0:00", "2022-04-13 00:00", "1649808002", ""]),
     st.integers(1_649_808_000, 1_649_809_000),
+    st.tuples(st.integers(9, 20), st.integers(-2, 1_000)).map(lambda pair: 10 ** pair[0] + pair[1]),
+    st.integers(10**8, 10**20),
     st.floats(1e9, 1e10),
     _odd,
 )
