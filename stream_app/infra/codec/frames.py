@@ -45,7 +45,8 @@ def check(value: memoryview) -> None:
         raise unreadable("its frames do not fit together") from None
     most = min(MOST_BYTES, MOST_TIMES * len(value))
     if held > most:
-        reason = f"the Arrow stream unfolds to {held} bytes, more than {most}: send fewer rows a message"
+        cure = "send fewer rows a message, or leave the compression to Kafka"
+        reason = f"the Arrow stream unfolds to {held} bytes, more than {most}: {cure}"
         raise Refusal("bad_arrow", reason)
 
 
