@@ -6,10 +6,9 @@ from pathlib import Path
 
 from bench import topics
 from bench.contenders import Contender, Job
-from bench.formats import FormatMissingError
 from bench.measure import Outcome, measure
 from bench.messages import FORMS
-from bench.workload import ASSETS, Rows
+from bench.workload import Rows
 
 
 class Lab:
@@ -24,14 +23,6 @@ class Lab:
     async def warm(self) -> None:
         """Get the broker ready."""
         await topics.warm(self._broker)
-
-    def refusal(self, form: str) -> str | None:
-        """Why a workload cannot be made here; None if it can."""
-        try:
-            next(FORMS[form].messages(Rows.of(ASSETS)))
-        except FormatMissingError as error:
-            return str(error)
-        return None
 
     async def run(self, contender: Contender, form: str, rows: int, number: int) -> Outcome:
         """Do one run."""

@@ -11,6 +11,7 @@ HEADER_PREFIX = "__stream_app.errors."
 
 RejectCode = Literal[
     "bad_json",
+    "bad_arrow",
     "bad_row",
     "bad_timestamp",
     "out_of_range",

@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from typing import Any
+
+import pyarrow as pa
+from pyarrow import ipc
 
 from stream_app.app.batch import Batch, Fetch
 from stream_app.infra.codec import Codec
@@ -17,6 +21,13 @@ BATCH: dict[str, Any] = {
     "current": [1, 2],
     "voltage": [3.5, None],
     "soc": [50, 51],
+}
+#: Columns of an Arrow message.
+TABLE: dict[str, Any] = {
+    "timestamp": pa.array([STAMP_US, STAMP_US + 1_500_000, STAMP_US + 3_000_000], pa.timestamp("us", tz="UTC")),
+    "current": pa.array([-40.0, None, 1.5]),
+    "voltage": pa.array([890, 891, 892], pa.int16()),
+    "soc": pa.array([51.0, 51.5, 52.0], pa.float32()),
 }
 
 
@@ -50,3 +61,14 @@ def row(**changes: object) -> bytes:
 
 def without(name: str) -> bytes:
     return dump({key: value for key, value in ROW.items() if key != name})
+
+
+def arrow_stream(*tables: Mapping[str, Any], **options: Any) -> bytes:
+    """An Arrow IPC stream with a record batch per table."""
+    batches = [pa.record_batch(dict(table)) for table in tables]
+    sink = pa.BufferOutputStream()
+    with ipc.new_stream(sink, batches[0].schema, options=ipc.IpcWriteOptions(**options)) as writer:
+        for batch in batches:
+            writer.write_batch(batch)
+    content: bytes = sink.getvalue().to_pybytes()
+    return content

@@ -67,4 +67,4 @@ def _spec(nominal_capacity_ah: float, windows: list[str] | None) -> AssetSpec:
 def _messages(source: BinaryIO, asset: str | None, file: Path) -> Iterator[tuple[str, RowMessage]]:
     name = asset or re.sub(r"\s+", "-", file.stem)
     for block in read_blocks(source, name):
-        yield from encode(block, name if block.asset_ids is None else asset, "batch")
+        yield from encode(block, name if block.asset_ids is None else asset, "arrow")

@@ -33,7 +33,8 @@ class MessageForm(StrEnum):
     """What one message holds."""
 
     ROWS = "rows"
-    BATCH = "batch"
+    COLUMNS = "columns"
+    ARROW = "arrow"
 
 
 def produce(
@@ -41,7 +42,8 @@ def produce(
     *,
     asset: Annotated[str | None, typer.Option(help="Asset of all rows of a file that names none")] = None,
     form: Annotated[
-        MessageForm, typer.Option("--format", help="A message per row, or per thousand rows as columns")
+        MessageForm,
+        typer.Option("--format", help="A JSON row a message; or a thousand rows, as JSON columns or an Arrow stream"),
     ] = MessageForm.ROWS,
     rate: Annotated[float | None, typer.Option(min=0.001, help="Rows per second at most")] = None,
     topic: Annotated[str | None, typer.Option(help="[STREAM_KAFKA__MEASUREMENTS_TOPIC]")] = None,

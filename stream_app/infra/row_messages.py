@@ -11,6 +11,7 @@ from msgspec import json as typed_json
 
 from stream_app.app.errors import InvalidError
 from stream_app.app.ports import RowMessage
+from stream_app.infra.codec import arrow
 from stream_app.infra.codec.explain import Refusal, parse, shown
 from stream_app.infra.codec.wire import Row
 from stream_app.infra.files.block import BLOCK_ROWS, Block
@@ -18,8 +19,8 @@ from stream_app.infra.files.csv_rows import read_csv
 from stream_app.infra.files.jsonl_rows import checked_row
 from stream_app.infra.files.lines import read_lines
 
-#: ``rows``: a JSON row per message; ``batch``: a columnar batch per block and asset.
-Form = Literal["rows", "batch"]
+#: ``rows``: a JSON row per message; per block and asset ``columns``: a columnar batch, ``arrow``: an Arrow IPC stream.
+Form = Literal["rows", "columns", "arrow"]
 
 #: Bad rows of a posted body that one answer tells of.
 _MAX_ERRORS = 20
@@ -42,22 +43,32 @@ def encode(block: Block, asset_id: str | None, form: Form) -> Iterator[tuple[str
         detail = "the file has no asset column (asset_id, device_id, ...): say whose rows these are"
         raise InvalidError("no_asset", detail, None, "asset_id")
     owners = block.asset_ids if asset_id is None and block.asset_ids is not None else [str(asset_id)] * len(block)
-    if form == "batch":
-        return _batches(block, owners)
-    return _single_rows(block, owners)
+    if form == "rows":
+        return _single_rows(block, owners)
+    encoded = _columns if form == "columns" else _arrow
+    return ((name, RowMessage(len(rows), encoded(name, rows))) for name, rows in _by_asset(block, owners))
 
 
-def _batches(block: Block, owners: Sequence[str]) -> Iterator[tuple[str, RowMessage]]:
+def _by_asset(block: Block, owners: Sequence[str]) -> Iterator[tuple[str, Block]]:
     names = dict.fromkeys(owners)
     for name in names:
-        stamps, columns = block.timestamps, block.columns
-        if len(names) > 1:
-            mine = np.flatnonzero(np.array([owner == name for owner in owners]))
-            stamps = [stamps[i] for i in mine.tolist()]
-            columns = {column: values[mine] for column, values in columns.items()}
-        # NaN is written as null: not measured.
-        batch = orjson.dumps({"asset_id": name, "timestamp": stamps, **columns}, option=orjson.OPT_SERIALIZE_NUMPY)
-        yield name, RowMessage(len(stamps), batch)
+        if len(names) == 1:
+            yield name, block
+            continue
+        mine = np.flatnonzero(np.array([owner == name for owner in owners]))
+        stamps = [block.timestamps[i] for i in mine.tolist()]
+        columns = {column: values[mine] for column, values in block.columns.items()}
+        yield name, Block(stamps, block.time_us[mine], columns, None)
+
+
+def _columns(name: str, rows: Block) -> bytes:
+    # NaN is written as null: not measured.
+    content = {"asset_id": name, "timestamp": rows.timestamps, **rows.columns}
+    return orjson.dumps(content, option=orjson.OPT_SERIALIZE_NUMPY)
+
+
+def _arrow(_: str, rows: Block) -> bytes:
+    return arrow.write(rows.time_us.view("datetime64[us]"), rows.columns)
 
 
 def _single_rows(block: Block, owners: Sequence[str]) -> Iterator[tuple[str, RowMessage]]:
@@ -73,7 +84,7 @@ class RowMessages:
     def csv(self, file: BinaryIO, asset_id: str) -> Iterator[RowMessage]:
         """Read a CSV file as rows of one asset, whatever its asset column says."""
         for block in read_csv(read_lines(file)):
-            for _, message in encode(block, asset_id, "batch"):
+            for _, message in encode(block, asset_id, "arrow"):
                 yield message
 
     def json(self, body: bytes) -> Mapping[str, Sequence[RowMessage]]:

@@ -13,7 +13,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from stream_app.domain.rows import BoolArray, IntArray
+from stream_app.domain.rows import BoolArray, FloatArray, IntArray
 
 Stamp = str | int | float
 
@@ -58,7 +58,7 @@ def parse_timestamp(stamp: Stamp) -> int:
     return time_us
 
 
-def parse_timestamps(stamps: Sequence[Stamp]) -> tuple[IntArray, BoolArray]:
+def parse_timestamps(stamps: Sequence[Stamp] | IntArray | FloatArray) -> tuple[IntArray, BoolArray]:
     """Read a column of stamps, each as :func:`parse_timestamp` does.
 
     Returns
@@ -66,8 +66,9 @@ def parse_timestamps(stamps: Sequence[Stamp]) -> tuple[IntArray, BoolArray]:
     time_us, ok
         Both of shape ``(n,)``; ``time_us`` is 0 where ``ok`` is false.
     """
-    kinds = set(map(type, stamps))
-    if len(kinds) == 1:
+    if isinstance(stamps, np.ndarray):
+        time_us = _parse_epochs(stamps)
+    elif len(kinds := set(map(type, stamps))) == 1:
         time_us = _parse_kind(stamps, kinds.pop())
     else:
         time_us = np.zeros(len(stamps), np.int64)
@@ -146,16 +147,19 @@ def _parse_kind(stamps: Sequence[Stamp], kind: type) -> IntArray:
     if kind is str:
         return _parse_texts(stamps)  # type: ignore[arg-type]  # the caller has looked
     try:
-        numbers = np.array(stamps, np.int64 if kind is int else np.float64)
+        return _parse_epochs(np.array(stamps, np.int64) if kind is int else np.array(stamps, np.float64))
     except OverflowError:
         return np.array([_or_zero(stamp) for stamp in stamps], np.int64)
+
+
+def _parse_epochs(numbers: IntArray | FloatArray) -> IntArray:
     time_us = np.zeros(len(numbers), np.int64)
     for low, high, per_second in _EPOCH_UNITS:
         here = (numbers >= low) & (numbers < high)
         if not here.any():
             continue
         chosen = numbers[here]
-        if kind is int:  # the multiplication of 1e11 s at most stays far below 2**63
+        if numbers.dtype == np.int64:  # the multiplication of 1e11 s at most stays far below 2**63
             time_us[here] = chosen * (_US_PER_S // per_second) if per_second <= _US_PER_S else chosen // 1000
         else:
             time_us[here] = np.rint(chosen * (_US_PER_S / per_second)).astype(np.int64)

@@ -12,7 +12,10 @@ from aiokafka import AIOKafkaConsumer
 
 from schemas.measurement import Measurement
 from stream_app.cli import main
+from stream_app.infra.codec import Codec
+from stream_app.infra.codec.frames import MARKER
 from stream_app.settings import KafkaSettings
+from tests.messages import fetch
 
 pytestmark = pytest.mark.kafka
 
@@ -82,6 +85,24 @@ def test_produce_rows(
     assert {key for key, _ in found} == {b"a"}
     rows = [Measurement.model_validate_json(value) for _, value in found]
     assert [str(row.timestamp).encode() for row in rows] == [line.split(b",")[0] for line in lines[1:]]
+
+
+@pytest.mark.parametrize("form", ["columns", "arrow"])
+def test_produce_many_rows_a_message(environment: KafkaSettings, monkeypatch: pytest.MonkeyPatch, form: str) -> None:
+    """Rows of a file arrive in one message, as they would arrive one by one."""
+    assert run(monkeypatch, "topics", "ensure") == 0
+    lines = SAMPLE.read_bytes().splitlines(keepends=True)[:101]
+    for each in (form, "rows"):
+        monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(b"".join(lines))))
+        assert run(monkeypatch, "produce", "-", "--asset", "a", "--format", each) == 0
+    found = asyncio.run(messages(environment, 101))
+    assert found[0][1].startswith({"columns": b"{", "arrow": MARKER}[form])
+    batch = Codec().decode(fetch(*found))
+    assert not batch.rejects
+    assert batch.row.tolist() == [*range(100), *[0] * 100]
+    assert batch.time_us[:100].tolist() == batch.time_us[100:].tolist()
+    for column in batch.columns.values():
+        assert column[:100].tolist() == column[100:].tolist()
 
 
 def test_produce_without_asset(

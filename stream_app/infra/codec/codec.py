@@ -1,14 +1,13 @@
 """Fetches to batches.
 
 One compiled pass takes what is plainly right; no Python code runs per row. What it leaves is decoded message by
-message: lists of rows and columnar batches still typed, the rest by :mod:`stream_app.infra.codec.explain`. All rows
-then pass the same checks, as columns.
+message: Arrow by :mod:`stream_app.infra.codec.arrow`, lists of rows and columnar batches still typed, the rest by
+:mod:`stream_app.infra.codec.explain`. All rows then pass the same checks, as columns.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Final
 
 import msgspec
@@ -18,13 +17,15 @@ import orjson
 from schemas.rejected import RejectCode
 from stream_app.app.batch import Batch, ControlRecord, Fetch, Reject
 from stream_app.app.byte_column import ByteColumn
-from stream_app.domain.rows import FloatArray, IntArray
-from stream_app.infra.codec import explain
+from stream_app.domain.rows import IntArray
+from stream_app.infra.codec import arrow, explain
+from stream_app.infra.codec.frames import MARKER
 from stream_app.infra.codec.keys import Keys
 from stream_app.infra.codec.scan import SEVERAL, UNUSUAL, Scanned, scan
-from stream_app.infra.codec.tokens import UNREAD
+from stream_app.infra.codec.table import Part, Table, joined, stacked
+from stream_app.infra.codec.times import times
 from stream_app.infra.codec.wire import COLUMN_NAMES, LIMITS, REQUIRED, ColumnBatch, Row, columns_of
-from stream_app.infra.timestamps import Stamp, TimestampError, parse_timestamp, parse_timestamps
+from stream_app.infra.timestamps import Stamp
 
 _ROWS: Final = msgspec.json.Decoder(list[Row])
 _BATCH: Final = msgspec.json.Decoder(ColumnBatch)
@@ -39,17 +40,6 @@ class Codec:
         return _Decoding(fetch).batch()
 
 
-@dataclass(frozen=True, slots=True)
-class _Table:
-    """Rows in the messages' order; ``time_us`` is UNREAD where ``bad`` has the stamp that cannot be read."""
-
-    message: IntArray
-    position: IntArray
-    time_us: IntArray
-    columns: dict[str, FloatArray]  # by wire name
-    bad: dict[int, Stamp]
-
-
 class _Decoding:
     """One fetch on its way: what was scanned, and other rows as Python values, until :meth:`batch` joins them."""
 
@@ -61,25 +51,26 @@ class _Decoding:
         self._columns: dict[str, list[float | None]] = {}
         self._messages: list[IntArray] = []
         self._positions: list[IntArray] = []
+        self._parts: list[Part] = []
         self._several: set[int] = set()  # messages that hold more than a row, so that a reject names its rows
         self._controls: list[ControlRecord] = []
         self._refused: dict[tuple[int, RejectCode], tuple[list[int], str]] = {}
 
     def batch(self) -> Batch:
         """Decode the fetch."""
-        scanned = scan(self._values, self._keys.plain())
+        scanned = scan(_json(self._values), self._keys.plain())
         unusual = np.flatnonzero(scanned.kind == UNUSUAL).tolist()
         for message in unusual:
             self._read(message, self._keys.asset_id(message))
-        table = self._scanned(scanned)
-        if self._stamps:
-            table = _joined(table, self._read_rows())
+        table = joined([self._scanned(scanned), self._read_rows(), stacked(self._parts)])
         return self._checked(table, scanned)
 
     def _read(self, message: int, owner: str | None) -> None:
         """Decode a message that the scan left."""
-        value = self._values[message]
         try:
+            if self._is_arrow(message, owner):
+                return
+            value = self._values[message]
             if owner is None or value is None or not self._read_typed(message, value, owner):
                 self._read_slowly(message, value, owner)
         except explain.Refusal as refusal:
@@ -106,6 +97,18 @@ class _Decoding:
             if n == 0 or not all(row.asset_id == owner for row in content):
                 return False
             self._add_rows(content, np.full(n, message), np.arange(n))
+        self._several.add(message)
+        return True
+
+    def _is_arrow(self, message: int, owner: str | None) -> bool:
+        """Take an Arrow message, without a copy of its bytes."""
+        values = self._values
+        value = values.buffer.data[int(values.starts[message]) : max(int(values.ends[message]), 0)]
+        if bytes(value[: len(MARKER)]) != MARKER:
+            return False
+        if owner is None:
+            raise explain.no_asset(self._fetch.keys[message])
+        self._parts += arrow.read(value, message, owner).parts
         self._several.add(message)
         return True
 
@@ -139,15 +142,15 @@ class _Decoding:
         self._messages.append(messages)
         self._positions.append(positions)
 
-    def _scanned(self, scanned: Scanned) -> _Table:
+    def _scanned(self, scanned: Scanned) -> Table:
         """Rows of the scan, with the tokens that it left read by Python."""
         buffer, time_us, columns = self._values.buffer.data, scanned.time_us, scanned.columns
-        bad: dict[int, Stamp] = {}
+        refused: dict[int, explain.Refusal] = {}
         if len(scanned.stamps):
             rows = scanned.stamps[:, 0]
             stamps: list[Stamp] = [orjson.loads(buffer[a:b]) for a, b in scanned.stamps[:, 1:].tolist()]
-            time_us[rows], bad = _times(stamps)
-            bad = {int(rows[i]): stamp for i, stamp in bad.items()}
+            time_us[rows], unread = times(stamps)
+            refused = {int(rows[i]): refusal for i, refusal in unread.items()}
         if len(scanned.numbers):
             numbers = [float(bytes(buffer[a:b])) for a, b in scanned.numbers[:, 2:].tolist()]
             columns[scanned.numbers[:, 0], scanned.numbers[:, 1]] = numbers
@@ -156,27 +159,29 @@ class _Decoding:
             for name, column, measured in zip(COLUMN_NAMES, columns, scanned.measured.tolist(), strict=True)
             if measured or name in REQUIRED
         }
-        return _Table(scanned.message, scanned.position, time_us, named, bad)
+        return Table(scanned.message, scanned.position, time_us, named, refused)
 
-    def _read_rows(self) -> _Table:
+    def _read_rows(self) -> Table:
         """Rows that Python has read."""
         columns = {name: np.array(values, np.float64) for name, values in self._columns.items()}
-        time_us, bad = _times(self._stamps)
-        return _Table(np.concatenate(self._messages), np.concatenate(self._positions), time_us, columns, bad)
+        time_us, refused = times(self._stamps)
+        none = np.zeros(0, np.int64)
+        messages, positions = (np.concatenate([none, *some]) for some in (self._messages, self._positions))
+        return Table(messages, positions, time_us, columns, refused)
 
-    def _checked(self, table: _Table, scanned: Scanned) -> Batch:
+    def _checked(self, table: Table, scanned: Scanned) -> Batch:
         """Check all rows as columns, drop the refused ones."""
         message, position, time_us, columns = table.message, table.position, table.time_us, table.columns
         keep = np.ones(len(message), np.bool_)
-        for i, stamp in table.bad.items():
+        for i, refusal in table.refused.items():
             keep[i] = False
-            self._refuse(int(message[i]), int(position[i]), "bad_timestamp", _explain_stamp(stamp))
+            self._refuse(int(message[i]), int(position[i]), refusal.code, refusal.reason)
         for name, column in columns.items():
             low, high, _ = LIMITS[name]
             for i in np.flatnonzero(((column < low) | (column > high)) & keep).tolist():
                 keep[i] = False
-                reason = explain.out_of_range(name, float(column[i]))
-                self._refuse(int(message[i]), int(position[i]), "out_of_range", reason)
+                code, reason = explain.implausible(name, float(column[i]))
+                self._refuse(int(message[i]), int(position[i]), code, reason)
         if not keep.all():
             message, position, time_us = message[keep], position[keep], time_us[keep]
             columns = {name: column[keep] for name, column in columns.items()}
@@ -211,38 +216,12 @@ class _Decoding:
         return rejects
 
 
-def _times(stamps: Sequence[Stamp]) -> tuple[IntArray, dict[int, Stamp]]:
-    """Stamps as microseconds, UNREAD where they cannot be read; those that cannot, by position."""
-    time_us, ok = parse_timestamps(stamps)
-    return np.where(ok, time_us, UNREAD), {i: stamps[i] for i in np.flatnonzero(~ok).tolist()}
-
-
-def _joined(left: _Table, right: _Table) -> _Table:
-    """Rows of both, in the messages' order; each message is in one of them."""
-    message = np.concatenate([left.message, right.message])
-    order = np.argsort(message, kind="stable")
-    n, m = len(left.message), len(right.message)
-    columns = {
-        name: np.concatenate([left.columns.get(name, np.full(n, np.nan)), right.columns.get(name, np.full(m, np.nan))])
-        for name in COLUMN_NAMES
-        if name in left.columns or name in right.columns
-    }
-    place = np.empty(n + m, np.int64)
-    place[order] = np.arange(n + m)
-    bad = left.bad | {n + i: stamp for i, stamp in right.bad.items()}
-    return _Table(
-        message[order],
-        np.concatenate([left.position, right.position])[order],
-        np.concatenate([left.time_us, right.time_us])[order],
-        {name: column[order] for name, column in columns.items()},
-        {int(place[i]): stamp for i, stamp in bad.items()},
-    )
-
-
-def _explain_stamp(stamp: Stamp) -> str:
-    try:
-        parse_timestamp(stamp)
-    except TimestampError as error:
-        return f"timestamp {error}"
-    msg = f"the column parser refuses {stamp!r}, the single parser does not"
-    raise AssertionError(msg)
+def _json(values: ByteColumn) -> ByteColumn:
+    """The messages, those of Arrow empty: the scan need not look through their bytes."""
+    there = np.flatnonzero(values.ends > values.starts)
+    binary = there[values.buffer[values.starts[there]] == MARKER[0]]
+    if not len(binary):
+        return values
+    ends = values.ends.copy()
+    ends[binary] = values.starts[binary]
+    return ByteColumn(values.buffer, values.starts, ends)

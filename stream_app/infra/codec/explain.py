@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from math import isfinite, nan
 from typing import Any, Final
 
 from pydantic import ValidationError
@@ -12,9 +13,11 @@ from pydantic import ValidationError
 from schemas.control import CONTROL, EndOfUpload, Forget, SpecControl
 from schemas.measurement import Measurement
 from schemas.rejected import RejectCode
+from stream_app.infra.codec.keys import asset_id as asset_of_key
 from stream_app.infra.codec.wire import COLUMN_NAMES, LIMITS, REQUIRED, Row
 
 _KEY_CURE: Final = "the key must be the row's asset id (UTF-8): the order of an asset's rows hangs on it"
+_ARROW_FILE: Final = b"ARROW1"
 _ASSET_CURE: Final = "an asset id has 1 to 200 printable characters, none of them a blank or a slash"
 
 
@@ -49,9 +52,11 @@ def read(value: bytes | None, key: bytes | None, asset_id: str | None) -> Readin
         raise Refusal(
             "empty_message", "the message is empty: send a row, a list of rows, a columnar batch or a control"
         )
+    if value.startswith(_ARROW_FILE):
+        raise Refusal("bad_arrow", "the message is an Arrow file: send an Arrow IPC stream, which has no footer")
     content = parse(value)
     if asset_id is None:
-        raise Refusal("key_mismatch", f"{_describe_key(key)}; {_KEY_CURE}")
+        raise no_asset(key)
     if isinstance(content, list):
         return _read_rows(content, asset_id)
     if not isinstance(content, dict):
@@ -69,6 +74,25 @@ def out_of_range(name: str, value: float) -> str:
     return (
         f"{name} is {value:g}, outside {low:g} to {high:g} {unit}: check the unit, or send null when it is not measured"
     )
+
+
+def implausible(name: str, value: float) -> tuple[RejectCode, str]:
+    """Code and reason of a reading beyond its limits, or beyond all."""
+    if isfinite(value):
+        return "out_of_range", out_of_range(name, value)
+    return "bad_row", f"{name} is no finite number: send null when it is not measured"
+
+
+def no_asset(key: bytes | None) -> Refusal:
+    """Refusal of a message whose key names no asset."""
+    return Refusal("key_mismatch", f"{_describe_key(key)}; {_KEY_CURE}")
+
+
+def foreign(found: str | None, asset_id: str) -> Refusal:
+    """Refusal of a row that is not of the key's asset."""
+    if found is None or asset_of_key(found.encode()) is None:
+        return Refusal("bad_row", f"asset_id is {shown(found)}: {_ASSET_CURE}", "asset_id")
+    return Refusal("key_mismatch", f"the row is of {shown(found)}, the key of {shown(asset_id)}; {_KEY_CURE}")
 
 
 def shown(value: object) -> str:
@@ -144,7 +168,7 @@ def read_row(content: object) -> Row:
 def _read_row_of(content: object, asset_id: str) -> Row:
     row = read_row(content)
     if row.asset_id != asset_id:
-        raise Refusal("key_mismatch", f"the row is of {shown(row.asset_id)}, the key of {shown(asset_id)}; {_KEY_CURE}")
+        raise foreign(row.asset_id, asset_id)
     return row
 
 
@@ -208,5 +232,5 @@ def _problem(name: str, kind: str, value: Any) -> tuple[RejectCode, str]:
     if kind in ("greater_than_equal", "less_than_equal"):
         return "out_of_range", out_of_range(name, value)
     if kind == "finite_number":
-        return "bad_row", f"{name} is no finite number: send null when it is not measured"
+        return implausible(name, nan)
     return "bad_row", f"{name} must be a number or null, not {shown(value)}"

@@ -6,10 +6,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from stream_app.domain.rows import FloatArray
+from stream_app.domain.rows import FloatArray, IntArray
 from stream_app.infra.timestamps import Stamp
 
-#: Rows of a block, and so of a columnar batch: small enough for any broker's message limit, large enough to be fast.
+#: Rows of a block, and so of a message of many rows: small enough for any broker's limit, large enough to be fast.
 BLOCK_ROWS: Final = 1000
 
 
@@ -20,7 +20,9 @@ class Block:
     Parameters
     ----------
     timestamps
-        As the file has them: what reads the message reads the stamp.
+        As the file has them.
+    time_us
+        What they say, microseconds since 1970 UTC, shape ``(n,)``.
     columns
         By the wire's names, in the wire's units, shape ``(n,)``; NaN means "not measured".
     asset_ids
@@ -28,6 +30,7 @@ class Block:
     """
 
     timestamps: Sequence[Stamp]
+    time_us: IntArray
     columns: Mapping[str, FloatArray]
     asset_ids: Sequence[str] | None
 

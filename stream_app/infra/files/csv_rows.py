@@ -12,7 +12,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from schemas.asset import AssetId
 from stream_app.app.errors import InvalidError
-from stream_app.domain.rows import FloatArray
+from stream_app.domain.rows import BoolArray, FloatArray
 from stream_app.infra.codec.explain import out_of_range
 from stream_app.infra.codec.wire import COLUMN_NAMES, LIMITS
 from stream_app.infra.files.block import BLOCK_ROWS, Block
@@ -102,7 +102,8 @@ class _Table:
         problems = [] if broken is None else [broken]
         cells = list(zip(*records, strict=True)) or [()] * self._width
         stamps = [cell.strip() for cell in cells[self._stamps.index]]
-        problems += self._check_stamps(stamps)
+        time_us, ok = parse_timestamps(stamps)
+        problems += self._explain_stamps(stamps, ok)
         columns = {column.name: self._numbers(column, cells[column.index], problems) for column in self._columns}
         asset_ids = None if self._assets is None else [cell.strip() for cell in cells[self._assets.index]]
         problems += self._check_assets(asset_ids or ())
@@ -111,7 +112,7 @@ class _Table:
             row, at = rows + first.index + 1, numbers[first.index]
             named = f"row {row} (line {at}), column {first.column}" if first.column else f"row {row} (line {at})"
             raise InvalidError(first.code, f"{named}: {first.detail}", row, first.column)
-        return Block(stamps, columns, asset_ids)
+        return Block(stamps, time_us, columns, asset_ids)
 
     def _split(self, lines: Sequence[str]) -> tuple[list[list[str]], _Problem | None]:
         """Cells of lines, up to the first that cannot be split."""
@@ -131,8 +132,7 @@ class _Table:
                 return records, _Problem(index, "bad_csv", None, detail)
         return records, None
 
-    def _check_stamps(self, stamps: Sequence[str]) -> Iterator[_Problem]:
-        _, ok = parse_timestamps(stamps)
+    def _explain_stamps(self, stamps: Sequence[str], ok: BoolArray) -> Iterator[_Problem]:
         if not ok.all():
             index = int(np.argmin(ok))
             try:

@@ -10,7 +10,7 @@ from stream_app.app.errors import InvalidError
 from stream_app.infra.codec.explain import Refusal, parse, read_row
 from stream_app.infra.codec.wire import Row, columns_of
 from stream_app.infra.files.block import BLOCK_ROWS, Block
-from stream_app.infra.timestamps import TimestampError, parse_timestamp
+from stream_app.infra.timestamps import TimestampError, parse_timestamp, parse_timestamps
 
 
 def read_jsonl(lines: Iterable[list[str]], asset_id: str | None) -> Iterator[Block]:
@@ -59,7 +59,9 @@ def checked_row(content: object, row: int, place: str) -> Row:
 def block_of(rows: Sequence[Row]) -> Block:
     """Rows as columns."""
     columns = {name: np.array(values, np.float64) for name, values in columns_of(rows).items()}
-    return Block([row.timestamp for row in rows], columns, [row.asset_id for row in rows])
+    stamps = [row.timestamp for row in rows]
+    time_us, _ = parse_timestamps(stamps)  # each has been read
+    return Block(stamps, time_us, columns, [row.asset_id for row in rows])
 
 
 def _content(text: str, asset_id: str | None, row: int, line: int) -> object:

@@ -20,7 +20,7 @@ SPEC = AssetSpec(nominal_capacity_ah=94.0, windows=("1h", "1d"))
 
 
 def of_file(text: str, asset_id: str | None = "file", spec: AssetSpec = SPEC) -> Computed:
-    messages = (pair for block in read_blocks(io.BytesIO(text.encode())) for pair in encode(block, asset_id, "batch"))
+    messages = (pair for block in read_blocks(io.BytesIO(text.encode())) for pair in encode(block, asset_id, "arrow"))
     return compute(messages, spec, decoder=Codec(), window_sizes_s=(60, 900))
 
 

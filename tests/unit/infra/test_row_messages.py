@@ -18,6 +18,7 @@ from stream_app.app.ports import RowMessage
 from stream_app.infra.codec import Codec
 from stream_app.infra.files import Block
 from stream_app.infra.row_messages import Form, RowMessages, encode
+from stream_app.infra.timestamps import parse_timestamps
 
 STAMP = "2022-04-13T00:00:02Z"
 ROW: dict[str, Any] = {"asset_id": "a", "timestamp": STAMP, "current": -40.0, "voltage": 890.5, "soc": 51.0}
@@ -27,7 +28,8 @@ def block(n: int, asset_ids: list[str] | None = None, **columns: list[float]) ->
     """Rows a second apart, their number as current."""
     readings = {"current": [float(i) for i in range(n)], "voltage": [800.0] * n, "soc": [50.0] * n, **columns}
     stamps = [f"4/13/2022 0:00:{i:02}" for i in range(n)]
-    return Block(stamps, {name: np.array(values) for name, values in readings.items()}, asset_ids)
+    time_us, _ = parse_timestamps(stamps)
+    return Block(stamps, time_us, {name: np.array(values) for name, values in readings.items()}, asset_ids)
 
 
 def decode(messages: list[tuple[str, RowMessage]]) -> Batch:
@@ -37,9 +39,9 @@ def decode(messages: list[tuple[str, RowMessage]]) -> Batch:
     return Codec().decode(Fetch("measurements", 0, 0, n, range(n), keys, values, [0] * n, [()] * n))
 
 
-@pytest.mark.parametrize(("form", "messages"), [("rows", 3), ("batch", 1)])
+@pytest.mark.parametrize(("form", "messages"), [("rows", 3), ("columns", 1), ("arrow", 1)])
 def test_block_reads_back(form: Form, messages: int) -> None:
-    """Either form carries every row, stamp and reading; what is not measured arrives as not measured."""
+    """Each form carries every row, stamp and reading; what is not measured arrives as not measured."""
     rows = block(3, power=[math.nan, 2.5, 1e-300])
     encoded = list(encode(rows, "a", form))
     assert len(encoded) == messages
@@ -51,7 +53,7 @@ def test_block_reads_back(form: Form, messages: int) -> None:
     np.testing.assert_array_equal(batch.columns["power_w"], [math.nan, 2.5, 1e-300])
 
 
-@pytest.mark.parametrize("form", ["rows", "batch"])
+@pytest.mark.parametrize("form", ["rows", "columns", "arrow"])
 def test_asset_column_decides_the_key(form: Form) -> None:
     """Without a given asset each row goes to its own, in its order; a given asset takes all rows."""
     rows = block(4, ["b", "a", "b", "a"])
@@ -77,9 +79,10 @@ def test_rows_of_nobody() -> None:
 
 @given(st.lists(st.one_of(st.just(math.nan), st.floats(-1e6, 1e6)), min_size=1, max_size=20))
 def test_numbers_arrive_exactly(readings: list[float]) -> None:
-    """Every double keeps its value on the way, in either form."""
+    """Every double keeps its value on the way, in each form."""
     rows = block(len(readings), current=readings)
-    for form in ("rows", "batch"):
+    forms: tuple[Form, ...] = ("rows", "columns", "arrow")
+    for form in forms:
         batch = decode(list(encode(rows, "a", form)))
         np.testing.assert_array_equal(batch.columns["current_a"], readings)
 
