@@ -14,12 +14,17 @@ FROM python:3.11-slim
 ENV PATH=/opt/stream-app/bin:$PATH \
     PYTHONDONTWRITEBYTECODE=1 \
     PYTHONUNBUFFERED=1 \
+    NUMBA_CACHE_DIR=/var/cache/stream-app \
+    NUMBA_CPU_NAME=generic \
     STREAM_DATA_DIR=/data \
     STREAM_HTTP__HOST=0.0.0.0
-RUN useradd --uid 10001 --no-create-home --home-dir /data stream-app && mkdir /data && chown stream-app /data
+RUN useradd --uid 10001 --no-create-home --home-dir /data stream-app && mkdir /data /var/cache/stream-app \
+    && chown stream-app /data /var/cache/stream-app
 COPY --from=build /opt/stream-app /opt/stream-app
 COPY example/sample_day.csv /example/
 USER 10001
+# Compiled once, for any machine of the architecture: a container would take half a minute for it at each start.
+RUN python -m stream_app.warm_up
 WORKDIR /data
 EXPOSE 8000
 HEALTHCHECK --interval=10s --timeout=3s --start-period=20s \

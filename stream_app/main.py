@@ -2,5 +2,7 @@
 
 from stream_app.bootstrap import build_worker
 from stream_app.settings import Settings
+from stream_app.warm_up import warm_up
 
+warm_up()
 app = build_worker(Settings()).app

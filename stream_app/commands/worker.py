@@ -18,6 +18,7 @@ from stream_app.commands.errors import CommandError
 from stream_app.commands.options import Broker, settings_from
 from stream_app.infra.telemetry import configure_logging
 from stream_app.settings import Settings
+from stream_app.warm_up import warm_up
 
 #: After the worker has stopped, its process has this long to end by itself.
 _LINGER_S: Final = 3.0
@@ -42,6 +43,7 @@ def worker(
         http = settings.http.model_copy(update={"advertised_url": advertise.rstrip("/")})
         settings = settings.model_copy(update={"http": http})
     configure_logging(settings.log_level, json=settings.log_json)
+    warm_up()
     asyncio.run(_run(settings))
 
 

@@ -17,4 +17,8 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 def compiled(function: F) -> F:
     """Compile a function at its first call; it holds no GIL, and division follows IEEE 754 as numpy's does."""
-    return cast(F, njit(cache=True, nogil=True, error_model="numpy")(function))
+    try:
+        kept = njit(cache=True, nogil=True, error_model="numpy")(function)
+    except RuntimeError:  # nothing can be written anywhere: compiled at every start, then
+        kept = njit(nogil=True, error_model="numpy")(function)
+    return cast(F, kept)

@@ -67,6 +67,9 @@ class Layout:
         self.width = width
         self.names = tuple(f"{name}#{field.width}" for name, field in self.fields.items())
         self._identity = np.concatenate([np.full(field.width, field.identity) for field in self.fields.values()])
+        self._kinds = np.concatenate(
+            [np.full(field.width, _KINDS[field.reducer], np.int64) for field in self.fields.values()]
+        )
         reducers = np.concatenate([np.full(field.width, field.reducer, object) for field in self.fields.values()])
         self._rows_by_reducer = {ufunc: np.flatnonzero(reducers == ufunc) for ufunc in (np.add, np.minimum, np.maximum)}
 
@@ -92,9 +95,7 @@ class Layout:
 
     def fold(self, into: FloatArray, slot: IntArray, panes: FloatArray) -> None:
         """Merge panes ``(width, p)`` into ``into[:, slot]``, one after the other."""
-        for name, field in self.fields.items():
-            for line in range(self.at[name], self.at[name] + field.width):
-                _add(into[line], slot, panes[line], _KINDS[field.reducer])
+        _fold(into, slot, panes, self._kinds)
 
     def merged(self, a: FloatArray, b: FloatArray) -> FloatArray:
         """Merge pane by pane, both ``(width, k)``."""
@@ -126,6 +127,13 @@ def _add(line: FloatArray, pane: IntArray, values: FloatArray, kind: int) -> Non
                 total = max(total, values[i])
                 i += 1
         line[at] = total
+
+
+@compiled
+def _fold(into: FloatArray, slot: IntArray, panes: FloatArray, kinds: IntArray) -> None:
+    """Merge panes into slots, line by line."""
+    for line in range(len(kinds)):
+        _add(into[line], slot, panes[line], kinds[line])
 
 
 @compiled

@@ -84,20 +84,21 @@ def whole_response(response: Any) -> Iterator[ConsumerRecord]:
     for batch in batches(response._records.data):
         if response._check_crcs and not batch.is_sound():
             if end > start:
-                yield _fetched(response._tp, start, end, parts)  # what stands before it is sound
+                yield fetched(response._tp, start, end, parts)  # what stands before it is sound
             raise CorruptLogError(response._tp, batch.base_offset, batch.next_offset)
         if not batch.is_control:
             # The broker answers with whole batches: the first may begin before the position.
             parts.append(batch.records().since(start))
         end = response.next_fetch_offset = batch.next_offset
         if sum(part.size_bytes for part in parts) > _FETCH_BYTES:
-            yield _fetched(response._tp, start, end, parts)
+            yield fetched(response._tp, start, end, parts)
             start, parts = end, []
     if end > start:
-        yield _fetched(response._tp, start, end, parts)
+        yield fetched(response._tp, start, end, parts)
 
 
-def _fetched(tp: TopicPartition, start: int, end: int, parts: Sequence[Records]) -> ConsumerRecord:
+def fetched(tp: TopicPartition, start: int, end: int, parts: Sequence[Records]) -> ConsumerRecord:
+    """One record whose value is the :class:`Fetch` of all records of some batches."""
     records = concatenated(parts)
     fetch = Fetch(
         topic=tp.topic,

@@ -1,0 +1,108 @@
+"""Compiling what goes row by row before the first row comes.
+
+Machine code that is kept on disk loads in half a second; where there is none, compiling takes tens of seconds, in which
+a worker that had joined its group would answer nobody.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from itertools import pairwise
+from typing import Final
+
+import numpy as np
+import orjson
+from aiokafka import TopicPartition
+from aiokafka.record.default_records import DefaultRecordBatchBuilder
+
+from stream_app.app.batch import Fetch
+from stream_app.app.ingest import Ingest, Retention
+from stream_app.app.present import Presenter
+from stream_app.domain.catalogue import Catalogue
+from stream_app.infra.codec import Codec, arrow
+from stream_app.infra.kafka.batching_consumer import fetched
+from stream_app.infra.kafka.record_batches import batches
+
+_START_S: Final = 1_649_808_000
+_ROWS: Final = 200
+_BATCH_BYTES: Final = 1 << 20
+
+
+def warm_up() -> None:
+    """Take rows of every form from Kafka's bytes to a checkpoint, once from a single batch and once from several."""
+    catalogue = Catalogue()
+    for cuts in ((0, None), (0, 2, None)):
+        ingest = Ingest(
+            decoder=Codec(),
+            tables=_NoTables(),
+            catalogue=catalogue,
+            presenter=Presenter(catalogue, {}),
+            window_sizes_s=(60, 900),
+            retention=Retention({}, 1),
+        )
+        ingest.apply(_fetch(cuts))
+        ingest.checkpoint(0)
+
+
+class _NoTables:
+    """No state before, and none is kept."""
+
+    def asset(self, partition: int, key: bytes) -> bytes | None:
+        return None
+
+    def asset_keys(self, partition: int) -> list[bytes]:
+        return []
+
+    def windows(self, partition: int, prefix: bytes) -> Mapping[bytes, bytes]:
+        return {}
+
+    def partitions(self) -> list[int]:
+        return []
+
+
+def _fetch(cuts: tuple[int | None, ...]) -> Fetch:
+    """Messages in record batches as a broker sends them, cut before the given ones."""
+    messages = list(_messages())
+    parts, offset = [], 0
+    for start, end in pairwise(cuts):
+        builder = DefaultRecordBatchBuilder(
+            magic=2, compression_type=0, is_transactional=0, producer_id=-1, producer_epoch=-1, base_sequence=-1,
+            batch_size=_BATCH_BYTES,
+        )  # fmt: skip
+        some = messages[start:end]
+        for number, (key, value) in enumerate(some):
+            builder.append(number, timestamp=0, key=key, value=value, headers=[])
+        for batch in batches(bytes(builder.build())):
+            records = batch.records()
+            records.offsets[:] += offset
+            parts.append(records)
+        offset += len(some)
+    fetch: Fetch = fetched(TopicPartition("warm-up", 0), 0, offset, parts).value
+    return fetch
+
+
+def _messages() -> Iterator[tuple[bytes, bytes]]:
+    """The same minutes as single rows, as a list of rows, as columns and as Arrow; and one message that is no row."""
+    second = np.arange(_ROWS)
+    columns = {
+        "current": np.where(second % 40 < 20, 10.5, -10.5),
+        "voltage": np.full(_ROWS, 800.5),
+        "soc": 50 + 20 * np.sin(second / 10),
+    }
+    stamps = (_START_S + second) * 1000
+    listed = {name: each.tolist() for name, each in columns.items()}
+    readings = zip(*listed.values(), strict=True)
+    rows = [
+        {"timestamp": stamp, **dict(zip(columns, values, strict=True))}
+        for stamp, values in zip(stamps.tolist(), readings, strict=True)
+    ]
+    for row in rows:
+        yield b"a", orjson.dumps({"asset_id": "a", **row, "timestamp": f"{np.datetime64(row['timestamp'], 'ms')}Z"})
+    yield b"b", orjson.dumps([{"asset_id": "b", **row} for row in rows])
+    yield b"c", orjson.dumps({"asset_id": "c", "timestamp": stamps.tolist(), **listed})
+    yield b"d", arrow.write(stamps.astype("datetime64[ms]"), columns)
+    yield b"e", b"no row"
+
+
+if __name__ == "__main__":
+    warm_up()
