@@ -6,8 +6,7 @@ a worker that had joined its group would answer nobody.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from itertools import pairwise
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Final
 
 import numpy as np
@@ -27,11 +26,14 @@ _START_S: Final = 1_649_808_000
 _ROWS: Final = 200
 _BATCH_BYTES: Final = 1 << 20
 
+Messages = Sequence[tuple[bytes, bytes]]  # key and value
+
 
 def warm_up() -> None:
     """Take rows of every form from Kafka's bytes to a checkpoint, once from a single batch and once from several."""
     catalogue = Catalogue()
-    for cuts in ((0, None), (0, 2, None)):
+    messages = list(_messages())
+    for parts in ([messages], [messages[:2], messages[2:]]):
         ingest = Ingest(
             decoder=Codec(),
             tables=_NoTables(),
@@ -40,7 +42,7 @@ def warm_up() -> None:
             window_sizes_s=(60, 900),
             retention=Retention({}, 1),
         )
-        ingest.apply(_fetch(cuts))
+        ingest.apply(fetch_of(0, parts))
         ingest.checkpoint(0)
 
 
@@ -60,24 +62,22 @@ class _NoTables:
         return []
 
 
-def _fetch(cuts: tuple[int | None, ...]) -> Fetch:
-    """Messages in record batches as a broker sends them, cut before the given ones."""
-    messages = list(_messages())
-    parts, offset = [], 0
-    for start, end in pairwise(cuts):
+def fetch_of(start: int, parts: Iterable[Messages]) -> Fetch:
+    """Messages from an offset on, as a broker sends them: each part a record batch."""
+    records, end = [], start
+    for part in parts:
         builder = DefaultRecordBatchBuilder(
             magic=2, compression_type=0, is_transactional=0, producer_id=-1, producer_epoch=-1, base_sequence=-1,
             batch_size=_BATCH_BYTES,
         )  # fmt: skip
-        some = messages[start:end]
-        for number, (key, value) in enumerate(some):
+        for number, (key, value) in enumerate(part):
             builder.append(number, timestamp=0, key=key, value=value, headers=[])
         for batch in batches(bytes(builder.build())):
-            records = batch.records()
-            records.offsets[:] += offset
-            parts.append(records)
-        offset += len(some)
-    fetch: Fetch = fetched(TopicPartition("warm-up", 0), 0, offset, parts).value
+            some = batch.records()
+            some.offsets[:] += end
+            records.append(some)
+        end += len(part)
+    fetch: Fetch = fetched(TopicPartition("warm-up", 0), start, end, records).value
     return fetch
 
 

@@ -57,7 +57,7 @@ def joined(fleet: Fleet, touched: IntArray, rows: Rows, kept: IntArray, came: In
 
     def merged(old: NDArray[T], new: NDArray[T]) -> NDArray[T]:
         out = np.empty(n, old.dtype)
-        _merge(old, waited, new, kept, came, out)
+        _merge(np.ascontiguousarray(old), waited, new, kept, came, out)
         return out
 
     nothing = np.full(n, np.nan)

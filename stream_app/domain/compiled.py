@@ -1,8 +1,9 @@
 """Compiled functions, for what must go row by row: one walk in machine code instead of many passes over arrays.
 
 They are pure functions of arrays in the part of Python that numba compiles, and do what they would do uncompiled: sums
-run in the written order, no operation is fused or reordered. The machine code is kept on disk: beside the source, in
-``NUMBA_CACHE_DIR``, or in the user's cache, whichever can be written first.
+run in the written order, no operation is fused or reordered. Arrays are handed over contiguous: numba compiles anew for
+each layout, and numpy calls a strided array of one item contiguous. The machine code is kept on disk: beside the
+source, in ``NUMBA_CACHE_DIR``, or in the user's cache, whichever can be written first.
 """
 
 from __future__ import annotations

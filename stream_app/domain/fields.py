@@ -95,7 +95,7 @@ class Layout:
 
     def fold(self, into: FloatArray, slot: IntArray, panes: FloatArray) -> None:
         """Merge panes ``(width, p)`` into ``into[:, slot]``, one after the other."""
-        _fold(into, slot, panes, self._kinds)
+        _fold(into, slot, np.ascontiguousarray(panes), self._kinds)
 
     def merged(self, a: FloatArray, b: FloatArray) -> FloatArray:
         """Merge pane by pane, both ``(width, k)``."""

@@ -235,7 +235,7 @@ def _fold(
             )
 
     open_ = Open(numbers[:, 0], np.ascontiguousarray(fleet.floats[touched, fleet.level[0]].T))
-    pane_us = sizes[:, 0]
+    pane_us = sizes[:, 0].copy()
     done, open_ = panes.advance(
         layout,
         catalogue.rows_at,

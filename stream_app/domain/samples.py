@@ -149,7 +149,7 @@ class Samples:
     def step(self, column: str, among: Among = "any") -> FloatArray:
         """Difference to the asset's previous row of the same kind, skipping the rows between; NaN where none."""
         if (column, among) not in self._steps:
-            before = self._carry[:, AMONG.index(among), COLUMNS.index(column)]
+            before = np.ascontiguousarray(self._carry[:, AMONG.index(among), COLUMNS.index(column)])
             out = np.empty(len(self))
             _steps(self[column], self._kind(among), self.starts, self.stops, before, out)
             self._steps[column, among] = out
