@@ -44,7 +44,7 @@ class Lab:
     ) -> tuple[Outcome, Observer | None]:
         """Do one run; with it what was seen."""
         made = self.rows(rows, assets)
-        name = f"{contender.name}-{form}-{number}" + ("" if assets == ASSETS else f"-{assets}")
+        name = self.run_name(contender, form, number, assets)
         job = Job(
             broker=self._broker,
             form=FORMS[form],
@@ -55,6 +55,10 @@ class Lab:
             http_port=self._http_port,
         )
         return await measure(contender, job, self._timeout_s)
+
+    def run_name(self, contender: Contender, form: str, number: int, assets: int = ASSETS) -> str:
+        """Name that a run's topics begin with."""
+        return f"{contender.name}-{form}-{number}" + ("" if assets == ASSETS else f"-{assets}")
 
     def rows(self, rows: int, assets: int = ASSETS) -> Rows:
         """Rows, made once."""

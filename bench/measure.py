@@ -22,6 +22,7 @@ from __future__ import annotations
 import asyncio
 import subprocess
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Final
 
@@ -89,7 +90,7 @@ async def measure(contender: Contender, job: Job, timeout_s: float) -> tuple[Out
     observer = Observer(process.pid, int(job.broker.rpartition(":")[2])).start()
     try:
         ledger = Ledger(contender.read)
-        problems = await _until_told(process, job, ledger, observer, timeout_s)
+        problems = await until_told([(process, observer)], job, ledger, timeout_s)
         if not problems:
             problems = await contender.confirm(job)
     finally:
@@ -119,17 +120,18 @@ def _measured(outcome: Outcome, observer: Observer, started_at: float, finished:
     )
 
 
-async def _until_told(
-    process: subprocess.Popen[bytes], job: Job, ledger: Ledger, observer: Observer, timeout_s: float
+async def until_told(
+    seen: Sequence[tuple[subprocess.Popen[bytes], Observer]], job: Job, ledger: Ledger, timeout_s: float
 ) -> list[str]:
-    """Wait until all has been told; what is wrong if that does not come."""
+    """Wait until the processes have told all; what is wrong if that does not come."""
     truth = job.rows.truth
     deadline = time.monotonic() + timeout_s
     length, changed_at, read = 0, time.monotonic(), 0
     async with topics.tail(job.broker, job.output) as output:
         while True:
             await asyncio.sleep(_POLL_S)
-            ended, late = process.poll() is not None, time.monotonic() > deadline
+            statuses = [status for process, _ in seen if (status := process.poll()) is not None]
+            ended, late = bool(statuses), time.monotonic() > deadline
             now = await output.length()
             if now != length:
                 length, changed_at = now, time.monotonic()
@@ -141,8 +143,8 @@ async def _until_told(
                 if ledger.finished_at(truth) is not None:
                     return []
             elif ended:
-                return _failed(f"it ended by itself (status {process.returncode})", job, ledger)
-            elif quiet_s > _IDLE_S and observer.is_idle(_IDLE_S):
+                return _failed(f"it ended by itself (status {statuses[0]})", job, ledger)
+            elif quiet_s > _IDLE_S and all(observer.is_idle(_IDLE_S) for _, observer in seen):
                 return _failed(f"it did nothing for {_IDLE_S:.0f} s", job, ledger)
             if late:
                 return _failed(f"not done within {timeout_s:.0f} s", job, ledger)

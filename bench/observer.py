@@ -65,15 +65,16 @@ class Observer:
             return
         if self.began_at is None and received_from(self.broker_port, pids) >= _FIRST_ROWS_BYTES:
             self.began_at = self._times[-1] if self._times else now
-        self._times.append(now)
-        self._own_s.append(sum(_cpu_s(pid) for pid in pids))
-        self._machine_s.append(_machine_cpu_s())
+        own_s, machine_s = sum(_cpu_s(pid) for pid in pids), _machine_cpu_s()
         resident_kib = 0
         for pid in pids:
             now_kib, peak_kib = _memory_kib(pid)
             resident_kib += now_kib
             self._peak[pid] = max(self._peak.get(pid, 0), peak_kib)
+        self._own_s.append(own_s)
+        self._machine_s.append(machine_s)
         self._resident_kib.append(resident_kib)
+        self._times.append(now)  # last: who asks meanwhile goes by it
 
     def cpu_s(self, start: float, end: float) -> float:
         """CPU time of the process tree between two times."""
@@ -107,7 +108,8 @@ class Observer:
 
 
 def _between(times: list[float], values: list[float], start: float, end: float) -> float:
-    first, last = np.interp([start, end], times, values).tolist()
+    looks = len(times)
+    first, last = np.interp([start, end], times[:looks], values[:looks]).tolist()
     difference: float = last - first
     return difference
 
