@@ -31,6 +31,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     for given, known in ((names, _CONTENDERS), (forms, FORM_NAMES)):
         if unknown := sorted(set(given) - set(known)):
             _parser().error(f"there is no {', '.join(unknown)}; there are {', '.join(known)}")
+    if asked.markdown:
+        pages.check(asked.markdown, ["peers"])
     stamp = datetime.now(UTC).strftime("%Y-%m-%dT%H%M%SZ")
     file = asked.output or Path(__file__).parent / "results" / f"{stamp}.json"
     with own_broker(asked.port) as (broker, directory):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 
@@ -27,6 +27,12 @@ def filled(page: str, tables: Mapping[str, str]) -> str:
             raise MarkMissingError(msg)
         page = f"{before}{begin}\n\n{text.strip()}\n\n{end}{after}"
     return page
+
+
+def check(file: Path, names: Iterable[str]) -> None:
+    """Raise MarkMissingError now rather than when everything has been measured."""
+    if file.exists():
+        filled(file.read_text("utf-8"), dict.fromkeys(names, ""))
 
 
 def write(file: Path, tables: Mapping[str, str]) -> None:

@@ -6,6 +6,7 @@ import argparse
 import asyncio
 import json
 import logging
+import os
 import sys
 import time
 from collections.abc import Mapping, Sequence
@@ -36,10 +37,11 @@ PARTS: Final[Mapping[str, Part]] = {
 def main(arguments: Sequence[str] | None = None) -> int:
     """Do what is asked for; status 0 when nothing failed and all was right."""
     asked = _parser().parse_args(arguments)
-    logging.getLogger("aiokafka").setLevel(logging.CRITICAL)  # its clients here try again by themselves
     names = asked.only or list(PARTS)
     if unknown := sorted(set(names) - set(PARTS)):
         _parser().error(f"there is no {', '.join(unknown)}; there are {', '.join(PARTS)}")
+    if asked.markdown:
+        pages.check(asked.markdown, names)
     if asked.source is not None:
         content = json.loads(asked.source.read_text("utf-8"))
         failed: list[str] = []
@@ -47,11 +49,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
         content, failed = _measured(asked, names)
     parts = {name: content["parts"][name] for name in names if content["parts"].get(name)}
     tables = {name: PARTS[name].table(records) for name, records in parts.items()}
+    curves = draw(parts, asked.figures) if asked.figures else {}
     if asked.markdown:
         told = provenance(content)
-        pages.write(asked.markdown, {name: f"{told}\n\n{text}" for name, text in tables.items()})
-    if asked.figures:
-        draw(parts, asked.figures)
+        texts = {name: f"{told}\n\n{text}" for name, text in tables.items()}
+        for name, curve in curves.items():
+            texts[name] += f"\n\n![{name}]({os.path.relpath(curve, asked.markdown.parent)})"
+        pages.write(asked.markdown, texts)
     sys.stdout.write("\n\n".join(f"{name}\n\n{text}" for name, text in tables.items()) + "\n")
     wrong = [problem for records in parts.values() for each in records for problem in each.get("problems", ())]
     return 1 if failed or wrong else 0
@@ -59,6 +63,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _measured(asked: argparse.Namespace, names: Sequence[str]) -> tuple[dict[str, Any], list[str]]:
     """Measure, and write all that is known; a part that fails costs no other part its figures."""
+    logging.getLogger("aiokafka").setLevel(logging.CRITICAL)  # its clients here try again by themselves
     stamp = datetime.now(UTC).strftime("%Y-%m-%dT%H%M%SZ")
     file = asked.output or Path(__file__).parents[1] / "results" / f"scale-{stamp}.json"
     content = record("bench.scale", {"kafka": broker_versions(), "stream-app": ThisProject().versions()})

@@ -19,6 +19,7 @@ _STYLE: Final[dict[Any, Any]] = {
     "axes.grid": True,
     "axes.spines.right": False,
     "axes.spines.top": False,
+    "axes.ymargin": 0.1,
     "font.size": 9,
     "grid.alpha": 0.3,
     "lines.markersize": 4,
@@ -27,13 +28,13 @@ _STYLE: Final[dict[Any, Any]] = {
 }
 
 
-def draw(parts: Mapping[str, Sequence[Record]], directory: Path, suffix: str = "svg") -> list[Path]:
-    """Draw a figure of each part that has one; returns the files."""
+def draw(parts: Mapping[str, Sequence[Record]], directory: Path, suffix: str = "svg") -> dict[str, Path]:
+    """Draw a figure of each part that has one; returns the files by part."""
     mpl.use("Agg")
     from matplotlib import pyplot as plt  # noqa: PLC0415  # after the choice of where to draw
 
     directory.mkdir(parents=True, exist_ok=True)
-    files = []
+    files: dict[str, Path] = {}
     with mpl.rc_context(_STYLE):
         for name, records in parts.items():
             if name not in _FIGURES or not records:
@@ -41,8 +42,8 @@ def draw(parts: Mapping[str, Sequence[Record]], directory: Path, suffix: str = "
             number, paint = _FIGURES[name]
             figure, axes = plt.subplots(1, number, figsize=_SIZE_INCHES, layout="constrained", squeeze=False)
             paint(list(axes[0]), records)
-            files.append(directory / f"scale-{name}.{suffix}")
-            figure.savefig(files[-1], metadata={"Date": None} if suffix == "svg" else None, dpi=110)
+            files[name] = directory / f"scale-{name}.{suffix}"
+            figure.savefig(files[name], metadata={"Date": None} if suffix == "svg" else None, dpi=110)
             plt.close(figure)
     return files
 
@@ -81,7 +82,7 @@ def _latency(axes: Sequence[Axes], records: Sequence[Record]) -> None:
             shares = [100 * (number + 1) / len(values) for number in range(len(values))]
             axis.plot(values, shares, label=load_name(record))
         axis.set(xscale="log", xlabel="ms at most", ylabel="% of the probes", title=title)
-    axes[0].legend(frameon=False, title="load")
+    axes[0].figure.legend(*axes[0].get_legend_handles_labels(), loc="outside right upper", title="load", frameon=False)
 
 
 def _overload(axes: Sequence[Axes], records: Sequence[Record]) -> None:

@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 from aiokafka.record.memory_records import MemoryRecords
 
-from bench.scale.__main__ import PARTS
+from bench.pages import MarkMissingError
+from bench.scale.__main__ import PARTS, main
 from bench.scale.client import length_of, status_of
 from bench.scale.figures import draw
 from bench.scale.laps import LAP_S, Lap, rows_per_batch
@@ -144,9 +145,28 @@ def test_every_part_is_drawn_that_has_a_curve(tmp_path: Path) -> None:
     """A file each; the same records make the same file; what failed leaves the others theirs."""
     records = {name: [record] for name, record in RECORDS.items()} | {"workers": []}
     files = draw(records, tmp_path)
-    assert [file.name for file in files] == ["scale-assets.svg", "scale-latency.svg", "scale-overload.svg"]
-    before = [file.read_bytes() for file in files]
-    assert [file.read_bytes() for file in draw(records, tmp_path)] == before
+    assert list(files) == ["assets", "latency", "overload"]
+    before = [file.read_bytes() for file in files.values()]
+    assert [file.read_bytes() for file in draw(records, tmp_path).values()] == before
+
+
+def test_tables_and_curves_are_made_from_what_was_kept(tmp_path: Path) -> None:
+    """A file of figures gives the page again, with a link to each curve, and tells by the status what is wrong."""
+    machine = {"cores": 2, "cpu": "c", "memory_gb": 8.0, "python": "3.11"}
+    parts = {name: [record] for name, record in RECORDS.items()}
+    kept = {"date": "2026-01-01T00", "commit": "abc", "machine": machine, "versions": {}, "command": [], "parts": parts}
+    source, page, folder = tmp_path / "kept.json", tmp_path / "page.md", tmp_path / "img"
+    source.write_text(json.dumps(kept))
+    page.write_text("<!-- table assets --><!-- end of assets -->")
+    asked = ["--from", str(source), "--markdown", str(page), "--figures", str(folder)]
+    with pytest.raises(MarkMissingError, match="'workers'"):
+        main(asked)
+    assert main([*asked, "--only", "assets"]) == 0
+    assert "| 100 | - | 1,234,568 |" in page.read_text()
+    assert "![assets](img/scale-assets.svg)" in page.read_text()
+    kept["parts"]["assets"][0]["problems"] = ["a row is missing"]  # type: ignore[index]
+    source.write_text(json.dumps(kept))
+    assert main([*asked, "--only", "assets"]) == 1
 
 
 def test_loads_use_the_fleet_of_the_throughput() -> None:
