@@ -28,16 +28,17 @@ class Connection:
         Raises
         ------
         OSError
-            Nobody answers (TimeoutError: not in time).
+            Nobody answers, or not in time.
         """
-        kept = self._streams is not None
-        try:
-            return await self._get(path, header)
-        except (OSError, EOFError):
-            await self.close()
-            if not kept:
-                raise ConnectionError(path) from None
-        return await self._get(path, header)  # the server closes what was idle for some seconds
+        while True:
+            kept = self._streams is not None
+            try:
+                return await self._get(path, header)
+            except (OSError, EOFError) as error:
+                await self.close()  # an answer may be under way on it
+                if not kept or isinstance(error, TimeoutError):
+                    raise ConnectionError(path) from error
+                # The server closes what was idle for some seconds: ask on a new one.
 
     async def _get(self, path: str, header: str) -> tuple[int, bytes]:
         if self._streams is None:

@@ -18,6 +18,8 @@ from bench.project import ThisProject
 from bench.scale.client import Connection
 
 _POLL_S: Final = 0.02
+#: Listing assets costs the worker time when it has many.
+_CAUGHT_UP_POLL_S: Final = 0.5
 _READY_S: Final = 120.0
 _LOG_TOLD: Final = 1500
 #: A worker answers from its own tables whom carries this.
@@ -76,7 +78,7 @@ class Worker:
         """Wait until its tables include all that is in Kafka."""
         async with asyncio.timeout(timeout_s):
             while not _is_current(await self.assets()):  # noqa: ASYNC110  # it tells no event
-                await asyncio.sleep(0.1)
+                await asyncio.sleep(_CAUGHT_UP_POLL_S)
 
     async def lag(self) -> int | None:
         """Messages in Kafka that its tables do not include; None while it does not know."""

@@ -22,8 +22,8 @@ from bench.scale.scene import Record, Scene
 from bench.scale.worker import Worker, working
 
 _SETTLED_S: Final = 90.0
-#: A worker that is paused shall not lose its partitions.
-_PATIENT: Final = {"STREAM_KAFKA__SESSION_TIMEOUT_S": "120"}
+#: A worker that is paused shall not lose its partitions, nor take itself for stuck.
+_PATIENT: Final = {"STREAM_KAFKA__SESSION_TIMEOUT_S": "120", "STREAM_STALL_TIMEOUT_S": "600"}
 
 
 class Workers(Part):
@@ -95,7 +95,7 @@ async def _settled(group: Sequence[Worker]) -> None:
     for worker in group:
         await worker.ready()
     async with asyncio.timeout(_SETTLED_S):
-        while not _is_shared([await worker.assets() for worker in group]):  # noqa: ASYNC110  # nor this
+        while not _is_shared([await worker.assets() for worker in group]):  # noqa: ASYNC110  # no event
             await asyncio.sleep(0.2)
 
 

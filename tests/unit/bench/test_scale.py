@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from datetime import datetime
 from pathlib import Path
@@ -12,7 +13,7 @@ from aiokafka.record.memory_records import MemoryRecords
 
 from bench.pages import MarkMissingError
 from bench.scale.__main__ import PARTS, main
-from bench.scale.client import length_of, status_of
+from bench.scale.client import Connection, length_of, status_of
 from bench.scale.figures import draw
 from bench.scale.laps import LAP_S, Lap, rows_per_batch
 from bench.scale.numbers import Pace, Summary, first_at, percentile
@@ -98,6 +99,27 @@ def test_an_answer_s_head_is_read() -> None:
     assert (status_of(head), length_of(head)) == (503, 17)
     with pytest.raises(OSError, match="without a length"):
         length_of(b"HTTP/1.1 200 OK\r\n\r\n")
+
+
+async def test_a_connection_that_the_server_closed_is_opened_again() -> None:
+    """A server may close what it has answered; the next question goes over a new connection. Nobody there: an error."""
+    connections = 0
+
+    async def answer_once(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal connections
+        connections += 1
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n[]")
+        writer.close()
+
+    server = await asyncio.start_server(answer_once, "127.0.0.1", 0)
+    connection = Connection(server.sockets[0].getsockname()[1])
+    async with server:
+        assert [await connection.json("/") for _ in range(3)] == [(200, [])] * 3
+    assert connections == 3
+    await connection.close()
+    with pytest.raises(OSError, match=r"^/gone$"):
+        await connection.get("/gone")
 
 
 def test_samples_without_labels_are_read() -> None:
