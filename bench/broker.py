@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import signal
 import sys
 import tempfile
 from collections.abc import Iterator, Sequence
@@ -18,6 +19,9 @@ _PROPERTIES: Final = ("log.message.timestamp.type=LogAppendTime", "log.retention
 @contextlib.contextmanager
 def own_broker(port: int) -> Iterator[tuple[str, Path]]:
     """Start a broker, its controller on the next port; gives where it listens, and the folder."""
+    # Whoever ends the bench ends all that it has started: SIGTERM is taken as Ctrl-C, which unwinds.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
     jars = kafka_jars()
     if jars is None:
         sys.exit("bench needs a real Kafka: install Java 17 and Maven")
