@@ -4,23 +4,20 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import contextlib
 import logging
 import sys
-import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
+from bench import pages
+from bench.broker import broker_versions, own_broker
 from bench.contenders import FORM_NAMES, PEERS, Contender, rows_for
 from bench.lab import Lab
 from bench.measure import Outcome
 from bench.project import ThisProject
-from bench.report import ratio_line, table, written
-from tests.kafka import KafkaProcess, kafka_jars
+from bench.report import provenance, ratio_line, record, runs, table, write
 
-#: The broker stamps every record when it takes it: that is how a contender's end is known.
-_PROPERTIES = ("log.message.timestamp.type=LogAppendTime", "log.retention.ms=-1")
 _QUICK_ROWS = {"stream-app": 500_000, "faust-naive": 15_000}
 _CONTENDERS: dict[str, Contender] = {each.name: each for each in (ThisProject(), *PEERS)}
 
@@ -34,12 +31,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
     for given, known in ((names, _CONTENDERS), (forms, FORM_NAMES)):
         if unknown := sorted(set(given) - set(known)):
             _parser().error(f"there is no {', '.join(unknown)}; there are {', '.join(known)}")
+    if asked.markdown:
+        pages.check(asked.markdown, ["peers"])
     stamp = datetime.now(UTC).strftime("%Y-%m-%dT%H%M%SZ")
     file = asked.output or Path(__file__).parent / "results" / f"{stamp}.json"
-    with _broker(asked.port) as (broker, directory):
+    with own_broker(asked.port) as (broker, directory):
         lab = Lab(broker, directory, http_port=asked.port + 10, timeout_s=asked.timeout)
         outcomes = asyncio.run(_runs(lab, names, forms, asked))
-    written(file, outcomes, {name: _CONTENDERS[name].versions() for name in names})
+    content = record("bench", {"kafka": broker_versions(), **{name: _CONTENDERS[name].versions() for name in names}})
+    write(file, {**content, "runs": runs(outcomes)})
+    if asked.markdown and outcomes:
+        text = f"{provenance(content)}\n\n{table(outcomes, ours=ThisProject.name)}"
+        pages.write(asked.markdown, {"peers": text})
     if asked.quick:
         _say(ratio_line(outcomes, ours=ThisProject.name))
     else:
@@ -61,21 +64,6 @@ async def _runs(lab: Lab, names: Sequence[str], forms: Sequence[str], asked: arg
                 outcomes.append(outcome)
                 _progress(outcome, quiet=asked.quick)
     return outcomes
-
-
-@contextlib.contextmanager
-def _broker(port: int) -> Iterator[tuple[str, Path]]:
-    """Start a Kafka of one's own, with a folder for all that the runs leave."""
-    jars = kafka_jars()
-    if jars is None:
-        sys.exit("bench needs a real Kafka: install Java 17 and Maven")
-    with tempfile.TemporaryDirectory(prefix="bench-") as directory:
-        process = KafkaProcess(jars, Path(directory) / "broker", port=port, properties=_PROPERTIES)
-        process.start()
-        try:
-            yield process.bootstrap_servers, Path(directory)
-        finally:
-            process.stop()
 
 
 def _progress(outcome: Outcome, *, quiet: bool) -> None:
@@ -105,6 +93,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--passes", type=int, default=1, help="runs of each; the table has their medians")
     parser.add_argument("--timeout", type=float, default=300.0, help="seconds for a run")
     parser.add_argument("--output", type=Path, help="file for the JSON instead of one in bench/results")
+    parser.add_argument("--markdown", type=Path, help="page with a place for the table, such as docs/performance.md")
     parser.add_argument("--port", type=int, default=22500, help="first of the ports that are used, 11 in all")
     return parser
 

@@ -20,17 +20,13 @@ The rule is the same for all:
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import os
-import signal
 import subprocess
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 from typing import Final
 
-from bench import topics
+from bench import processes, topics
 from bench.contenders import Contender, Job
 from bench.environments import EnvironmentMissingError
 from bench.ledger import Ledger
@@ -42,7 +38,6 @@ _QUIET_S: Final = 1.5
 #: Who has told nothing and done nothing for so long will not finish.
 _IDLE_S: Final = 20.0
 _LOG_TOLD: Final = 1500
-_STOP_S: Final = 10.0
 _LOG: Final = "log.txt"
 
 
@@ -78,8 +73,8 @@ class Outcome:
         return self.rows / self.cpu_s if self.cpu_s else None
 
 
-async def measure(contender: Contender, job: Job, timeout_s: float) -> Outcome:
-    """Run a contender; whatever happens, its processes have ended afterwards."""
+async def measure(contender: Contender, job: Job, timeout_s: float) -> tuple[Outcome, Observer | None]:
+    """Run a contender; whatever happens, its processes have ended afterwards. With it what was seen, if it ran."""
     outcome = Outcome(contender.name, contender.title, job.form.name, job.rows.total)
     job.directory.mkdir(parents=True)
     if made := contender.topics(job):
@@ -89,38 +84,25 @@ async def measure(contender: Contender, job: Job, timeout_s: float) -> Outcome:
     try:
         command = await asyncio.to_thread(contender.command, job)
     except EnvironmentMissingError as error:
-        return replace(outcome, problems=[str(error)])
-    process = _started(command, contender.environment(job), job.directory / _LOG)
+        return replace(outcome, problems=[str(error)]), None
+    process = processes.start(command, contender.environment(job), job.directory / _LOG)
     started_at = time.time()
     observer = Observer(process.pid, int(job.broker.rpartition(":")[2])).start()
     try:
         ledger = Ledger(contender.read)
-        problems = await _until_told(process, job, ledger, observer, timeout_s)
+        problems = await until_told([(process, observer)], job, ledger, timeout_s)
         if not problems:
             problems = await contender.confirm(job)
     finally:
         observer.stop()
-        await asyncio.to_thread(_end, process)
+        await asyncio.to_thread(processes.end, process)
     if observer.error is not None:
         raise observer.error
     finished = ledger.finished_at(job.rows.truth)
     if finished is not None:
         problems += ledger.problems(job.rows.truth, held=contender.held)
         problems += [] if observer.began_at else ["nobody saw its first rows come in: too few for a measurement"]
-    return _measured(replace(outcome, problems=problems), observer, started_at, finished)
-
-
-def _started(command: Sequence[str], environment: Mapping[str, str], log: Path) -> subprocess.Popen[bytes]:
-    with log.open("wb") as output:
-        return subprocess.Popen(
-            command,
-            env=environment,
-            cwd=log.parent,
-            stdin=subprocess.DEVNULL,
-            stdout=output,
-            stderr=output,
-            start_new_session=True,
-        )
+    return _measured(replace(outcome, problems=problems), observer, started_at, finished), observer
 
 
 def _measured(outcome: Outcome, observer: Observer, started_at: float, finished: float | None) -> Outcome:
@@ -138,17 +120,18 @@ def _measured(outcome: Outcome, observer: Observer, started_at: float, finished:
     )
 
 
-async def _until_told(
-    process: subprocess.Popen[bytes], job: Job, ledger: Ledger, observer: Observer, timeout_s: float
+async def until_told(
+    seen: Sequence[tuple[subprocess.Popen[bytes], Observer]], job: Job, ledger: Ledger, timeout_s: float
 ) -> list[str]:
-    """Wait until all has been told; what is wrong if that does not come."""
+    """Wait until the processes have told all; what is wrong if that does not come."""
     truth = job.rows.truth
     deadline = time.monotonic() + timeout_s
     length, changed_at, read = 0, time.monotonic(), 0
     async with topics.tail(job.broker, job.output) as output:
         while True:
             await asyncio.sleep(_POLL_S)
-            ended, late = process.poll() is not None, time.monotonic() > deadline
+            statuses = [status for process, _ in seen if (status := process.poll()) is not None]
+            ended, late = bool(statuses), time.monotonic() > deadline
             now = await output.length()
             if now != length:
                 length, changed_at = now, time.monotonic()
@@ -160,8 +143,8 @@ async def _until_told(
                 if ledger.finished_at(truth) is not None:
                     return []
             elif ended:
-                return _failed(f"it ended by itself (status {process.returncode})", job, ledger)
-            elif quiet_s > _IDLE_S and observer.is_idle(_IDLE_S):
+                return _failed(f"it ended by itself (status {statuses[0]})", job, ledger)
+            elif quiet_s > _IDLE_S and all(observer.is_idle(_IDLE_S) for _, observer in seen):
                 return _failed(f"it did nothing for {_IDLE_S:.0f} s", job, ledger)
             if late:
                 return _failed(f"not done within {timeout_s:.0f} s", job, ledger)
@@ -170,13 +153,3 @@ async def _until_told(
 def _failed(what: str, job: Job, ledger: Ledger) -> list[str]:
     said = (job.directory / _LOG).read_text("utf-8", "replace").strip()[-_LOG_TOLD:]
     return [f"{what}, having told {ledger.rows} of {job.rows.total} rows", f"it said last: {said or 'nothing'}"]
-
-
-def _end(process: subprocess.Popen[bytes]) -> None:
-    """End a contender: politely, then with all its children."""
-    process.terminate()
-    with contextlib.suppress(subprocess.TimeoutExpired):
-        process.wait(_STOP_S)
-    with contextlib.suppress(ProcessLookupError):
-        os.killpg(process.pid, signal.SIGKILL)  # its own session, so nobody else's processes
-    process.wait()

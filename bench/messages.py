@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from bench.formats import arrow, columns
-from bench.workload import ASSETS, Rows
+from bench.workload import Rows
 
 Message = tuple[bytes, bytes]  # key, value
 Encode = Callable[[Rows, int, int, int], bytes]  # rows, asset, from row, to row
@@ -28,7 +28,7 @@ class Form:
         keys = [asset_id.encode() for asset_id in rows.assets]
         for start in range(0, rows.per_asset, self.rows_per_message):
             end = min(start + self.rows_per_message, rows.per_asset)
-            for asset in range(ASSETS):
+            for asset in range(len(keys)):
                 yield keys[asset], self.encode(rows, asset, start, end)
 
 
@@ -53,7 +53,7 @@ class _SingleRows(Form):
         keys = [asset_id.encode() for asset_id in rows.assets]
         for start in range(0, rows.per_asset, 2000):
             end = min(start + 2000, rows.per_asset)
-            block = [_json_rows(rows, asset, start, end) for asset in range(ASSETS)]
+            block = [_json_rows(rows, asset, start, end) for asset in range(len(keys))]
             values = itertools.chain.from_iterable(zip(*block, strict=True))
             yield from zip(itertools.cycle(keys), map(str.encode, values), strict=False)
 

@@ -32,6 +32,7 @@ class Observer:
     _times: list[float] = field(default_factory=list)
     _own_s: list[float] = field(default_factory=list)
     _machine_s: list[float] = field(default_factory=list)
+    _resident_kib: list[int] = field(default_factory=list)
     _peak: dict[int, int] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -64,11 +65,16 @@ class Observer:
             return
         if self.began_at is None and received_from(self.broker_port, pids) >= _FIRST_ROWS_BYTES:
             self.began_at = self._times[-1] if self._times else now
-        self._times.append(now)
-        self._own_s.append(sum(_cpu_s(pid) for pid in pids))
-        self._machine_s.append(_machine_cpu_s())
+        own_s, machine_s = sum(_cpu_s(pid) for pid in pids), _machine_cpu_s()
+        resident_kib = 0
         for pid in pids:
-            self._peak[pid] = max(self._peak.get(pid, 0), _peak_kib(pid))
+            now_kib, peak_kib = _memory_kib(pid)
+            resident_kib += now_kib
+            self._peak[pid] = max(self._peak.get(pid, 0), peak_kib)
+        self._own_s.append(own_s)
+        self._machine_s.append(machine_s)
+        self._resident_kib.append(resident_kib)
+        self._times.append(now)  # last: who asks meanwhile goes by it
 
     def cpu_s(self, start: float, end: float) -> float:
         """CPU time of the process tree between two times."""
@@ -95,9 +101,15 @@ class Observer:
         """Most memory that the process tree had resident, by the kernel's own high-water marks [MB]."""
         return sum(self._peak.values()) * 1024 / 1e6
 
+    def resident_mb(self, start: float, end: float) -> list[tuple[float, float]]:
+        """Resident memory of the process tree at each look between two times: seconds since the first, and MB."""
+        looks = zip(self._times, self._resident_kib, strict=False)  # a look may be under way
+        return [(at - start, kib * 1024 / 1e6) for at, kib in looks if start <= at <= end]
+
 
 def _between(times: list[float], values: list[float], start: float, end: float) -> float:
-    first, last = np.interp([start, end], times, values).tolist()
+    looks = len(times)
+    first, last = np.interp([start, end], times[:looks], values[:looks]).tolist()
     difference: float = last - first
     return difference
 
@@ -126,9 +138,12 @@ def _machine_cpu_s() -> float:
     return (user + nice + system + irq + softirq) / _TICKS_PER_S
 
 
-def _peak_kib(pid: int) -> int:
+def _memory_kib(pid: int) -> tuple[int, int]:
+    """Resident memory of a process, now and at most so far."""
+    told = {"VmRSS:": 0, "VmHWM:": 0}
     with contextlib.suppress(OSError):
         for line in Path(f"/proc/{pid}/status").read_text().splitlines():
-            if line.startswith("VmHWM:"):
-                return int(line.split()[1])
-    return 0
+            name, *values = line.split()
+            if name in told:
+                told[name] = int(values[0])
+    return told["VmRSS:"], told["VmHWM:"]

@@ -8,16 +8,19 @@ import platform
 import statistics
 import subprocess
 import sys
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 from bench.environments import ROOT
 from bench.measure import Outcome
 from bench.messages import FORMS
 
 _HEAD = ("contender", "rows", "rows/s", "rows/CPU s", "peak MB", "ours : it, wall", "ours : it, CPU", "right")
+
+_FILE_OPTIONS = ("--output", "--markdown", "--figures", "--from")
 
 
 def table(outcomes: Sequence[Outcome], ours: str) -> str:
@@ -77,19 +80,45 @@ def ratio_line(outcomes: Sequence[Outcome], ours: str) -> str:
     return " ".join(["ratio", *(f"{name}={text.replace(',', '')}" for name, text in parts.items()), f"right={right}"])
 
 
-def written(file: Path, outcomes: Sequence[Outcome], versions: Mapping[str, Sequence[str]]) -> None:
-    """Write all that is known about the runs."""
-    content = {
+def record(module: str, versions: Mapping[str, Sequence[str]]) -> dict[str, Any]:
+    """When, where and on what something was measured."""
+    return {
         "date": datetime.now(UTC).isoformat(timespec="seconds"),
-        "command": ["python", "-m", "bench", *sys.argv[1:]],
+        "command": ["python", "-m", module, *sys.argv[1:]],
         "commit": _commit(),
         "machine": _machine(),
         "versions": versions,
-        "runs": [
-            {**asdict(each), "rows_per_s": each.rows_per_s, "rows_per_cpu_s": each.rows_per_cpu_s, "right": each.right}
-            for each in outcomes
-        ],
     }
+
+
+def provenance(content: Mapping[str, Any]) -> str:
+    """The same in a line, for people."""
+    machine, kafka = content["machine"], ", ".join(content["versions"].get("kafka", ()))
+    where = f"{machine['cores']} cores ({machine['cpu']}), {machine['memory_gb']:.0f} GB, Python {machine['python']}"
+    command = " ".join(_without_files(content["command"]))
+    return f"{content['date'][:10]}, commit {content['commit']}, {where}, {kafka}: `{command}`"
+
+
+def _without_files(command: Iterable[str]) -> Iterator[str]:
+    """The command without the options that say where results go, which are nobody's business."""
+    words = iter(command)
+    for word in words:
+        if word in _FILE_OPTIONS:
+            next(words, None)
+        elif not word.startswith(tuple(f"{option}=" for option in _FILE_OPTIONS)):
+            yield word
+
+
+def runs(outcomes: Sequence[Outcome]) -> list[dict[str, Any]]:
+    """All that is known about runs."""
+    return [
+        {**asdict(each), "rows_per_s": each.rows_per_s, "rows_per_cpu_s": each.rows_per_cpu_s, "right": each.right}
+        for each in outcomes
+    ]
+
+
+def write(file: Path, content: Mapping[str, Any]) -> None:
+    """Write a record as JSON."""
     file.parent.mkdir(parents=True, exist_ok=True)
     file.write_text(json.dumps(content, indent=1, ensure_ascii=False) + "\n", "utf-8")
 

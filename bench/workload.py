@@ -39,19 +39,19 @@ class Rows:
     soc: IntArray  # tenths of a percent
 
     @classmethod
-    def of(cls, rows: int) -> Rows:
+    def of(cls, rows: int, assets: int = ASSETS) -> Rows:
         """Make at least that many rows, the same number for each asset."""
-        n = -(-rows // ASSETS)
+        n = -(-rows // assets)
         random = np.random.default_rng(SEED)
-        second, asset = np.arange(n)[:, None], np.arange(ASSETS)[None, :]
-        magnitude = random.integers(1, 1500, (n, ASSETS))
-        resting = random.random((n, ASSETS)) < 0.01
+        second, asset = np.arange(n)[:, None], np.arange(assets)[None, :]
+        magnitude = random.integers(1, 1500, (n, assets))
+        resting = random.random((n, assets)) < 0.01
         charging = ((second // 400) + asset) % 2 == 0
         slow = np.round(500 + 400 * np.sin(second / 700 + asset)).astype(np.int64)
         return cls(
             current=np.where(resting, 0, np.where(charging, magnitude, -magnitude)),
-            voltage=random.integers(9000, 10000, (n, ASSETS)),
-            soc=slow + random.integers(-3, 4, (n, ASSETS)),
+            voltage=random.integers(9000, 10000, (n, assets)),
+            soc=slow + random.integers(-3, 4, (n, assets)),
         )
 
     @property
@@ -67,7 +67,7 @@ class Rows:
     @cached_property
     def assets(self) -> list[str]:
         """Asset ids, by column."""
-        return [f"bess-{number:03d}" for number in range(ASSETS)]
+        return [f"bess-{number:03d}" for number in range(self.current.shape[1])]
 
     @cached_property
     def stamps(self) -> list[str]:

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Final, cast
 from aiokafka.errors import KafkaError
 from faust import Stream
 from faust.types import TP, EventT
-from prometheus_client import Counter
+from prometheus_client import Counter, Histogram
 
 from stream_app.app.batch import Fetch
 from stream_app.app.ingest import AlreadyApplied, Gap, Ingest
@@ -39,6 +39,12 @@ _log = logging.getLogger(__name__)
 
 _SKIPPED: Final = Counter(
     "stream_skipped_messages", "Offsets that retention deleted before they were processed", ["topic", "partition"]
+)
+_ROWS: Final = Counter("stream_rows", "Rows applied to the state; those read again after a fault count again")
+_CHECKPOINT_S: Final = Histogram(
+    "stream_checkpoint_seconds",
+    "Time from collecting a checkpoint of all partitions that were due until Kafka has acknowledged all of it",
+    buckets=(0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0),
 )
 _BACKOFF_MIN_S: Final = 0.2
 _BACKOFF_MAX_S: Final = 30.0
@@ -115,6 +121,7 @@ class Processor:
             if end < known:
                 self._app.fail(SourceTruncatedError(*tp, known, end))
             return True
+        _ROWS.inc(outcome.rows)
         now = time.monotonic()
         if fetch.end >= end:
             self._due[tp.partition] = now  # caught up: who waits for the answer need not wait for the interval
@@ -210,6 +217,8 @@ class Processor:
         else:
             self._held = 0
             now = time.monotonic()
+            if checkpoints:
+                _CHECKPOINT_S.observe(now - began)
             self._earliest = now + min(_REST_PER_WORK * (now - began), _REST_MAX_S)
 
     def _collect(self, partitions: Collection[int]) -> tuple[list[Checkpoint], list[TP]]:

@@ -202,6 +202,20 @@ async def test_rows_deleted_by_retention_are_passed_over_aloud(
     assert REGISTRY.get_sample_value("stream_skipped_messages_total", labels) == 5
 
 
+async def test_rows_and_checkpoints_are_counted(kafka: KafkaSettings) -> None:
+    """The process tells how many rows it applied and how many checkpoints it wrote."""
+    names = ("stream_rows_total", "stream_checkpoint_seconds_count")
+    before = [REGISTRY.get_sample_value(name) or 0.0 for name in names]
+    await produce(kafka, [(b"a", b"1")] * 10, partition=0)
+    async with running(kafka) as run:
+        await until(lambda: run.rows() == 10)
+    rows, checkpoints = (
+        (REGISTRY.get_sample_value(name) or 0.0) - old for name, old in zip(names, before, strict=True)
+    )
+    assert rows == 10
+    assert 1 <= checkpoints <= 10
+
+
 async def test_a_recreated_source_is_not_taken_for_the_old_one(kafka: KafkaSettings) -> None:
     """When the topic ends before the state's position its rows cannot be the ones that follow: the worker ends."""
     async with producing(kafka) as producer:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import re
@@ -12,9 +13,10 @@ from typing import Any
 
 import pytest
 
-from bench import contenders, environments
+from bench import contenders, environments, pages, report
 from bench.ledger import Ledger, own_update, peers_record
 from bench.messages import FORMS
+from bench.pages import MarkMissingError
 from bench.programs.fold import advance
 from bench.sockets import received_from
 from bench.workload import ASSETS, SUMS, Rows
@@ -57,6 +59,27 @@ def test_workloads_hold_the_same_rows() -> None:
     for name in ("current", "voltage", "soc"):
         assert columns[name] == [row[name] for row in single]
     assert len(columns["timestamp"]) == ROWS.per_asset
+
+
+@pytest.mark.parametrize(("rows", "assets"), [(700, 7), (1200, 1000)])
+def test_rows_of_any_number_of_assets_have_exact_sums(rows: int, assets: int) -> None:
+    """What the programs by hand fold of other fleets is what the generator says, in all their names."""
+    made = Rows.of(rows, assets)
+    assert len(set(made.assets)) == assets
+    assert made.total == assets * made.per_asset >= rows
+    states: dict[bytes, Any] = {}
+    told: list[dict[str, Any]] = []
+    for key, value in FORMS["rows"].messages(made):
+        states[key] = advance(states.get(key), key.decode(), [json.loads(value)], made.per_asset, told.append)
+    ledger = _ledger(iter(told))
+    assert ledger.rows == made.total
+    assert ledger.problems(made.truth, held=False) == []
+
+
+def test_the_first_hundred_assets_are_the_fleet_that_there_was() -> None:
+    """Figures taken before the number of assets could be chosen stay comparable."""
+    digest = hashlib.sha256(b"".join(value for _, value in FORMS["rows"].messages(Rows.of(1500))))
+    assert digest.hexdigest() == "e9bf2ebcd36b4b2139ad296ae8bb8bb9ca4fef3fde0d493ee756c3af329ed508"
 
 
 @pytest.mark.parametrize("name", SUMS)
@@ -111,3 +134,21 @@ def test_every_requirement_is_pinned() -> None:
 def test_every_peer_takes_single_rows_and_arrays() -> None:
     """No peer is left out of a workload that its program can read."""
     assert all({"rows", "arrays"} == set(peer.limits) for peer in contenders.PEERS)
+
+
+def test_a_table_takes_the_place_that_its_marks_have() -> None:
+    """What stands around the marks stays; a second writing replaces the first."""
+    page = "a\n<!-- table x -->old<!-- end of x -->\nb\n"
+    once = pages.filled(page, {"x": r"| 1\2 |"})
+    assert once == "a\n<!-- table x -->\n\n| 1\\2 |\n\n<!-- end of x -->\nb\n"
+    assert pages.filled(once, {"x": r"| 1\2 |"}) == once
+    with pytest.raises(MarkMissingError, match="no place for the table 'y'"):
+        pages.filled(page, {"y": ""})
+
+
+def test_the_told_command_names_no_files() -> None:
+    """A page says how a figure was taken, not where somebody keeps his files."""
+    machine = {"cores": 2, "cpu": "c", "memory_gb": 8.0, "python": "3.11"}
+    command = ["python", "-m", "bench", "--markdown", "/home/me/x.md", "--rows", "5", "--output=/home/me/y"]
+    content = {"date": "2026-01-01T00", "commit": "abc", "machine": machine, "versions": {}, "command": command}
+    assert report.provenance(content).endswith(": `python -m bench --rows 5`")

@@ -1,0 +1,139 @@
+"""``python -m bench.scale``: this project alone as its load grows, on a broker of its own; tables, JSON and curves."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import logging
+import os
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Final
+
+from bench import pages
+from bench.broker import broker_versions, own_broker
+from bench.project import ThisProject
+from bench.report import provenance, record, write
+from bench.scale.assets import Assets
+from bench.scale.figures import draw
+from bench.scale.latency import Latency
+from bench.scale.lookups import Lookups
+from bench.scale.overload import Overload
+from bench.scale.part import Part
+from bench.scale.recovery import Recovery
+from bench.scale.scene import QUICK, Record, Scene, Sizes
+from bench.scale.workers import Workers
+
+PARTS: Final[Mapping[str, Part]] = {
+    part.name: part for part in (Assets(), Workers(), Latency(), Lookups(), Recovery(), Overload())
+}
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Do what is asked for; status 0 when nothing failed and all was right."""
+    asked = _parser().parse_args(arguments)
+    names = asked.only or list(PARTS)
+    if unknown := sorted(set(names) - set(PARTS)):
+        _parser().error(f"there is no {', '.join(unknown)}; there are {', '.join(PARTS)}")
+    if asked.markdown:
+        pages.check(asked.markdown, names)
+    if asked.source is not None:
+        content = json.loads(asked.source.read_text("utf-8"))
+        failed: list[str] = []
+    else:
+        content, failed = _measured(asked, names)
+    parts = {name: content["parts"][name] for name in names if content["parts"].get(name)}
+    tables = {name: PARTS[name].table(records) for name, records in parts.items()}
+    curves = draw(parts, asked.figures) if asked.figures else {}
+    if asked.markdown:
+        told = provenance(content)
+        texts = {name: f"{told}\n\n{text}" for name, text in tables.items()}
+        for name, curve in curves.items():
+            texts[name] += f"\n\n![{name}]({os.path.relpath(curve, asked.markdown.parent)})"
+        pages.write(asked.markdown, texts)
+    sys.stdout.write("\n\n".join(f"{name}\n\n{text}" for name, text in tables.items()) + "\n")
+    wrong = [problem for records in parts.values() for each in records for problem in each.get("problems", ())]
+    return 1 if failed or wrong else 0
+
+
+def _measured(asked: argparse.Namespace, names: Sequence[str]) -> tuple[dict[str, Any], list[str]]:
+    """Measure, and write all that is known; a part that fails costs no other part its figures."""
+    logging.getLogger("aiokafka").setLevel(logging.CRITICAL)  # its clients here try again by themselves
+    stamp = datetime.now(UTC).strftime("%Y-%m-%dT%H%M%SZ")
+    file = asked.output or Path(__file__).parents[1] / "results" / f"scale-{stamp}.json"
+    content = record("bench.scale", {"kafka": broker_versions(), "stream-app": ThisProject().versions()})
+    with own_broker(asked.port) as (broker, directory):
+        scene = Scene(broker, directory, asked.port + 10, _sizes(asked), asked.timeout, asked.capacity)
+        parts, failed = asyncio.run(_parts(scene, names))
+    content |= {"parts": parts, "failed": failed}
+    write(file, content)
+    sys.stderr.write(f"written to {file}\n")
+    return content, failed
+
+
+async def _parts(scene: Scene, names: Sequence[str]) -> tuple[dict[str, list[Record]], list[str]]:
+    parts: dict[str, list[Record]] = {}
+    failed: list[str] = []
+    await scene.warm()
+    for name in names:
+        began = time.monotonic()
+        try:
+            parts[name] = await PARTS[name].measure(scene)
+        except Exception as error:
+            logging.getLogger(__name__).exception("%s failed", name)
+            failed.append(f"{name}: {error!r}")
+        scene.say(f"{name} took {time.monotonic() - began:.0f} s")
+        scene.lab.forget()
+    return parts, failed
+
+
+def _sizes(asked: argparse.Namespace) -> Sizes:
+    sizes = QUICK if asked.quick else Sizes()
+    given = {
+        "rows": asked.rows,
+        "backlog_rows": asked.backlog or (asked.rows and asked.rows * 5 // 2),
+        "fleets": asked.fleets,
+        "recovery_assets": asked.recovery_assets,
+        "probes": asked.probes,
+        "lookups_s": asked.lookup_seconds,
+    }
+    return replace(sizes, **{name: value for name, value in given.items() if value})
+
+
+def _names(text: str) -> list[str]:
+    return [name for name in text.split(",") if name]
+
+
+def _numbers(text: str) -> tuple[int, ...]:
+    return tuple(int(number) for number in _names(text))
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m bench.scale", description=__doc__)
+    parser.add_argument("--only", type=_names, help=f"some of {', '.join(PARTS)}")
+    parser.add_argument(
+        "--quick", action="store_true", help="small sizes: shows that all works, the figures mean little"
+    )
+    parser.add_argument("--rows", type=int, help=f"of a workload instead of {Sizes().rows:,}")
+    parser.add_argument("--backlog", type=int, help="rows for overload instead of 2.5 times as many")
+    parser.add_argument("--fleets", type=_numbers, help="numbers of assets instead of 100,10000,100000")
+    parser.add_argument("--recovery-assets", type=int, help="assets to recover instead of 100,000")
+    parser.add_argument("--probes", type=int, help="of each load instead of 250")
+    parser.add_argument("--lookup-seconds", type=float, help="for each way to look up instead of 10")
+    parser.add_argument("--capacity", type=float, help="rows/s that loads are shares of, instead of what was measured")
+    parser.add_argument("--timeout", type=float, default=300.0, help="seconds for a run")
+    parser.add_argument("--output", type=Path, help="file for the JSON instead of one in bench/results")
+    parser.add_argument("--from", dest="source", type=Path, help="measure nothing: take this JSON")
+    parser.add_argument("--markdown", type=Path, help="page with places for the tables, such as docs/performance.md")
+    parser.add_argument("--figures", type=Path, help="folder for the curves, such as docs/img")
+    parser.add_argument("--port", type=int, default=22500, help="first of the ports that are used, 14 in all")
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())
