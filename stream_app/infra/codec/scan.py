@@ -1,7 +1,6 @@
 """Messages to columns in one compiled pass: rows, lists of rows and columnar batches that are plainly right.
 
-What is unusual in any way (an escape, a nested value, a field twice, a value of the wrong kind) is not judged here: its
-message is marked, and read by others.
+What is unusual (an escape, a value of the wrong kind) is not judged here: its message is marked, and read by others.
 """
 
 from __future__ import annotations
@@ -15,7 +14,21 @@ from numpy.typing import NDArray
 from stream_app.app.byte_column import ByteColumn
 from stream_app.domain.compiled import compiled
 from stream_app.domain.rows import FloatArray, IntArray
-from stream_app.infra.codec.tokens import NULL, ODD, UNREAD, Bytes, blank, literal, number, same, scalar, stamp, string
+from stream_app.infra.codec.room import room
+from stream_app.infra.codec.tokens import (
+    NULL,
+    ODD,
+    UNREAD,
+    Bytes,
+    blank,
+    byte,
+    literal,
+    number,
+    same,
+    scalar,
+    stamp,
+    string,
+)
 from stream_app.infra.codec.wire import COLUMN_NAMES, REQUIRED
 
 _FIELDS: Final = ("asset_id", "timestamp", *COLUMN_NAMES, "control")
@@ -74,23 +87,22 @@ class _Rows(NamedTuple):
 
 def scan(values: ByteColumn, keys: ByteColumn) -> Scanned:
     """Read messages whose asset id is their key."""
-    room = _room(values.buffer, values.starts, values.ends)
-    kind, message, position = np.zeros(len(values), np.uint8), np.empty(room, np.int64), np.empty(room, np.int64)
+    most = room(values.buffer, values.starts, values.ends)
+    kind, message, position = np.zeros(len(values), np.uint8), np.empty(most, np.int64), np.empty(most, np.int64)
     rows = _Rows(
-        time_us=np.empty(room, np.int64),
-        columns=np.empty((len(COLUMN_NAMES), room)),
+        time_us=np.empty(most, np.int64),
+        columns=np.empty((len(COLUMN_NAMES), most)),
         measured=np.zeros(len(COLUMN_NAMES), np.bool_),
-        stamps=np.empty((room, 3), np.int64),
-        numbers=np.empty((room * len(COLUMN_NAMES), 4), np.int64),
+        stamps=np.empty((most, 3), np.int64),
+        numbers=np.empty((most * len(COLUMN_NAMES), 4), np.int64),
         used=np.zeros(2, np.int64),
     )
     n = _scan((values.buffer, values.starts, values.ends), (keys.buffer, keys.starts, keys.ends), kind, message, rows)
-    message = message[:n]
-    _count(message, position)
+    _count(message[:n], position)
     stamps, numbers = rows.used.tolist()
     return Scanned(
         kind,
-        message,
+        message[:n],
         position[:n],
         rows.time_us[:n],
         rows.columns[:, :n],
@@ -105,22 +117,6 @@ def _count(message: IntArray, position: IntArray) -> None:
     """Position of each row within its message."""
     for row in range(len(message)):
         position[row] = position[row - 1] + 1 if row and message[row] == message[row - 1] else 0
-
-
-@compiled
-def _room(buffer: Bytes, starts: IntArray, ends: IntArray) -> int:
-    """How many rows there are at most: far more room would cost more than to look."""
-    room = 0
-    for q in range(len(starts)):
-        objects, commas, nested = 0, 0, False
-        for i in range(starts[q] + 1, ends[q]):
-            nested |= buffer[i] == _BEGIN
-        if nested or (ends[q] > starts[q] and buffer[starts[q]] != _OPEN):
-            for i in range(starts[q], ends[q]):
-                objects += buffer[i] == _OPEN
-                commas += buffer[i] == _COMMA
-        room += commas + 1 if nested else max(objects, 1)
-    return room
 
 
 @compiled
@@ -142,16 +138,16 @@ def _scan(
         if i >= end or len(key) == 0:
             continue
         first_stamp, first_number = used[0], used[1]
-        if buffer[i] == _OPEN:
+        if byte(buffer, i) == _OPEN:
             i, count = _object(buffer, i + 1, end, key, n, time_us, columns, measured, stamps, numbers, used)
-        elif buffer[i] == _BEGIN:
+        elif byte(buffer, i) == _BEGIN:
             i, count = _list(buffer, i + 1, end, key, n, time_us, columns, measured, stamps, numbers, used)
         else:
             i, count = ODD, 0
         if i == ODD or count == 0 or blank(buffer, i, end) != end:
             used[0], used[1] = first_stamp, first_number
             continue
-        kind[q] = ROW if buffer[blank(buffer, starts[q], end)] == _OPEN and count > 0 else SEVERAL
+        kind[q] = ROW if byte(buffer, blank(buffer, starts[q], end)) == _OPEN and count > 0 else SEVERAL
         for row in range(n, n + abs(count)):
             message[row] = q
         n += abs(count)
@@ -175,15 +171,15 @@ def _list(
     """Read a list of rows: position behind it, and their number."""
     first = n
     i = blank(buffer, i, end)
-    while i < end and buffer[i] == _OPEN:
+    while i < end and byte(buffer, i) == _OPEN:
         i, count = _object(buffer, i + 1, end, key, n, time_us, columns, measured, stamps, numbers, used)
         if i == ODD or count != 1:
             return ODD, 0
         n += 1
         i = blank(buffer, i, end)
-        if i < end and buffer[i] == _END:
+        if i < end and byte(buffer, i) == _END:
             return i + 1, n - first
-        if i >= end or buffer[i] != _COMMA:
+        if i >= end or byte(buffer, i) != _COMMA:
             return ODD, 0
         i = blank(buffer, i + 1, end)
     return ODD, 0
@@ -195,10 +191,10 @@ def _field(buffer: Bytes, i: int, end: int, guess: int) -> tuple[int, int]:
     for step in range(_UNKNOWN):
         field = (guess + step) % _UNKNOWN
         at, length = _NAME_AT[field], _NAME_AT[field + 1] - _NAME_AT[field]
-        if i + length < end and buffer[i + length] == _QUOTE:
+        if i + length < end and byte(buffer, i + length) == _QUOTE:
             equal = True
             for x in range(length):
-                if buffer[i + x] != _NAMES[at + x]:
+                if byte(buffer, i + x) != _NAMES[at + x]:
                     equal = False
                     break
             if equal:
@@ -223,7 +219,7 @@ def _object(  # noqa: PLR0912, PLR0915  # to hand six arrays on costs a third of
     """Read an object: position behind it, and its rows; as a negative number when it is a columnar batch."""
     seen, lists, guess, length = 0, 0, 0, -1
     i = blank(buffer, i, end)
-    while i < end and buffer[i] == _QUOTE:
+    while i < end and byte(buffer, i) == _QUOTE:
         field, i = _field(buffer, i + 1, end, guess)
         if i == ODD or field == _CONTROL or (field < _UNKNOWN and seen & (1 << field)):
             return ODD, 0
@@ -238,7 +234,7 @@ def _object(  # noqa: PLR0912, PLR0915  # to hand six arrays on costs a third of
             if field == _ASSET:
                 i = same(buffer, i, end, key)
             else:
-                is_list, row = buffer[i] == _BEGIN, n
+                is_list, row = byte(buffer, i) == _BEGIN, n
                 if is_list:
                     i = blank(buffer, i + 1, end)
                 while i < end:
@@ -250,13 +246,17 @@ def _object(  # noqa: PLR0912, PLR0915  # to hand six arrays on costs a third of
                             at = used[0]
                             stamps[at, 0], stamps[at, 1], stamps[at, 2] = row, start, i
                             used[0] = at + 1
-                    elif buffer[i] == NULL[0]:
+                    elif byte(buffer, i) == NULL[0]:
                         columns[field - _FIRST, row] = np.nan
                         i = literal(buffer, i, end, NULL)
                     else:
                         i, value, exact = number(buffer, i, end)
                         columns[field - _FIRST, row] = value
-                        measured[field - _FIRST] = True
+                        if not measured[field - _FIRST]:
+                            # A column that nobody measures is left out, and needs no NaN in each row.
+                            measured[field - _FIRST] = True
+                            for r in range(row):
+                                columns[field - _FIRST, r] = np.nan
                         if not exact and i != ODD:
                             at = used[1]
                             numbers[at, 0], numbers[at, 1] = field - _FIRST, row
@@ -266,28 +266,28 @@ def _object(  # noqa: PLR0912, PLR0915  # to hand six arrays on costs a third of
                     if i == ODD or not is_list:
                         break
                     i = blank(buffer, i, end)
-                    if i >= end or buffer[i] != _COMMA:
+                    if i >= end or byte(buffer, i) != _COMMA:
                         break
                     i = blank(buffer, i + 1, end)
                 if is_list:
-                    if i == ODD or i >= end or buffer[i] != _END or (length >= 0 and row - n != length):
+                    if i == ODD or i >= end or byte(buffer, i) != _END or (length >= 0 and row - n != length):
                         return ODD, 0
                     lists |= 1 << field
                     i, length = i + 1, row - n
         if i == ODD:
             return ODD, 0
         i = blank(buffer, i, end)
-        if i >= end or buffer[i] != _COMMA:
+        if i >= end or byte(buffer, i) != _COMMA:
             break
         i = blank(buffer, i + 1, end)
-        if i >= end or buffer[i] != _QUOTE:
+        if i >= end or byte(buffer, i) != _QUOTE:
             return ODD, 0
-    if i >= end or buffer[i] != _CLOSE or seen & _NEEDED != _NEEDED:
+    if i >= end or byte(buffer, i) != _CLOSE or seen & _NEEDED != _NEEDED:
         return ODD, 0
     if lists and lists != seen & ~(1 << _ASSET):
         return ODD, 0  # some fields are lists and others not
     for field in range(_FIRST, _CONTROL):
-        if not seen & (1 << field):
+        if measured[field - _FIRST] and not seen & (1 << field):
             for row in range(n, n + max(length, 1)):
                 columns[field - _FIRST, row] = np.nan
     return i + 1, 1 if length < 0 else -length
@@ -297,4 +297,4 @@ def _object(  # noqa: PLR0912, PLR0915  # to hand six arrays on costs a third of
 def _after(buffer: Bytes, i: int, end: int, mark: int) -> int:
     """Skip a mark and the white space around it."""
     i = blank(buffer, i, end)
-    return blank(buffer, i + 1, end) if i < end and buffer[i] == mark else ODD
+    return blank(buffer, i + 1, end) if i < end and byte(buffer, i) == mark else ODD

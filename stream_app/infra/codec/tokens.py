@@ -32,9 +32,21 @@ _SMALL_E, _LARGE_E, _COLON, _LARGE_T, _LARGE_Z = (ord(c) for c in "eE:TZ")
 
 
 @compiled
+def byte(buffer: Bytes, i: int) -> int:
+    """Read a byte. A signed index could be negative, and to look whether it is took a seventh of the scan."""
+    value: int = buffer[np.uint64(i)]
+    return value
+
+
+@compiled
 def blank(buffer: Bytes, i: int, end: int) -> int:
     """Skip white space."""
-    while i < end and (buffer[i] == _BLANK or buffer[i] == _LINE_FEED or buffer[i] == _RETURN or buffer[i] == _TAB):
+    while i < end and (
+        byte(buffer, i) == _BLANK
+        or byte(buffer, i) == _LINE_FEED
+        or byte(buffer, i) == _RETURN
+        or byte(buffer, i) == _TAB
+    ):
         i += 1
     return i
 
@@ -42,7 +54,7 @@ def blank(buffer: Bytes, i: int, end: int) -> int:
 @compiled
 def digits(buffer: Bytes, i: int, end: int) -> int:
     """Skip decimal digits."""
-    while i < end and _ZERO <= buffer[i] <= _NINE:
+    while i < end and _ZERO <= byte(buffer, i) <= _NINE:
         i += 1
     return i
 
@@ -53,7 +65,7 @@ def literal(buffer: Bytes, i: int, end: int, word: Bytes) -> int:
     if i + len(word) > end:
         return ODD
     for x in range(len(word)):
-        if buffer[i + x] != word[x]:
+        if byte(buffer, i + x) != word[x]:
             return ODD
     return i + len(word)
 
@@ -61,8 +73,8 @@ def literal(buffer: Bytes, i: int, end: int, word: Bytes) -> int:
 @compiled
 def string(buffer: Bytes, i: int, end: int) -> int:
     """Skip a string of plain ASCII without escapes; ``i`` stands behind its opening quote."""
-    while i < end and buffer[i] != _QUOTE:
-        if buffer[i] < _BLANK or buffer[i] >= 128 or buffer[i] == _BACKSLASH:
+    while i < end and byte(buffer, i) != _QUOTE:
+        if byte(buffer, i) < _BLANK or byte(buffer, i) >= 128 or byte(buffer, i) == _BACKSLASH:
             return ODD
         i += 1
     return i + 1 if i < end else ODD
@@ -71,24 +83,24 @@ def string(buffer: Bytes, i: int, end: int) -> int:
 @compiled
 def number(buffer: Bytes, i: int, end: int) -> tuple[int, float, bool]:
     """Read a number: position after it, value, and whether the value is exact (else Python has to read the token)."""
-    negative = i < end and buffer[i] == _MINUS
+    negative = i < end and byte(buffer, i) == _MINUS
     if negative:
         i += 1
     whole, mantissa = i, np.int64(0)
     while i < end:
-        digit = buffer[i] - _ZERO
+        digit = byte(buffer, i) - _ZERO
         if digit > 9 or digit < 0:
             break
         mantissa = mantissa * 10 + digit  # may run over: then there are too many digits, and it is not used
         i += 1
     count, power = i - whole, 0
-    if count == 0 or (count > 1 and buffer[whole] == _ZERO):
+    if count == 0 or (count > 1 and byte(buffer, whole) == _ZERO):
         return ODD, 0.0, False
-    if i < end and buffer[i] == _POINT:
+    if i < end and byte(buffer, i) == _POINT:
         i += 1
         point = i
         while i < end:
-            digit = buffer[i] - _ZERO
+            digit = byte(buffer, i) - _ZERO
             if digit > 9 or digit < 0:
                 break
             mantissa = mantissa * 10 + digit
@@ -97,7 +109,7 @@ def number(buffer: Bytes, i: int, end: int) -> tuple[int, float, bool]:
         if power == 0:
             return ODD, 0.0, False
     exact = count + power <= _EXACT_DIGITS
-    if i < end and (buffer[i] == _SMALL_E or buffer[i] == _LARGE_E):
+    if i < end and (byte(buffer, i) == _SMALL_E or byte(buffer, i) == _LARGE_E):
         i, exact = _exponent(buffer, i + 1, end), False
         if i == ODD:
             return ODD, 0.0, False
@@ -110,22 +122,22 @@ def number(buffer: Bytes, i: int, end: int) -> tuple[int, float, bool]:
 @compiled
 def _exponent(buffer: Bytes, i: int, end: int) -> int:
     """Skip an exponent that leaves the number finite."""
-    if i < end and (buffer[i] == _MINUS or buffer[i] == _PLUS):
+    if i < end and (byte(buffer, i) == _MINUS or byte(buffer, i) == _PLUS):
         i += 1
     start, exponent = i, 0
     i = digits(buffer, i, end)
     if i == start or i > start + 3:
         return ODD
     for k in range(start, i):
-        exponent = exponent * 10 + buffer[k] - _ZERO
+        exponent = exponent * 10 + byte(buffer, k) - _ZERO
     return i if exponent <= _FINITE_EXPONENT else ODD
 
 
 @compiled
 def _pair(buffer: Bytes, i: int) -> int:
     """Two digits as a number; -1 when they are none."""
-    if _ZERO <= buffer[i] <= _NINE and _ZERO <= buffer[i + 1] <= _NINE:
-        return (np.int64(buffer[i]) - _ZERO) * 10 + (np.int64(buffer[i + 1]) - _ZERO)
+    if _ZERO <= byte(buffer, i) <= _NINE and _ZERO <= byte(buffer, i + 1) <= _NINE:
+        return (np.int64(byte(buffer, i)) - _ZERO) * 10 + (np.int64(byte(buffer, i + 1)) - _ZERO)
     return -1
 
 
@@ -133,9 +145,14 @@ def _pair(buffer: Bytes, i: int) -> int:
 def iso_time(buffer: Bytes, i: int, end: int) -> int:
     """Microseconds since 1970 of ``2022-04-13T00:00:02.123456Z`` (the fraction may be missing); else UNREAD."""
     n = end - i
-    if n < 20 or n == 21 or n > 30 or buffer[end - 1] != _LARGE_Z or buffer[i + 10] != _LARGE_T:
+    if n < 20 or n == 21 or n > 30 or byte(buffer, end - 1) != _LARGE_Z or byte(buffer, i + 10) != _LARGE_T:
         return UNREAD
-    if buffer[i + 4] != _MINUS or buffer[i + 7] != _MINUS or buffer[i + 13] != _COLON or buffer[i + 16] != _COLON:
+    if (
+        byte(buffer, i + 4) != _MINUS
+        or byte(buffer, i + 7) != _MINUS
+        or byte(buffer, i + 13) != _COLON
+        or byte(buffer, i + 16) != _COLON
+    ):
         return UNREAD
     century, year = _pair(buffer, i), _pair(buffer, i + 2)
     month, day = _pair(buffer, i + 5), _pair(buffer, i + 8)
@@ -155,10 +172,10 @@ def iso_time(buffer: Bytes, i: int, end: int) -> int:
         return UNREAD
     fraction = 0
     if n > 20:
-        if buffer[i + 19] != _POINT or digits(buffer, i + 20, end) != end - 1:
+        if byte(buffer, i + 19) != _POINT or digits(buffer, i + 20, end) != end - 1:
             return UNREAD
         for k in range(i + 20, i + 26):
-            fraction = fraction * 10 + (np.int64(buffer[k]) - _ZERO if k < end - 1 else 0)
+            fraction = fraction * 10 + (np.int64(byte(buffer, k)) - _ZERO if k < end - 1 else 0)
     # Days from the civil calendar, counted from March so that the leap day is the last one.
     shifted = year - (month <= 2)
     of_era = shifted % 400
@@ -175,7 +192,7 @@ def epoch_time(buffer: Bytes, i: int, end: int) -> int:
         return UNREAD
     number = 0
     for k in range(i, end):
-        number = number * 10 + (np.int64(buffer[k]) - _ZERO)
+        number = number * 10 + (np.int64(byte(buffer, k)) - _ZERO)
     time_us = UNREAD
     if 10**9 <= number < 10**11:
         time_us = number * 1_000_000
@@ -192,10 +209,10 @@ def epoch_time(buffer: Bytes, i: int, end: int) -> int:
 def same(buffer: Bytes, i: int, end: int, key: Bytes) -> int:
     """Skip a string that is the key, byte by byte."""
     n = len(key)
-    if buffer[i] != _QUOTE or i + n + 1 >= end or buffer[i + n + 1] != _QUOTE:
+    if byte(buffer, i) != _QUOTE or i + n + 1 >= end or byte(buffer, i + n + 1) != _QUOTE:
         return ODD
     for x in range(n):
-        if buffer[i + 1 + x] != key[x]:
+        if byte(buffer, i + 1 + x) != key[x]:
             return ODD
     return i + n + 2
 
@@ -204,7 +221,7 @@ def same(buffer: Bytes, i: int, end: int, key: Bytes) -> int:
 def stamp(buffer: Bytes, i: int, end: int) -> tuple[int, int]:
     """Read a stamp: position behind it, and its time if it is written plainly."""
     start = i
-    if buffer[i] != _QUOTE:
+    if byte(buffer, i) != _QUOTE:
         i, _, _ = number(buffer, i, end)
         return i, UNREAD if i == ODD else epoch_time(buffer, start, i)
     start += 1
@@ -215,10 +232,10 @@ def stamp(buffer: Bytes, i: int, end: int) -> tuple[int, int]:
 @compiled
 def scalar(buffer: Bytes, i: int, end: int) -> int:
     """Skip a value of a field that nobody asked for."""
-    if buffer[i] == _QUOTE:
+    if byte(buffer, i) == _QUOTE:
         return string(buffer, i + 1, end)
     for word in (NULL, _TRUE, _FALSE):
-        if buffer[i] == word[0]:
+        if byte(buffer, i) == word[0]:
             return literal(buffer, i, end, word)
     i, _, _ = number(buffer, i, end)
     return i
