@@ -108,29 +108,36 @@ class Samples:
         return self.current_a < 0
 
     @cached_property
-    def _flow(self) -> FloatArray:
-        """Current over the rest limit; of a row without current the power decides."""
-        limit_a = self.specs.rest_current_a[self.asset]
-        current_a = self.current_a
-        return np.where(
-            np.isnan(current_a), np.nan_to_num(self.power_w), np.where(np.abs(current_a) > limit_a, current_a, 0)
-        )
+    def charge_as(self) -> FloatArray:
+        """Charge that the step moves [As], > 0 charging."""
+        return self.current_a * self.dt_s
+
+    @cached_property
+    def energy_j(self) -> FloatArray:
+        """Energy that the step moves [J], > 0 charging."""
+        return self.power_w * self.dt_s
 
     @cached_property
     def charge_step(self) -> BoolArray:
-        """Valid steps that charge: current above the rest limit."""
-        return self.valid & (self._flow > 0)
+        """Valid steps that charge: current above the rest limit; of a row without current the power decides."""
+        return self._flows[0]
 
     @cached_property
     def discharge_step(self) -> BoolArray:
         """Valid steps that discharge."""
-        return self.valid & (self._flow < 0)
+        return self._flows[1]
 
     @cached_property
     def rest_step(self) -> BoolArray:
         """Valid steps at rest."""
-        resting: BoolArray = self.valid & (self._flow == 0)
-        return resting
+        return self.valid & ~(self.charge_step | self.discharge_step)
+
+    @cached_property
+    def _flows(self) -> tuple[BoolArray, BoolArray]:
+        charge, discharge = np.empty(len(self), np.bool_), np.empty(len(self), np.bool_)
+        limit_a = self.specs.rest_current_a
+        _flows(self.current_a, self.power_w, self.valid, limit_a, self.asset, charge, discharge)
+        return charge, discharge
 
     @cached_property
     def soc_ahead_percent(self) -> FloatArray:
@@ -186,6 +193,25 @@ class Samples:
     def stops(self) -> IntArray:
         """Row after each asset's last one, shape ``(k,)``."""
         return ends(self.starts, len(self))
+
+
+@compiled
+def _flows(
+    current_a: FloatArray,
+    power_w: FloatArray,
+    valid: BoolArray,
+    limit_a: FloatArray,
+    asset: IntArray,
+    charge: BoolArray,
+    discharge: BoolArray,
+) -> None:
+    """Tell which steps charge and which discharge."""
+    for i in range(len(current_a)):
+        flow, limit = current_a[i], limit_a[asset[i]]
+        if np.isnan(flow):
+            flow, limit = power_w[i], 0.0
+        charge[i] = valid[i] and flow > limit
+        discharge[i] = valid[i] and flow < -limit
 
 
 @compiled

@@ -76,12 +76,11 @@ class SocLoops(Memory):
             if points:
                 stacks[at : at + points] = tail.reshape(-1, _POINT)
         rows, loops = np.empty(len(stacks) // 2, np.int64), np.empty((4, len(stacks) // 2))
-        energy_j = samples.power_w * samples.dt_s
         steps = samples.charge_step, samples.discharge_step
         turned = np.zeros(len(starts), np.bool_)
         closed = _walk(
             (starts, stops),
-            (samples.soc_percent, energy_j, samples.soc_over_gap_percent),
+            (samples.soc_percent, samples.energy_j, samples.soc_over_gap_percent),
             steps,
             self._hysteresis,
             state,
