@@ -207,12 +207,11 @@ class Ingest:
             return None
         hot, position = open_.hot, open_.hot.position
         try:
-            updates = self._updates(hot)
+            closed, updates = self._updates(hot)
         except Exception:
             self.release(partition)
             self._quarantine.suspect(partition, position)
             raise
-        closed = views.concatenated(hot.fleet, hot.closed)
         codes = sorted(hot.dirty)
         gone = [Entry(asset_id.encode(), None, offset) for asset_id, offset in sorted(hot.forgotten.items())]
         offsets = hot.fleet.ints[codes, APPLIED].tolist()
@@ -223,7 +222,7 @@ class Ingest:
         checkpoint = Checkpoint(
             partition=partition,
             position=position,
-            updates=[(asset_id.encode(), update) for asset_id, update in updates],
+            updates=updates,
             dead_letters=tuple(open_.dead_letters),
             windows=self._window_entries(partition, position, hot, closed),
             assets=[*gone, *states, marker],
@@ -233,14 +232,15 @@ class Ingest:
         )
         return checkpoint
 
-    def _updates(self, hot: HotPartition) -> list[tuple[str, bytes]]:
-        """Closed windows, lifetimes and open windows of what changed."""
-        updates: list[tuple[str, bytes]] = []
+    def _updates(self, hot: HotPartition) -> tuple[Windows, list[tuple[bytes, bytes]]]:
+        """Closed windows; and updates of them, and of lifetimes and open windows of what changed."""
+        updates: list[tuple[bytes, bytes]] = []
         closed = views.concatenated(hot.fleet, hot.closed)
         if len(closed):
             readings = views.read(hot.fleet, closed, closed=True)
             updates += self._presenter.updates(hot.fleet, readings, closed=True)
-        return [*updates, *self._presenter.current(hot.fleet, np.array(sorted(hot.dirty), np.int64))]
+        updates += self._presenter.current(hot.fleet, np.array(sorted(hot.dirty), np.int64))
+        return closed, updates
 
     def written(self, checkpoint: Checkpoint) -> None:
         """Confirm a checkpoint: it is in Kafka and in the tables. Nothing may have been applied since it was taken."""
