@@ -16,7 +16,7 @@ from stream_app.app.batch import Batch, Fetch
 from stream_app.app.dead_letters import dead_letter
 from stream_app.app.hot_partition import HotPartition
 from stream_app.app.ports import MARKER_KEY, Checkpoint, DeadLetter, Decoder, Entry, Tables
-from stream_app.app.present import Presenter, window_key, window_prefix, windows_prefix
+from stream_app.app.present import Presenter, window_keys, window_prefix, windows_prefix
 from stream_app.app.quarantine import Quarantine
 from stream_app.domain import windows as views
 from stream_app.domain.catalogue import Catalogue
@@ -212,12 +212,10 @@ class Ingest:
             self.release(partition)
             self._quarantine.suspect(partition, position)
             raise
-        codes = sorted(hot.dirty)
+        codes = np.array(sorted(hot.dirty), np.int64)
         gone = [Entry(asset_id.encode(), None, offset) for asset_id, offset in sorted(hot.forgotten.items())]
-        offsets = hot.fleet.ints[codes, APPLIED].tolist()
-        states = [
-            Entry(hot.fleet.ids[c].encode(), hot.snapshots.dump(c), at) for c, at in zip(codes, offsets, strict=True)
-        ]
+        keys = [hot.fleet.ids[code].encode() for code in codes.tolist()]
+        states = map(Entry, keys, hot.snapshots.dump_all(codes), hot.fleet.ints[codes, APPLIED].tolist())
         marker = Entry(MARKER_KEY, Marker(position, hot.layouts).dump(), position)
         checkpoint = Checkpoint(
             partition=partition,
@@ -259,28 +257,30 @@ class Ingest:
 
     def _window_entries(self, partition: int, position: int, hot: HotPartition, closed: Windows) -> list[Entry]:
         """Closed windows to put, and the ones that they push out of retention."""
-        entries: list[Entry] = []
-        kept: dict[tuple[str, int], list[bytes]] = {}
-        surplus: set[bytes] = set()
-        stored = set(self._doubtful[partition])
-        for i, (code, size_us, start_us) in enumerate(
-            zip(closed.code.tolist(), closed.size_us.tolist(), closed.start_us.tolist(), strict=True)
-        ):
-            asset_id = hot.fleet.ids[code]
-            if asset_id not in hot.forgotten:
-                key = window_key(asset_id, size_us, start_us)
-                entries.append(Entry(key, hot.snapshots.dump_window(closed, i), int(closed.seq[i])))
-                kept.setdefault((asset_id, size_us // 1_000_000), []).append(key)
-        for (asset_id, size_s), new in kept.items():
+        doubtful = self._doubtful[partition]
+        puts: dict[int, bytes] = {}
+        gone: list[bytes] = []
+        for code, size_us, all_index in views.by_asset_and_size(closed):
+            asset_id, size_s = hot.fleet.ids[code], size_us // 1_000_000
+            if asset_id in hot.forgotten:
+                continue
+            keep = self._retention.of(size_s)
+            # Of more windows than are kept the first are not written, and are known to nobody unless in doubt.
+            index = all_index if doubtful else all_index[-keep:]
             old = self._tables.windows(partition, window_prefix(asset_id, size_s))
-            keys = sorted({*old, *new})
-            surplus.update(keys[: -self._retention.of(size_s)])
-            stored.update(old)
-        entries = [entry for entry in entries if entry.key not in surplus]
-        entries += [Entry(key, None, position) for key in sorted(surplus & stored)]
+            new = dict(zip(window_keys(asset_id, size_s, closed.start_us[index]), index.tolist(), strict=True))
+            surplus = sorted({*old, *new})[:-keep]
+            gone += [key for key in surplus if key in old or key in doubtful]
+            for key in surplus:
+                new.pop(key, None)
+            puts.update(zip(new.values(), new.keys(), strict=True))
+        index = np.array(sorted(puts), np.int64)
+        keys = [puts[i] for i in index.tolist()]
+        entries = list(map(Entry, keys, hot.snapshots.dump_windows(closed, index), closed.seq[index].tolist()))
+        entries += [Entry(key, None, position) for key in sorted(gone)]
         for asset_id, offset in sorted(hot.forgotten.items()):
             prefix = windows_prefix(asset_id)
-            doubtful = {key for key in self._doubtful[partition] if key.startswith(prefix)}
-            windows = sorted({*self._tables.windows(partition, prefix), *doubtful})
+            own = {key for key in doubtful if key.startswith(prefix)}
+            windows = sorted({*self._tables.windows(partition, prefix), *own})
             entries += [Entry(key, None, offset) for key in windows]
         return entries

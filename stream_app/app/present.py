@@ -50,9 +50,10 @@ def windows_prefix(asset_id: str) -> bytes:
     return asset_id.encode() + b"\0"
 
 
-def window_key(asset_id: str, size_us: int, start_us: int) -> bytes:
-    """Key of a closed window; keys of one size sort by time."""
-    return window_prefix(asset_id, size_us // 1_000_000) + b"%020d" % (start_us + _SHIFT_US)
+def window_keys(asset_id: str, size_s: int, start_us: IntArray) -> list[bytes]:
+    """Keys of an asset's closed windows of one size; they sort by time."""
+    prefix = window_prefix(asset_id, size_s)
+    return [prefix + b"%020d" % (start + _SHIFT_US) for start in start_us.tolist()]
 
 
 class Presenter:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -69,6 +70,18 @@ def concatenated(fleet: Fleet, parts: list[Windows]) -> Windows:
         specs=AssetSpecs.concatenated([part.specs for part in parts]),
         spec_json=[text for part in parts for text in part.spec_json],
     )
+
+
+def by_asset_and_size(windows: Windows) -> Iterator[tuple[int, int, IntArray]]:
+    """Asset, size [us] and positions, by start ascending, of the windows of one asset and size."""
+    order = np.lexsort((windows.start_us, windows.size_us, windows.code))
+    code, size_us = windows.code[order], windows.size_us[order]
+    begin = np.flatnonzero(first_of_runs(code, size_us))
+    stop = np.append(begin, len(order))[1:]
+    for k, us, low, high in zip(
+        code[begin].tolist(), size_us[begin].tolist(), begin.tolist(), stop.tolist(), strict=True
+    ):
+        yield k, us, order[low:high]
 
 
 def current(fleet: Fleet, codes: IntArray) -> tuple[Windows, Windows]:
