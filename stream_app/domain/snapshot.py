@@ -89,7 +89,7 @@ class Snapshots:
         for code, applied, level_count, (shape, waiting_parts) in zip(
             codes.tolist(), ints[codes, APPLIED].tolist(), levels.tolist(), waiting, strict=True
         ):
-            tails = [_little(tails[code]) for tails in fleet.tails.values()]
+            tails = [_little(tails[code]).data for tails in fleet.tails.values()]
             text = _about(fleet.spec_json[code], level_count, *shape, tuple(map(len, tails)))
             if code in fleet.ended:
                 text = _with_ended(text, fleet.ended[code])
