@@ -54,7 +54,12 @@ def updates(catalogue: Catalogue, fleet: Fleet, readings: Readings, *, closed: b
         pieces.add(b"}")
     pieces.add(b"}}")
     keys = [asset_id.encode() for asset_id in ids]
-    return [(keys[i], text) for i, text in zip(asset.tolist(), pieces.joined(), strict=True) if text is not None]
+    joined = pieces.joined()
+    buffer = joined.buffer.data
+    return [
+        (keys[i], buffer[start:end].tobytes())
+        for i, start, end in zip(asset.tolist(), joined.starts.tolist(), joined.ends.tolist(), strict=True)
+    ]
 
 
 def _texts(catalogue: Catalogue, readings: Readings) -> _Texts:
