@@ -16,7 +16,7 @@ from stream_app.app.batch import Batch, Fetch
 from stream_app.app.dead_letters import dead_letter
 from stream_app.app.hot_partition import HotPartition
 from stream_app.app.ports import MARKER_KEY, Checkpoint, DeadLetter, Decoder, Entry, Tables
-from stream_app.app.present import Presenter, window_keys, window_prefix, windows_prefix
+from stream_app.app.present import Presenter, window_key, window_prefix, windows_prefix
 from stream_app.app.quarantine import Quarantine
 from stream_app.domain import windows as views
 from stream_app.domain.catalogue import Catalogue
@@ -258,25 +258,26 @@ class Ingest:
     def _window_entries(self, partition: int, position: int, hot: HotPartition, closed: Windows) -> list[Entry]:
         """Closed windows to put, and the ones that they push out of retention."""
         doubtful = self._doubtful[partition]
-        puts: dict[int, bytes] = {}
+        puts: dict[bytes, int] = {}
         gone: list[bytes] = []
-        for code, size_us, all_index in views.by_asset_and_size(closed):
+        for code, size_us, index, starts_us in views.by_asset_and_size(closed):
             asset_id, size_s = hot.fleet.ids[code], size_us // 1_000_000
             if asset_id in hot.forgotten:
                 continue
-            keep = self._retention.of(size_s)
+            keep, prefix = self._retention.of(size_s), window_prefix(asset_id, size_s)
             # Of more windows than are kept the first are not written, and are known to nobody unless in doubt.
-            index = all_index if doubtful else all_index[-keep:]
-            old = self._tables.windows(partition, window_prefix(asset_id, size_s))
-            new = dict(zip(window_keys(asset_id, size_s, closed.start_us[index]), index.tolist(), strict=True))
-            surplus = sorted({*old, *new})[:-keep]
-            gone += [key for key in surplus if key in old or key in doubtful]
-            for key in surplus:
-                new.pop(key, None)
-            puts.update(zip(new.values(), new.keys(), strict=True))
-        index = np.array(sorted(puts), np.int64)
-        keys = [puts[i] for i in index.tolist()]
-        entries = list(map(Entry, keys, hot.snapshots.dump_windows(closed, index), closed.seq[index].tolist()))
+            new = slice(None if doubtful else -keep, None)
+            keys = [window_key(prefix, start_us) for start_us in starts_us[new]]
+            puts.update(zip(keys, index[new], strict=True))
+            old = self._tables.windows(partition, prefix)
+            for key in sorted({*old, *keys})[:-keep] if old or doubtful else ():
+                puts.pop(key, None)
+                if key in old or key in doubtful:
+                    gone.append(key)
+        put = sorted((i, key) for key, i in puts.items())
+        at = np.array([i for i, _ in put], np.int64)
+        keys = [key for _, key in put]
+        entries = list(map(Entry, keys, hot.snapshots.dump_windows(closed, at), closed.seq[at].tolist()))
         entries += [Entry(key, None, position) for key in sorted(gone)]
         for asset_id, offset in sorted(hot.forgotten.items()):
             prefix = windows_prefix(asset_id)

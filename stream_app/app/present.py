@@ -50,10 +50,9 @@ def windows_prefix(asset_id: str) -> bytes:
     return asset_id.encode() + b"\0"
 
 
-def window_keys(asset_id: str, size_s: int, start_us: IntArray) -> list[bytes]:
-    """Keys of an asset's closed windows of one size; they sort by time."""
-    prefix = window_prefix(asset_id, size_s)
-    return [prefix + b"%020d" % (start + _SHIFT_US) for start in start_us.tolist()]
+def window_key(prefix: bytes, start_us: int) -> bytes:
+    """Key of a closed window, given what the keys of its asset and size begin with; they sort by time."""
+    return prefix + b"%020d" % (start_us + _SHIFT_US)
 
 
 class Presenter:

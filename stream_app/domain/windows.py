@@ -72,16 +72,17 @@ def concatenated(fleet: Fleet, parts: list[Windows]) -> Windows:
     )
 
 
-def by_asset_and_size(windows: Windows) -> Iterator[tuple[int, int, IntArray]]:
-    """Asset, size [us] and positions, by start ascending, of the windows of one asset and size."""
+def by_asset_and_size(windows: Windows) -> Iterator[tuple[int, int, list[int], list[int]]]:
+    """Asset, size [us], positions and starts [us] of the windows of one asset and size, by start ascending."""
     order = np.lexsort((windows.start_us, windows.size_us, windows.code))
     code, size_us = windows.code[order], windows.size_us[order]
     begin = np.flatnonzero(first_of_runs(code, size_us))
     stop = np.append(begin, len(order))[1:]
+    positions, starts_us = order.tolist(), windows.start_us[order].tolist()
     for k, us, low, high in zip(
         code[begin].tolist(), size_us[begin].tolist(), begin.tolist(), stop.tolist(), strict=True
     ):
-        yield k, us, order[low:high]
+        yield k, us, positions[low:high], starts_us[low:high]
 
 
 def current(fleet: Fleet, codes: IntArray) -> tuple[Windows, Windows]:
