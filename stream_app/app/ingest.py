@@ -207,23 +207,20 @@ class Ingest:
             return None
         hot, position = open_.hot, open_.hot.position
         try:
-            updates = self._updates(hot)
+            closed, updates = self._updates(hot)
         except Exception:
             self.release(partition)
             self._quarantine.suspect(partition, position)
             raise
-        closed = views.concatenated(hot.fleet, hot.closed)
-        codes = sorted(hot.dirty)
+        codes = np.array(sorted(hot.dirty), np.int64)
         gone = [Entry(asset_id.encode(), None, offset) for asset_id, offset in sorted(hot.forgotten.items())]
-        offsets = hot.fleet.ints[codes, APPLIED].tolist()
-        states = [
-            Entry(hot.fleet.ids[c].encode(), hot.snapshots.dump(c), at) for c, at in zip(codes, offsets, strict=True)
-        ]
+        keys = [hot.fleet.ids[code].encode() for code in codes.tolist()]
+        states = map(Entry, keys, hot.snapshots.dump_all(codes), hot.fleet.ints[codes, APPLIED].tolist())
         marker = Entry(MARKER_KEY, Marker(position, hot.layouts).dump(), position)
         checkpoint = Checkpoint(
             partition=partition,
             position=position,
-            updates=[(asset_id.encode(), update) for asset_id, update in updates],
+            updates=updates,
             dead_letters=tuple(open_.dead_letters),
             windows=self._window_entries(partition, position, hot, closed),
             assets=[*gone, *states, marker],
@@ -233,14 +230,15 @@ class Ingest:
         )
         return checkpoint
 
-    def _updates(self, hot: HotPartition) -> list[tuple[str, bytes]]:
-        """Closed windows, lifetimes and open windows of what changed."""
-        updates: list[tuple[str, bytes]] = []
+    def _updates(self, hot: HotPartition) -> tuple[Windows, list[tuple[bytes, bytes]]]:
+        """Closed windows; and updates of them, and of lifetimes and open windows of what changed."""
+        updates: list[tuple[bytes, bytes]] = []
         closed = views.concatenated(hot.fleet, hot.closed)
         if len(closed):
             readings = views.read(hot.fleet, closed, closed=True)
             updates += self._presenter.updates(hot.fleet, readings, closed=True)
-        return [*updates, *self._presenter.current(hot.fleet, np.array(sorted(hot.dirty), np.int64))]
+        updates += self._presenter.current(hot.fleet, np.array(sorted(hot.dirty), np.int64))
+        return closed, updates
 
     def written(self, checkpoint: Checkpoint) -> None:
         """Confirm a checkpoint: it is in Kafka and in the tables. Nothing may have been applied since it was taken."""
@@ -259,28 +257,31 @@ class Ingest:
 
     def _window_entries(self, partition: int, position: int, hot: HotPartition, closed: Windows) -> list[Entry]:
         """Closed windows to put, and the ones that they push out of retention."""
-        entries: list[Entry] = []
-        kept: dict[tuple[str, int], list[bytes]] = {}
-        surplus: set[bytes] = set()
-        stored = set(self._doubtful[partition])
-        for i, (code, size_us, start_us) in enumerate(
-            zip(closed.code.tolist(), closed.size_us.tolist(), closed.start_us.tolist(), strict=True)
-        ):
-            asset_id = hot.fleet.ids[code]
-            if asset_id not in hot.forgotten:
-                key = window_key(asset_id, size_us, start_us)
-                entries.append(Entry(key, hot.snapshots.dump_window(closed, i), int(closed.seq[i])))
-                kept.setdefault((asset_id, size_us // 1_000_000), []).append(key)
-        for (asset_id, size_s), new in kept.items():
-            old = self._tables.windows(partition, window_prefix(asset_id, size_s))
-            keys = sorted({*old, *new})
-            surplus.update(keys[: -self._retention.of(size_s)])
-            stored.update(old)
-        entries = [entry for entry in entries if entry.key not in surplus]
-        entries += [Entry(key, None, position) for key in sorted(surplus & stored)]
+        doubtful = self._doubtful[partition]
+        puts: dict[bytes, int] = {}
+        gone: list[bytes] = []
+        for code, size_us, index, starts_us in views.by_asset_and_size(closed):
+            asset_id, size_s = hot.fleet.ids[code], size_us // 1_000_000
+            if asset_id in hot.forgotten:
+                continue
+            keep, prefix = self._retention.of(size_s), window_prefix(asset_id, size_s)
+            # Of more windows than are kept the first are not written, and are known to nobody unless in doubt.
+            new = slice(None if doubtful else -keep, None)
+            keys = [window_key(prefix, start_us) for start_us in starts_us[new]]
+            puts.update(zip(keys, index[new], strict=True))
+            old = self._tables.windows(partition, prefix)
+            for key in sorted({*old, *keys})[:-keep] if old or doubtful else ():
+                puts.pop(key, None)
+                if key in old or key in doubtful:
+                    gone.append(key)
+        put = sorted((i, key) for key, i in puts.items())
+        at = np.array([i for i, _ in put], np.int64)
+        keys = [key for _, key in put]
+        entries = list(map(Entry, keys, hot.snapshots.dump_windows(closed, at), closed.seq[at].tolist()))
+        entries += [Entry(key, None, position) for key in sorted(gone)]
         for asset_id, offset in sorted(hot.forgotten.items()):
             prefix = windows_prefix(asset_id)
-            doubtful = {key for key in self._doubtful[partition] if key.startswith(prefix)}
-            windows = sorted({*self._tables.windows(partition, prefix), *doubtful})
+            own = {key for key in doubtful if key.startswith(prefix)}
+            windows = sorted({*self._tables.windows(partition, prefix), *own})
             entries += [Entry(key, None, offset) for key in windows]
         return entries

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,6 +15,7 @@ from stream_app.app import update_json
 from stream_app.domain import windows as views
 from stream_app.domain.catalogue import Catalogue
 from stream_app.domain.metrics._base import Metric
+from stream_app.domain.rows import IntArray
 from stream_app.domain.snapshot import Layouts, Snapshots
 from stream_app.domain.state import APPLIED, FIRST_US, LAST_US, LATE, NEVER, Fleet
 from stream_app.domain.windows import Readings
@@ -50,9 +50,9 @@ def windows_prefix(asset_id: str) -> bytes:
     return asset_id.encode() + b"\0"
 
 
-def window_key(asset_id: str, size_us: int, start_us: int) -> bytes:
-    """Key of a closed window; keys of one size sort by time."""
-    return window_prefix(asset_id, size_us // 1_000_000) + b"%020d" % (start_us + _SHIFT_US)
+def window_key(prefix: bytes, start_us: int) -> bytes:
+    """Key of a closed window, given what the keys of its asset and size begin with; they sort by time."""
+    return prefix + b"%020d" % (start_us + _SHIFT_US)
 
 
 class Presenter:
@@ -70,15 +70,17 @@ class Presenter:
         self._catalogue = catalogue
         self._layouts = layouts
 
-    def updates(self, fleet: Fleet, readings: Readings, *, closed: bool) -> Iterator[tuple[str, bytes]]:
+    def updates(self, fleet: Fleet, readings: Readings, *, closed: bool) -> list[tuple[bytes, bytes]]:
         """Asset id and metrics update of each window; ``closed`` windows are final, and so is an ended asset's life."""
         return update_json.updates(self._catalogue, fleet, readings, closed=closed)
 
-    def current(self, fleet: Fleet, codes: np.ndarray) -> Iterator[tuple[str, bytes]]:
+    def current(self, fleet: Fleet, codes: IntArray) -> list[tuple[bytes, bytes]]:
         """Updates of the assets' lifetimes and open windows."""
+        updates: list[tuple[bytes, bytes]] = []
         for windows in views.current(fleet, codes):
             if len(windows):
-                yield from self.updates(fleet, views.read(fleet, windows, closed=False), closed=False)
+                updates += self.updates(fleet, views.read(fleet, windows, closed=False), closed=False)
+        return updates
 
     def to_json(self, update: MetricsUpdate) -> bytes:
         """Bytes of an update as they are published: absent is what is null, but for ``value`` and ``end``."""

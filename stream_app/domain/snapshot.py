@@ -10,8 +10,10 @@ from __future__ import annotations
 import hashlib
 import json
 import struct
-from collections.abc import Mapping
+import sys
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 
@@ -19,7 +21,7 @@ from schemas.asset import AssetSpec
 from schemas.control import EndOfUpload
 from stream_app.domain.errors import CorruptStateError, UnknownFormatError
 from stream_app.domain.pending import TimedColumns
-from stream_app.domain.rows import COLUMNS, FloatArray
+from stream_app.domain.rows import COLUMNS, FloatArray, IntArray
 from stream_app.domain.state import APPLIED, INTS, SIZE_US, Ended, Fleet
 from stream_app.domain.windows import Windows
 
@@ -27,6 +29,7 @@ FORMAT = 1
 HEADER = struct.Struct(">Bq")
 _LENGTH = struct.Struct(">I")
 _LAYOUT_BYTES = 8
+_HEAD = struct.Struct(f"{HEADER.format}{_LAYOUT_BYTES}s{_LENGTH.format[1:]}")  # what all values begin with
 
 Layouts = Mapping[str, list[str]]
 
@@ -68,40 +71,43 @@ class Snapshots:
         memories = [f"{m.name}@{m.version}#{m.width}" for m in fleet.catalogue.memories]
         self.names = [*names, "|", *memories]
         self.layout = hashlib.sha256("\n".join(self.names).encode()).hexdigest()[: 2 * _LAYOUT_BYTES]
+        self._layout_bytes = bytes.fromhex(self.layout)
 
     def dump(self, code: int) -> bytes:
         """State of one asset."""
+        return self.dump_all(np.array([code]))[0]
+
+    def dump_all(self, codes: IntArray) -> list[bytes]:
+        """State of each of the assets."""
         fleet = self._fleet
-        ints, floats = fleet.ints[code], fleet.floats[code]
-        levels = int(np.count_nonzero(ints[SIZE_US]))
-        waiting = fleet.pending.get(np.array([code]))
-        measured = np.asarray((~np.isnan(waiting.values)).any(axis=1))
-        ended = fleet.ended.get(code)
-        about = {
-            "spec": fleet.spec_json[code].decode(),
-            "levels": levels,
-            "waiting": len(waiting),
-            "columns": [name for name, there in zip(COLUMNS, measured.tolist(), strict=True) if there],
-            "tails": [len(tails[code]) for tails in fleet.tails.values()],
-        }
-        if ended is not None:
-            about["ended"] = {"control": ended.control.model_dump(), "timestamp_ms": ended.timestamp_ms}
-        text = json.dumps(about, separators=(",", ":")).encode()
-        used = floats[: fleet.level[levels - 1].stop], floats[fleet.carry.start :]
-        return b"".join(
-            (
-                HEADER.pack(FORMAT, int(ints[APPLIED])),
-                bytes.fromhex(self.layout),
-                _LENGTH.pack(len(text)),
-                text,
-                ints.astype("<i8").tobytes(),
-                *(part.astype("<f8").tobytes() for part in used),
-                waiting.time_us.astype("<i8").tobytes(),
-                waiting.offset.astype("<i8").tobytes(),
-                waiting.values[measured].astype("<f8").tobytes(),
-                *(tails[code].astype("<f8").tobytes() for tails in fleet.tails.values()),
+        ints, floats = _little(fleet.ints), _little(fleet.floats)
+        ints_bytes, floats_bytes = _bytes_of(ints), _bytes_of(floats)
+        line, carry = floats.shape[1], fleet.carry.start
+        waiting = _Waiting(fleet, codes)
+        levels = np.count_nonzero(ints[codes, SIZE_US], axis=1)
+        values = []
+        for code, applied, level_count, (shape, waiting_parts) in zip(
+            codes.tolist(), ints[codes, APPLIED].tolist(), levels.tolist(), waiting, strict=True
+        ):
+            tails = [_little(tails[code]).data for tails in fleet.tails.values()]
+            text = _about(fleet.spec_json[code], level_count, *shape, tuple(map(len, tails)))
+            if code in fleet.ended:
+                text = _with_ended(text, fleet.ended[code])
+            begin = code * line
+            values.append(
+                b"".join(
+                    (
+                        _HEAD.pack(FORMAT, applied, self._layout_bytes, len(text)),
+                        text,
+                        ints_bytes[8 * INTS * code : 8 * INTS * (code + 1)],
+                        floats_bytes[8 * begin : 8 * (begin + fleet.level[level_count - 1].stop)],
+                        floats_bytes[8 * (begin + carry) : 8 * (begin + line)],
+                        *waiting_parts,
+                        *tails,
+                    )
+                )
             )
-        )
+        return values
 
     def load(self, asset_id: str, value: bytes, layouts: Layouts) -> int:
         """Put a stored asset into the fleet and return its line."""
@@ -146,9 +152,17 @@ class Snapshots:
 
     def dump_window(self, windows: Windows, i: int) -> bytes:
         """Closed window ``i``, with the spec that was in force."""
-        spec = windows.spec_json[i]
-        head = HEADER.pack(FORMAT, int(windows.seq[i])) + bytes.fromhex(self.layout) + _LENGTH.pack(len(spec))
-        return head + spec + windows.totals[:, i].astype("<f8").tobytes()
+        return self.dump_windows(windows, np.array([i]))[0]
+
+    def dump_windows(self, windows: Windows, index: IntArray) -> list[bytes]:
+        """Closed windows at the given positions, each with the spec that was in force."""
+        totals = _bytes_of(_little(windows.totals[:, index].T))
+        size, layout = 8 * len(windows.totals), self._layout_bytes
+        specs = [windows.spec_json[i] for i in index.tolist()]
+        return [
+            b"".join((_HEAD.pack(FORMAT, seq, layout, len(spec)), spec, totals[at : at + size]))
+            for spec, seq, at in zip(specs, windows.seq[index].tolist(), range(0, size * len(specs), size), strict=True)
+        ]
 
     def load_window(self, value: bytes, code: int, size_us: int, start_us: int, layouts: Layouts) -> Windows:
         """Read a stored window of asset ``code``, which takes the spec that was in force."""
@@ -175,6 +189,62 @@ class Snapshots:
             msg = f"stored state has layout {layout}, which its partition's marker does not list"
             raise CorruptStateError(msg)
         return layouts[layout]
+
+
+class _Waiting:
+    """Waiting rows of assets: for each asset their count and columns (as bits), and what is stored of them."""
+
+    def __init__(self, fleet: Fleet, codes: IntArray) -> None:
+        self._count = fleet.pending.count(codes)
+        self._rows = fleet.pending.get(codes)
+        owner = np.repeat(np.arange(len(codes)), self._count)
+        there = ~np.isnan(self._rows.values)
+        #: Columns that any of an asset's rows has: those are stored, with all of its rows.
+        self._measured = np.array([np.bincount(owner[has], minlength=len(codes)) > 0 for has in there])
+        column, row = np.nonzero(self._measured[:, owner])
+        by_asset = np.argsort(owner[row], kind="stable")
+        self._values = self._rows.values[column[by_asset], row[by_asset]]
+
+    def __iter__(self) -> Iterator[tuple[tuple[int, int], tuple[memoryview, ...]]]:
+        times, offsets = _bytes_of(_little(self._rows.time_us)), _bytes_of(_little(self._rows.offset))
+        values = _bytes_of(_little(self._values))
+        bits = (self._measured << np.arange(len(COLUMNS))[:, None]).sum(axis=0).tolist()
+        sizes = (8 * self._count * self._measured.sum(axis=0)).tolist()
+        row = value = 0
+        for count, columns, size in zip(self._count.tolist(), bits, sizes, strict=True):
+            rows = slice(row, row + 8 * count)
+            yield (count, columns), (times[rows], offsets[rows], values[value : value + size])
+            row, value = rows.stop, value + size
+
+
+@lru_cache(maxsize=1 << 14)  # most assets have one of few such texts
+def _about(spec_json: bytes, levels: int, waiting: int, columns: int, tails: tuple[int, ...]) -> bytes:
+    about = {
+        "spec": spec_json.decode(),
+        "levels": levels,
+        "waiting": waiting,
+        "columns": [name for i, name in enumerate(COLUMNS) if columns >> i & 1],
+        "tails": tails,
+    }
+    return json.dumps(about, separators=(",", ":")).encode()
+
+
+def _with_ended(about: bytes, ended: Ended) -> bytes:
+    text = json.dumps(
+        {"ended": {"control": ended.control.model_dump(), "timestamp_ms": ended.timestamp_ms}}, separators=(",", ":")
+    )
+    return about[:-1] + b"," + text.encode()[1:]
+
+
+def _little(numbers: np.ndarray) -> np.ndarray:
+    """Numbers in the order of bytes and lines in which they are stored; most machines have them so."""
+    if sys.byteorder == "little" and numbers.flags.c_contiguous:
+        return numbers
+    return np.ascontiguousarray(numbers, numbers.dtype.newbyteorder("<"))
+
+
+def _bytes_of(numbers: np.ndarray) -> memoryview:
+    return numbers.reshape(-1).view(np.uint8).data
 
 
 class _Stored:

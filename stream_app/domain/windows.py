@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
 
 from stream_app.domain.metrics._base import Reading
-from stream_app.domain.rows import COLUMNS, FloatArray, IntArray
+from stream_app.domain.rows import COLUMNS, BoolArray, FloatArray, IntArray
 from stream_app.domain.samples import Samples
 from stream_app.domain.segments import first_of_runs
 from stream_app.domain.specs import AssetSpecs
@@ -71,6 +72,19 @@ def concatenated(fleet: Fleet, parts: list[Windows]) -> Windows:
     )
 
 
+def by_asset_and_size(windows: Windows) -> Iterator[tuple[int, int, list[int], list[int]]]:
+    """Asset, size [us], positions and starts [us] of the windows of one asset and size, by start ascending."""
+    order = np.lexsort((windows.start_us, windows.size_us, windows.code))
+    code, size_us = windows.code[order], windows.size_us[order]
+    begin = np.flatnonzero(first_of_runs(code, size_us))
+    stop = np.append(begin, len(order))[1:]
+    positions, starts_us = order.tolist(), windows.start_us[order].tolist()
+    for k, us, low, high in zip(
+        code[begin].tolist(), size_us[begin].tolist(), begin.tolist(), stop.tolist(), strict=True
+    ):
+        yield k, us, positions[low:high], starts_us[low:high]
+
+
 def current(fleet: Fleet, codes: IntArray) -> tuple[Windows, Windows]:
     """Lifetimes and open windows of the assets (those that have rows)."""
     layout, rows_at = fleet.catalogue.layout, fleet.catalogue.rows_at
@@ -81,13 +95,14 @@ def current(fleet: Fleet, codes: IntArray) -> tuple[Windows, Windows]:
     waiting, owner, time_us = _waiting(fleet, codes)
     columns = fleet.catalogue.columns(waiting)
 
-    def with_waiting(totals: FloatArray, counts: FloatArray) -> FloatArray:
-        """Merge the waiting rows in; rows that do not count go to a slot that is dropped."""
+    def waiting_totals(counts: BoolArray) -> FloatArray:
+        """Totals of the waiting rows; rows that do not count go to a slot that is dropped."""
         added = layout.empty(k + 1)
         layout.add(added, np.where(counts, owner, k), columns)
-        return layout.merged(totals, added[:, :k])
+        return added[:, :k]
 
-    life = with_waiting(layout.merged(fleet.floats[codes, fleet.life].T, pane), np.ones(len(owner), bool))
+    waiting_of_life = waiting_totals(np.ones(len(owner), bool))
+    life = layout.merged(layout.merged(fleet.floats[codes, fleet.life].T, pane), waiting_of_life)
     seq = ints[:, APPLIED]
     lifetimes = Windows.of(
         fleet, code=codes, size_us=np.full(k, LIFETIME), start_us=ints[:, FIRST_US], seq=seq, totals=life
@@ -98,7 +113,7 @@ def current(fleet: Fleet, codes: IntArray) -> tuple[Windows, Windows]:
         number = ints[:, NUMBER][:, level]
         totals = pane if level == 0 else layout.merged(fleet.floats[codes, fleet.level[level]].T, pane)
         inside = time_us // np.maximum(size_us, 1)[owner] == number[owner]
-        totals = with_waiting(totals, inside)
+        totals = layout.merged(totals, waiting_of_life if inside.all() else waiting_totals(inside))
         have = np.flatnonzero((size_us > 0) & (totals[rows_at] > 0))
         start_us = (number * size_us)[have]
         parts.append(

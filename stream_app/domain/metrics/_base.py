@@ -6,9 +6,10 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, overload
 
 import numpy as np
+from numpy.typing import NDArray
 
 from stream_app.domain.fields import MAX, MIN, SUM, At, Binned, Columns, Contribution, Field, Layout, histogram
 from stream_app.domain.memory import Memory
@@ -29,12 +30,46 @@ __all__ = [
     "Field",
     "Metric",
     "Reading",
+    "Reasons",
     "Samples",
     "Totals",
     "defined_where",
     "histogram",
     "memories",
 ]
+
+
+class Reasons(Sequence[str]):
+    """Reasons of ``k`` readings without an object each: reading ``i`` has ``names[codes[i]]``; name 0 is "".
+
+    Parameters
+    ----------
+    codes
+        Shape ``(k,)``.
+    names
+        What the codes mean.
+    """
+
+    def __init__(self, codes: NDArray[np.uint8], names: tuple[str, ...]) -> None:
+        self.codes, self.names = codes, names
+
+    @classmethod
+    def of(cls, reasons: Sequence[str]) -> Reasons:
+        """Take any reasons; ``Reasons`` stay as they are."""
+        if isinstance(reasons, Reasons):
+            return reasons
+        names = ("", *sorted({*reasons} - {""}))
+        return cls(np.array([names.index(reason) for reason in reasons], np.uint8), names)
+
+    def __len__(self) -> int:
+        return len(self.codes)
+
+    @overload
+    def __getitem__(self, i: int) -> str: ...
+    @overload
+    def __getitem__(self, i: slice) -> Reasons: ...
+    def __getitem__(self, i: int | slice) -> str | Reasons:
+        return Reasons(self.codes[i], self.names) if isinstance(i, slice) else self.names[self.codes[i]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,17 +172,18 @@ def defined_where(
 
     def defined(value: FloatArray, sigma: FloatArray | None = None) -> Reading:
         value = np.asarray(value, float)
-        reason = np.full(len(value), "", object)
-        for name, holds in reversed([*checks.items(), *(gates or {}).items()]):
-            reason[~np.broadcast_to(holds, reason.shape)] = name
-        exists = np.ones(len(value), bool)
-        for holds in checks.values():
-            exists &= holds
-        unchecked = np.where(_like(exists, value), value, np.nan) if gates else None
-        null = reason != ""
+        codes = np.zeros(len(value), np.uint8)
+        names = ("", *checks, *(gates or {}))
+        for code, holds in reversed([*enumerate([*checks.values(), *(gates or {}).values()], 1)]):
+            codes[~np.broadcast_to(holds, codes.shape)] = code
+        unchecked = None
+        if gates:
+            exists = (codes == 0) | (codes > len(checks))
+            unchecked = np.where(_like(exists, value), value, np.nan)
+        null = codes != 0
         return Reading(
-            value=np.where(_like(null, value), np.nan, value),
-            reason=reason.tolist(),
+            value=np.where(_like(null, value), np.nan, value) if null.any() else value,
+            reason=Reasons(codes, names),
             sigma=None if sigma is None else np.where(null, np.nan, sigma),
             unchecked=unchecked,
         )

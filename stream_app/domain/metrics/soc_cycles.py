@@ -61,9 +61,11 @@ class RainflowCycles(Metric):
     def value(self, totals: Totals, specs: AssetSpecs) -> Reading:
         """Null with ``soc_missing``."""
         cycles = totals["cycles"].copy()
-        for i, (state, tail) in enumerate(totals.memory(SocLoops) or ()):
-            residue = SocLoops.residue_percent(state, tail)
-            np.add.at(cycles[i], depth_bin(np.abs(np.diff(residue))), 0.5)
+        residues = [SocLoops.residue_percent(*held) for held in totals.memory(SocLoops) or ()]
+        if residues:
+            soc, owner = np.concatenate(residues), np.repeat(np.arange(len(residues)), [*map(len, residues)])
+            leg = np.flatnonzero(owner[1:] == owner[:-1])
+            np.add.at(cycles, (owner[leg], depth_bin(np.abs(soc[leg + 1] - soc[leg]))), 0.5)
         with defined_where({"soc_missing": totals["soc_rows"] > 0}) as defined:
             return defined(cycles)
 

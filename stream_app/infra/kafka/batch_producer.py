@@ -30,6 +30,9 @@ from stream_app.settings import KafkaSettings
 
 Record = tuple[bytes | None, bytes | None, list[tuple[str, bytes]]]  # key, value, headers
 
+#: The same for all records without headers, of which there are many: nobody changes it.
+NO_HEADERS: Final[list[tuple[str, bytes]]] = []
+
 #: Below the 1 MiB that a topic takes by default, so that a batch of small records fits whatever the topic's limit.
 _BATCH_BYTES: Final = 1_000_000
 _RECORD_OVERHEAD_BYTES: Final = 64
@@ -112,7 +115,9 @@ class BatchProducer:
 
         batch = producer.create_batch()
         for key, value, headers in records:
-            size = _size(key, value, headers)
+            size = _RECORD_OVERHEAD_BYTES + len(key or b"") + len(value or b"")
+            if headers:
+                size += sum(len(name) + len(content or b"") + 10 for name, content in headers)
             if size > RECORD_MAX_BYTES:
                 raise RecordTooLargeError(topic, key, size, RECORD_MAX_BYTES)
             if batch.append(key=key, value=value, timestamp=None, headers=headers) is None:
@@ -147,11 +152,6 @@ def _bind(client: AIOKafkaClient, lease: Lease) -> None:
         return await send(node_id, request, **options)
 
     client.send = leased
-
-
-def _size(key: bytes | None, value: bytes | None, headers: Sequence[tuple[str, bytes]]) -> int:
-    size = _RECORD_OVERHEAD_BYTES + len(key or b"") + len(value or b"")
-    return size + sum(len(name) + len(content or b"") + 10 for name, content in headers)
 
 
 def _written(bases: Sequence[int], counts: Sequence[int]) -> Written | None:

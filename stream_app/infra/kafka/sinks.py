@@ -13,7 +13,7 @@ from aiokafka.errors import KafkaError
 from stream_app.app.errors import UnavailableError
 from stream_app.app.ports import Checkpoint, Entry
 from stream_app.infra.failpoints import failpoint
-from stream_app.infra.kafka.batch_producer import BatchProducer, Record, partition_of
+from stream_app.infra.kafka.batch_producer import NO_HEADERS, BatchProducer, Record, partition_of
 from stream_app.infra.kafka.errors import BrokerUnavailableError
 from stream_app.infra.kafka.lease import Lease
 from stream_app.infra.kafka.tables import Written, deletion_headers
@@ -35,7 +35,7 @@ class CheckpointSink:
 
     async def write(self, checkpoint: Checkpoint) -> tuple[Written | None, Written | None]:
         """Write all of a checkpoint; return where its windows and assets stand when all is acked."""
-        updates: Iterator[Record] = ((key, value, []) for key, value in checkpoint.updates)
+        updates: Iterator[Record] = ((key, value, NO_HEADERS) for key, value in checkpoint.updates)
         letters = ((letter.key, letter.value, list(letter.headers)) for letter in checkpoint.dead_letters)
         await asyncio.gather(
             self._spread(self._topics.metrics, updates, checkpoint.partition),
@@ -127,7 +127,7 @@ class MeasurementTopic:
                 def records() -> Iterator[Record]:
                     for value in values:  # pulled no faster than the broker acks
                         patience.reschedule(loop.time() + _ACK_TIMEOUT_S)
-                        yield key, value, []
+                        yield key, value, NO_HEADERS
 
                 written = await self._producer.send(self._topic, target, records())
         except (KafkaError, TimeoutError) as error:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import sys
 from bisect import bisect_left, insort
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, cast
 
@@ -75,13 +75,11 @@ class Partition:
         entries = [(key, self.entries.get(key)) for key in keys]
         return [Entry(key, v, self.deleted.get(key, -1) if v is None else header(v)) for key, v in entries]
 
-    def with_prefix(self, prefix: bytes) -> Iterator[bytes]:
+    def with_prefix(self, prefix: bytes) -> list[bytes]:
         """Keys that begin with ``prefix`` (a whole asset id and the separator at least), ascending."""
         keys = self.keys_by_asset.get(prefix.partition(_SEPARATOR)[0], [])
-        for index in range(bisect_left(keys, prefix), len(keys)):
-            if not keys[index].startswith(prefix):
-                return
-            yield keys[index]
+        # Behind a prefix there are digits and separators only.
+        return keys[bisect_left(keys, prefix) : bisect_left(keys, prefix + b"\xff")]
 
 
 @dataclass(frozen=True, slots=True)

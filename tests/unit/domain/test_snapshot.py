@@ -1,0 +1,96 @@
+"""Stored states and windows, many at once: the bytes are those of the format, one by one."""
+
+from __future__ import annotations
+
+import json
+import struct
+
+import numpy as np
+import pytest
+
+from schemas.control import EndOfUpload
+from stream_app.domain import windows
+from stream_app.domain.rows import COLUMNS
+from stream_app.domain.snapshot import FORMAT, Snapshots
+from stream_app.domain.state import APPLIED, SIZE_US, Ended, Fleet
+from tests.unit.domain.fleets import START_US, a_fleet, fed
+
+
+def _plain(fleet: Fleet, code: int) -> bytes:
+    """One asset's state, written field by field."""
+    levels = int(np.count_nonzero(fleet.ints[code, SIZE_US]))
+    waiting = fleet.pending.get(np.array([code]))
+    measured = [i for i in range(len(COLUMNS)) if not np.isnan(waiting.values[i]).all()]
+    tails = [tails[code] for tails in fleet.tails.values()]
+    about = {
+        "spec": fleet.spec_json[code].decode(),
+        "levels": levels,
+        "waiting": len(waiting),
+        "columns": [COLUMNS[i] for i in measured],
+        "tails": [len(tail) for tail in tails],
+    }
+    if code in fleet.ended:
+        ended = fleet.ended[code]
+        about["ended"] = {"control": ended.control.model_dump(), "timestamp_ms": ended.timestamp_ms}
+    text = json.dumps(about, separators=(",", ":")).encode()
+    totals = [fleet.floats[code, part] for part in (fleet.life, *fleet.level[:levels])]
+    head = struct.pack(">Bq", FORMAT, fleet.ints[code, APPLIED]) + bytes.fromhex(Snapshots(fleet).layout)
+    numbers = np.concatenate([*totals, fleet.floats[code, fleet.carry.start :]])
+    return b"".join(
+        (
+            head,
+            struct.pack(">I", len(text)),
+            text,
+            struct.pack(f"<{len(fleet.ints[code])}q", *fleet.ints[code]),
+            struct.pack(f"<{len(numbers)}d", *numbers),
+            struct.pack(f"<{2 * len(waiting)}q", *waiting.time_us, *waiting.offset),
+            *(struct.pack(f"<{len(waiting)}d", *waiting.values[i]) for i in measured),
+            *(struct.pack(f"<{len(tail)}d", *tail) for tail in tails),
+        )
+    )
+
+
+def _a_varied_fleet(lateness_s: float) -> tuple[Fleet, list[windows.Windows]]:
+    fleet = a_fleet(lateness_s=lateness_s)
+    fleet.set_sizes(fleet.code("few sizes"), (60, 120))
+    fleet.code("no rows")
+    rows = [
+        {
+            "asset": ("a", "b", "few sizes")[i % 3],
+            "offset": i,
+            "time_us": START_US + i * 1_700_000,
+            "current": 10.0 - i % 7 if i % 2 else None,
+            "voltage": 800.0,
+            "soc": 50 + 40 * np.sin(i / 20) if i % 3 else None,
+        }
+        for i in range(400)
+    ]
+    closed = fed(fleet, rows)
+    fleet.ended[fleet.code("b")] = Ended(EndOfUpload(asset_id="b", rows=1), 7)
+    return fleet, closed
+
+
+@pytest.mark.parametrize("lateness_s", [0, 30])
+def test_states_of_many_assets_are_those_of_each(lateness_s: float) -> None:
+    """In any order, with and without rows, waiting rows, tails and an end."""
+    fleet, _ = _a_varied_fleet(lateness_s)
+    codes = np.array([2, 3, 0, 1])
+    assert Snapshots(fleet).dump_all(codes) == [_plain(fleet, code) for code in codes.tolist()]
+    assert Snapshots(fleet).dump_all(codes[:0]) == []
+
+
+def test_closed_windows_at_once_are_those_of_each() -> None:
+    """Any of them, in any order, and none."""
+    fleet, closed = _a_varied_fleet(0)
+    snapshots, together = Snapshots(fleet), windows.concatenated(fleet, closed)
+    index = np.arange(len(together))[::-2]
+    spec = together.spec_json
+    assert snapshots.dump_windows(together, index) == [
+        struct.pack(">Bq", FORMAT, together.seq[i])
+        + bytes.fromhex(snapshots.layout)
+        + struct.pack(">I", len(spec[i]))
+        + spec[i]
+        + struct.pack(f"<{len(together.totals)}d", *together.totals[:, i])
+        for i in index.tolist()
+    ]
+    assert snapshots.dump_windows(together, index[:0]) == []
