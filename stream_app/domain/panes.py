@@ -78,20 +78,10 @@ def advance(
         Called with totals ``(width, slots)`` and each item's slot ``(n,)``; adds the items.
     """
     k, n = len(now), len(asset)
-    # One slot for each asset's open window, and one more whenever an item is in another window than the one before it.
-    begins = np.ones(n, bool)
-    first = np.ones(n, bool)
-    if n:
-        first[1:] = asset[1:] != asset[:-1]
-        begins[1:] = number[1:] != number[:-1]
-        begins[first] = number[first] != open_.number[asset[first]]
-    slot = asset + np.cumsum(begins)
-    slots = k + int(begins.sum())
-    own = np.arange(k) + np.searchsorted(asset[begins], np.arange(k), side="left")
-    slot_asset = np.empty(slots, np.int64)
-    slot_number = np.empty(slots, np.int64)
-    slot_asset[own], slot_number[own] = np.arange(k), open_.number
-    slot_asset[slot[begins]], slot_number[slot[begins]] = asset[begins], number[begins]
+    slot, own = np.empty(n, np.int64), np.empty(k, np.int64)
+    slot_asset, slot_number = np.empty(k + n, np.int64), np.empty(k + n, np.int64)
+    slots = _slots(asset, number, np.ascontiguousarray(open_.number), slot, own, slot_asset, slot_number)
+    slot_asset, slot_number = slot_asset[:slots], slot_number[:slots]
     totals = layout.empty(slots)
     totals[:, own] = open_.totals
     add(totals, slot)
@@ -103,3 +93,27 @@ def advance(
     fresh = layout.empty(k)
     fresh[:, slot_asset[current]] = totals[:, current]
     return closed, Open(now.copy(), fresh)
+
+
+@compiled
+def _slots(
+    asset: IntArray,
+    number: IntArray,
+    open_number: IntArray,
+    slot: IntArray,
+    own: IntArray,
+    slot_asset: IntArray,
+    slot_number: IntArray,
+) -> int:
+    """One slot for each asset's open window, and one more whenever an item is in another window than the one before."""
+    i, at = 0, 0
+    for k in range(len(open_number)):
+        own[k], slot_asset[at], slot_number[at] = at, k, open_number[k]
+        while i < len(asset) and asset[i] == k:
+            if number[i] != slot_number[at]:
+                at += 1
+                slot_asset[at], slot_number[at] = k, number[i]
+            slot[i] = at
+            i += 1
+        at += 1
+    return at

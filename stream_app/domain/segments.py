@@ -38,17 +38,20 @@ def ragged_arange(start: IntArray, count: IntArray) -> IntArray:
     return index
 
 
+@compiled
 def first_at_or_after(sorted_values: IntArray, low: IntArray, high: IntArray, target: IntArray) -> IntArray:
-    """Binary search in many slices at once: first index in ``[low, high)`` whose value is >= target, else ``high``."""
-    low, high = low.copy(), high.copy()
-    while True:
-        open_ = low < high
-        if not open_.any():
-            return low
-        middle = (low + high) // 2
-        below = open_ & (sorted_values[np.minimum(middle, len(sorted_values) - 1)] < target)
-        low = np.where(below, middle + 1, low)
-        high = np.where(open_ & ~below, middle, high)
+    """Binary search in many slices: first index in ``[low, high)`` whose value is >= target, else ``high``."""
+    found = np.empty(len(target), np.int64)
+    for i in range(len(target)):
+        a, b = low[i], high[i]
+        while a < b:
+            middle = (a + b) // 2
+            if sorted_values[middle] < target[i]:
+                a = middle + 1
+            else:
+                b = middle
+        found[i] = a
+    return found
 
 
 def sorted_by(code: IntArray, codes: int) -> IntArray:
