@@ -127,7 +127,7 @@ def _settle(  # noqa: PLR0912, PLR0915  # one walk: what a group needs of its ne
             # A group is the last one that can be told from what is still to come: the next stamp is open.
             last = end == stop or (stamp_us[end] > watermark_us[k] and not flush[k])
             span_s = np.nan if last else (stamp_us[end] - stamp_us[head]) / 1e6
-            step_s = span_s / rows
+            step_s = span_s / rows if rows > 1 else span_s
             opening = False
             if first and steps[k] == 0 and rows > 1 and np.isnan(nominal_s[k]):
                 # A file may begin within a stamp, so the first group of repeated stamps takes its step from the second.
@@ -158,7 +158,12 @@ def _settle(  # noqa: PLR0912, PLR0915  # one walk: what a group needs of its ne
                 gap = span_s - spread * (rows - 1)
             if opening and not cut:  # an opening group that is not full covers the end of its stamp's time
                 lead_us = int((span_s - spread * rows) * 1e6)
-            for i in range(head, end):
+            first_left = head
+            if rows == 1 and whole and not cut:  # most groups are such: no sharing, no gap
+                settled[head], dt_s[used], valid[used], gap_s[used] = True, step_s, True, 0.0
+                time_us[used] = stamp_us[head]
+                first_left, used = end, used + 1
+            for i in range(first_left, end):
                 rank = i - head - (all_rows - rows)
                 stuck = rank < 0
                 if whole or stuck:

@@ -11,7 +11,19 @@ from typing import ClassVar, overload
 import numpy as np
 from numpy.typing import NDArray
 
-from stream_app.domain.fields import MAX, MIN, SUM, At, Binned, Columns, Contribution, Field, Layout, histogram
+from stream_app.domain.fields import (
+    MAX,
+    MIN,
+    SUM,
+    At,
+    Binned,
+    Columns,
+    Contribution,
+    Field,
+    Layout,
+    even_bins,
+    histogram,
+)
 from stream_app.domain.memory import Memory
 from stream_app.domain.rows import BoolArray, FloatArray
 from stream_app.domain.samples import Samples
@@ -34,6 +46,7 @@ __all__ = [
     "Samples",
     "Totals",
     "defined_where",
+    "even_bins",
     "histogram",
     "memories",
 ]

@@ -11,6 +11,7 @@ from stream_app.domain.metrics._base import (
     Samples,
     Totals,
     defined_where,
+    even_bins,
     histogram,
 )
 
@@ -37,9 +38,8 @@ class SocDwell(Metric):
     def contribute(self, samples: Samples) -> Columns:
         """The step's duration, in the bin of its SoC."""
         soc = samples.soc_percent
-        measured = ~np.isnan(soc)
-        bin_ = np.clip(np.where(measured, soc, 0.0) // BIN_PERCENT, 0, BINS - 1).astype(np.int64)
-        return {"seconds": Binned(bin_, np.where(measured, samples.dt_s, 0.0))}
+        bins = even_bins(soc, BIN_PERCENT, BINS)
+        return {"seconds": Binned(bins, np.where(np.isnan(soc), 0.0, samples.dt_s))}
 
     def value(self, totals: Totals, specs: AssetSpecs) -> Reading:
         """Null with ``no_valid_steps``."""
