@@ -15,6 +15,7 @@ from bench.broker import broker_versions, own_broker
 from bench.contenders import FORM_NAMES, PEERS, Contender, rows_for
 from bench.lab import Lab
 from bench.measure import Outcome
+from bench.messages import FORMS
 from bench.project import ThisProject
 from bench.report import provenance, ratio_line, record, runs, table, write
 
@@ -57,7 +58,7 @@ async def _runs(lab: Lab, names: Sequence[str], forms: Sequence[str], asked: arg
         for number in range(asked.passes):
             for contender in map(_CONTENDERS.__getitem__, names):
                 most = _QUICK_ROWS.get(contender.name, asked.rows) if asked.quick else asked.rows
-                rows = rows_for(contender, form, min(most, asked.rows))
+                rows = rows_for(contender, form, min(most, asked.rows) * FORMS[form].times)
                 if rows is None:
                     continue
                 outcome = await lab.run(contender, form, rows, number)
@@ -87,7 +88,9 @@ def _names(text: str) -> list[str]:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
     parser.add_argument("--quick", action="store_true", help="this project and the naive Faust agent only; one line")
-    parser.add_argument("--rows", type=int, default=2_000_000, help="of a workload; slow contenders get fewer")
+    parser.add_argument(
+        "--rows", type=int, default=2_000_000, help="of a workload; slow contenders get fewer, columns 4 times as many"
+    )
     parser.add_argument("--contenders", type=_names, help=f"some of {', '.join(_CONTENDERS)}")
     parser.add_argument("--workloads", type=_names, help=f"some of {', '.join(FORM_NAMES)}")
     parser.add_argument("--passes", type=int, default=1, help="runs of each; the table has their medians")

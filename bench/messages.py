@@ -22,6 +22,8 @@ class Form:
     title: str
     rows_per_message: int
     encode: Encode
+    #: How many times as many rows as single ones a run takes: so that it lasts for seconds, too.
+    times: int = 1
 
     def messages(self, rows: Rows) -> Iterator[Message]:
         """Messages in the order of their last rows, assets in turn."""
@@ -67,7 +69,7 @@ FORMS: Final = {
     for form in (
         _SingleRows("rows", "a JSON row a message", 1, _one),
         Form("arrays", "100 JSON rows a message", 100, _array),
-        Form("columns", "1,000 rows a message as JSON columns", 1000, columns),
-        Form("arrow", "1,000 rows a message as an Arrow IPC stream", 1000, arrow),
+        Form("columns", "1,000 rows a message as JSON columns", 1000, columns, times=4),
+        Form("arrow", "1,000 rows a message as an Arrow IPC stream", 1000, arrow, times=4),
     )
 }

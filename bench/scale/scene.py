@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import sys
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,8 +11,6 @@ from bench.contenders import Job
 from bench.lab import Lab
 from bench.messages import FORMS
 from bench.project import ThisProject
-from bench.scale.feed import feeding
-from bench.scale.worker import working
 from bench.workload import ASSETS, Rows
 
 Record = dict[str, Any]
@@ -67,17 +64,8 @@ class Scene:
         self.lab = Lab(self.broker, self.directory, http_port=self.http_port, timeout_s=self.timeout_s)
 
     async def warm(self) -> None:
-        """Get the broker ready, and the compiled code into its cache: compiling is no part of any figure."""
+        """Get the broker ready."""
         await self.lab.warm()
-        await self.lab.observe(ThisProject(), "rows", 20_000, number=-1)
-        await self.lab.observe(ThisProject(), "columns", 20_000, number=-1)
-        # A fetch of a few rows takes another way through the compiled code than one of megabytes.
-        job = self.job("warm")
-        async with working(job) as worker:
-            await worker.ready()
-            async with feeding(self.broker, job.input, _WARM_PER_S):
-                await asyncio.sleep(_WARM_S)
-            await worker.caught_up(self.timeout_s)
 
     async def capacity(self) -> float:
         """Rows per second that one worker does with 100 assets: given, measured before, or measured now."""

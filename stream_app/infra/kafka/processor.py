@@ -202,8 +202,10 @@ class Processor:
             # Hold: accepted again in this generation, it goes on; a new generation drops the state.
             self._earliest = time.monotonic() + _BACKOFF_MIN_S
             return
-        began = time.monotonic()
-        checkpoints, failed = self._collect(partitions)
+        began, generation = time.monotonic(), self._app.consumer_generation_id
+        checkpoints, failed = await self._collect(partitions)
+        if generation != self._app.consumer_generation_id:
+            return  # the partitions may be another's by now; the new generation has dropped the state
         if failed and not self._stopped:
             await self.read_on(failed)
         try:
@@ -221,7 +223,7 @@ class Processor:
                 _CHECKPOINT_S.observe(now - began)
             self._earliest = now + min(_REST_PER_WORK * (now - began), _REST_MAX_S)
 
-    def _collect(self, partitions: Collection[int]) -> tuple[list[Checkpoint], list[TP]]:
+    async def _collect(self, partitions: Collection[int]) -> tuple[list[Checkpoint], list[TP]]:
         """Collect checkpoints, and the partitions that must be read again because their state cannot be presented."""
         checkpoints, failed = [], []
         for partition in partitions:
@@ -235,6 +237,7 @@ class Processor:
                 self._due.pop(partition, None)
             else:
                 checkpoints.append(checkpoint)
+            await asyncio.sleep(0)  # look-ups take their turn: with 100,000 assets a partition takes a second
         return checkpoints, failed
 
     async def _write(self, checkpoint: Checkpoint) -> None:
