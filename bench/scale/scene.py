@@ -15,9 +15,6 @@ from bench.workload import ASSETS, Rows
 
 Record = dict[str, Any]
 
-_WARM_PER_S: Final = 500.0
-_WARM_S: Final = 3.0
-
 
 @dataclass(frozen=True, slots=True)
 class Sizes:
