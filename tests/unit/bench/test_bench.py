@@ -149,6 +149,6 @@ def test_a_table_takes_the_place_that_its_marks_have() -> None:
 def test_the_told_command_names_no_files() -> None:
     """A page says how a figure was taken, not where somebody keeps his files."""
     machine = {"cores": 2, "cpu": "c", "memory_gb": 8.0, "python": "3.11"}
-    command = ["python", "-m", "bench", "--markdown", "/somewhere/of/mine/x.md", "--rows", "5", "--output=/somewhere/of/mine/y"]
+    command = ["python", "-m", "bench", "--markdown", "/mine/x.md", "--rows", "5", "--output=/mine/y"]
     content = {"date": "2026-01-01T00", "commit": "abc", "machine": machine, "versions": {}, "command": command}
     assert report.provenance(content).endswith(": `python -m bench --rows 5`")
