@@ -26,6 +26,7 @@ from stream_app.domain.rows import IntArray
 #: producer's id, epoch and sequence, count of records.
 _HEADER: Final = struct.Struct(">qiibIhiqqqhii")
 _LENGTH_END: Final = 12  # what the length counts begins here
+_MAGIC_AT: Final = 16  # in every version
 _CHECKED_FROM: Final = 21
 _MAGIC: Final = 2
 _CODEC, _LOG_APPEND_TIME, _CONTROL = 0x07, 0x08, 0x20
@@ -112,20 +113,25 @@ class RecordBatch:
 
     def __init__(self, data: memoryview) -> None:
         self._data = data
-        (self.base_offset, _, _, magic, self._checksum, self._attributes, last, self._first_ms, self._last_ms, *_,
-         self._count) = _HEADER.unpack_from(data)  # fmt: skip
         self._legacy: Any = None
-        self.next_offset: int = self.base_offset + last + 1
-        self.is_control = bool(self._attributes & _CONTROL)
-        if magic < _MAGIC:
+        self._is_whole = len(data) >= _HEADER.size
+        if len(data) > _MAGIC_AT and data[_MAGIC_AT] < _MAGIC:
             self._legacy = MemoryRecords(bytes(data)).next_batch()
-            self.next_offset, self.is_control = self._legacy.next_offset, False
+            self.base_offset: int = int.from_bytes(data[:8], "big")
+            self.next_offset: int = self._legacy.next_offset
+            self.is_control = False
+            return
+        head = bytes(data[: _HEADER.size]).ljust(_HEADER.size, b"\0")  # a damaged length may cut it off
+        (self.base_offset, _, _, _, self._checksum, self._attributes, last, self._first_ms, self._last_ms, *_,
+         self._count) = _HEADER.unpack(head)  # fmt: skip
+        self.next_offset = self.base_offset + last + 1
+        self.is_control = bool(self._attributes & _CONTROL)
 
     def is_sound(self) -> bool:
         """Whether the checksum is right."""
         if self._legacy is not None:
             return bool(self._legacy.validate_crc())
-        return bool(calc_crc32c(self._data[_CHECKED_FROM:]) == self._checksum)
+        return self._is_whole and bool(calc_crc32c(self._data[_CHECKED_FROM:]) == self._checksum)
 
     def records(self) -> Records:
         """Read the batch, decompressed."""

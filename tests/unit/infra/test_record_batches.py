@@ -1,0 +1,84 @@
+"""Record batches as columns: what aiokafka reads of the same bytes, record by record."""
+
+from __future__ import annotations
+
+import pytest
+from aiokafka.record.default_records import DefaultRecordBatchBuilder
+from aiokafka.record.legacy_records import LegacyRecordBatchBuilder
+from aiokafka.record.memory_records import MemoryRecords
+from hypothesis import given
+from hypothesis import strategies as st
+
+from stream_app.infra.kafka.record_batches import Records, batches, concatenated
+
+Given = list[tuple[bytes | None, bytes | None, int, list[tuple[str, bytes]]]]
+Told = tuple[object, ...]
+
+_bytes = st.one_of(st.none(), st.binary(max_size=200))
+_headers = st.lists(st.tuples(st.text(max_size=5), st.binary(max_size=5)), max_size=3)
+_records = st.lists(st.tuples(_bytes, _bytes, st.integers(0, 2**41), _headers), min_size=1, max_size=30)
+
+
+def written(records: Given, codec: int) -> bytes:
+    builder = DefaultRecordBatchBuilder(2, codec, 0, -1, -1, -1, 1 << 20)
+    for offset, (key, value, timestamp, headers) in enumerate(records):
+        builder.append(offset, timestamp=timestamp, key=key, value=value, headers=headers)
+    return bytes(builder.build())
+
+
+def plain(data: bytes) -> list[Told]:
+    """Read with aiokafka."""
+    memory = MemoryRecords(data)
+    records: list[Told] = []
+    while (batch := memory.next_batch()) is not None:
+        records += [(r.offset, r.timestamp, r.key, r.value, list(r.headers)) for r in batch]
+    return records
+
+
+def told(records: Records) -> list[Told]:
+    headers = [list(each) for each in records.headers]
+    columns = records.offsets.tolist(), records.timestamps_ms.tolist(), records.keys, records.values, headers
+    return list(zip(*columns, strict=True))
+
+
+@given(st.lists(st.tuples(_records, st.integers(0, 4)), min_size=1, max_size=3))
+def test_batches_are_read_as_aiokafka_reads_them(
+    parts: list[tuple[Given, int]],
+) -> None:
+    """Offsets, stamps, keys, values and headers of batches of any compression, alone and joined."""
+    data = b"".join(written(records, codec) for records, codec in parts)
+    read = [batch.records() for batch in batches(data)]
+    assert told(concatenated(read)) == plain(data)
+    assert [row for records in read for row in told(records)] == plain(data)
+
+
+@given(_records, st.data())
+def test_a_batch_that_is_cut_off_is_left_out(records: Given, data: st.DataObject) -> None:
+    """A broker may cut its answer anywhere."""
+    whole = written(records, 0)
+    cut = data.draw(st.integers(1, len(whole)))
+    assert len(list(batches(whole + whole[:-cut]))) == 1
+
+
+@given(_records, st.data())
+def test_a_changed_byte_is_noticed(records: Given, data: st.DataObject) -> None:
+    """What the checksum covers cannot change unnoticed."""
+    whole = bytearray(written(records, 0))
+    (sound,) = batches(bytes(whole))
+    assert sound.is_sound()
+    whole[data.draw(st.integers(21, len(whole) - 1))] ^= 0x20
+    (changed,) = batches(bytes(whole))
+    assert not changed.is_sound()
+
+
+@pytest.mark.parametrize("magic", [0, 1])
+def test_batches_of_older_formats_are_read(magic: int) -> None:
+    """A broker that was upgraded may still hold them."""
+    builder = LegacyRecordBatchBuilder(magic, 0, 1 << 20)
+    for offset in range(3):
+        builder.append(offset, timestamp=5, key=b"k", value=b"%d" % offset)
+    data = bytes(builder.build())
+    read = concatenated([batch.records() for batch in batches(data)])
+    assert list(read.values) == [b"0", b"1", b"2"]
+    assert list(read.keys) == [b"k"] * 3
+    assert read.offsets.tolist() == [0, 1, 2]
