@@ -59,7 +59,10 @@ class HotPartition:
         part = slice(low, high)
         named = np.flatnonzero(np.bincount(batch.asset[part], minlength=len(batch.assets)))
         codes = np.zeros(len(batch.assets), np.int64)
-        codes[named] = [self._code(batch.assets[i]) for i in named.tolist()]
+        known = self.fleet.codes
+        codes[named] = [
+            known[asset_id] if (asset_id := batch.assets[i]) in known else self._code(asset_id) for i in named.tolist()
+        ]
         code = codes[batch.asset[part]]
         kept: slice | IntArray = part
         rejects: list[Reject] = []

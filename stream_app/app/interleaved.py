@@ -7,12 +7,13 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numba import njit, types
+from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic
 from numpy.typing import NDArray
 
 from stream_app.app.byte_column import ByteColumn
+from stream_app.domain.compiled import compiled
 from stream_app.domain.rows import IntArray
 
 
@@ -105,7 +106,7 @@ def _memcpy(_context: Any, target: Any, at: Any, source: Any, start: Any, count:
 _copy: Any = intrinsic(_memcpy)
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def _interleave(buffer: NDArray[np.uint8], starts: IntArray, lengths: IntArray, out: NDArray[np.uint8]) -> None:
     """Copy the pieces of each row, one row after the other."""
     at = 0

@@ -7,10 +7,10 @@ from typing import Final, TypeVar
 
 import numpy as np
 import orjson
-from numba import njit
 from numpy.typing import NDArray
 
 from stream_app.app.byte_column import ByteColumn
+from stream_app.domain.compiled import compiled
 from stream_app.domain.rows import FloatArray, IntArray
 
 Name = TypeVar("Name")
@@ -49,14 +49,14 @@ def stamps(time_us: IntArray) -> ByteColumn:
     return ByteColumn(out.reshape(-1), starts, starts + lengths)
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def _write_digits(line: NDArray[np.uint8], at: int, count: int, number: int) -> None:
     for k in range(at + count - 1, at - 1, -1):
         line[k] = _ZERO + number % 10
         number //= 10
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def _write_stamps(time_us: IntArray, out: NDArray[np.uint8], lengths: IntArray) -> None:
     for i in range(len(time_us)):
         line = out[i]

@@ -92,12 +92,20 @@ class SocLoops(Memory):
         return state, tails, Loops(rows[:closed], *loops[:, :closed])
 
     @staticmethod
-    def residue_percent(state: FloatArray, tail: FloatArray) -> FloatArray:
-        """SoC of the turning points that no loop has used up, the running extreme last."""
-        points = tail[::_POINT]
-        if not state[_DIRECTION]:
-            return points
-        return np.append(points, state[_HIGH if state[_DIRECTION] > 0 else _LOW])
+    def residues_percent(held: Sequence[tuple[FloatArray, FloatArray]]) -> tuple[FloatArray, IntArray]:
+        """SoC of the turning points that no loop has used up, the running extreme last, of several assets.
+
+        Returns
+        -------
+        soc_percent, count
+            One asset after the other, shape ``(sum of counts,)``; how many there are of each, shape ``(assets,)``.
+        """
+        state = np.array([state for state, _ in held]).reshape(-1, _WIDTH)
+        points = np.concatenate([np.zeros(0), *(tail for _, tail in held)])[::_POINT]
+        count = np.array([len(tail) // _POINT for _, tail in held], np.int64)
+        moves = state[:, _DIRECTION] != 0
+        extreme = np.where(state[:, _DIRECTION] > 0, state[:, _HIGH], state[:, _LOW])[moves]
+        return np.insert(points, np.cumsum(count)[moves], extreme), count + moves
 
 
 @compiled

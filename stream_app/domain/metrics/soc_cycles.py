@@ -61,9 +61,10 @@ class RainflowCycles(Metric):
     def value(self, totals: Totals, specs: AssetSpecs) -> Reading:
         """Null with ``soc_missing``."""
         cycles = totals["cycles"].copy()
-        residues = [SocLoops.residue_percent(*held) for held in totals.memory(SocLoops) or ()]
-        if residues:
-            soc, owner = np.concatenate(residues), np.repeat(np.arange(len(residues)), [*map(len, residues)])
+        held = totals.memory(SocLoops)
+        if held:
+            soc, count = SocLoops.residues_percent(held)
+            owner = np.repeat(np.arange(len(held)), count)
             leg = np.flatnonzero(owner[1:] == owner[:-1])
             np.add.at(cycles, (owner[leg], depth_bin(np.abs(soc[leg + 1] - soc[leg]))), 0.5)
         with defined_where({"soc_missing": totals["soc_rows"] > 0}) as defined:

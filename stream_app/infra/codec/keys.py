@@ -32,7 +32,10 @@ class Keys:
         self._keys = keys
         code, firsts = _distinct(keys.buffer, keys.starts, keys.ends)
         self._code: IntArray = code
-        self._asset_ids: list[str | None] = [asset_id(keys[i]) for i in firsts.tolist()]
+        data, bounds = keys.buffer.data, zip(keys.starts[firsts].tolist(), keys.ends[firsts].tolist(), strict=True)
+        self._asset_ids: list[str | None] = [
+            asset_id(bytes(data[start:end])) if end >= 0 else None for start, end in bounds
+        ]
 
     def asset_id(self, message: int) -> str | None:
         """Asset that a message's key names; None when it names none."""

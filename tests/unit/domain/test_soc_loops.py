@@ -52,7 +52,7 @@ def counted(series: list[float], cuts: list[int] | None = None) -> Counter[float
             counts.update(dict.fromkeys(loops.depth_percent.tolist(), 0))
             for depth in loops.depth_percent.tolist():
                 counts[depth] += 1
-    for leg in np.abs(np.diff(SocLoops.residue_percent(state[0], tails[0]))).tolist():
+    for leg in np.abs(np.diff(SocLoops.residues_percent([(state[0], tails[0])])[0])).tolist():
         counts[leg] += 0.5  # type: ignore[assignment]  # half cycles
     return counts
 
