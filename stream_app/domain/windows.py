@@ -130,7 +130,7 @@ def current(fleet: Fleet, codes: IntArray) -> tuple[Windows, Windows]:
 
 
 def read(fleet: Fleet, windows: Windows, *, closed: bool) -> Readings:
-    """Read every metric of the windows."""
+    """Read every metric of the windows; lifetimes, which alone have memories, come first."""
     code = windows.code
     newest_us = fleet.ints[code, LAST_US]
     life = windows.size_us == LIFETIME
@@ -141,11 +141,12 @@ def read(fleet: Fleet, windows: Windows, *, closed: bool) -> Readings:
     catalogue = fleet.catalogue
     remembered = None
     if life.any():
-        if not life.all():
-            msg = "lifetimes and windows are read apart: only lifetimes have memories"
+        lives = code[life].tolist()
+        if not life[: len(lives)].all():
+            msg = "a window stands before a lifetime"
             raise ValueError(msg)
         remembered = {
-            memory: [(fleet.floats[c, at], fleet.tails[memory][c]) for c in code.tolist()]
+            memory: [(fleet.floats[c, at], fleet.tails[memory][c]) for c in lives]
             for memory, at in fleet.memory.items()
         }
     by_metric = catalogue.read(windows.totals, span_s, windows.specs, remembered)

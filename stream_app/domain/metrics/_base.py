@@ -127,7 +127,7 @@ class Totals:
         return self._totals[at] if width == 1 else self._totals[at : at + width].T
 
     def memory(self, memory: type[Memory]) -> Sequence[tuple[FloatArray, FloatArray]] | None:
-        """State and tail of each asset's memory; None for a window, which has none of its own."""
+        """State and tail of each lifetime's memory; lifetimes are the first panes, windows have none of their own."""
         return None if self._memory is None else self._memory[memory]
 
 
