@@ -32,6 +32,19 @@ async def test_server_answers_from_start_to_stop() -> None:
             await client.get(f"http://127.0.0.1:{server.port}/")
 
 
+async def test_answers_do_not_wait_for_acknowledgements() -> None:
+    """Connections are without Nagle's algorithm, which holds the body of an answer back for 40 ms."""
+    server = HttpServer(hello, "127.0.0.1", 0)
+    await server.start()
+    async with httpx.AsyncClient(trust_env=False) as client:
+        await client.get(f"http://127.0.0.1:{server.port}/")
+        assert server._server is not None
+        (connection,) = server._server.server_state.connections
+        kernel_socket = connection.transport.get_extra_info("socket")
+        assert kernel_socket.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
+    await server.stop()
+
+
 async def test_stop_lets_a_running_request_finish() -> None:
     """It was accepted, so it is answered."""
     begun, go_on = asyncio.Event(), asyncio.Event()
