@@ -80,8 +80,7 @@ class Layout:
         self._kinds = np.concatenate(
             [np.full(field.width, _KINDS[field.reducer], np.int64) for field in self.fields.values()]
         )
-        reducers = np.concatenate([np.full(field.width, field.reducer, object) for field in self.fields.values()])
-        self._rows_by_reducer = {ufunc: np.flatnonzero(reducers == ufunc) for ufunc in (np.add, np.minimum, np.maximum)}
+        self._rows_by_reducer = {ufunc: np.flatnonzero(self._kinds == kind) for ufunc, kind in _KINDS.items()}
 
     def empty(self, panes: int) -> FloatArray:
         """Panes that nothing was added to, shape ``(width, panes)``."""
@@ -137,7 +136,7 @@ def _add(line: FloatArray, pane: IntArray, values: FloatArray, kind: int) -> Non
                 i += 1
         elif kind == _MIN:
             while i < n and pane[i] == at:
-                total = min(total, values[i])
+                total = min(total, values[i])  # in this order: the first where the second is NaN
                 i += 1
         else:
             while i < n and pane[i] == at:
