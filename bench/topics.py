@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+from aiokafka.structs import ConsumerRecord
 
 from bench.messages import Message
 from stream_app.infra.kafka.batch_producer import partition_of
@@ -96,13 +97,18 @@ class Tail:
         return sum(ends.values())
 
     async def new(self) -> AsyncIterator[tuple[bytes, float]]:
-        """Records that are there by now and were not given yet: value, and when the broker took it [s since 1970]."""
+        """Values that are there by now and were not given yet, and when the broker took each [s since 1970]."""
+        async for record in self.records():
+            if record.value is not None:
+                yield record.value, record.timestamp / 1000
+
+    async def records(self) -> AsyncIterator[ConsumerRecord]:
+        """Records that are there by now and were not given yet."""
         ends = await self._consumer.end_offsets(self._partitions)
         while any([await self._consumer.position(tp) < ends[tp] for tp in self._partitions]):
             for records in (await self._consumer.getmany(timeout_ms=_READ_MS)).values():
                 for record in records:
-                    if record.value is not None:
-                        yield record.value, record.timestamp / 1000
+                    yield record
 
 
 @asynccontextmanager

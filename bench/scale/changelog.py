@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from aiokafka import AIOKafkaConsumer, TopicPartition
-
-from bench.topics import PARTITIONS
+from bench import topics
 from stream_app.app.ports import MARKER_KEY
 
 
@@ -26,24 +24,10 @@ class StateSize:
 async def state_size(broker: str, topic: str) -> StateSize:
     """Read a changelog; the positions' markers do not count."""
     sizes: dict[bytes, int] = {}
-    consumer = AIOKafkaConsumer(
-        bootstrap_servers=broker,
-        auto_offset_reset="earliest",
-        enable_auto_commit=False,
-        max_partition_fetch_bytes=8 << 20,
-    )
-    await consumer.start()
-    try:
-        partitions = [TopicPartition(topic, number) for number in range(PARTITIONS)]
-        consumer.assign(partitions)
-        ends = await consumer.end_offsets(partitions)
-        while any([await consumer.position(tp) < ends[tp] for tp in partitions]):
-            for records in (await consumer.getmany(timeout_ms=200)).values():
-                for record in records:
-                    if record.value is None:
-                        sizes.pop(record.key, None)
-                    elif record.key != MARKER_KEY:
-                        sizes[record.key] = len(record.value)
-    finally:
-        await consumer.stop()
+    async with topics.tail(broker, topic) as changelog:
+        async for record in changelog.records():
+            if record.value is None:
+                sizes.pop(record.key, None)
+            elif record.key != MARKER_KEY:
+                sizes[record.key] = len(record.value)
     return StateSize(len(sizes), sum(sizes.values()))
