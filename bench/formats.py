@@ -8,7 +8,7 @@ import numpy as np
 import orjson
 
 from bench.workload import START_S, Rows
-from stream_app.infra.codec.arrow import write
+from stream_app.wire.decode.arrow import write
 
 _NAMES = ("current", "voltage", "soc")
 

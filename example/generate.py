@@ -8,7 +8,7 @@ from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from example.simulator import DAY_S, Pack, Simulation, Trace, truth_of
+from stream_app.demo.simulator import DAY_S, Pack, Simulation, Trace, truth_of
 
 START = datetime(2026, 3, 1, tzinfo=UTC)
 PERIOD_S = 4

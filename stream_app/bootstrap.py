@@ -6,17 +6,7 @@ import asyncio
 import time
 
 from schemas.asset import window_size_s
-from stream_app.app.ingest import Ingest, Retention
-from stream_app.app.layouts import StoredLayouts
-from stream_app.app.lookup import Lookup
-from stream_app.app.ports import Tables
-from stream_app.app.posting import Posting
-from stream_app.app.present import Presenter
-from stream_app.app.queries import Queries
-from stream_app.app.upload_retention import UploadRetention
-from stream_app.app.uploads import Uploads
 from stream_app.domain.catalogue import Catalogue
-from stream_app.infra.codec import Codec
 from stream_app.infra.http.api import ApiOptions, create_api
 from stream_app.infra.http.deps import Services
 from stream_app.infra.http.ownership import HttpPeers
@@ -24,6 +14,16 @@ from stream_app.infra.http.server import HttpServer
 from stream_app.infra.kafka.worker import Worker
 from stream_app.infra.row_messages import RowMessages
 from stream_app.settings import Settings
+from stream_app.usecases.asset_views import Presenter
+from stream_app.usecases.ingest import Ingest, Retention
+from stream_app.usecases.layouts import StoredLayouts
+from stream_app.usecases.lookup import Lookup
+from stream_app.usecases.ports import Tables
+from stream_app.usecases.posting import Posting
+from stream_app.usecases.queries import Queries
+from stream_app.usecases.retention import UploadRetention
+from stream_app.usecases.uploads import Uploads
+from stream_app.wire.decode import Codec
 
 
 def build_worker(settings: Settings) -> Worker:

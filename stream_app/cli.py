@@ -11,7 +11,6 @@ import typer
 from pydantic import ValidationError
 
 from stream_app import __version__
-from stream_app.app.errors import ServiceError
 from stream_app.commands.compute import compute
 from stream_app.commands.demo import demo
 from stream_app.commands.errors import CommandError
@@ -23,6 +22,7 @@ from stream_app.demo.errors import DemoError
 from stream_app.domain.errors import DomainError
 from stream_app.infra.http.server import PortUnavailableError
 from stream_app.infra.kafka.errors import KafkaSideError
+from stream_app.usecases.errors import ServiceError
 from stream_app.worker_client import WorkerClientError
 
 #: What says of itself, in one line, what happened and what helps.

@@ -14,13 +14,13 @@ import orjson
 from aiokafka import TopicPartition
 from aiokafka.record.default_records import DefaultRecordBatchBuilder
 
-from stream_app.app.batch import Fetch
-from stream_app.app.ingest import Ingest, Retention
-from stream_app.app.present import Presenter
 from stream_app.domain.catalogue import Catalogue
-from stream_app.infra.codec import Codec, arrow
 from stream_app.infra.kafka.batching_consumer import fetched
 from stream_app.infra.kafka.record_batches import batches
+from stream_app.usecases.asset_views import Presenter
+from stream_app.usecases.ingest import Ingest, Retention
+from stream_app.wire.batch import Fetch
+from stream_app.wire.decode import Codec, arrow
 
 _START_S: Final = 1_649_808_000
 _ROWS: Final = 200

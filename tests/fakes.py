@@ -11,10 +11,10 @@ from typing import Any, BinaryIO
 from schemas.asset import AssetSpec
 from schemas.control import CONTROL, EndOfUpload
 from schemas.metrics import MetricsUpdate, MetricValue, Window
-from stream_app.app.errors import InvalidError, UnavailableError
-from stream_app.app.ports import MARKER_KEY, PeerAnswer, RowMessage, WorkerPhase, WorkerStatus
-from stream_app.app.present import AssetSummary, Presenter
 from stream_app.domain.snapshot import Marker
+from stream_app.usecases.asset_views import AssetSummary, Presenter
+from stream_app.usecases.errors import InvalidError, UnavailableError
+from stream_app.usecases.ports import MARKER_KEY, PeerAnswer, RowMessage, WorkerPhase, WorkerStatus
 
 #: Any value but murmur2 will do: what matters is that log and cluster agree.
 PARTITIONS = 4

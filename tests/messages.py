@@ -9,8 +9,8 @@ from typing import Any
 import pyarrow as pa
 from pyarrow import ipc
 
-from stream_app.app.batch import Batch, Fetch
-from stream_app.infra.codec import Codec
+from stream_app.wire.batch import Batch, Fetch
+from stream_app.wire.decode import Codec
 
 STAMP = "2022-04-13T00:00:02Z"
 STAMP_US = 1_649_808_002_000_000

@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from schemas.asset import AssetSpec
 from schemas.lookup import AssetMeta, SpecAnswer
 from schemas.problem import Problem
-from stream_app.app.lookup import Lookup
-from stream_app.app.queries import Queries
+from stream_app.usecases.lookup import Lookup
+from stream_app.usecases.queries import Queries
 from tests.fakes import PARTITIONS, FakeCluster, FakeLog, FakePeers, FakeTables
 
 HERE, THERE, ELSEWHERE = "http://here", "http://there", "http://elsewhere"

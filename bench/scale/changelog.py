@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from bench import topics
-from stream_app.app.ports import MARKER_KEY
+from stream_app.usecases.ports import MARKER_KEY
 
 
 @dataclass(frozen=True, slots=True)

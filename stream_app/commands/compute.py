@@ -11,17 +11,17 @@ import typer
 from pydantic import ValidationError
 
 from schemas.asset import AssetSpec, window_size_s
-from stream_app.app import compute as computing
-from stream_app.app.errors import InvalidError
-from stream_app.app.ports import RowMessage
-from stream_app.app.present import Presenter
 from stream_app.commands.errors import CommandError
 from stream_app.commands.options import settings_from
 from stream_app.domain.catalogue import Catalogue
-from stream_app.infra.codec import Codec
 from stream_app.infra.files import read_blocks
 from stream_app.infra.row_messages import encode
 from stream_app.terminal import metrics_table, stdout
+from stream_app.usecases import compute as computing
+from stream_app.usecases.asset_views import Presenter
+from stream_app.usecases.errors import InvalidError
+from stream_app.usecases.ports import RowMessage
+from stream_app.wire.decode import Codec
 
 
 def compute(

@@ -51,7 +51,7 @@ def demo(
 
 def _example_folder() -> Path:
     """Folder of the simulator and the example file, which are in the repository, not in the installed package."""
-    found = find_spec("example.simulator")
+    found = find_spec("stream_app.demo.simulator")
     if found is None or found.origin is None:
         raise CommandError("the simulated fleet is not installed: run the demo from a clone, or with --no-feed")
     return Path(found.origin).parent

@@ -15,8 +15,6 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 
-from stream_app.app.errors import InvalidError
-from stream_app.app.ports import RowMessage
 from stream_app.commands.errors import CommandError
 from stream_app.commands.options import Broker, settings_from
 from stream_app.infra.files import read_blocks
@@ -24,6 +22,8 @@ from stream_app.infra.kafka import topics
 from stream_app.infra.kafka.sinks import MeasurementTopic
 from stream_app.infra.row_messages import Form, encode
 from stream_app.settings import KafkaSettings
+from stream_app.usecases.errors import InvalidError
+from stream_app.usecases.ports import RowMessage
 
 #: A throttled producer sends so often.
 _TICK_S = 0.25

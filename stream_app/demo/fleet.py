@@ -11,8 +11,8 @@ from typing import Final
 
 import orjson
 
-from example.simulator import Pack, Simulation, Trace
 from schemas.asset import AssetSpec
+from stream_app.demo.simulator import Pack, Simulation, Trace
 from stream_app.infra.kafka.sinks import MeasurementTopic
 from stream_app.worker_client import RefusedError, WorkerClient
 

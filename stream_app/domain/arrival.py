@@ -8,10 +8,11 @@ from typing import TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from stream_app.domain.compiled import compiled
+from stream_app.columns.arrays import FloatArray, IntArray
+from stream_app.columns.compiled import compiled
+from stream_app.columns.segments import ends
 from stream_app.domain.pending import TimedRows
-from stream_app.domain.rows import COLUMNS, FloatArray, IntArray, Rows
-from stream_app.domain.segments import ends
+from stream_app.domain.rows import COLUMNS, Rows
 from stream_app.domain.state import NEVER, Fleet
 
 _SIGNED = ("current_a", "power_w")

@@ -6,12 +6,12 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
+from stream_app.columns.arrays import FloatArray
 from stream_app.domain.fields import Columns, Field, Layout
-from stream_app.domain.memory import Memory
 from stream_app.domain.metrics import REGISTRY
 from stream_app.domain.metrics._base import Metric, Reading, Totals, memories, statistic_key
-from stream_app.domain.rows import FloatArray
 from stream_app.domain.samples import Samples
+from stream_app.domain.sequential import Memory
 from stream_app.domain.specs import AssetSpecs
 from stream_app.domain.statistics import STATISTICS
 

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from stream_app.columns.arrays import IntArray
+from stream_app.columns.segments import first_at_or_after
 from stream_app.domain.arrival import Arrivals
 from stream_app.domain.pending import TimedRows
-from stream_app.domain.rows import IntArray
-from stream_app.domain.segments import first_at_or_after
 
 
 @dataclass(frozen=True, slots=True)

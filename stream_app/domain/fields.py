@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from stream_app.domain.compiled import compiled
-from stream_app.domain.rows import FloatArray, IntArray
+from stream_app.columns.arrays import FloatArray, IntArray
+from stream_app.columns.compiled import compiled
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,15 +8,17 @@ from functools import partial
 
 import numpy as np
 
+from stream_app.columns.arrays import BoolArray, FloatArray, IntArray
+from stream_app.columns.segments import ends, first_of_runs, sorted_by
 from stream_app.domain import panes
 from stream_app.domain.arrival import Arrivals, joined, newest_stamps, ordered
 from stream_app.domain.closing import Closings
+from stream_app.domain.durations import MAX_PER_STAMP, Clock, Timed, settle
 from stream_app.domain.fields import Layout
 from stream_app.domain.panes import Open
 from stream_app.domain.pending import TimedRows
-from stream_app.domain.rows import COLUMNS, BoolArray, FloatArray, IntArray, Rows
+from stream_app.domain.rows import COLUMNS, Rows
 from stream_app.domain.samples import Samples
-from stream_app.domain.segments import ends, first_of_runs, sorted_by
 from stream_app.domain.state import (
     APPLIED,
     FIRST_US,
@@ -29,8 +31,7 @@ from stream_app.domain.state import (
     WATERMARK_US,
     Fleet,
 )
-from stream_app.domain.timebase import MAX_PER_STAMP, Clock, Timed, settle
-from stream_app.domain.windows import Windows
+from stream_app.domain.views import Windows
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,9 +12,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from stream_app.domain.compiled import compiled
+from stream_app.columns.arrays import FloatArray, IntArray
+from stream_app.columns.compiled import compiled
 from stream_app.domain.fields import Layout
-from stream_app.domain.rows import FloatArray, IntArray
 
 #: Number of an open window that no item has opened yet.
 UNOPENED = np.iinfo(np.int64).min

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from stream_app.domain.rows import COLUMNS, FloatArray, IntArray
-from stream_app.domain.segments import ragged_arange
+from stream_app.columns.arrays import FloatArray, IntArray
+from stream_app.columns.segments import ragged_arange
+from stream_app.domain.rows import COLUMNS
 
 
 @dataclass(frozen=True, slots=True)

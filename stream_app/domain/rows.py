@@ -5,12 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-import numpy as np
-from numpy.typing import NDArray
-
-FloatArray = NDArray[np.float64]
-IntArray = NDArray[np.int64]
-BoolArray = NDArray[np.bool_]
+from stream_app.columns.arrays import FloatArray, IntArray
 
 #: Columns of a row, in the order in which state keeps them. The wire's names, with units.
 COLUMNS = (

@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from stream_app.domain.compiled import compiled
-from stream_app.domain.rows import COLUMNS, BoolArray, FloatArray, IntArray
-from stream_app.domain.segments import ends
+from stream_app.columns.arrays import BoolArray, FloatArray, IntArray
+from stream_app.columns.compiled import compiled
+from stream_app.columns.segments import ends
+from stream_app.domain.rows import COLUMNS
 from stream_app.domain.specs import AssetSpecs
 
 if TYPE_CHECKING:
-    from stream_app.domain.memory import Memory
+    from stream_app.domain.sequential import Memory
 
 Among = Literal["any", "charging", "discharging"]
 AMONG: tuple[Among, ...] = ("any", "charging", "discharging")

@@ -19,11 +19,12 @@ import numpy as np
 
 from schemas.asset import AssetSpec
 from schemas.control import EndOfUpload
+from stream_app.columns.arrays import FloatArray, IntArray
 from stream_app.domain.errors import CorruptStateError, UnknownFormatError
 from stream_app.domain.pending import TimedColumns
-from stream_app.domain.rows import COLUMNS, FloatArray, IntArray
+from stream_app.domain.rows import COLUMNS
 from stream_app.domain.state import APPLIED, INTS, SIZE_US, Ended, Fleet
-from stream_app.domain.windows import Windows
+from stream_app.domain.views import Windows
 
 FORMAT = 1
 HEADER = struct.Struct(">Bq")

@@ -20,10 +20,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from stream_app.domain.compiled import compiled
-from stream_app.domain.memory import Memory
-from stream_app.domain.rows import BoolArray, FloatArray, IntArray
+from stream_app.columns.arrays import BoolArray, FloatArray, IntArray
+from stream_app.columns.compiled import compiled
 from stream_app.domain.samples import Samples
+from stream_app.domain.sequential import Memory
 
 HYSTERESIS_PERCENT = 1.0
 

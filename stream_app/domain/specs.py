@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from schemas.asset import AssetSpec
-from stream_app.domain.rows import FloatArray, IntArray
+from stream_app.columns.arrays import FloatArray, IntArray
 
 #: Share of the nominal capacity below which a current is rest: above the offset of a real shunt.
 REST_C_RATE_PER_H = 0.005

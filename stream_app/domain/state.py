@@ -9,14 +9,14 @@ import numpy as np
 
 from schemas.asset import MAX_WINDOW_SIZES, AssetSpec
 from schemas.control import EndOfUpload
+from stream_app.columns.arrays import FloatArray, IntArray
 from stream_app.domain.catalogue import Catalogue
-from stream_app.domain.memory import Memory
+from stream_app.domain.durations import RING
 from stream_app.domain.panes import UNOPENED
 from stream_app.domain.pending import PendingRows
-from stream_app.domain.rows import FloatArray, IntArray
 from stream_app.domain.samples import CARRY_WIDTH
+from stream_app.domain.sequential import Memory
 from stream_app.domain.specs import AssetSpecs
-from stream_app.domain.timebase import RING
 
 LEVELS = MAX_WINDOW_SIZES
 #: Columns of the whole numbers.

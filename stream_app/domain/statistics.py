@@ -9,8 +9,8 @@ from collections.abc import Callable
 
 import numpy as np
 
+from stream_app.columns.arrays import FloatArray
 from stream_app.domain.fields import MIN, SUM, Field
-from stream_app.domain.rows import FloatArray
 from stream_app.domain.samples import Samples
 
 VERSION = 1

@@ -7,7 +7,8 @@ from collections.abc import Sequence
 import numpy as np
 
 from schemas.asset import AssetSpec
-from stream_app.domain import ingestion, windows
+from stream_app.domain import ingestion
+from stream_app.domain import views as windows
 from stream_app.domain.catalogue import Catalogue
 from stream_app.domain.metrics._base import Metric
 from stream_app.domain.rows import Rows

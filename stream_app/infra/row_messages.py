@@ -9,15 +9,15 @@ import numpy as np
 import orjson
 from msgspec import json as typed_json
 
-from stream_app.app.errors import InvalidError
-from stream_app.app.ports import RowMessage
-from stream_app.infra.codec import arrow
-from stream_app.infra.codec.explain import Refusal, parse, shown
-from stream_app.infra.codec.wire import Row
 from stream_app.infra.files.block import BLOCK_ROWS, Block
 from stream_app.infra.files.csv_rows import read_csv
 from stream_app.infra.files.jsonl_rows import checked_row
 from stream_app.infra.files.lines import read_lines
+from stream_app.usecases.errors import InvalidError
+from stream_app.usecases.ports import RowMessage
+from stream_app.wire.decode import arrow
+from stream_app.wire.decode.explain import Refusal, parse, shown
+from stream_app.wire.decode.row import Row
 
 #: ``rows``: a JSON row per message; per block and asset ``columns``: a columnar batch, ``arrow``: an Arrow IPC stream.
 Form = Literal["rows", "columns", "arrow"]
@@ -79,7 +79,7 @@ def _single_rows(block: Block, owners: Sequence[str]) -> Iterator[tuple[str, Row
 
 
 class RowMessages:
-    """What users send as messages (a :class:`stream_app.app.ports.RowReader`)."""
+    """What users send as messages (a :class:`stream_app.usecases.ports.RowReader`)."""
 
     def csv(self, file: BinaryIO, asset_id: str) -> Iterator[RowMessage]:
         """Read a CSV file as rows of one asset, whatever its asset column says."""

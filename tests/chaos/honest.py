@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from stream_app.app.batch import Fetch
-from stream_app.app.ingest import Ingest, Retention
-from stream_app.app.ports import Checkpoint
-from stream_app.app.present import Presenter
 from stream_app.domain.catalogue import Catalogue
-from stream_app.infra.codec import Codec
+from stream_app.usecases.asset_views import Presenter
+from stream_app.usecases.ingest import Ingest, Retention
+from stream_app.usecases.ports import Checkpoint
+from stream_app.wire.batch import Fetch
+from stream_app.wire.decode import Codec
 from tests.chaos import verdict as checks
 from tests.chaos.traffic import Message
 from tests.chaos.truth import Truth

@@ -10,11 +10,11 @@ from typing import Any
 import httpx
 import orjson
 
-from stream_app.app.ports import MARKER_KEY
-from stream_app.app.present import Presenter
 from stream_app.domain.catalogue import Catalogue
 from stream_app.domain.snapshot import Layouts, Marker
 from stream_app.infra.kafka.topics import Topics
+from stream_app.usecases.asset_views import Presenter
+from stream_app.usecases.ports import MARKER_KEY
 from tests.chaos import verdict as checks
 from tests.chaos.lab import Lab
 from tests.chaos.truth import Record, Truth

@@ -66,7 +66,7 @@ def test_layers_are_kept() -> None:
     assert run.returncode == 0, run.stdout + run.stderr
 
 
-@pytest.mark.parametrize("layer", ["stream_app/domain", "stream_app/app", "schemas"])
+@pytest.mark.parametrize("layer", ["stream_app/domain", "stream_app/usecases", "schemas"])
 def test_inner_layers_read_no_clock(layer: str) -> None:
     """Time comes in with the rows or as a parameter; nothing inside asks for it."""
     calls = {

@@ -12,9 +12,9 @@ from aiokafka import AIOKafkaConsumer
 
 from schemas.measurement import Measurement
 from stream_app.cli import main
-from stream_app.infra.codec import Codec
-from stream_app.infra.codec.frames import MARKER
 from stream_app.settings import KafkaSettings
+from stream_app.wire.decode import Codec
+from stream_app.wire.decode.frames import MARKER
 from tests.messages import fetch
 
 pytestmark = pytest.mark.kafka

@@ -10,9 +10,9 @@ from pathlib import Path
 import numpy as np
 from numba.core.dispatcher import Dispatcher
 
-from stream_app.infra.codec import arrow
 from stream_app.warm_up import Messages, fetch_of, warm_up
-from tests.unit.app.site import Site, a_row
+from stream_app.wire.decode import arrow
+from tests.unit.usecases.site import Site, a_row
 
 ROOT = Path(__file__).parents[2]
 

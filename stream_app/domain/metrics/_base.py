@@ -11,6 +11,7 @@ from typing import ClassVar, overload
 import numpy as np
 from numpy.typing import NDArray
 
+from stream_app.columns.arrays import BoolArray, FloatArray
 from stream_app.domain.fields import (
     MAX,
     MIN,
@@ -24,9 +25,8 @@ from stream_app.domain.fields import (
     even_bins,
     histogram,
 )
-from stream_app.domain.memory import Memory
-from stream_app.domain.rows import BoolArray, FloatArray
 from stream_app.domain.samples import Samples
+from stream_app.domain.sequential import Memory
 from stream_app.domain.specs import AssetSpecs
 from stream_app.domain.statistics import VERSION as STATISTICS_VERSION
 

@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from stream_app.domain.rows import FloatArray, IntArray
-from stream_app.infra.timestamps import Stamp
+from stream_app.columns.arrays import FloatArray, IntArray
+from stream_app.wire.decode.timestamps import Stamp
 
 #: Rows of a block, and so of a message of many rows: small enough for any broker's limit, large enough to be fast.
 BLOCK_ROWS: Final = 1000

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from stream_app.app.errors import InvalidError
-from stream_app.infra.codec.wire import REQUIRED
+from stream_app.usecases.errors import InvalidError
+from stream_app.wire.decode.row import REQUIRED
 
 MAX_COLUMNS: Final = 500
 TIMESTAMP: Final = "timestamp"

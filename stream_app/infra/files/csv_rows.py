@@ -11,13 +11,13 @@ import numpy as np
 from pydantic import TypeAdapter, ValidationError
 
 from schemas.asset import AssetId
-from stream_app.app.errors import InvalidError
-from stream_app.domain.rows import BoolArray, FloatArray
-from stream_app.infra.codec.explain import out_of_range
-from stream_app.infra.codec.wire import COLUMN_NAMES, LIMITS
+from stream_app.columns.arrays import BoolArray, FloatArray
 from stream_app.infra.files.block import BLOCK_ROWS, Block
 from stream_app.infra.files.csv_header import ASSET_ID, EXPECTED, HEADER_ROW, TIMESTAMP, Column, read_header
-from stream_app.infra.timestamps import TimestampError, parse_timestamp, parse_timestamps
+from stream_app.usecases.errors import InvalidError
+from stream_app.wire.decode.explain import out_of_range
+from stream_app.wire.decode.row import COLUMN_NAMES, LIMITS
+from stream_app.wire.decode.timestamps import TimestampError, parse_timestamp, parse_timestamps
 
 _ASSET_ID: TypeAdapter[str] = TypeAdapter(AssetId)
 

@@ -6,11 +6,11 @@ from collections.abc import Iterable, Iterator, Sequence
 
 import numpy as np
 
-from stream_app.app.errors import InvalidError
-from stream_app.infra.codec.explain import Refusal, parse, read_row
-from stream_app.infra.codec.wire import Row, columns_of
 from stream_app.infra.files.block import BLOCK_ROWS, Block
-from stream_app.infra.timestamps import TimestampError, parse_timestamp, parse_timestamps
+from stream_app.usecases.errors import InvalidError
+from stream_app.wire.decode.explain import Refusal, parse, read_row
+from stream_app.wire.decode.row import Row, columns_of
+from stream_app.wire.decode.timestamps import TimestampError, parse_timestamp, parse_timestamps
 
 
 def read_jsonl(lines: Iterable[list[str]], asset_id: str | None) -> Iterator[Block]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import BinaryIO, Final
 
-from stream_app.app.errors import InvalidError
+from stream_app.usecases.errors import InvalidError
 
 MAX_LINE_BYTES: Final = 64 << 10
 _CHUNK_BYTES: Final = 1 << 20

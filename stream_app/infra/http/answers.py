@@ -8,10 +8,10 @@ import orjson
 from starlette.responses import Response
 
 from schemas.metrics import MetricsUpdate
-from stream_app.app.ports import PeerAnswer
-from stream_app.app.present import Presenter
-from stream_app.app.queries import AssetFound, WindowsFound
 from stream_app.infra.http.problems import MEDIA_TYPE
+from stream_app.usecases.asset_views import Presenter
+from stream_app.usecases.ports import PeerAnswer
+from stream_app.usecases.queries import AssetFound, WindowsFound
 
 
 def relay(answer: PeerAnswer) -> Response:

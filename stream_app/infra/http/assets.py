@@ -9,10 +9,10 @@ from starlette.responses import Response
 
 from schemas.asset import AssetSpec
 from schemas.lookup import AssetAnswer, AssetPage, SpecAccepted, SpecAnswer, WindowsAnswer
-from stream_app.app.ports import PeerAnswer
 from stream_app.infra.http import answers
 from stream_app.infra.http.deps import AssetPath, Hop, Limit, ReadyRoute, ServicesDep
 from stream_app.infra.http.problems import describe
+from stream_app.usecases.ports import PeerAnswer
 
 MinOffset = Annotated[
     int | None,

@@ -11,12 +11,12 @@ from fastapi.routing import APIRoute
 from starlette.responses import Response
 
 from schemas.asset import ASSET_ID_MAX_LENGTH, ASSET_ID_PATTERN
-from stream_app.app.lookup import Lookup
-from stream_app.app.ports import Cluster
-from stream_app.app.posting import Posting
-from stream_app.app.present import Presenter
-from stream_app.app.queries import Queries
-from stream_app.app.uploads import Uploads
+from stream_app.usecases.asset_views import Presenter
+from stream_app.usecases.lookup import Lookup
+from stream_app.usecases.ports import Cluster
+from stream_app.usecases.posting import Posting
+from stream_app.usecases.queries import Queries
+from stream_app.usecases.uploads import Uploads
 
 #: Marks a question of one worker to another: it is answered from the worker's own tables.
 HOP_HEADER = "X-Stream-App-Hop"

@@ -7,13 +7,13 @@ from collections.abc import Mapping
 
 import httpx
 
-from stream_app.app.ports import PeerAnswer
 from stream_app.infra.http.deps import HOP_HEADER
 from stream_app.infra.telemetry import REQUEST_ID_HEADER, request_id
+from stream_app.usecases.ports import PeerAnswer
 
 
 class HttpPeers:
-    """The workers of the group as :class:`stream_app.app.ports.Peers`.
+    """The workers of the group as :class:`stream_app.usecases.ports.Peers`.
 
     Parameters
     ----------

@@ -16,7 +16,7 @@ from starlette.routing import Match
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from schemas.problem import Problem, ProblemError
-from stream_app.app.errors import InvalidError, NotFoundError, ServiceError, UnavailableError
+from stream_app.usecases.errors import InvalidError, NotFoundError, ServiceError, UnavailableError
 
 log = logging.getLogger(__name__)
 

@@ -8,10 +8,10 @@ from fastapi import APIRouter, File, Form, Path, UploadFile
 from starlette.responses import Response
 
 from schemas.task import TaskAccepted, TaskStatus
-from stream_app.app.ports import PeerAnswer
 from stream_app.infra.http import answers
 from stream_app.infra.http.deps import Hop, ReadyRoute, ServicesDep
 from stream_app.infra.http.problems import describe
+from stream_app.usecases.ports import PeerAnswer
 
 UPLOAD_PATHS = ("/api/v1/metrics", "/api/v1/metrics/")
 

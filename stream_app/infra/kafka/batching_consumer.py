@@ -1,6 +1,6 @@
 """A Faust consumer that hands over whole fetches: all that was fetched at once for a partition is ONE message.
 
-Its value is a :class:`stream_app.app.batch.Fetch`, for source and changelogs alike. No object per row, and every
+Its value is a :class:`stream_app.wire.batch.Fetch`, for source and changelogs alike. No object per row, and every
 fetch says where it began, so that nothing can be skipped unnoticed. All private members of Faust, and of
 aiokafka's consumer, that this project relies on stand here; ``tests/integration/kafka/test_upstream.py`` fails when a
 release changes one.
@@ -46,13 +46,13 @@ from faust.transport.drivers import aiokafka as driver
 from faust.types import TP
 from faust.types.transports import ConsumerT, ProducerT, TransportT
 
-from stream_app.app.batch import Fetch
 from stream_app.infra.failpoints import failpoint
 from stream_app.infra.kafka.assignor import WatchfulAssignor
 from stream_app.infra.kafka.connecting import connected
 from stream_app.infra.kafka.errors import CorruptLogError
 from stream_app.infra.kafka.lease import Lease
 from stream_app.infra.kafka.record_batches import Records, RetainedRecords, batches, concatenated
+from stream_app.wire.batch import Fetch
 
 _log = logging.getLogger(__name__)
 

@@ -23,14 +23,14 @@ from faust import Stream
 from faust.types import TP, EventT
 from prometheus_client import Counter, Histogram
 
-from stream_app.app.batch import Fetch
-from stream_app.app.ingest import AlreadyApplied, Gap, Ingest
-from stream_app.app.ports import Checkpoint
 from stream_app.infra.failpoints import failpoint
 from stream_app.infra.kafka.errors import RecordTooLargeError, SourceTruncatedError
 from stream_app.infra.kafka.leased import while_leased
 from stream_app.infra.kafka.sinks import CheckpointSink
 from stream_app.infra.kafka.tables import TableStore
+from stream_app.usecases.ingest import AlreadyApplied, Gap, Ingest
+from stream_app.usecases.ports import Checkpoint
+from stream_app.wire.batch import Fetch
 
 if TYPE_CHECKING:
     from stream_app.infra.kafka.app import StreamApp

@@ -17,10 +17,10 @@ from aiokafka.record.memory_records import MemoryRecords
 from aiokafka.record.util import calc_crc32c, decode_varint
 from numpy.typing import NDArray
 
-from stream_app.app.batch import Headers
-from stream_app.app.byte_column import ByteColumn
-from stream_app.domain.compiled import compiled
-from stream_app.domain.rows import IntArray
+from stream_app.columns.arrays import IntArray
+from stream_app.columns.byte_column import ByteColumn
+from stream_app.columns.compiled import compiled
+from stream_app.wire.batch import Headers
 
 #: Base offset, length, leader epoch, magic, checksum, attributes, last offset delta, first and last timestamp,
 #: producer's id, epoch and sequence, count of records.

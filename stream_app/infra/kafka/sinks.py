@@ -10,8 +10,6 @@ from typing import Final
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaError
 
-from stream_app.app.errors import UnavailableError
-from stream_app.app.ports import Checkpoint, Entry
 from stream_app.infra.failpoints import failpoint
 from stream_app.infra.kafka.batch_producer import NO_HEADERS, BatchProducer, Record, partition_of
 from stream_app.infra.kafka.errors import BrokerUnavailableError
@@ -19,6 +17,8 @@ from stream_app.infra.kafka.lease import Lease
 from stream_app.infra.kafka.tables import Written, deletion_headers
 from stream_app.infra.kafka.topics import Topics, probe
 from stream_app.settings import KafkaSettings
+from stream_app.usecases.errors import UnavailableError
+from stream_app.usecases.ports import Checkpoint, Entry
 
 _ACK_TIMEOUT_S: Final = 30.0
 

@@ -17,12 +17,12 @@ import faust
 from faust.stores.memory import Store
 from faust.types import TP, EventT
 
-from stream_app.app.batch import Fetch, Headers
-from stream_app.app.ports import MARKER_KEY, Entry
 from stream_app.domain.errors import DomainError
 from stream_app.domain.snapshot import header
 from stream_app.infra.kafka.batching_consumer import StoredTable
 from stream_app.infra.kafka.errors import ChangelogGapError, StateError
+from stream_app.usecases.ports import MARKER_KEY, Entry
+from stream_app.wire.batch import Fetch, Headers
 
 if TYPE_CHECKING:
     from stream_app.infra.kafka.app import StreamApp

@@ -17,9 +17,6 @@ from faust.assignor.partition_assignor import PartitionAssignor
 from faust.contrib.asgi import bind_to_running_loop
 from faust.types import TP, StreamT
 
-from stream_app.app.batch import Fetch
-from stream_app.app.ingest import Ingest
-from stream_app.app.ports import Tables, WorkerPhase, WorkerStatus
 from stream_app.infra.kafka import topics as kafka_topics
 from stream_app.infra.kafka.app import StreamApp
 from stream_app.infra.kafka.errors import BrokerUnavailableError, KafkaSideError, TopicsError, WorkerCrashedError
@@ -32,6 +29,9 @@ from stream_app.infra.kafka.topics import Topics
 from stream_app.infra.kafka.watch import watch
 from stream_app.infra.kafka.watchdog import LoopGuard, watch_progress
 from stream_app.settings import Settings
+from stream_app.usecases.ingest import Ingest
+from stream_app.usecases.ports import Tables, WorkerPhase, WorkerStatus
+from stream_app.wire.batch import Fetch
 
 _log = logging.getLogger(__name__)
 

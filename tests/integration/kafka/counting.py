@@ -5,9 +5,9 @@ from __future__ import annotations
 import struct
 from dataclasses import dataclass, field
 
-from stream_app.app.batch import Fetch
-from stream_app.app.ingest import AlreadyApplied, Applied, Gap, Ingest
-from stream_app.app.ports import MARKER_KEY, Checkpoint, DeadLetter, Entry, Tables
+from stream_app.usecases.ingest import AlreadyApplied, Applied, Gap, Ingest
+from stream_app.usecases.ports import MARKER_KEY, Checkpoint, DeadLetter, Entry, Tables
+from stream_app.wire.batch import Fetch
 
 HEADER = struct.Struct(">Bq")
 STATE = struct.Struct(">Bqqq")  # format, offset, count, sum

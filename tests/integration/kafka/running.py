@@ -10,11 +10,11 @@ from typing import Any
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 
-from stream_app.app.ports import MARKER_KEY
 from stream_app.infra.kafka import topics
 from stream_app.infra.kafka.topics import Topics
 from stream_app.infra.kafka.worker import Worker
 from stream_app.settings import HttpSettings, KafkaSettings, Settings
+from stream_app.usecases.ports import MARKER_KEY
 from tests.integration.kafka.counting import STATE, CountingIngest
 from tests.kafka import free_port
 

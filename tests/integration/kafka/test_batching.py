@@ -12,11 +12,11 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.consumer.fetcher import PartitionRecords
 from aiokafka.record.default_records import DefaultRecordBatchBuilder
 
-from stream_app.app.batch import Fetch
 from stream_app.infra.kafka.batching_consumer import FetchedResponses, whole_response
 from stream_app.infra.kafka.errors import CorruptLogError
 from stream_app.infra.kafka.record_batches import RetainedRecords
 from stream_app.settings import KafkaSettings
+from stream_app.wire.batch import Fetch
 from tests.integration.kafka.running import numbers, produce, producing
 
 pytestmark = pytest.mark.kafka

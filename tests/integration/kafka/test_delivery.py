@@ -12,10 +12,10 @@ from aiokafka.structs import OffsetAndMetadata
 from faust.types import TP
 from prometheus_client import REGISTRY
 
-from stream_app.app.ports import MARKER_KEY
 from stream_app.infra.kafka.errors import SourceTruncatedError, StateError
 from stream_app.infra.kafka.topics import Topics
 from stream_app.settings import KafkaSettings
+from stream_app.usecases.ports import MARKER_KEY
 from tests.integration.kafka.counting import HEADER, STATE
 from tests.integration.kafka.running import expected, numbers, produce, producing, read, running, state, until
 

@@ -8,11 +8,11 @@ import pytest
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 
-from stream_app.app.ports import MARKER_KEY
 from stream_app.infra.kafka import topics
 from stream_app.infra.kafka.batch_producer import partition_of
 from stream_app.infra.kafka.topics import Topics
 from stream_app.settings import KafkaSettings
+from stream_app.usecases.ports import MARKER_KEY
 from tests.integration.kafka.counting import HEADER, STATE
 from tests.integration.kafka.running import TIMEOUT_S, expected, numbers, produce, producing, read, running, until
 from tests.kafka import KafkaProcess, settings_for

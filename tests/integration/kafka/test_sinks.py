@@ -8,14 +8,14 @@ from collections.abc import AsyncIterator, Iterator
 import pytest
 from aiokafka.partitioner import DefaultPartitioner
 
-from stream_app.app.errors import UnavailableError
-from stream_app.app.ports import MARKER_KEY, Checkpoint, DeadLetter, Entry
 from stream_app.infra.kafka.batch_producer import BatchProducer, Record, partition_of
 from stream_app.infra.kafka.errors import BrokerUnavailableError, RecordTooLargeError
 from stream_app.infra.kafka.lease import Lease
 from stream_app.infra.kafka.sinks import CheckpointSink, MeasurementTopic
 from stream_app.infra.kafka.topics import RECORD_MAX_BYTES, Topics
 from stream_app.settings import KafkaSettings
+from stream_app.usecases.errors import UnavailableError
+from stream_app.usecases.ports import MARKER_KEY, Checkpoint, DeadLetter, Entry
 from tests.integration.kafka.running import read
 from tests.kafka import free_port, settings_for
 

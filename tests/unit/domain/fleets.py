@@ -9,12 +9,13 @@ from typing import Any
 import numpy as np
 
 from schemas.asset import AssetSpec
-from stream_app.domain import ingestion, windows
+from stream_app.domain import ingestion
+from stream_app.domain import views as windows
 from stream_app.domain.catalogue import Catalogue
 from stream_app.domain.rows import Rows
 from stream_app.domain.snapshot import Snapshots
 from stream_app.domain.state import Fleet
-from stream_app.domain.windows import Readings, Windows
+from stream_app.domain.views import Readings, Windows
 
 CATALOGUE = Catalogue()
 SIZES_S = (60, 900, 3600, 86400)

@@ -11,7 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from schemas.asset import AssetSpec
-from stream_app.domain import ingestion, windows
+from stream_app.domain import ingestion
+from stream_app.domain import views as windows
 from stream_app.domain.metrics import REGISTRY
 from stream_app.domain.snapshot import Snapshots
 from stream_app.domain.state import LATE

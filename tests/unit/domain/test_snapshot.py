@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from schemas.control import EndOfUpload
-from stream_app.domain import windows
+from stream_app.domain import views as windows
 from stream_app.domain.rows import COLUMNS
 from stream_app.domain.snapshot import FORMAT, Snapshots
 from stream_app.domain.state import APPLIED, SIZE_US, Ended, Fleet

@@ -13,7 +13,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from schemas.asset import AssetSpec
-from stream_app.domain.rows import COLUMNS, FloatArray
+from stream_app.columns.arrays import FloatArray
+from stream_app.domain.rows import COLUMNS
 from stream_app.domain.samples import CARRY_WIDTH, Samples
 from stream_app.domain.soc_loops import Loops, SocLoops
 from stream_app.domain.specs import AssetSpecs

@@ -12,13 +12,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stream_app.app.batch import Batch, Fetch
-from stream_app.app.errors import InvalidError
-from stream_app.app.ports import RowMessage
-from stream_app.infra.codec import Codec
 from stream_app.infra.files import Block
 from stream_app.infra.row_messages import Form, RowMessages, encode
-from stream_app.infra.timestamps import parse_timestamps
+from stream_app.usecases.errors import InvalidError
+from stream_app.usecases.ports import RowMessage
+from stream_app.wire.batch import Batch, Fetch
+from stream_app.wire.decode import Codec
+from stream_app.wire.decode.timestamps import parse_timestamps
 
 STAMP = "2022-04-13T00:00:02Z"
 ROW: dict[str, Any] = {"asset_id": "a", "timestamp": STAMP, "current": -40.0, "voltage": 890.5, "soc": 51.0}

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from stream_app.app.ports import MARKER_KEY, Entry
 from stream_app.domain.snapshot import HEADER
 from stream_app.infra.kafka.tables import Partition
+from stream_app.usecases.ports import MARKER_KEY, Entry
 
 
 def a_value(key: bytes, offset: int, content: bytes = b"") -> Entry:

@@ -13,10 +13,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stream_app.app.errors import InvalidError
 from stream_app.infra.files import Block, read_blocks
 from stream_app.infra.files.block import BLOCK_ROWS
-from stream_app.infra.timestamps import parse_timestamps
+from stream_app.usecases.errors import InvalidError
+from stream_app.wire.decode.timestamps import parse_timestamps
 
 STAMP = "2022-04-13T00:00:02Z"
 HEADER = "timestamp,current,voltage,soc\n"

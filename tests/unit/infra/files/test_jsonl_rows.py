@@ -9,9 +9,9 @@ import math
 import numpy as np
 import pytest
 
-from stream_app.app.errors import InvalidError
 from stream_app.infra.files import Block, read_blocks
 from stream_app.infra.files.block import BLOCK_ROWS
+from stream_app.usecases.errors import InvalidError
 
 STAMP = "2022-04-13T00:00:02Z"
 

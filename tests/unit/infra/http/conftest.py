@@ -10,15 +10,15 @@ import httpx
 import pytest
 from fastapi import FastAPI
 
-from stream_app.app.lookup import Lookup
-from stream_app.app.posting import Posting
-from stream_app.app.present import Presenter
-from stream_app.app.queries import Queries
-from stream_app.app.uploads import Uploads
 from stream_app.infra.http.api import ApiOptions, create_api
 from stream_app.infra.http.deps import Services
 from stream_app.infra.http.ownership import HttpPeers
 from stream_app.infra.row_messages import RowMessages
+from stream_app.usecases.asset_views import Presenter
+from stream_app.usecases.lookup import Lookup
+from stream_app.usecases.posting import Posting
+from stream_app.usecases.queries import Queries
+from stream_app.usecases.uploads import Uploads
 from tests.fakes import PARTITIONS, FakeCluster, FakeLog, FakeTables
 
 OPTIONS = ApiOptions(max_upload_bytes=1_000_000, max_body_bytes=10_000)

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from schemas.lookup import AssetAnswer, WindowsAnswer
-from stream_app.app.batch import Fetch
-from stream_app.app.ingest import Applied, Ingest, Retention
-from stream_app.app.layouts import StoredLayouts
-from stream_app.app.present import Presenter
 from stream_app.domain.catalogue import Catalogue
-from stream_app.infra.codec import Codec
+from stream_app.usecases.asset_views import Presenter
+from stream_app.usecases.ingest import Applied, Ingest, Retention
+from stream_app.usecases.layouts import StoredLayouts
+from stream_app.wire.batch import Fetch
+from stream_app.wire.decode import Codec
 from tests.fakes import PARTITIONS, FakeTables
 
 if TYPE_CHECKING:

@@ -1,0 +1,1 @@
+"""Arrays and the texts made of them: tools that know nothing of batteries."""

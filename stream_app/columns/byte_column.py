@@ -1,0 +1,63 @@
+"""Many byte strings as one buffer, so that they are read without an object each."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import overload
+
+import numpy as np
+from numpy.typing import NDArray
+
+from stream_app.columns.arrays import IntArray
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ByteColumn(Sequence[bytes | None]):
+    """``m`` byte strings: number ``i`` is ``buffer[starts[i]:ends[i]]``, or None where ``ends[i]`` is -1.
+
+    Parameters
+    ----------
+    buffer
+        Shape ``(bytes,)``; may hold more than the strings.
+    starts, ends
+        Shape ``(m,)``.
+    """
+
+    buffer: NDArray[np.uint8]
+    starts: IntArray
+    ends: IntArray
+
+    @classmethod
+    def of(cls, items: Sequence[bytes | None]) -> ByteColumn:
+        """Take any strings; a ``ByteColumn`` stays as it is."""
+        if isinstance(items, ByteColumn):
+            return items
+        lengths = np.fromiter((0 if item is None else len(item) for item in items), np.int64, len(items))
+        ends = lengths.cumsum()
+        starts = ends - lengths
+        if None in items:
+            ends = np.where([item is None for item in items], -1, ends)
+        return cls(np.frombuffer(b"".join(_present(items)), np.uint8), starts, ends)
+
+    def __len__(self) -> int:
+        return len(self.starts)
+
+    @overload
+    def __getitem__(self, i: int) -> bytes | None: ...
+    @overload
+    def __getitem__(self, i: slice) -> ByteColumn: ...
+    def __getitem__(self, i: int | slice) -> bytes | ByteColumn | None:
+        if isinstance(i, slice):
+            return ByteColumn(self.buffer, self.starts[i], self.ends[i])
+        end = int(self.ends[i])
+        return None if end < 0 else self.buffer[int(self.starts[i]) : end].tobytes()
+
+    def __iter__(self) -> Iterator[bytes | None]:
+        whole = self.buffer.tobytes()
+        for start, end in zip(self.starts.tolist(), self.ends.tolist(), strict=True):
+            yield None if end < 0 else whole[start:end]
+
+
+def _present(items: Iterable[bytes | None]) -> Iterator[bytes]:
+    return (item for item in items if item is not None)

@@ -1,0 +1,212 @@
+"""How long each reading held: event time from stamps that may repeat, be cut to the minute, or stop for hours.
+
+A reading holds until the next one (left-hold). Rows that share a stamp were taken between it and the next stamp, so
+they spread evenly over that time. A longer step than the gap limit is a gap: nobody knows what happened there, so it
+counts for nothing. The limit is the spec's, else three nominal periods; the nominal period is the spec's, else the
+median of the last steps.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from stream_app.columns.arrays import BoolArray, FloatArray, IntArray
+from stream_app.columns.compiled import compiled
+
+#: The running median looks back this far; odd, so that it is one of the steps seen.
+MEDIAN_OF = 15
+#: Ring that holds them: a power of two, so that a slot is a mask away.
+RING = 16
+#: A steady stream re-measures its period once per this many steps; a new one at each step.
+MEASURE_EVERY = 16
+GAP_PERIODS = 3.0
+#: A stamp repeated more often than this is a stuck clock: the older rows are settled without duration.
+MAX_PER_STAMP = 4096
+#: Gap limit while no period is known: the first step of hourly data is no gap.
+FIRST_GAP_S = 3600.0
+
+
+@dataclass(frozen=True, slots=True)
+class Clock:
+    """What the timebase remembers of ``k`` assets.
+
+    ``steps`` counts closed stamp groups ``(k,)``; ``ring`` holds their last durations per row ``(k, RING)`` [s];
+    ``period_s`` is the measured nominal period ``(k,)``, NaN before the first.
+    """
+
+    steps: IntArray
+    ring: FloatArray
+    period_s: FloatArray
+
+
+@dataclass(frozen=True, slots=True)
+class Timed:
+    """Which rows are settled, and how long each held.
+
+    ``settled`` (n,) marks rows whose duration is known or known to be a gap. The other arrays speak of the ``r``
+    settled rows: ``dt_s`` (0 in a gap), ``valid``, ``gap_s`` and ``time_us`` (spread within repeated stamps).
+    ``known_from`` (k,) is the row of each asset before whose arrival nothing could be settled.
+    """
+
+    settled: BoolArray
+    dt_s: FloatArray
+    valid: BoolArray
+    gap_s: FloatArray
+    time_us: IntArray
+    known_from: IntArray
+    clock: Clock
+
+
+def settle(
+    starts: IntArray,
+    stamp_us: IntArray,
+    clock: Clock,
+    *,
+    watermark_us: IntArray,
+    nominal_s: FloatArray,
+    max_gap_s: FloatArray,
+    flush: BoolArray,
+) -> Timed:
+    """Give each row its duration as soon as the next stamp is there.
+
+    Parameters
+    ----------
+    starts
+        First row of each of ``k`` assets' segments, shape ``(k,)``; each segment begins with the rows that waited.
+    stamp_us
+        Stamps, ascending within a segment, shape ``(n,)``.
+    clock
+        What was remembered of the ``k`` assets.
+    watermark_us
+        No row before this will come, shape ``(k,)``: only then is the next stamp really the next one.
+    nominal_s, max_gap_s
+        From the specs, shape ``(k,)``; NaN where silent.
+    flush
+        Assets to which no row will come: all their rows are settled, shape ``(k,)``.
+    """
+    n = len(stamp_us)
+    clock = Clock(clock.steps.copy(), clock.ring.copy(), clock.period_s.copy())
+    known_from = starts.copy()
+    settled, dt_s, valid = np.zeros(n, np.bool_), np.empty(n), np.empty(n, np.bool_)
+    gap_s, time_us = np.empty(n), np.empty(n, np.int64)
+    used = _settle(
+        starts,
+        stamp_us,
+        (clock.steps, clock.ring, clock.period_s),
+        (watermark_us, nominal_s, max_gap_s, flush),
+        known_from,
+        (settled, dt_s, valid, gap_s, time_us),
+    )
+    return Timed(settled, dt_s[:used], valid[:used], gap_s[:used], time_us[:used], known_from, clock)
+
+
+@compiled
+def _settle(  # noqa: PLR0912, PLR0915  # one walk: what a group needs of its neighbours is at hand
+    starts: IntArray,
+    stamp_us: IntArray,
+    clock: tuple[IntArray, FloatArray, FloatArray],
+    given: tuple[IntArray, FloatArray, FloatArray, BoolArray],
+    known_from: IntArray,
+    out: tuple[BoolArray, FloatArray, BoolArray, FloatArray, IntArray],
+) -> int:
+    """Walk each asset's groups of equal stamps; how many rows are settled."""
+    steps, ring, period_s = clock
+    watermark_us, nominal_s, max_gap_s, flush = given
+    settled, dt_s, valid, gap_s, time_us = out
+    n, used = len(stamp_us), 0
+    window = np.empty(MEDIAN_OF)
+    for k in range(len(starts)):
+        stop = starts[k + 1] if k + 1 < len(starts) else n
+        head, first = starts[k], True
+        while head < stop:
+            end = _group_end(stamp_us, head, stop)
+            all_rows = end - head
+            rows = min(all_rows, MAX_PER_STAMP)
+            # A group is the last one that can be told from what is still to come: the next stamp is open.
+            last = end == stop or (stamp_us[end] > watermark_us[k] and not flush[k])
+            span_s = np.nan if last else (stamp_us[end] - stamp_us[head]) / 1e6
+            step_s = span_s / rows if rows > 1 else span_s
+            opening = False
+            if first and steps[k] == 0 and rows > 1 and np.isnan(nominal_s[k]):
+                # A file may begin within a stamp, so the first group of repeated stamps takes its step from the second.
+                second_end = end if last else _group_end(stamp_us, end, stop)
+                second_last = second_end == stop or (stamp_us[second_end] > watermark_us[k] and not flush[k])
+                opening = not last and (not second_last or second_end - end > MAX_PER_STAMP)
+                if opening:
+                    if not second_last:
+                        second_rows = min(second_end - end, MAX_PER_STAMP)
+                        step_s = min(step_s, (stamp_us[second_end] - stamp_us[end]) / 1e6 / second_rows)
+                    known_from[k] = end + MAX_PER_STAMP if second_last else second_end
+                elif not flush[k]:
+                    break  # it waits, and so do all after it
+            whole = not last or flush[k]
+            period = period_s[k] if np.isnan(nominal_s[k]) else nominal_s[k]
+            limit_s = FIRST_GAP_S if np.isnan(period) else GAP_PERIODS * period
+            if not np.isnan(max_gap_s[k]):
+                limit_s = max_gap_s[k]
+            # The last row of a group before a gap, or at the very end, has no known duration; the rows before it have.
+            cut = whole and (last or step_s > limit_s)
+            spread, gap, lead_us = step_s, 0.0, 0
+            if cut:
+                spread = period if rows > 1 else 0.0
+            if np.isnan(spread):
+                spread = 0.0
+            if cut and not last:
+                spread = min(spread, span_s / rows)
+                gap = span_s - spread * (rows - 1)
+            if opening and not cut:  # an opening group that is not full covers the end of its stamp's time
+                lead_us = int((span_s - spread * rows) * 1e6)
+            first_left = head
+            if rows == 1 and whole and not cut:  # most groups are such: no sharing, no gap
+                settled[head], dt_s[used], valid[used], gap_s[used] = True, step_s, True, 0.0
+                time_us[used] = stamp_us[head]
+                first_left, used = end, used + 1
+            for i in range(first_left, end):
+                rank = i - head - (all_rows - rows)
+                stuck = rank < 0
+                if whole or stuck:
+                    rank = max(rank, 0)
+                    final = rank == rows - 1
+                    no_duration = stuck or (cut and (final or spread == 0))
+                    settled[i] = True
+                    dt_s[used] = 0.0 if no_duration else spread
+                    valid[used] = not no_duration
+                    gap_s[used] = gap if cut and final and not stuck else 0.0
+                    time_us[used] = stamp_us[i] + int(rank * (spread * 1e6)) + lead_us
+                    used += 1
+            if not whole:
+                break  # and so are all after it
+            if not last:
+                _measure(k, step_s, steps, ring, period_s, window)
+            head, first = end, False
+    return used
+
+
+@compiled
+def _group_end(stamp_us: IntArray, head: int, stop: int) -> int:
+    """Row after those that share a row's stamp."""
+    end = head + 1
+    while end < stop and stamp_us[end] == stamp_us[head]:
+        end += 1
+    return end
+
+
+@compiled
+def _measure(
+    k: int, step_s: float, steps: IntArray, ring: FloatArray, period_s: FloatArray, window: FloatArray
+) -> None:
+    """Remember a step; where it is due, the median of the last ones is the period from the next group on."""
+    steps[k] += 1
+    ring[k, steps[k] & (RING - 1)] = step_s
+    if steps[k] > MEASURE_EVERY and steps[k] % MEASURE_EVERY:
+        return
+    count = min(steps[k], MEDIAN_OF)
+    for back in range(count):
+        step, at = ring[k, (steps[k] - back) & (RING - 1)], back
+        while at > 0 and window[at - 1] > step:
+            window[at] = window[at - 1]
+            at -= 1
+        window[at] = step
+    period_s[k] = (window[(count - 1) // 2] + window[count // 2]) / 2

@@ -1,5 +1,0 @@
-"""Raw messages to columns: one typed pass for what is as it should be, an explanation for the rest."""
-
-from stream_app.infra.codec.codec import Codec
-
-__all__ = ["Codec"]

@@ -1,0 +1,130 @@
+"""Metrics of a file without a broker: the same messages through the same code, to the last update."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from itertools import islice
+
+from schemas.asset import AssetSpec, window_size_s
+from schemas.control import EndOfUpload, SpecControl
+from schemas.metrics import MetricsUpdate
+from schemas.rejected import HEADER_PREFIX
+from stream_app.domain.catalogue import Catalogue
+from stream_app.usecases.asset_views import Presenter
+from stream_app.usecases.ingest import Applied, Ingest, Retention
+from stream_app.usecases.ports import Decoder, RowMessage
+from stream_app.wire.batch import Fetch
+from stream_app.wire.encode.updates import LIFETIME_NAME
+
+#: Messages that are applied at a time.
+_FETCH_MESSAGES = 64
+
+
+@dataclass(frozen=True, slots=True)
+class Computed:
+    """What was computed.
+
+    Parameters
+    ----------
+    updates
+        By asset: its lifetime, then its windows ascending by size and start; all final.
+    rows, rejected_rows
+        Rows applied, and rows left out.
+    reason
+        Why the first of those was left out.
+    """
+
+    updates: list[MetricsUpdate]
+    rows: int
+    rejected_rows: int
+    reason: str | None
+
+
+def compute(
+    messages: Iterable[tuple[str, RowMessage]], spec: AssetSpec, *, decoder: Decoder, window_sizes_s: tuple[int, ...]
+) -> Computed:
+    """Compute all metrics of assets that begin and end with the messages.
+
+    Parameters
+    ----------
+    messages
+        Asset id and message, each asset's in event-time order.
+    spec
+        How all of the assets are read.
+    window_sizes_s
+        Window sizes [s], ascending, when the spec names none.
+    """
+    catalogue = Catalogue()
+    ingest = Ingest(
+        decoder=decoder,
+        tables=_NoTables(),
+        catalogue=catalogue,
+        presenter=Presenter(catalogue, {}),
+        window_sizes_s=window_sizes_s,
+        retention=Retention({}, 1),
+    )
+    rows = rejected_rows = offset = 0
+    records = _records(messages, spec)
+    while some := list(islice(records, _FETCH_MESSAGES)):
+        applied = ingest.apply(_fetch(some, offset))
+        if not isinstance(applied, Applied):
+            msg = f"a file's messages are contiguous, yet at {offset} they gave {applied}"
+            raise AssertionError(msg)
+        offset += len(some)
+        rows, rejected_rows = rows + applied.rows, rejected_rows + applied.rejected
+    checkpoint = ingest.checkpoint(0)
+    if checkpoint is None:
+        return Computed([], 0, 0, None)
+    updates = [MetricsUpdate.model_validate_json(value) for _, value in checkpoint.updates]
+    reasons = (dict(letter.headers)[HEADER_PREFIX + "message"].decode() for letter in checkpoint.dead_letters)
+    return Computed(sorted(updates, key=_order), rows, rejected_rows, next(reasons, None))
+
+
+class _NoTables:
+    """No state before the file, and none is kept."""
+
+    def partitions(self) -> Iterable[int]:
+        return ()
+
+    def asset(self, partition: int, key: bytes) -> bytes | None:
+        return None
+
+    def asset_keys(self, partition: int) -> Iterable[bytes]:
+        return ()
+
+    def windows(self, partition: int, prefix: bytes) -> Mapping[bytes, bytes]:
+        return {}
+
+
+def _records(messages: Iterable[tuple[str, RowMessage]], spec: AssetSpec) -> Iterator[tuple[bytes, bytes]]:
+    """Key and value: each asset's spec before its rows, and its end after all rows."""
+    rows: Counter[str] = Counter()
+    for asset_id, message in messages:
+        if asset_id not in rows:
+            yield asset_id.encode(), SpecControl(asset_id=asset_id, spec=spec).model_dump_json().encode()
+        rows[asset_id] += message.rows
+        yield asset_id.encode(), message.value
+    for asset_id, count in rows.items():
+        yield asset_id.encode(), EndOfUpload(asset_id=asset_id, rows=count).model_dump_json().encode()
+
+
+def _fetch(records: list[tuple[bytes, bytes]], offset: int) -> Fetch:
+    n = len(records)
+    return Fetch(
+        topic="file",
+        partition=0,
+        start=offset,
+        end=offset + n,
+        offsets=range(offset, offset + n),
+        keys=[key for key, _ in records],
+        values=[value for _, value in records],
+        timestamps_ms=[0] * n,
+        headers=[()] * n,
+    )
+
+
+def _order(update: MetricsUpdate) -> tuple[str, int, str]:
+    size = update.window.size
+    return update.asset_id, 0 if size == LIFETIME_NAME else window_size_s(size), update.window.start

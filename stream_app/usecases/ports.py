@@ -1,0 +1,167 @@
+"""What the application needs from outside, as Protocols; ``infra`` implements them, ``bootstrap`` plugs them in."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import BinaryIO, Literal, NamedTuple, Protocol
+
+from stream_app.wire.batch import Batch, Fetch
+
+#: Key of a partition's marker entry in the assets table (no asset id holds a control character).
+MARKER_KEY = b"\x00position"
+
+
+class Entry(NamedTuple):
+    """What a table is to hold under a key, as of a source offset; of two the one with the higher offset holds."""
+
+    key: bytes
+    value: bytes | None  # None deletes
+    offset: int
+
+
+class Decoder(Protocol):
+    """Turns raw messages into columns."""
+
+    def decode(self, fetch: Fetch) -> Batch:
+        """Decode; what cannot be decoded becomes a reject, never an exception."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class DeadLetter:
+    """A record for the dead-letter topic: original key, value and headers, and why."""
+
+    key: bytes | None
+    value: bytes | None
+    headers: Sequence[tuple[str, bytes]]
+
+
+@dataclass(frozen=True, slots=True)
+class Checkpoint:
+    """What one checkpoint of one partition writes, ready as bytes; to be written in this order.
+
+    Updates and dead letters first, all acked; then ``windows`` and ``assets`` (the marker last), all acked; then the
+    tables take ``windows`` and ``assets``; then the source is acked up to ``position``.
+    """
+
+    partition: int
+    position: int  # next source offset
+    updates: Sequence[tuple[bytes, bytes]]
+    dead_letters: Sequence[DeadLetter]
+    windows: Sequence[Entry]
+    assets: Sequence[Entry]
+
+
+class Tables(Protocol):
+    """The queryable tables as of the last checkpoint, by source partition. Reads only: checkpoints write them."""
+
+    def partitions(self) -> Iterable[int]:
+        """Partitions that this worker owns and has recovered."""
+        ...
+
+    def asset(self, partition: int, key: bytes) -> bytes | None:
+        """Value of an asset (or of the marker)."""
+        ...
+
+    def asset_keys(self, partition: int) -> Iterable[bytes]:
+        """Keys of all assets of a partition, the marker left out."""
+        ...
+
+    def windows(self, partition: int, prefix: bytes) -> Mapping[bytes, bytes]:
+        """Closed windows whose key begins with ``prefix``, by key ascending; must cost O(result), not O(table)."""
+        ...
+
+
+class MeasurementLog(Protocol):
+    """The measurements topic, for writers inside the service (uploads, posted rows, specs)."""
+
+    async def append(self, key: bytes, values: Iterable[bytes], partition: int | None = None) -> tuple[int, int]:
+        """Publish in order, all acked by the broker; returns (partition, offset of the last).
+
+        ``partition`` is for an asset whose rows live elsewhere than :meth:`partition_of` says. Raises
+        UnavailableError when the broker does not take them all; some may have been written then.
+        """
+        ...
+
+    async def end_offset(self, partition: int) -> int:
+        """Offset after the last message of a partition; UnavailableError when the broker does not tell."""
+        ...
+
+    def partition_of(self, key: bytes) -> int:
+        """Partition that :meth:`append` uses for a key (Kafka's murmur2)."""
+        ...
+
+
+WorkerPhase = Literal["starting", "waiting_for_broker", "recovering", "ready", "stopping", "failed"]
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerStatus:
+    """What the worker is doing, for health answers."""
+
+    phase: WorkerPhase
+    detail: str = ""
+    #: Whether Kafka counts this worker in: if not, it answers from what it had.
+    connected: bool = True
+
+
+class Cluster(Protocol):
+    """Who owns what: the consumer group as this worker sees it."""
+
+    def status(self) -> WorkerStatus:
+        """What this worker is doing."""
+        ...
+
+    def partition_count(self) -> int:
+        """Partitions of the measurements topic."""
+        ...
+
+    def owner(self, partition: int) -> str | None:
+        """URL of the worker that owns a partition (this one included); None while unknown."""
+        ...
+
+    def peers(self) -> Sequence[str]:
+        """URLs of all other workers of the group."""
+        ...
+
+    def lag(self, partition: int) -> int | None:
+        """Messages of an owned partition that no checkpoint includes yet; None while unknown."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class PeerAnswer:
+    """What another worker answered, to be parsed or passed on as it is."""
+
+    worker: str
+    status: int
+    body: bytes
+
+
+class Peers(Protocol):
+    """Asks other workers; what they are asked this way they answer from their own tables only."""
+
+    async def get(self, worker: str, path: str, params: Mapping[str, str]) -> PeerAnswer | None:
+        """GET a path below the API's root; None when the worker cannot be reached in time."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class RowMessage:
+    """A message for the measurements topic and the number of rows in it."""
+
+    rows: int
+    value: bytes
+
+
+class RowReader(Protocol):
+    """Turns what users send into messages. Synchronous and slow: called in a thread."""
+
+    def csv(self, file: BinaryIO, asset_id: str) -> Iterator[RowMessage]:
+        """Read a CSV file in bounded memory; InvalidError names the first bad row (line) and column."""
+        ...
+
+    def json(self, body: bytes) -> Mapping[str, Sequence[RowMessage]]:
+        """Read posted rows, as an array or below ``rows``; messages by asset, all rows valid or InvalidError."""
+        ...

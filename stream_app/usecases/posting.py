@@ -1,0 +1,108 @@
+"""Rows and specs that come over HTTP: appended to the partition in which the asset's rows live."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass
+from urllib.parse import quote
+
+from schemas.asset import AssetSpec, window_size_s
+from schemas.control import SpecControl
+from schemas.lookup import SpecAnswer
+from stream_app.usecases.errors import InvalidError, NotFoundError
+from stream_app.usecases.lookup import Local, Lookup
+from stream_app.usecases.ports import MeasurementLog, RowReader
+
+#: Assets whose place is looked up, or whose rows are appended, at a time.
+_CONCURRENT_ASSETS = 16
+
+
+@dataclass(frozen=True, slots=True)
+class _Place:
+    partition: int
+    rows: int
+    spec: AssetSpec
+
+
+class Posting:
+    """Appends what is posted.
+
+    Parameters
+    ----------
+    lookup
+        Finds the partition of an asset: the order of an asset's rows and controls hangs on their sharing one.
+    rows
+        Reads and checks posted rows.
+    windows
+        Names of the window sizes of an asset whose spec names none.
+    """
+
+    def __init__(self, lookup: Lookup, measurements: MeasurementLog, rows: RowReader, windows: Sequence[str]) -> None:
+        self._lookup = lookup
+        self._windows = tuple(windows)
+        self._measurements = measurements
+        self._rows = rows
+
+    async def measurements(self, body: bytes) -> int:
+        """Append posted rows, all or, if one of them is wrong, none; returns how many, all acked by the broker.
+
+        Raises
+        ------
+        InvalidError
+            A row is wrong; nothing was sent.
+        UnavailableError
+            The broker did not take all of them, or where an asset lives cannot be told now.
+        """
+        self._lookup.require_ready()
+        messages = await asyncio.to_thread(self._rows.json, body)
+        limit = asyncio.Semaphore(_CONCURRENT_ASSETS)
+
+        async def place(asset_id: str) -> int:
+            async with limit:
+                return (await self._place(asset_id)).partition
+
+        async def append(asset_id: str, partition: int) -> None:
+            async with limit:
+                values = [message.value for message in messages[asset_id]]
+                await self._measurements.append(asset_id.encode(), values, partition)
+
+        partitions = await asyncio.gather(*(place(asset_id) for asset_id in messages))
+        await asyncio.gather(*(append(asset_id, p) for asset_id, p in zip(messages, partitions, strict=True)))
+        return sum(message.rows for of_asset in messages.values() for message in of_asset)
+
+    async def spec(self, asset_id: str, spec: AssetSpec) -> tuple[int, int]:
+        """Append a spec; returns partition and offset: it holds for the rows after that.
+
+        Raises
+        ------
+        InvalidError
+            The spec changes the window sizes of an asset that has rows.
+        UnavailableError
+            The broker did not take it, or where the asset lives cannot be told now.
+        """
+        self._lookup.require_ready()
+        place = await self._place(asset_id)
+        now = place.spec.windows or self._windows
+        if (
+            place.rows
+            and spec.windows is not None
+            and [*map(window_size_s, spec.windows)] != [*map(window_size_s, now)]
+        ):
+            detail = (
+                f"asset {asset_id!r} has rows in windows of {', '.join(now)}, and these cannot change: leave `windows` "
+                "out, or send the rows to another asset id"
+            )
+            raise InvalidError("windows_fixed", detail, column="windows")
+        control = SpecControl(asset_id=asset_id, spec=spec).model_dump_json(exclude_none=True).encode()
+        return await self._measurements.append(asset_id.encode(), [control], place.partition)
+
+    async def _place(self, asset_id: str) -> _Place:
+        try:
+            found = await self._lookup.find(asset_id, f"assets/{quote(asset_id, safe='')}/spec")
+        except NotFoundError:
+            return _Place(self._measurements.partition_of(asset_id.encode()), 0, AssetSpec())
+        if isinstance(found, Local):
+            return _Place(found.partition, found.summary.rows, found.summary.spec)
+        answer = SpecAnswer.model_validate_json(found.body)
+        return _Place(answer.meta.partition, answer.meta.rows, answer.spec)

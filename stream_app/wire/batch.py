@@ -1,0 +1,98 @@
+"""What passes from a fetch to the state: raw messages in, decoded columns and rejects out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+from schemas.control import EndOfUpload, Forget, SpecControl
+from schemas.rejected import RejectCode
+from stream_app.columns.arrays import FloatArray, IntArray
+
+Headers = Sequence[tuple[str, bytes]]
+
+
+@dataclass(frozen=True, slots=True)
+class Fetch:
+    """Everything fetched at once from one source partition: ``m`` raw messages, offsets ascending.
+
+    ``start`` is where the fetch began (the consumer's position before it), ``end`` the position after it. Offsets may
+    have holes (compaction, transaction markers), so ``start`` may be below ``offsets[0]``.
+    """
+
+    topic: str
+    partition: int
+    start: int
+    end: int
+    offsets: Sequence[int] | IntArray
+    keys: Sequence[bytes | None]
+    values: Sequence[bytes | None]
+    timestamps_ms: Sequence[int] | IntArray
+    headers: Sequence[Headers]
+
+    def one(self, i: int) -> Fetch:
+        """Message ``i`` as a fetch of its own."""
+        return Fetch(
+            topic=self.topic,
+            partition=self.partition,
+            start=int(self.offsets[i]),
+            end=int(self.offsets[i]) + 1,
+            offsets=self.offsets[i : i + 1],
+            keys=self.keys[i : i + 1],
+            values=self.values[i : i + 1],
+            timestamps_ms=self.timestamps_ms[i : i + 1],
+            headers=self.headers[i : i + 1],
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class ControlRecord:
+    """A control record and where it stood."""
+
+    message: int  # index into the fetch
+    offset: int
+    timestamp_ms: int
+    control: SpecControl | EndOfUpload | Forget
+
+
+@dataclass(frozen=True, slots=True)
+class Reject:
+    """Rows of one message (``rows`` None: the whole message) that are not applied, and why."""
+
+    message: int  # index into the fetch
+    rows: tuple[int, ...] | None
+    code: RejectCode
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """A decoded fetch: ``n`` rows in offset order, the controls between them, and what was rejected.
+
+    ``asset`` indexes ``assets``; ``message`` indexes the fetch; ``row`` is the row's position within its message.
+    """
+
+    assets: Sequence[str]
+    asset: IntArray
+    offset: IntArray
+    time_us: IntArray
+    message: IntArray
+    row: IntArray
+    columns: Mapping[str, FloatArray]
+    controls: Sequence[ControlRecord] = ()
+    rejects: Sequence[Reject] = field(default_factory=tuple)
+
+    def __len__(self) -> int:
+        return len(self.asset)
+
+    def only(self, rows: IntArray) -> Batch:
+        """The rows at the given positions, with all controls and rejects."""
+        return replace(
+            self,
+            asset=self.asset[rows],
+            offset=self.offset[rows],
+            time_us=self.time_us[rows],
+            message=self.message[rows],
+            row=self.row[rows],
+            columns={name: column[rows] for name, column in self.columns.items()},
+        )

@@ -1,0 +1,227 @@
+"""Fetches to batches.
+
+One compiled pass takes what is plainly right; no Python code runs per row. What it leaves is decoded message by
+message: Arrow by :mod:`stream_app.wire.decode.arrow`, lists of rows and columnar batches still typed, the rest by
+:mod:`stream_app.wire.decode.explain`. All rows then pass the same checks, as columns.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+import msgspec
+import numpy as np
+import orjson
+
+from schemas.rejected import RejectCode
+from stream_app.columns.arrays import IntArray
+from stream_app.columns.byte_column import ByteColumn
+from stream_app.wire.batch import Batch, ControlRecord, Fetch, Reject
+from stream_app.wire.decode import arrow, explain
+from stream_app.wire.decode.frames import MARKER
+from stream_app.wire.decode.keys import Keys
+from stream_app.wire.decode.row import COLUMN_NAMES, LIMITS, REQUIRED, ColumnBatch, Row, columns_of
+from stream_app.wire.decode.scan import SEVERAL, UNUSUAL, Scanned, scan
+from stream_app.wire.decode.table import Part, Table, joined, stacked
+from stream_app.wire.decode.times import times
+from stream_app.wire.decode.timestamps import Stamp
+
+_ROWS: Final = msgspec.json.Decoder(list[Row])
+_BATCH: Final = msgspec.json.Decoder(ColumnBatch)
+_REASON_MAX_LENGTH: Final = 500
+
+
+class Codec:
+    """Decodes messages of the measurements topic (a :class:`stream_app.usecases.ports.Decoder`)."""
+
+    def decode(self, fetch: Fetch) -> Batch:
+        """Decode; what cannot be applied becomes a reject and leaves its neighbours alone."""
+        return _Decoding(fetch).batch()
+
+
+class _Decoding:
+    """One fetch on its way: what was scanned, and other rows as Python values, until :meth:`batch` joins them."""
+
+    def __init__(self, fetch: Fetch) -> None:
+        self._fetch = fetch
+        self._values = ByteColumn.of(fetch.values)
+        self._keys = Keys(ByteColumn.of(fetch.keys))
+        self._stamps: list[Stamp] = []
+        self._columns: dict[str, list[float | None]] = {}
+        self._messages: list[IntArray] = []
+        self._positions: list[IntArray] = []
+        self._parts: list[Part] = []
+        self._several: set[int] = set()  # messages that hold more than a row, so that a reject names its rows
+        self._controls: list[ControlRecord] = []
+        self._refused: dict[tuple[int, RejectCode], tuple[list[int], str]] = {}
+
+    def batch(self) -> Batch:
+        """Decode the fetch."""
+        scanned = scan(_json(self._values), self._keys.plain())
+        unusual = np.flatnonzero(scanned.kind == UNUSUAL).tolist()
+        for message in unusual:
+            self._read(message, self._keys.asset_id(message))
+        table = joined([self._scanned(scanned), self._read_rows(), stacked(self._parts)])
+        return self._checked(table, scanned)
+
+    def _read(self, message: int, owner: str | None) -> None:
+        """Decode a message that the scan left."""
+        try:
+            if self._is_arrow(message, owner):
+                return
+            value = self._values[message]
+            if owner is None or value is None or not self._read_typed(message, value, owner):
+                self._read_slowly(message, value, owner)
+        except explain.Refusal as refusal:
+            self._refuse(message, None, refusal.code, refusal.reason)
+        except MemoryError:
+            raise  # says nothing about the message
+        except Exception as error:  # the last resort: else one message stops its partition for good
+            reason = f"the message could not be decoded ({type(error).__name__}: {error}); please report it"
+            self._refuse(message, None, "unexpected", reason)
+
+    def _read_typed(self, message: int, value: bytes, owner: str) -> bool:
+        """Take a list of rows or a columnar batch that is right in form; False leaves it to the slow path."""
+        try:
+            content = _ROWS.decode(value) if value.lstrip()[:1] == b"[" else _BATCH.decode(value)
+        except Exception:  # whatever it is, the slow path says it better
+            return False
+        if isinstance(content, ColumnBatch):
+            columns, n = content.columns(), len(content.timestamp)
+            if n == 0 or content.asset_id != owner or any(len(values) != n for values in columns.values()):
+                return False
+            self._add(content.timestamp, columns, np.full(n, message), np.arange(n))
+        else:
+            n = len(content)
+            if n == 0 or not all(row.asset_id == owner for row in content):
+                return False
+            self._add_rows(content, np.full(n, message), np.arange(n))
+        self._several.add(message)
+        return True
+
+    def _is_arrow(self, message: int, owner: str | None) -> bool:
+        """Take an Arrow message, without a copy of its bytes."""
+        values = self._values
+        value = values.buffer.data[int(values.starts[message]) : max(int(values.ends[message]), 0)]
+        if bytes(value[: len(MARKER)]) != MARKER:
+            return False
+        if owner is None:
+            raise explain.no_asset(self._fetch.keys[message])
+        self._parts += arrow.read(value, message, owner).parts
+        self._several.add(message)
+        return True
+
+    def _read_slowly(self, message: int, value: bytes | None, owner: str | None) -> None:
+        fetch = self._fetch
+        reading = explain.read(value, fetch.keys[message], owner)
+        if reading.control is not None:
+            offset, timestamp_ms = int(fetch.offsets[message]), int(fetch.timestamps_ms[message])
+            self._controls.append(ControlRecord(message, offset, timestamp_ms, reading.control))
+            return
+        if not reading.single:
+            self._several.add(message)
+        self._add_rows(reading.rows, np.full(len(reading.rows), message), np.array(reading.positions, np.int64))
+        for position, refusal in reading.refused:
+            self._refuse(message, position, refusal.code, refusal.reason)
+
+    def _add_rows(self, rows: Sequence[Row], messages: IntArray, positions: IntArray) -> None:
+        if rows:
+            self._add([row.timestamp for row in rows], columns_of(rows), messages, positions)
+
+    def _add(
+        self, stamps: list[Stamp], columns: dict[str, list[float | None]], messages: IntArray, positions: IntArray
+    ) -> None:
+        before, n = len(self._stamps), len(stamps)
+        for name in columns:
+            if name not in self._columns:
+                self._columns[name] = [None] * before
+        for name, column in self._columns.items():
+            column.extend(columns.get(name) or [None] * n)
+        self._stamps += stamps
+        self._messages.append(messages)
+        self._positions.append(positions)
+
+    def _scanned(self, scanned: Scanned) -> Table:
+        """Rows of the scan, with the tokens that it left read by Python."""
+        buffer, time_us, columns = self._values.buffer.data, scanned.time_us, scanned.columns
+        refused: dict[int, explain.Refusal] = {}
+        if len(scanned.stamps):
+            rows = scanned.stamps[:, 0]
+            stamps: list[Stamp] = [orjson.loads(buffer[a:b]) for a, b in scanned.stamps[:, 1:].tolist()]
+            time_us[rows], unread = times(stamps)
+            refused = {int(rows[i]): refusal for i, refusal in unread.items()}
+        if len(scanned.numbers):
+            numbers = [float(bytes(buffer[a:b])) for a, b in scanned.numbers[:, 2:].tolist()]
+            columns[scanned.numbers[:, 0], scanned.numbers[:, 1]] = numbers
+        named = {
+            name: column
+            for name, column, measured in zip(COLUMN_NAMES, columns, scanned.measured.tolist(), strict=True)
+            if measured or name in REQUIRED
+        }
+        return Table(scanned.message, scanned.position, time_us, named, refused)
+
+    def _read_rows(self) -> Table:
+        """Rows that Python has read."""
+        columns = {name: np.array(values, np.float64) for name, values in self._columns.items()}
+        time_us, refused = times(self._stamps)
+        none = np.zeros(0, np.int64)
+        messages, positions = (np.concatenate([none, *some]) for some in (self._messages, self._positions))
+        return Table(messages, positions, time_us, columns, refused)
+
+    def _checked(self, table: Table, scanned: Scanned) -> Batch:
+        """Check all rows as columns, drop the refused ones."""
+        message, position, time_us, columns = table.message, table.position, table.time_us, table.columns
+        keep = np.ones(len(message), np.bool_)
+        for i, refusal in table.refused.items():
+            keep[i] = False
+            self._refuse(int(message[i]), int(position[i]), refusal.code, refusal.reason)
+        for name, column in columns.items():
+            low, high, _ = LIMITS[name]
+            for i in np.flatnonzero(((column < low) | (column > high)) & keep).tolist():
+                keep[i] = False
+                code, reason = explain.implausible(name, float(column[i]))
+                self._refuse(int(message[i]), int(position[i]), code, reason)
+        if not keep.all():
+            message, position, time_us = message[keep], position[keep], time_us[keep]
+            columns = {name: column[keep] for name, column in columns.items()}
+        assets, asset = self._keys.assets(message)
+        return Batch(
+            assets=assets,
+            asset=asset,
+            offset=np.asarray(self._fetch.offsets, np.int64)[message],
+            time_us=time_us,
+            message=message,
+            row=position,
+            columns={COLUMN_NAMES[name]: column for name, column in columns.items()},
+            controls=self._controls,
+            rejects=self._rejects(scanned),
+        )
+
+    def _refuse(self, message: int, position: int | None, code: RejectCode, reason: str) -> None:
+        if len(reason) > _REASON_MAX_LENGTH:  # it may repeat what was sent, and becomes a header
+            reason = f"{reason[:_REASON_MAX_LENGTH]}…"
+        positions, _ = self._refused.setdefault((message, code), ([], reason))
+        if position is not None:
+            positions.append(position)
+
+    def _rejects(self, scanned: Scanned) -> list[Reject]:
+        """One reject per message and code, in the messages' order."""
+        rejects = []
+        for (message, code), (positions, first) in sorted(self._refused.items()):
+            several = message in self._several or scanned.kind[message] == SEVERAL
+            rows = tuple(sorted(positions)) if several and positions else None
+            reason = f"{first} (first of {len(rows)} rows)" if rows and len(rows) > 1 else first
+            rejects.append(Reject(message, rows, code, reason))
+        return rejects
+
+
+def _json(values: ByteColumn) -> ByteColumn:
+    """The messages, those of Arrow empty: the scan need not look through their bytes."""
+    there = np.flatnonzero(values.ends > values.starts)
+    binary = there[values.buffer[values.starts[there]] == MARKER[0]]
+    if not len(binary):
+        return values
+    ends = values.ends.copy()
+    ends[binary] = values.starts[binary]
+    return ByteColumn(values.buffer, values.starts, ends)

@@ -1,0 +1,103 @@
+"""An ingest, its tables and its log, for tests of the command side."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from stream_app.domain.catalogue import Catalogue
+from stream_app.domain.metrics import REGISTRY
+from stream_app.domain.metrics._base import Metric
+from stream_app.usecases.asset_views import Presenter
+from stream_app.usecases.ingest import Ingest, Retention
+from stream_app.usecases.layouts import StoredLayouts
+from stream_app.usecases.ports import MARKER_KEY, Checkpoint
+from stream_app.wire.batch import Fetch
+from stream_app.wire.decode import Codec
+
+START_S = 1_649_808_000
+
+
+class MemoryTables:
+    """Tables of one partition, written by checkpoints."""
+
+    def __init__(self) -> None:
+        self.assets: dict[bytes, bytes] = {}
+        self.closed: dict[bytes, bytes] = {}
+
+    def take(self, checkpoint: Checkpoint) -> None:
+        for table, entries in ((self.closed, checkpoint.windows), (self.assets, checkpoint.assets)):
+            for key, value, _ in entries:
+                if value is None:
+                    table.pop(key, None)
+                else:
+                    table[key] = value
+
+    def partitions(self) -> Iterable[int]:
+        return [0]
+
+    def asset(self, partition: int, key: bytes) -> bytes | None:
+        return self.assets.get(key)
+
+    def asset_keys(self, partition: int) -> Iterable[bytes]:
+        return [key for key in self.assets if key != MARKER_KEY]
+
+    def windows(self, partition: int, prefix: bytes) -> Mapping[bytes, bytes]:
+        return {key: self.closed[key] for key in sorted(self.closed) if key.startswith(prefix)}
+
+
+class Site:
+    """An ingest, its tables, and a log that is fetched from."""
+
+    def __init__(self, tables: MemoryTables | None = None, *metrics: Metric, lateness_s: float = 0) -> None:
+        self.tables = tables or MemoryTables()
+        self.catalogue = Catalogue((*REGISTRY.values(), *metrics))
+        self.presenter = Presenter(self.catalogue, StoredLayouts(self.tables))
+        self.log: list[tuple[bytes | None, bytes | None]] = []
+        self.lateness_s = lateness_s
+        self.ingest = self.restarted()
+
+    def restarted(self) -> Ingest:
+        self.ingest = Ingest(
+            decoder=Codec(),
+            tables=self.tables,
+            catalogue=self.catalogue,
+            presenter=self.presenter,
+            window_sizes_s=(60, 3600),
+            lateness_s=self.lateness_s,
+            retention=Retention({60: 2}, 24),
+        )
+        return self.ingest
+
+    def add(self, asset: str, *rows: dict[str, Any]) -> None:
+        self.log += [(asset.encode(), json.dumps({"asset_id": asset, **row}).encode()) for row in rows]
+
+    def fetch(self, start: int = 0, end: int | None = None) -> Fetch:
+        end = len(self.log) if end is None else end
+        part = self.log[start:end]
+        return Fetch(
+            topic="measurements",
+            partition=0,
+            start=start,
+            end=end,
+            offsets=range(start, end),
+            keys=[key for key, _ in part],
+            values=[value for _, value in part],
+            timestamps_ms=[5] * len(part),
+            headers=[[("trace", b"1")]] * len(part),
+        )
+
+    def written(self) -> Checkpoint:
+        checkpoint = self.ingest.checkpoint(0)
+        assert checkpoint is not None
+        self.tables.take(checkpoint)
+        self.ingest.written(checkpoint)
+        return checkpoint
+
+    def rows(self, asset: str) -> int:
+        return self.presenter.summary(asset, self.tables.assets[asset.encode()]).rows
+
+
+def a_row(i: int, soc: float = 50, **more: Any) -> dict[str, Any]:
+    return {"timestamp": START_S + i, "current": 10, "voltage": 800, "soc": soc, **more}

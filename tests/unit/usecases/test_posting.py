@@ -1,0 +1,102 @@
+"""Posted rows and specs: all or nothing, and where the asset lives."""
+
+from __future__ import annotations
+
+import pytest
+
+from schemas.asset import AssetSpec
+from schemas.control import SpecControl
+from stream_app.usecases.errors import InvalidError, UnavailableError
+from stream_app.usecases.posting import Posting
+from tests.fakes import PARTITIONS, FakeRows, partition_of
+from tests.worker import THERE, Worker
+
+
+@pytest.fixture
+def worker() -> Worker:
+    return Worker()
+
+
+@pytest.fixture
+def posting(worker: Worker) -> Posting:
+    return Posting(worker.lookup, worker.log, FakeRows(), windows=("1m", "15m"))
+
+
+async def test_posted_rows_are_grouped_by_asset(posting: Posting, worker: Worker) -> None:
+    """Their order within an asset holds."""
+    assert await posting.measurements(b"a,1\nb,2\na,3") == 3
+    assert worker.log.values("a") == [b"a,1", b"a,3"]
+    assert worker.log.values("b") == [b"b,2"]
+
+
+async def test_one_bad_row_refuses_all(posting: Posting, worker: Worker) -> None:
+    """Nothing is sent."""
+    with pytest.raises(InvalidError) as error:
+        await posting.measurements(b"a,1\na,bad")
+    assert (error.value.row, error.value.column) == (1, "voltage")
+    assert worker.log.appends == 0
+
+
+async def test_rows_that_the_broker_refuses_are_told(posting: Posting, worker: Worker) -> None:
+    """Accepted means acked."""
+    worker.log.fail_at = {0}
+    with pytest.raises(UnavailableError):
+        await posting.measurements(b"a,1")
+
+
+async def test_rows_and_specs_of_a_new_asset_go_where_the_default_partitioner_says(
+    posting: Posting, worker: Worker
+) -> None:
+    """There is nothing to be ordered with yet."""
+    await posting.measurements(b"a,1")
+    assert await posting.spec("a", AssetSpec(nominal_capacity_ah=94)) == (partition_of(b"a"), 1)
+    assert worker.log.controls("a") == [SpecControl(asset_id="a", spec=AssetSpec(nominal_capacity_ah=94))]
+
+
+async def test_rows_and_specs_go_to_the_partition_where_the_asset_lives(posting: Posting, worker: Worker) -> None:
+    """Its producer chose another one than the default partitioner."""
+    other = (partition_of(b"a") + 1) % PARTITIONS
+    worker.tables.put("a", partition=other)
+    await posting.measurements(b"a,1")
+    assert await posting.spec("a", AssetSpec()) == (other, 1)
+    assert len(worker.log.partitions[other]) == 2
+
+
+async def test_spec_goes_to_the_partition_that_another_worker_has(posting: Posting, worker: Worker) -> None:
+    """Any worker takes it."""
+    other = (partition_of(b"a") + 1) % PARTITIONS
+    worker.give_away(other)
+    worker.found_at(THERE, "a", partition=other)
+    assert await posting.spec("a", AssetSpec()) == (other, 0)
+
+
+async def test_spec_is_refused_while_it_cannot_be_told_where_the_asset_lives(posting: Posting, worker: Worker) -> None:
+    """In the wrong partition it would be in force for no row."""
+    worker.give_away(0)
+    with pytest.raises(UnavailableError):
+        await posting.spec("a", AssetSpec())
+    assert worker.log.appends == 0
+
+
+@pytest.mark.parametrize("home", [True, False])
+async def test_spec_cannot_change_the_windows_of_an_asset_that_has_rows(
+    posting: Posting, worker: Worker, home: bool
+) -> None:
+    """Its rows lie in the panes of the first size; the same sizes, or none, are no change."""
+    if home:
+        worker.tables.put("a")
+    else:
+        worker.give_away(0)
+        worker.found_at(THERE, "a")
+    with pytest.raises(InvalidError, match="windows of 1m, 15m"):
+        await posting.spec("a", AssetSpec(windows=("1h",)))
+    await posting.spec("a", AssetSpec(windows=("60s", "15m")))
+    await posting.spec("a", AssetSpec(nominal_capacity_ah=94))
+    assert worker.log.appends == 2
+
+
+async def test_spec_sets_the_windows_of_an_asset_without_rows(posting: Posting, worker: Worker) -> None:
+    """Again and again."""
+    worker.tables.put("a", rows=0, spec=AssetSpec(windows=("1m",)))
+    await posting.spec("a", AssetSpec(windows=("1h",)))
+    assert worker.log.appends == 1

@@ -1,0 +1,126 @@
+"""Uploads are forgotten in time: once, by their owner, and never by mistake."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from schemas.control import EndOfUpload, Forget
+from stream_app.usecases.retention import UploadRetention
+from tests.fakes import FakeCluster, FakeLog, FakeTables
+
+
+@pytest.fixture
+def tables() -> FakeTables:
+    return FakeTables()
+
+
+@pytest.fixture
+def cluster() -> FakeCluster:
+    return FakeCluster()
+
+
+@pytest.fixture
+def log() -> FakeLog:
+    return FakeLog()
+
+
+class Clock:
+    """A clock that a test turns."""
+
+    def __init__(self) -> None:
+        self.now_ms = 1_000_000
+
+    def __call__(self) -> int:
+        return self.now_ms
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def retention(tables: FakeTables, cluster: FakeCluster, log: FakeLog, clock: Clock) -> UploadRetention:
+    return UploadRetention(
+        tables=tables,
+        cluster=cluster,
+        measurements=log,
+        presenter=tables.presenter,
+        retention_s=10,
+        now_ms=clock,
+    )
+
+
+async def test_finished_upload_is_forgotten_after_the_retention(
+    retention: UploadRetention, tables: FakeTables, log: FakeLog, clock: Clock
+) -> None:
+    """Once, by a record on its own partition; other assets stay."""
+    ended = EndOfUpload(asset_id="upload-1", rows=5)
+    partition = tables.put("upload-1", ended=ended, ended_timestamp_ms=clock.now_ms)
+    tables.put("bess-001")
+    clock.now_ms += 9_999
+    assert await retention.sweep() == 0
+    clock.now_ms += 1
+    assert await retention.sweep() == 1
+    assert log.controls("upload-1") == [Forget(asset_id="upload-1")]
+    assert len(log.partitions[partition]) == 1
+    assert await retention.sweep() == 0
+    tables.forget("upload-1")
+    assert await retention.sweep() == 0
+
+
+async def test_upload_that_never_ended_is_forgotten_after_its_last_change(
+    retention: UploadRetention, tables: FakeTables, log: FakeLog, clock: Clock
+) -> None:
+    """Each change starts the time anew."""
+    tables.put("upload-1", seq=1)
+    assert await retention.sweep() == 0
+    clock.now_ms += 9_000
+    tables.put("upload-1", seq=2)
+    assert await retention.sweep() == 0
+    clock.now_ms += 9_999
+    assert await retention.sweep() == 0
+    clock.now_ms += 1
+    assert await retention.sweep() == 1
+    assert log.keys() == {"upload-1"}
+
+
+async def test_only_the_owner_forgets(retention: UploadRetention, tables: FakeTables, clock: Clock) -> None:
+    """Uploads of other partitions are other workers' business."""
+    partition = tables.put("upload-1", ended=EndOfUpload(asset_id="upload-1", rows=5), ended_timestamp_ms=0)
+    tables.owned -= {partition}
+    assert await retention.sweep() == 0
+
+
+async def test_nothing_is_forgotten_before_the_worker_is_ready(
+    retention: UploadRetention, tables: FakeTables, cluster: FakeCluster
+) -> None:
+    """Tables may be old until then."""
+    tables.put("upload-1", ended=EndOfUpload(asset_id="upload-1", rows=5), ended_timestamp_ms=0)
+    cluster.phase = "recovering"
+    assert await retention.sweep() == 0
+
+
+async def test_sweeps_go_on_after_the_broker_was_away(
+    tables: FakeTables, cluster: FakeCluster, log: FakeLog, clock: Clock
+) -> None:
+    """What could not be appended is appended at the next sweep."""
+    retention = UploadRetention(
+        tables=tables,
+        cluster=cluster,
+        measurements=log,
+        presenter=tables.presenter,
+        retention_s=0.001,
+        now_ms=clock,
+    )
+    tables.put("upload-1", ended=EndOfUpload(asset_id="upload-1", rows=5), ended_timestamp_ms=0)
+    log.fail_at = {0}
+    running = asyncio.create_task(retention.run())
+    async with asyncio.timeout(5):
+        await log.appended.wait()
+    running.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await running
+    assert log.appends == 2

@@ -1,0 +1,115 @@
+"""Uploads: all or nothing, and in order."""
+
+from __future__ import annotations
+
+import asyncio
+import io
+from typing import BinaryIO
+
+import pytest
+
+from schemas.asset import AssetSpec
+from schemas.control import EndOfUpload, SpecControl
+from stream_app.usecases import uploads
+from stream_app.usecases.errors import InvalidError, UnavailableError
+from stream_app.usecases.uploads import Uploads
+from tests.fakes import FakeLog, FakeRows
+from tests.worker import Worker
+
+
+@pytest.fixture
+def worker() -> Worker:
+    return Worker()
+
+
+@pytest.fixture
+def log(worker: Worker) -> FakeLog:
+    return worker.log
+
+
+@pytest.fixture
+def accept(worker: Worker) -> Uploads:
+    return Uploads(worker.lookup, worker.log, FakeRows(), windows=("1h", "1d"))
+
+
+def a_file(*lines: str) -> BinaryIO:
+    """Return a file with these lines."""
+    return io.BytesIO("\n".join(lines).encode())
+
+
+async def test_upload_is_spec_then_rows_then_end(accept: Uploads, log: FakeLog) -> None:
+    """They share one asset, named after the task."""
+    task_id = await accept.accept(a_file("1", "2", "3"), 94.0)
+    asset_id = f"upload-{task_id}"
+    first, *rows, last = log.values(asset_id)
+    spec = AssetSpec(nominal_capacity_ah=94.0, windows=("1h", "1d"))
+    assert SpecControl.model_validate_json(first) == SpecControl(asset_id=asset_id, spec=spec)
+    assert rows == [f"{asset_id}:1|2".encode(), f"{asset_id}:3".encode()]
+    assert EndOfUpload.model_validate_json(last) == EndOfUpload(asset_id=asset_id, rows=3)
+
+
+async def test_each_upload_is_an_asset_of_its_own(accept: Uploads, log: FakeLog) -> None:
+    """The same file twice is two tasks."""
+    ids = [await accept.accept(a_file("1"), 94.0) for _ in range(2)]
+    assert log.keys() == {f"upload-{task_id}" for task_id in ids}
+
+
+async def test_bad_file_sends_nothing(accept: Uploads, log: FakeLog) -> None:
+    """Not even the good rows before the bad one."""
+    with pytest.raises(InvalidError) as error:
+        await accept.accept(a_file("1", "2", "3", "bad"), 94.0)
+    assert (error.value.row, error.value.column) == (4, "voltage")
+    assert log.appends == 0
+
+
+async def test_file_without_rows_is_refused(accept: Uploads, log: FakeLog) -> None:
+    """A result about nothing would be no result."""
+    with pytest.raises(InvalidError, match="no rows"):
+        await accept.accept(a_file(), 94.0)
+    assert log.appends == 0
+
+
+async def test_large_file_is_sent_in_bounded_pieces(
+    accept: Uploads, log: FakeLog, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Order holds across them."""
+    monkeypatch.setattr(uploads, "CHUNK_BYTES", 100)
+    lines = [str(number) for number in range(100)]
+    asset_id = "upload-" + await accept.accept(a_file(*lines), 94.0)
+    assert log.appends > 10
+    rows = [value.decode().partition(":")[2].split("|") for value in log.values(asset_id)[1:-1]]
+    assert [number for message in rows for number in message] == lines
+
+
+@pytest.mark.parametrize("broken", [0, 1, 2])
+async def test_upload_that_breaks_off_is_marked_as_failed(accept: Uploads, log: FakeLog, broken: int) -> None:
+    """The caller is told to try again; whoever polls the asset sees a failure."""
+    log.fail_at = {broken}
+    with pytest.raises(UnavailableError):
+        await accept.accept(a_file("1", "2"), 94.0)
+    (asset_id,) = log.keys()
+    last = log.controls(asset_id)[-1]
+    assert isinstance(last, EndOfUpload)
+    assert last.error == "sending broke off: the broker does not answer"
+
+
+async def test_upload_that_breaks_off_for_good_is_still_told(accept: Uploads, log: FakeLog) -> None:
+    """The mark cannot be written either."""
+    log.fail_at = set(range(10))
+    with pytest.raises(UnavailableError):
+        await accept.accept(a_file("1", "2"), 94.0)
+    assert log.keys() == set()
+
+
+async def test_upload_waits_for_a_ready_worker(accept: Uploads, worker: Worker, log: FakeLog) -> None:
+    """Nothing is read or sent before."""
+    worker.cluster.phase = "recovering"
+    with pytest.raises(UnavailableError, match="recovering"):
+        await accept.accept(a_file("1"), 94.0)
+    assert log.appends == 0
+
+
+async def test_uploads_may_run_at_once(accept: Uploads, log: FakeLog) -> None:
+    """More than are parsed at a time."""
+    await asyncio.gather(*(accept.accept(a_file("1"), 94.0) for _ in range(5)))
+    assert len(log.keys()) == 5
