@@ -5,20 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from schemas.columns import COLUMNS as INPUT_COLUMNS
 from stream_app.columns.arrays import FloatArray, IntArray
 
-#: Columns of a row, in the order in which state keeps them. The wire's names, with units.
-COLUMNS = (
-    "current_a",
-    "voltage_v",
-    "soc_percent",
-    "power_w",
-    "temperature_c",
-    "cell_v_min",
-    "cell_v_max",
-    "t_min_c",
-    "t_max_c",
-)
+#: Columns of a row, in the order in which the domain keeps them: the readings' names with units.
+COLUMNS = tuple(column.name for column in INPUT_COLUMNS)
 
 
 @dataclass(frozen=True, slots=True)

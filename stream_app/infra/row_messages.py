@@ -16,31 +16,32 @@ from stream_app.infra.files.lines import read_lines
 from stream_app.usecases.errors import InvalidError
 from stream_app.usecases.ports import RowMessage
 from stream_app.wire.decode import arrow
-from stream_app.wire.decode.explain import Refusal, parse, shown
+from stream_app.wire.decode.explain import parse
+from stream_app.wire.decode.refusal import Refusal, shown
 from stream_app.wire.decode.row import Row
 
 #: ``rows``: a JSON row per message; per block and asset ``columns``: a columnar batch, ``arrow``: an Arrow IPC stream.
 Form = Literal["rows", "columns", "arrow"]
 
-#: Bad rows of a posted body that one answer tells of.
+#: Bad rows of a posted body that one answer lists.
 _MAX_ERRORS = 20
 
 
 def encode(block: Block, asset_id: str | None, form: Form) -> Iterator[tuple[str, RowMessage]]:
-    """Encode a block; gives asset id and message, each asset's rows in their order.
+    """Encode a block: asset ids and messages, each asset's rows in their order.
 
     Parameters
     ----------
     asset_id
-        Asset of all rows; None: the block says whose each row is.
+        Asset of all rows; None: the block names the asset of each row.
 
     Raises
     ------
     InvalidError
-        When nothing says whose the rows are.
+        When neither names an asset.
     """
     if asset_id is None and block.asset_ids is None:
-        detail = "the file has no asset column (asset_id, device_id, ...): say whose rows these are"
+        detail = "the file has no asset column (such as asset_id or device_id): add one, or name the asset of the rows"
         raise InvalidError("no_asset", detail, None, "asset_id")
     owners = block.asset_ids if asset_id is None and block.asset_ids is not None else [str(asset_id)] * len(block)
     if form == "rows":
@@ -79,16 +80,16 @@ def _single_rows(block: Block, owners: Sequence[str]) -> Iterator[tuple[str, Row
 
 
 class RowMessages:
-    """What users send as messages (a :class:`stream_app.usecases.ports.RowReader`)."""
+    """Users' files and posted bodies as messages (a :class:`stream_app.usecases.ports.RowReader`)."""
 
     def csv(self, file: BinaryIO, asset_id: str) -> Iterator[RowMessage]:
-        """Read a CSV file as rows of one asset, whatever its asset column says."""
+        """Read a CSV file as rows of one asset, whatever assets the file names."""
         for block in read_csv(read_lines(file)):
             for _, message in encode(block, asset_id, "arrow"):
                 yield message
 
     def json(self, body: bytes) -> Mapping[str, Sequence[RowMessage]]:
-        """Read posted rows, as an array or below ``rows``; messages by asset."""
+        """Read posted rows, an array or an object with the array ``rows``; messages by asset."""
         by_asset: dict[str, list[Row]] = {}
         for row in _posted(body):
             by_asset.setdefault(row.asset_id, []).append(row)
@@ -111,7 +112,7 @@ def _posted(body: bytes) -> list[Row]:
         detail = f'the body must be an array of rows, or {{"rows": [...]}}; it is {shown(content)}'
         raise InvalidError("bad_body", detail)
     if not contents:
-        raise InvalidError("no_rows", "the body holds no rows")
+        raise InvalidError("no_rows", "the body holds no rows: send at least one")
     rows: list[Row] = []
     errors: list[InvalidError] = []
     for index, row in enumerate(contents):

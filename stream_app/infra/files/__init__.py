@@ -1,4 +1,4 @@
-"""Files of measurements that users have: CSV in many dialects, and JSON lines."""
+"""Files of measurements: CSV in the dialects that users have, and JSON lines."""
 
 from stream_app.infra.files.block import Block
 from stream_app.infra.files.rows import read_blocks

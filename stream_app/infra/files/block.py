@@ -9,7 +9,7 @@ from typing import Final
 from stream_app.columns.arrays import FloatArray, IntArray
 from stream_app.wire.decode.timestamps import Stamp
 
-#: Rows of a block, and so of a message of many rows: small enough for any broker's limit, large enough to be fast.
+#: Rows of a block, and so of one message: few enough for any broker's size limit, enough to be fast.
 BLOCK_ROWS: Final = 1000
 
 
@@ -20,13 +20,13 @@ class Block:
     Parameters
     ----------
     timestamps
-        As the file has them.
+        As they are written in the file.
     time_us
-        What they say, microseconds since 1970 UTC, shape ``(n,)``.
+        The same in microseconds since 1970 UTC, shape ``(n,)``.
     columns
-        By the wire's names, in the wire's units, shape ``(n,)``; NaN means "not measured".
+        By wire name, in the units of messages, shape ``(n,)``; NaN means "not measured".
     asset_ids
-        Asset of each row, when the file says so.
+        Asset of each row, when the file names it.
     """
 
     timestamps: Sequence[Stamp]

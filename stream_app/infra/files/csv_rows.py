@@ -11,12 +11,12 @@ import numpy as np
 from pydantic import TypeAdapter, ValidationError
 
 from schemas.asset import AssetId
+from schemas.columns import BY_WIRE_NAME
 from stream_app.columns.arrays import BoolArray, FloatArray
 from stream_app.infra.files.block import BLOCK_ROWS, Block
-from stream_app.infra.files.csv_header import ASSET_ID, EXPECTED, HEADER_ROW, TIMESTAMP, Column, read_header
+from stream_app.infra.files.csv_header import ASSET_ID, EXPECTED, HEADER_ROW, TIMESTAMP, FileColumn, read_header
 from stream_app.usecases.errors import InvalidError
-from stream_app.wire.decode.explain import out_of_range
-from stream_app.wire.decode.row import COLUMN_NAMES, LIMITS
+from stream_app.wire.decode.refusal import ASSET_ID_CURE, out_of_range, quoted
 from stream_app.wire.decode.timestamps import TimestampError, parse_timestamp, parse_timestamps
 
 _ASSET_ID: TypeAdapter[str] = TypeAdapter(AssetId)
@@ -28,7 +28,7 @@ def read_csv(lines: Iterable[list[str]]) -> Iterator[Block]:
     Raises
     ------
     InvalidError
-        At the first thing that is wrong: ``row`` counts the rows from 1, the header is 0; the message has the line too.
+        At the first fault: ``row`` counts the rows from 1, the header is 0; the message names the line too.
     """
     table: _Table | None = None
     pending: list[str] = []
@@ -47,17 +47,17 @@ def read_csv(lines: Iterable[list[str]]) -> Iterator[Block]:
             if len(block):
                 yield block
     if table is None:
-        raise InvalidError("no_header", f"the file is empty: send a header such as {EXPECTED}, and rows")
+        raise InvalidError("no_header", f"the file is empty: send a header such as {EXPECTED}, and rows below it")
     last = table.block(pending, line, rows)
     if rows + len(last) == 0:
-        raise InvalidError("no_rows", "the file has a header and no rows")
+        raise InvalidError("no_rows", "the file has a header and no rows: send at least one row")
     if len(last):
         yield last
 
 
 @dataclass(frozen=True, slots=True)
 class _Problem:
-    """What is wrong with a row of a block; the earliest is told."""
+    """A fault of a row in a block; the user hears of the first one."""
 
     index: int
     code: str
@@ -68,12 +68,12 @@ class _Problem:
 class _Table:
     """Reads lines below a header."""
 
-    def __init__(self, separator: str, width: int, columns: dict[str, Column]) -> None:
+    def __init__(self, separator: str, width: int, columns: dict[str, FileColumn]) -> None:
         self._separator = separator
         self._width = width
         self._stamps = columns.pop(TIMESTAMP)
         self._assets = columns.pop(ASSET_ID, None)
-        self._columns = [columns[name] for name in COLUMN_NAMES if name in columns]
+        self._columns = [columns[name] for name in BY_WIRE_NAME if name in columns]
 
     @classmethod
     def from_header(cls, title: str, line: int) -> _Table:
@@ -94,7 +94,7 @@ class _Table:
             numbers, records = list(compress(numbers, filled)), list(compress(records, filled))
         if set(map(len, records)) - {self._width}:
             index = next(i for i, record in enumerate(records) if len(record) != self._width)
-            detail = f"{len(records[index])} cells where the header has {self._width}"
+            detail = f"the row has {len(records[index])} cells, the header has {self._width}: send as many"
             records, broken = records[:index], _Problem(index, "bad_csv", None, detail)
         elif broken is not None:
             numbers = [*numbers, line + 1 + broken.index]
@@ -122,13 +122,13 @@ class _Table:
                 return records, None
         except csv.Error:
             pass
-        # A quote that is not closed swallows the lines after it: line by line it is found where it stands.
+        # A quote that is not closed swallows the lines after it: reading line by line finds the line at fault.
         records = []
         for index, line in enumerate(lines):
             try:
                 records += csv.reader([line], delimiter=self._separator, strict=True)
             except csv.Error as error:
-                detail = f"a quote is not closed on its line, or stands in the middle of a cell ({error})"
+                detail = f"a quote is not closed on its line, or is inside a cell without being doubled ({error})"
                 return records, _Problem(index, "bad_csv", None, detail)
         return records, None
 
@@ -145,10 +145,10 @@ class _Table:
             try:
                 _ASSET_ID.validate_python(asset_id)
             except ValidationError:
-                detail = f"{asset_id[:40]!r} is no asset id: 1 to 200 printable characters without blanks and slashes"
+                detail = f"{quoted(asset_id)} is not an asset id: {ASSET_ID_CURE}"
                 yield _Problem(asset_ids.index(asset_id), "bad_row", ASSET_ID, detail)
 
-    def _numbers(self, column: Column, cells: Sequence[str], problems: list[_Problem]) -> FloatArray:
+    def _numbers(self, column: FileColumn, cells: Sequence[str], problems: list[_Problem]) -> FloatArray:
         if self._separator == ";":
             cells = [cell.replace(",", ".") for cell in cells]
         text = "".join(cells)
@@ -163,12 +163,12 @@ class _Table:
             measured = np.fromiter((bool(cell.strip()) for cell in cells), np.bool_, len(cells))
         if not (readable := np.isfinite(values) | ~measured).all():
             index = int(np.argmin(readable))
-            detail = f"{cells[index].strip()[:40]!r} is no number: leave the cell empty when it is not measured"
+            detail = f"{quoted(cells[index].strip())} is not a number: leave the cell empty if it was not measured"
             problems.append(_Problem(index, "bad_number", column.title, detail))
         if (column.scale, column.offset) != (1.0, 0.0):
             values = values * column.scale + column.offset
-        low, high, _ = LIMITS[column.name]
-        outside = (values < low) | (values > high)
+        limits = BY_WIRE_NAME[column.name]
+        outside = (values < limits.low) | (values > limits.high)
         if outside.any():
             index = int(np.argmax(outside))
             detail = out_of_range(column.name, float(values[index]))
@@ -177,7 +177,7 @@ class _Table:
 
 
 def _number(cell: str) -> float | None:
-    """Read a cell; None when it is empty or no number."""
+    """Read a cell; None when it is empty or not a number."""
     try:
         return None if "_" in cell or not cell.isascii() else float(cell)
     except ValueError:

@@ -8,7 +8,8 @@ import numpy as np
 
 from stream_app.infra.files.block import BLOCK_ROWS, Block
 from stream_app.usecases.errors import InvalidError
-from stream_app.wire.decode.explain import Refusal, parse, read_row
+from stream_app.wire.decode.explain import parse, read_row
+from stream_app.wire.decode.refusal import Refusal
 from stream_app.wire.decode.row import Row, columns_of
 from stream_app.wire.decode.timestamps import TimestampError, parse_timestamp, parse_timestamps
 
@@ -19,7 +20,7 @@ def read_jsonl(lines: Iterable[list[str]], asset_id: str | None) -> Iterator[Blo
     Parameters
     ----------
     asset_id
-        Asset of the rows that name none.
+        Asset of the rows that do not name one.
 
     Raises
     ------
@@ -41,11 +42,11 @@ def read_jsonl(lines: Iterable[list[str]], asset_id: str | None) -> Iterator[Blo
     if pending:
         yield block_of(pending)
     if rows == 0:
-        raise InvalidError("no_rows", "the file is empty: send a JSON row per line, or CSV")
+        raise InvalidError("no_rows", "the file is empty: send one JSON row per line, or a CSV table")
 
 
 def checked_row(content: object, row: int, place: str) -> Row:
-    """Read a row that must be valid in every respect; ``row`` and ``place`` tell in an InvalidError where it stood."""
+    """Read a row and check all of it; an InvalidError names the given ``row`` and ``place``."""
     try:
         read = read_row(content)
         parse_timestamp(read.timestamp)
@@ -60,7 +61,7 @@ def block_of(rows: Sequence[Row]) -> Block:
     """Rows as columns."""
     columns = {name: np.array(values, np.float64) for name, values in columns_of(rows).items()}
     stamps = [row.timestamp for row in rows]
-    time_us, _ = parse_timestamps(stamps)  # each has been read
+    time_us, _ = parse_timestamps(stamps)  # each has been checked
     return Block(stamps, time_us, columns, [row.asset_id for row in rows])
 
 

@@ -1,4 +1,4 @@
-"""Text lines of an uploaded file, read in bounded memory; what is no text is refused."""
+"""Text lines of an uploaded file, read in bounded memory; binary files are refused."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ _MAGIC: Final = {
 
 
 def read_lines(file: BinaryIO) -> Iterator[list[str]]:
-    """Read lines without their ends, many at a time; a byte order mark is left out.
+    """Read lines without their ends, many at a time; a byte order mark is dropped.
 
     Raises
     ------
     InvalidError
-        With the line, when the file is binary, no UTF-8, or has a line of more than :data:`MAX_LINE_BYTES`.
+        With the line, when the file is binary, is not valid UTF-8, or has a line of more than :data:`MAX_LINE_BYTES`.
     """
     rest, done = b"", 0
     while chunk := file.read(_CHUNK_BYTES):
@@ -53,7 +53,7 @@ def _decode(text: bytes, done: int) -> list[str]:
         lines = text.decode().split("\n")
     except UnicodeDecodeError as error:
         line = done + 1 + text.count(b"\n", 0, error.start)
-        detail = f"line {line} is no UTF-8 text: save the file as UTF-8 (in Excel: 'CSV UTF-8')"
+        detail = f"line {line} is not valid UTF-8: save the file as UTF-8 (in Excel: 'CSV UTF-8')"
         raise InvalidError("not_text", detail) from None
     if max(map(len, lines)) > MAX_LINE_BYTES:
         raise _too_long(done + 1 + next(i for i, line in enumerate(lines) if len(line) > MAX_LINE_BYTES))
@@ -67,5 +67,5 @@ def _refuse_binary(start: bytes) -> None:
 
 
 def _too_long(line: int) -> InvalidError:
-    detail = f"line {line} is longer than {MAX_LINE_BYTES >> 10} KiB: the file is no table with a row per line"
+    detail = f"line {line} is longer than {MAX_LINE_BYTES >> 10} KiB: the file is not a table with one row per line"
     return InvalidError("not_text", detail)

@@ -1,4 +1,4 @@
-"""Files of either kind to blocks: what a file is, is told by its first character."""
+"""Files of either format to blocks of rows: the first character tells CSV from JSON lines."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ def read_blocks(file: BinaryIO, asset_id: str | None = None) -> Iterator[Block]:
     Parameters
     ----------
     asset_id
-        Asset of the JSON rows that name none.
+        Asset of the JSON rows that do not name one.
 
     Raises
     ------
     InvalidError
-        At the first thing that is wrong, with its row, line and column. Blocks before it have been given out by then.
+        At the first fault, with its row, line and column; the blocks before it have already been yielded.
     """
     portions = read_lines(file)
     first: list[str] = []

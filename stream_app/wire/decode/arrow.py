@@ -1,8 +1,8 @@
 """Arrow messages: an IPC stream of one asset's rows, read and written as columns without a Python value per row.
 
-Columns have the wire's names; others are ignored. What is not measured is null; NaN says the same, since it is what
-numpy and pandas write for it. Columns may be of any integer or float type, stamps also timestamps and text, and each of
-them a dictionary.
+Columns have the wire names; others are ignored. Null means "not measured"; so does NaN, since numpy and pandas write it
+for a missing value. Columns may have any integer or float type, stamps may also be timestamps or text, and each column
+may be dictionary-encoded.
 """
 
 from __future__ import annotations
@@ -16,17 +16,15 @@ import pyarrow as pa
 from numpy.typing import NDArray
 from pyarrow import ipc
 
+from schemas.columns import BY_WIRE_NAME, REQUIRED
 from stream_app.columns.arrays import FloatArray, IntArray
-from stream_app.wire.decode.explain import Refusal, foreign
-from stream_app.wire.decode.frames import MOST_BYTES, check, unreadable
-from stream_app.wire.decode.row import COLUMN_NAMES, REQUIRED
+from stream_app.wire.decode.frames import MAX_BYTES, check, unreadable
+from stream_app.wire.decode.refusal import Refusal, bad_timestamp, other_asset
 from stream_app.wire.decode.table import Part
-from stream_app.wire.decode.times import times, unread
-from stream_app.wire.decode.timestamps import MAX_TIME_US, MIN_TIME_US
-from stream_app.wire.decode.tokens import UNREAD
+from stream_app.wire.decode.timestamps import MAX_TIME_US, MIN_TIME_US, UNREAD, read_timestamps
 
 _ASSET, _STAMP = "asset_id", "timestamp"
-_NAMES: Final = (_ASSET, _STAMP, *COLUMN_NAMES)
+_NAMES: Final = (_ASSET, _STAMP, *BY_WIRE_NAME)
 
 _SIGNED, _UNSIGNED = (
     (pa.int8(), pa.int16(), pa.int32(), pa.int64()),
@@ -47,7 +45,7 @@ _TICKS: Final = {
     for unit, per_s in (("s", 1), ("ms", 10**3), ("us", 10**6), ("ns", 10**9))
 }
 
-_NO_STAMP: Final = unread("must be text or a number, not null")
+_NO_STAMP: Final = bad_timestamp("must be text or a number, not null")
 _OPTIONS: Final = ipc.IpcReadOptions(use_threads=False)  # messages are small: handing work over costs more
 
 
@@ -74,7 +72,7 @@ class Reading:
             return
         batch.validate()
         time_us, refused = _times(batch.column(places[_STAMP]))
-        columns = {name: _readings(name, batch.column(at)) for name, at in places.items() if name in COLUMN_NAMES}
+        columns = {name: _readings(name, batch.column(at)) for name, at in places.items() if name in BY_WIRE_NAME}
         if _ASSET in places:
             refused |= _others(batch.column(places[_ASSET]), self.asset_id)
         self.parts.append(Part(self.message, self.rows, time_us, columns, refused))
@@ -97,11 +95,11 @@ def read(value: memoryview, message: int, asset_id: str) -> Reading:
         for batch in stream:
             reading.take(batch, places)
     except MemoryError:
-        raise  # says nothing about the message
+        raise  # the message is not at fault
     except (pa.ArrowException, OSError, ValueError, TypeError, KeyError) as error:
         raise unreadable(str(error).partition("\n")[0]) from None
     if not reading.rows:
-        raise Refusal("empty_message", "the message holds no rows")
+        raise Refusal("empty_message", "the message holds no rows: send at least one")
     return reading
 
 
@@ -113,7 +111,7 @@ def write(stamps: NDArray[np.datetime64], columns: Mapping[str, FloatArray]) -> 
     stamps
         UTC, in seconds, ms, us or ns.
     columns
-        By the wire's names.
+        By wire name.
     """
     unit = pa.timestamp(np.datetime_data(stamps.dtype)[0], tz="UTC")
     batch = pa.record_batch({_STAMP: pa.array(stamps, unit), **columns})
@@ -129,10 +127,10 @@ def _places(names: list[str]) -> dict[str, int]:
     places = {name: names.index(name) for name in _NAMES if name in names}
     for name in places:
         if names.count(name) > 1:
-            raise Refusal("bad_row", f"column {name} is there {names.count(name)} times: send it once", name)
+            raise Refusal("bad_row", f"column {name} appears {names.count(name)} times: send it once", name)
     for name in (_STAMP, *REQUIRED):
         if name not in places:
-            cure = "send it" if name == _STAMP else "send it, null where it is not measured"
+            cure = "send it" if name == _STAMP else "send it, with null where it was not measured"
             raise Refusal("bad_row", f"column {name} is missing: {cure}", name)
     return places
 
@@ -148,7 +146,7 @@ def _readings(name: str, column: Any) -> FloatArray:
     if kind == _DICTIONARY:
         codes = _codes(column)
         return np.append(_readings(name, column.dictionary), np.nan)[codes]
-    reason = f"column {name} is of the type {column.type}: send an integer or float type, null where it is not measured"
+    reason = f"column {name} has type {column.type}: send an integer or float type, with null where it was not measured"
     raise Refusal("bad_row", reason, name)
 
 
@@ -160,9 +158,9 @@ def _times(column: Any) -> tuple[IntArray, dict[int, Refusal]]:
     elif kind in _INTEGERS:
         time_us, refused = _epochs(column.fill_null(0) if column.null_count else column)
     elif kind in _FLOATS:
-        time_us, refused = times(_readings(_STAMP, column))
+        time_us, refused = read_timestamps(_readings(_STAMP, column))
     elif kind in _TEXTS:
-        time_us, refused = times([text or "" for text in _texts(column)])
+        time_us, refused = read_timestamps([text or "" for text in _texts(column)])
     elif kind == _DICTIONARY:
         codes, (each_us, why) = _codes(column), _times(column.dictionary)
         why[len(each_us)] = _NO_STAMP
@@ -171,7 +169,7 @@ def _times(column: Any) -> tuple[IntArray, dict[int, Refusal]]:
     elif kind == _NULL:
         time_us, refused = np.full(len(column), UNREAD), {}
     else:
-        reason = f"column timestamp is of the type {column.type}: send a timestamp type, ISO 8601 text or epoch numbers"
+        reason = f"column timestamp has type {column.type}: send a timestamp type, ISO 8601 text or epoch numbers"
         raise Refusal("bad_row", reason, _STAMP)
     if column.null_count:
         nulls = np.flatnonzero(column.is_null().to_numpy(zero_copy_only=False))
@@ -189,14 +187,17 @@ def _ticks(column: Any) -> tuple[IntArray, dict[int, Refusal]]:
         return time_us, {}
     outside = np.flatnonzero((ticks < low) | (ticks >= high))
     time_us[outside] = UNREAD
-    return time_us, {i: unread(f"{ticks[i]} {unit} is outside the years 1990 to 2199") for i in outside.tolist()}
+    return time_us, {
+        i: bad_timestamp(f"{ticks[i]} {unit} is outside the years 1990 to 2199: check the unit of the column")
+        for i in outside.tolist()
+    }
 
 
 def _epochs(column: Any) -> tuple[IntArray, dict[int, Refusal]]:
     numbers = column.to_numpy()
-    time_us, refused = times(numbers.astype(np.int64))
+    time_us, refused = read_timestamps(numbers.astype(np.int64))
     if numbers.dtype == np.uint64:  # the largest have turned negative: say what was sent
-        refused = {i: times([int(numbers[i])])[1][0] for i in refused}
+        refused = {i: read_timestamps([int(numbers[i])])[1][0] for i in refused}
     return time_us, refused
 
 
@@ -205,13 +206,13 @@ def _others(column: Any, asset_id: str) -> dict[int, Refusal]:
     if column.type.id in _TEXTS:
         column = _checked(column).dictionary_encode()
     elif column.type.id == _NULL:
-        return {i: foreign(None, asset_id) for i in range(len(column))}
+        return {i: other_asset(None, asset_id) for i in range(len(column))}
     if column.type.id != _DICTIONARY or column.type.value_type.id not in _TEXTS:
-        reason = f"column asset_id is of the type {column.type}: send text, or no such column: the key names the asset"
+        reason = f"column asset_id has type {column.type}: send text, or leave the column out: the key names the asset"
         raise Refusal("bad_row", reason, _ASSET)
     codes, names = _codes(column), [*_texts(column.dictionary), None]
     other = np.array([name != asset_id for name in names])[codes]
-    return {i: foreign(names[codes[i]], asset_id) for i in np.flatnonzero(other).tolist()}
+    return {i: other_asset(names[codes[i]], asset_id) for i in np.flatnonzero(other).tolist()}
 
 
 def _codes(column: Any) -> IntArray:
@@ -227,10 +228,12 @@ def _texts(column: Any) -> list[str | None]:
 
 
 def _checked(column: Any) -> Any:
-    """A column whose offsets, indices and text have been looked at: a damaged one may point anywhere."""
+    """A column whose offsets, indices and text have been checked: those of a damaged one may point anywhere."""
     column.validate(full=True)
     if column.type.id == _VIEW:  # many views of one long text are short, and the texts are not
         lengths = np.frombuffer(column.buffers()[1], np.int32, 4 * len(column))[::4]
-        if lengths.sum(dtype=np.int64) > MOST_BYTES:
-            raise Refusal("bad_arrow", f"a text column unfolds to more than {MOST_BYTES} bytes: send fewer rows")
+        if lengths.sum(dtype=np.int64) > MAX_BYTES:
+            raise Refusal(
+                "bad_arrow", f"a text column expands to more than {MAX_BYTES} bytes: send fewer rows per message"
+            )
     return column

@@ -1,19 +1,20 @@
 """Fetches to batches.
 
-One compiled pass takes what is plainly right; no Python code runs per row. What it leaves is decoded message by
-message: Arrow by :mod:`stream_app.wire.decode.arrow`, lists of rows and columnar batches still typed, the rest by
-:mod:`stream_app.wire.decode.explain`. All rows then pass the same checks, as columns.
+One compiled pass (:mod:`stream_app.wire.decode.scan`) reads the messages that are written plainly; no Python code runs
+per row. The others are decoded message by message: Arrow by :mod:`stream_app.wire.decode.arrow`, lists of rows and
+columnar batches into structs, the rest by :mod:`stream_app.wire.decode.explain`. All rows then pass the same checks, as
+columns.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Final
 
-import msgspec
 import numpy as np
 import orjson
 
+from schemas.columns import BY_WIRE_NAME
 from schemas.rejected import RejectCode
 from stream_app.columns.arrays import IntArray
 from stream_app.columns.byte_column import ByteColumn
@@ -21,32 +22,30 @@ from stream_app.wire.batch import Batch, ControlRecord, Fetch, Reject
 from stream_app.wire.decode import arrow, explain
 from stream_app.wire.decode.frames import MARKER
 from stream_app.wire.decode.keys import Keys
-from stream_app.wire.decode.row import COLUMN_NAMES, LIMITS, REQUIRED, ColumnBatch, Row, columns_of
+from stream_app.wire.decode.refusal import Refusal, bad_key, implausible
+from stream_app.wire.decode.row import COLUMN_BATCH, ROWS, ColumnBatch, Row, columns_of
 from stream_app.wire.decode.scan import SEVERAL, UNUSUAL, Scanned, scan
 from stream_app.wire.decode.table import Part, Table, joined, stacked
-from stream_app.wire.decode.times import times
-from stream_app.wire.decode.timestamps import Stamp
+from stream_app.wire.decode.timestamps import Stamp, read_timestamps
 
-_ROWS: Final = msgspec.json.Decoder(list[Row])
-_BATCH: Final = msgspec.json.Decoder(ColumnBatch)
 _REASON_MAX_LENGTH: Final = 500
 
 
 class Codec:
-    """Decodes messages of the measurements topic (a :class:`stream_app.usecases.ports.Decoder`)."""
+    """Decodes the messages of one partition of the measurements topic."""
 
     def decode(self, fetch: Fetch) -> Batch:
-        """Decode; what cannot be applied becomes a reject and leaves its neighbours alone."""
-        return _Decoding(fetch).batch()
+        """Decode a fetch; what cannot be applied becomes a reject and leaves its neighbours alone."""
+        return _Decoding(fetch, Keys(ByteColumn.of(fetch.keys))).batch()
 
 
 class _Decoding:
-    """One fetch on its way: what was scanned, and other rows as Python values, until :meth:`batch` joins them."""
+    """One fetch while it is decoded: rows that Python reads, until :meth:`batch` joins them with the scanned ones."""
 
-    def __init__(self, fetch: Fetch) -> None:
+    def __init__(self, fetch: Fetch, keys: Keys) -> None:
         self._fetch = fetch
         self._values = ByteColumn.of(fetch.values)
-        self._keys = Keys(ByteColumn.of(fetch.keys))
+        self._keys = keys
         self._stamps: list[Stamp] = []
         self._columns: dict[str, list[float | None]] = {}
         self._messages: list[IntArray] = []
@@ -68,24 +67,24 @@ class _Decoding:
     def _read(self, message: int, owner: str | None) -> None:
         """Decode a message that the scan left."""
         try:
-            if self._is_arrow(message, owner):
+            if self._read_arrow(message, owner):
                 return
             value = self._values[message]
             if owner is None or value is None or not self._read_typed(message, value, owner):
                 self._read_slowly(message, value, owner)
-        except explain.Refusal as refusal:
+        except Refusal as refusal:
             self._refuse(message, None, refusal.code, refusal.reason)
         except MemoryError:
-            raise  # says nothing about the message
+            raise  # the message is not at fault
         except Exception as error:  # the last resort: else one message stops its partition for good
-            reason = f"the message could not be decoded ({type(error).__name__}: {error}); please report it"
+            reason = f"the message could not be decoded ({type(error).__name__}: {error}); please report this as a bug"
             self._refuse(message, None, "unexpected", reason)
 
     def _read_typed(self, message: int, value: bytes, owner: str) -> bool:
-        """Take a list of rows or a columnar batch that is right in form; False leaves it to the slow path."""
+        """Read a list of rows or a columnar batch into structs; False leaves the message to the slow path."""
         try:
-            content = _ROWS.decode(value) if value.lstrip()[:1] == b"[" else _BATCH.decode(value)
-        except Exception:  # whatever it is, the slow path says it better
+            content = ROWS.decode(value) if value.lstrip()[:1] == b"[" else COLUMN_BATCH.decode(value)
+        except Exception:  # whatever is wrong, the slow path explains it
             return False
         if isinstance(content, ColumnBatch):
             columns, n = content.columns(), len(content.timestamp)
@@ -100,14 +99,14 @@ class _Decoding:
         self._several.add(message)
         return True
 
-    def _is_arrow(self, message: int, owner: str | None) -> bool:
-        """Take an Arrow message, without a copy of its bytes."""
+    def _read_arrow(self, message: int, owner: str | None) -> bool:
+        """Read the message if it is an Arrow stream, without a copy of its bytes; else False."""
         values = self._values
         value = values.buffer.data[int(values.starts[message]) : max(int(values.ends[message]), 0)]
         if bytes(value[: len(MARKER)]) != MARKER:
             return False
         if owner is None:
-            raise explain.no_asset(self._fetch.keys[message])
+            raise bad_key(self._fetch.keys[message])
         self._parts += arrow.read(value, message, owner).parts
         self._several.add(message)
         return True
@@ -130,7 +129,11 @@ class _Decoding:
             self._add([row.timestamp for row in rows], columns_of(rows), messages, positions)
 
     def _add(
-        self, stamps: list[Stamp], columns: dict[str, list[float | None]], messages: IntArray, positions: IntArray
+        self,
+        stamps: list[Stamp],
+        columns: Mapping[str, Sequence[float | None]],
+        messages: IntArray,
+        positions: IntArray,
     ) -> None:
         before, n = len(self._stamps), len(stamps)
         for name in columns:
@@ -143,28 +146,30 @@ class _Decoding:
         self._positions.append(positions)
 
     def _scanned(self, scanned: Scanned) -> Table:
-        """Rows of the scan, with the tokens that it left read by Python."""
+        """Rows of the scan; Python reads the tokens that the scan did not."""
         buffer, time_us, columns = self._values.buffer.data, scanned.time_us, scanned.columns
-        refused: dict[int, explain.Refusal] = {}
+        refused: dict[int, Refusal] = {}
         if len(scanned.stamps):
             rows = scanned.stamps[:, 0]
             stamps: list[Stamp] = [orjson.loads(buffer[a:b]) for a, b in scanned.stamps[:, 1:].tolist()]
-            time_us[rows], unread = times(stamps)
+            time_us[rows], unread = read_timestamps(stamps)
             refused = {int(rows[i]): refusal for i, refusal in unread.items()}
         if len(scanned.numbers):
             numbers = [float(bytes(buffer[a:b])) for a, b in scanned.numbers[:, 2:].tolist()]
             columns[scanned.numbers[:, 0], scanned.numbers[:, 1]] = numbers
         named = {
             name: column
-            for name, column, measured in zip(COLUMN_NAMES, columns, scanned.measured.tolist(), strict=True)
-            if measured or name in REQUIRED
+            for (name, described), column, measured in zip(
+                BY_WIRE_NAME.items(), columns, scanned.measured.tolist(), strict=True
+            )
+            if measured or described.required
         }
         return Table(scanned.message, scanned.position, time_us, named, refused)
 
     def _read_rows(self) -> Table:
         """Rows that Python has read."""
         columns = {name: np.array(values, np.float64) for name, values in self._columns.items()}
-        time_us, refused = times(self._stamps)
+        time_us, refused = read_timestamps(self._stamps)
         none = np.zeros(0, np.int64)
         messages, positions = (np.concatenate([none, *some]) for some in (self._messages, self._positions))
         return Table(messages, positions, time_us, columns, refused)
@@ -177,11 +182,11 @@ class _Decoding:
             keep[i] = False
             self._refuse(int(message[i]), int(position[i]), refusal.code, refusal.reason)
         for name, column in columns.items():
-            low, high, _ = LIMITS[name]
+            low, high = BY_WIRE_NAME[name].low, BY_WIRE_NAME[name].high
             for i in np.flatnonzero(((column < low) | (column > high)) & keep).tolist():
                 keep[i] = False
-                code, reason = explain.implausible(name, float(column[i]))
-                self._refuse(int(message[i]), int(position[i]), code, reason)
+                refusal = implausible(name, float(column[i]))
+                self._refuse(int(message[i]), int(position[i]), refusal.code, refusal.reason)
         if not keep.all():
             message, position, time_us = message[keep], position[keep], time_us[keep]
             columns = {name: column[keep] for name, column in columns.items()}
@@ -193,7 +198,7 @@ class _Decoding:
             time_us=time_us,
             message=message,
             row=position,
-            columns={COLUMN_NAMES[name]: column for name, column in columns.items()},
+            columns={BY_WIRE_NAME[name].name: column for name, column in columns.items()},
             controls=self._controls,
             rejects=self._rejects(scanned),
         )

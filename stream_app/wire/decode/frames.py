@@ -1,7 +1,7 @@
-"""How an Arrow IPC stream is framed: what it will unfold to, told from its metadata before any of it is unfolded.
+"""Frames of an Arrow IPC stream: how large the stream will be in memory, known before any of it is decompressed.
 
-A stream is a sequence of messages: a marker, the metadata's length, the metadata (a flatbuffer), a body. Only what
-bounds the work is read here; everything else is Arrow's own reader's.
+A stream is a sequence of messages: a marker, the metadata's length, the metadata (a flatbuffer), a body. Only the sizes
+are read here; Arrow's own reader reads everything else.
 """
 
 from __future__ import annotations
@@ -13,15 +13,15 @@ from typing import Final, NamedTuple
 
 import numpy as np
 
-from stream_app.wire.decode.explain import Refusal
+from stream_app.wire.decode.refusal import Refusal
 
-#: Begins each message of a stream. No JSON text begins so: the bytes are no UTF-8.
+#: Begins each message of a stream. No JSON text begins so: the bytes are not valid UTF-8.
 MARKER: Final = b"\xff\xff\xff\xff"
 
-#: What a message may unfold to, in bytes of columns, and how much more than itself: a fetch of many small messages
-#: must not fill the memory either. Readings that never change compress to a hundredth.
-MOST_BYTES: Final = 64 << 20
-MOST_TIMES: Final = 256
+#: How large a message may become in memory, in bytes of its columns, and as a multiple of its own size: a fetch of many
+#: small messages must not fill the memory either. Readings that never change compress to a hundredth.
+MAX_BYTES: Final = 64 << 20
+MAX_EXPANSION: Final = 256
 
 _ROW_BYTES: Final = 80  # of a decoded row, counted beside the bytes of its columns: some types need none
 _DICTIONARY, _BATCH = 2, 3  # kinds of messages
@@ -37,26 +37,26 @@ def check(value: memoryview) -> None:
     Raises
     ------
     Refusal
-        When they do not fit together, when something stands behind the stream's end, or when it unfolds to too much.
+        When they do not fit together, when bytes follow the stream's end, or when the stream expands to too many bytes.
     """
     try:
         held = _held(value)
     except (struct.error, ValueError, IndexError):
-        raise unreadable("its frames do not fit together") from None
-    most = min(MOST_BYTES, MOST_TIMES * len(value))
+        raise unreadable("its lengths do not fit its bytes") from None
+    most = min(MAX_BYTES, MAX_EXPANSION * len(value))
     if held > most:
-        cure = "send fewer rows a message, or leave the compression to Kafka"
-        reason = f"the Arrow stream unfolds to {held} bytes, more than {most}: {cure}"
+        cure = "send fewer rows per message, or leave the compression to Kafka"
+        reason = f"the Arrow stream expands to {held} bytes, more than {most}: {cure}"
         raise Refusal("bad_arrow", reason)
 
 
 def unreadable(why: str) -> Refusal:
-    """Reason of a message that is no stream."""
+    """Refusal of a message that is not a whole stream."""
     return Refusal("bad_arrow", f"the Arrow stream cannot be read ({why}): send all bytes of an IPC stream")
 
 
 class _Frame(NamedTuple):
-    """A message of a stream: length of its body, bytes that it is sure to unfold to, and its compressed buffers."""
+    """A message of a stream: length of its body, bytes in memory beside its compressed buffers, and those buffers."""
 
     body: int
     held: int
@@ -80,13 +80,15 @@ def _held(value: memoryview) -> int:
             raise unreadable("it is cut off")
         held += frame.held
         for offset, size in frame.buffers:
-            (unfolded,) = _I64.unpack_from(value, at + offset)
-            if unfolded < _UNCOMPRESSED:
+            (expanded,) = _I64.unpack_from(value, at + offset)
+            if expanded < _UNCOMPRESSED:
                 raise unreadable("a compressed buffer has no size")
-            held += size if unfolded == _UNCOMPRESSED else unfolded
+            held += size if expanded == _UNCOMPRESSED else expanded
         at += frame.body
     if at != len(value):
-        raise Refusal("bad_arrow", f"{len(value) - at} bytes stand behind the Arrow stream: send one stream a message")
+        raise Refusal(
+            "bad_arrow", f"{len(value) - at} bytes follow the end of the Arrow stream: send one stream per message"
+        )
     return held
 
 
@@ -97,7 +99,7 @@ def _frame(metadata: bytes) -> _Frame:
     if body < 0:
         raise ValueError
     if _number(metadata, message, 0, _U16) != _VERSION_5:
-        raise Refusal("bad_arrow", "the Arrow stream is of a version before 1.0: write it with Arrow 1.0 or later")
+        raise Refusal("bad_arrow", "the Arrow stream has a format older than 1.0: write it with Arrow 1.0 or later")
     kind = _number(metadata, message, 1, _U8)
     if kind not in (_DICTIONARY, _BATCH):
         return _Frame(body, 0, ())

@@ -1,96 +1,69 @@
-"""What a measurements message looks like to the typed decoder. The contract itself is ``schemas.measurement``."""
+"""Rows and columnar batches as the typed decoder reads them: structs with a field for each of the input columns."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Final
+from collections.abc import Iterable, Sequence
+from typing import Any, Final, cast
 
-from msgspec import Struct
+from msgspec import Struct, defstruct
+from msgspec.json import Decoder
+from msgspec.structs import astuple
 
-from schemas import measurement as limits
+from schemas.columns import BY_WIRE_NAME, COLUMNS
 from stream_app.wire.decode.timestamps import Stamp
-
-#: Columns that every row must name (their value may be null) and those it may leave out; wire name -> our name.
-REQUIRED: Final = {"current": "current_a", "voltage": "voltage_v", "soc": "soc_percent"}
-OPTIONAL: Final = {
-    "power": "power_w",
-    "temperature": "temperature_c",
-    "cell_v_min": "cell_v_min",
-    "cell_v_max": "cell_v_max",
-    "t_min": "t_min_c",
-    "t_max": "t_max_c",
-}
-COLUMN_NAMES: Final = REQUIRED | OPTIONAL
-
-_TEMPERATURE = (limits.TEMPERATURE_C_MIN, limits.TEMPERATURE_C_MAX, "degC")
-_CELL = (-limits.CELL_VOLTAGE_V_LIMIT, limits.CELL_VOLTAGE_V_LIMIT, "V")
-
-#: Lowest and highest plausible reading, and its unit.
-LIMITS: Final[dict[str, tuple[float, float, str]]] = {
-    "current": (-limits.CURRENT_A_LIMIT, limits.CURRENT_A_LIMIT, "A"),
-    "voltage": (-limits.VOLTAGE_V_LIMIT, limits.VOLTAGE_V_LIMIT, "V"),
-    "soc": (limits.SOC_PERCENT_MIN, limits.SOC_PERCENT_MAX, "%"),
-    "power": (-limits.POWER_W_LIMIT, limits.POWER_W_LIMIT, "W"),
-    "temperature": _TEMPERATURE,
-    "cell_v_min": _CELL,
-    "cell_v_max": _CELL,
-    "t_min": _TEMPERATURE,
-    "t_max": _TEMPERATURE,
-}
 
 
 class Row(Struct, gc=False, omit_defaults=True):
-    """A single row. ``control`` must be absent or null: it makes an object a control record."""
+    """A single row. Its readings are fields by wire name: :func:`columns_of` takes them out.
+
+    The field ``control`` must be absent or null: else the object is a control record.
+    """
 
     asset_id: str
     timestamp: Stamp
-    current: float | None
-    voltage: float | None
-    soc: float | None
-    power: float | None = None
-    temperature: float | None = None
-    cell_v_min: float | None = None
-    cell_v_max: float | None = None
-    t_min: float | None = None
-    t_max: float | None = None
-    control: None = None
 
 
 class ColumnBatch(Struct, gc=False):
-    """Rows of one asset as columns, all of the same length."""
+    """Rows of one asset as columns, each a field by wire name; all should have the same length."""
 
     asset_id: str
     timestamp: list[Stamp]
-    current: list[float | None]
-    voltage: list[float | None]
-    soc: list[float | None]
-    power: list[float | None] | None = None
-    temperature: list[float | None] | None = None
-    cell_v_min: list[float | None] | None = None
-    cell_v_max: list[float | None] | None = None
-    t_min: list[float | None] | None = None
-    t_max: list[float | None] | None = None
-    control: None = None
 
     def columns(self) -> dict[str, list[float | None]]:
         """Columns that are there, by wire name."""
-        return {name: values for name in COLUMN_NAMES if (values := getattr(self, name)) is not None}
+        return {name: values for name in BY_WIRE_NAME if (values := getattr(self, name)) is not None}
 
 
-def columns_of(rows: Sequence[Row]) -> dict[str, list[float | None]]:
-    """Columns of rows, by wire name; optional columns that no row has are left out."""
-    # Written out: a comprehension with a fixed attribute takes half the time of attrgetter.
-    columns: dict[str, list[float | None]] = {
-        "power": [row.power for row in rows],
-        "temperature": [row.temperature for row in rows],
-        "cell_v_min": [row.cell_v_min for row in rows],
-        "cell_v_max": [row.cell_v_max for row in rows],
-        "t_min": [row.t_min for row in rows],
-        "t_max": [row.t_max for row in rows],
-    }
+def _fields(reading: Any) -> list[tuple[str, Any] | tuple[str, Any, Any]]:
+    """Fields of the input columns; those that are not required are null by default."""
+    readings = [
+        (column.wire_name, reading) if column.required else (column.wire_name, reading | None, None)
+        for column in COLUMNS
+    ]
+    return [*readings, ("control", None, None)]
+
+
+_Row: Final = cast(type[Row], defstruct("Row", _fields(float | None), bases=(Row,)))
+_ColumnBatch: Final = cast(
+    type[ColumnBatch], defstruct("ColumnBatch", _fields(list[float | None]), bases=(ColumnBatch,))
+)
+
+ROWS: Final[Decoder[list[Row]]] = Decoder(list[_Row])  # type: ignore[valid-type]  # made from the table of columns
+COLUMN_BATCH: Final[Decoder[ColumnBatch]] = Decoder(_ColumnBatch)
+
+_FIRST_READING: Final = len(Row.__struct_fields__)
+
+
+def make_row(asset_id: str, timestamp: Stamp, readings: Iterable[float | None]) -> Row:
+    """Make a row; one reading for each input column, in the table's order."""
+    return _Row(asset_id, timestamp, *readings)
+
+
+def columns_of(rows: Sequence[Row]) -> dict[str, Sequence[float | None]]:
+    """Columns of at least one row, by wire name; optional columns that no row has are left out."""
+    fields = list(zip(*map(astuple, rows), strict=True))
     return {
-        "current": [row.current for row in rows],
-        "voltage": [row.voltage for row in rows],
-        "soc": [row.soc for row in rows],
-        **{name: values for name, values in columns.items() if values.count(None) < len(values)},
+        column.wire_name: values
+        for column, values in zip(COLUMNS, fields[_FIRST_READING:], strict=False)
+        if column.required or values.count(None) < len(values)
     }

@@ -1,52 +1,51 @@
-"""Messages to columns in one compiled pass: rows, lists of rows and columnar batches that are plainly right.
+"""Messages to columns in one compiled pass: rows, lists of rows and columnar batches that are written plainly.
 
-What is unusual (an escape, a value of the wrong kind) is not judged here: its message is marked, and read by others.
+A message with anything unusual (an escape, a value of the wrong kind) is not judged here: it is marked as such.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Final, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from schemas.columns import COLUMNS
 from stream_app.columns.arrays import FloatArray, IntArray
 from stream_app.columns.byte_column import ByteColumn
 from stream_app.columns.compiled import compiled
-from stream_app.wire.decode.room import room
-from stream_app.wire.decode.row import COLUMN_NAMES, REQUIRED
+from stream_app.wire.decode.capacity import row_capacity
+from stream_app.wire.decode.field_names import ASSET_ID, FIELD_NAMES, FIRST_READING, TIMESTAMP, FieldNames, field_at
+from stream_app.wire.decode.timestamps import UNREAD
 from stream_app.wire.decode.tokens import (
+    COLON,
+    COMMA,
+    LBRACE,
+    LBRACKET,
     NULL,
     ODD,
-    UNREAD,
+    QUOTE,
+    RBRACE,
+    RBRACKET,
     Bytes,
     blank,
     byte,
     literal,
     number,
+    punctuation,
     same,
     scalar,
     stamp,
-    string,
 )
 
-_FIELDS: Final = ("asset_id", "timestamp", *COLUMN_NAMES, "control")
-_NAMES: Final = np.frombuffer("".join(_FIELDS).encode(), np.uint8)
-_NAME_AT: Final = np.cumsum([0, *map(len, _FIELDS)])
-_ASSET, _STAMP, _FIRST, _CONTROL = 0, 1, 2, len(_FIELDS) - 1
-_UNKNOWN: Final = len(_FIELDS)
-_NEEDED: Final = sum(1 << _FIELDS.index(name) for name in ("asset_id", "timestamp", *REQUIRED))
-
-#: What a message was.
+#: Kinds of messages.
 UNUSUAL, ROW, SEVERAL = 0, 1, 2
-
-_QUOTE, _COMMA, _COLON, _OPEN, _CLOSE, _BEGIN, _END = (ord(c) for c in '",:{}[]')
 
 
 @dataclass(frozen=True, slots=True)
 class Scanned:
-    """Rows of the messages that are right in form, in order, and what is left to Python.
+    """Rows of the messages that are written plainly, in order, and the tokens that are left to Python.
 
     Parameters
     ----------
@@ -87,17 +86,24 @@ class _Rows(NamedTuple):
 
 def scan(values: ByteColumn, keys: ByteColumn) -> Scanned:
     """Read messages whose asset id is their key."""
-    most = room(values.buffer, values.starts, values.ends)
+    most = row_capacity(values.buffer, values.starts, values.ends)
     kind, message, position = np.zeros(len(values), np.uint8), np.empty(most, np.int64), np.empty(most, np.int64)
     rows = _Rows(
         time_us=np.empty(most, np.int64),
-        columns=np.empty((len(COLUMN_NAMES), most)),
-        measured=np.zeros(len(COLUMN_NAMES), np.bool_),
+        columns=np.empty((len(COLUMNS), most)),
+        measured=np.zeros(len(COLUMNS), np.bool_),
         stamps=np.empty((most, 3), np.int64),
-        numbers=np.empty((most * len(COLUMN_NAMES), 4), np.int64),
+        numbers=np.empty((most * len(COLUMNS), 4), np.int64),
         used=np.zeros(2, np.int64),
     )
-    n = _scan((values.buffer, values.starts, values.ends), (keys.buffer, keys.starts, keys.ends), kind, message, rows)
+    n = _scan(
+        FIELD_NAMES,
+        (values.buffer, values.starts, values.ends),
+        (keys.buffer, keys.starts, keys.ends),
+        kind,
+        message,
+        rows,
+    )
     _count(message[:n], position)
     stamps, numbers = rows.used.tolist()
     return Scanned(
@@ -121,13 +127,14 @@ def _count(message: IntArray, position: IntArray) -> None:
 
 @compiled
 def _scan(
+    names: FieldNames,
     values: tuple[Bytes, IntArray, IntArray],
     keys: tuple[Bytes, IntArray, IntArray],
     kind: NDArray[np.uint8],
     message: IntArray,
     rows: _Rows,
 ) -> int:
-    """Read all messages; how many rows they have."""
+    """Read all messages; returns the number of their rows."""
     buffer, starts, ends = values
     key_buffer, key_starts, key_ends = keys
     time_us, columns, measured, stamps, numbers, used = rows
@@ -138,16 +145,16 @@ def _scan(
         if i >= end or len(key) == 0:
             continue
         first_stamp, first_number = used[0], used[1]
-        if byte(buffer, i) == _OPEN:
-            i, count = _object(buffer, i + 1, end, key, n, time_us, columns, measured, stamps, numbers, used)
-        elif byte(buffer, i) == _BEGIN:
-            i, count = _list(buffer, i + 1, end, key, n, time_us, columns, measured, stamps, numbers, used)
+        if byte(buffer, i) == LBRACE:
+            i, count = _object(names, buffer, i + 1, end, key, n, time_us, columns, measured, stamps, numbers, used)
+        elif byte(buffer, i) == LBRACKET:
+            i, count = _list(names, buffer, i + 1, end, key, n, time_us, columns, measured, stamps, numbers, used)
         else:
             i, count = ODD, 0
         if i == ODD or count == 0 or blank(buffer, i, end) != end:
             used[0], used[1] = first_stamp, first_number
             continue
-        kind[q] = ROW if byte(buffer, blank(buffer, starts[q], end)) == _OPEN and count > 0 else SEVERAL
+        kind[q] = ROW if byte(buffer, blank(buffer, starts[q], end)) == LBRACE and count > 0 else SEVERAL
         for row in range(n, n + abs(count)):
             message[row] = q
         n += abs(count)
@@ -156,6 +163,7 @@ def _scan(
 
 @compiled
 def _list(
+    names: FieldNames,
     buffer: Bytes,
     i: int,
     end: int,
@@ -171,39 +179,23 @@ def _list(
     """Read a list of rows: position behind it, and their number."""
     first = n
     i = blank(buffer, i, end)
-    while i < end and byte(buffer, i) == _OPEN:
-        i, count = _object(buffer, i + 1, end, key, n, time_us, columns, measured, stamps, numbers, used)
+    while i < end and byte(buffer, i) == LBRACE:
+        i, count = _object(names, buffer, i + 1, end, key, n, time_us, columns, measured, stamps, numbers, used)
         if i == ODD or count != 1:
             return ODD, 0
         n += 1
         i = blank(buffer, i, end)
-        if i < end and byte(buffer, i) == _END:
+        if i < end and byte(buffer, i) == RBRACKET:
             return i + 1, n - first
-        if i >= end or byte(buffer, i) != _COMMA:
+        if i >= end or byte(buffer, i) != COMMA:
             return ODD, 0
         i = blank(buffer, i + 1, end)
     return ODD, 0
 
 
 @compiled
-def _field(buffer: Bytes, i: int, end: int, guess: int) -> tuple[int, int]:
-    """Field whose name begins at ``i``, and the position behind its closing quote."""
-    for step in range(_UNKNOWN):
-        field = (guess + step) % _UNKNOWN
-        at, length = _NAME_AT[field], _NAME_AT[field + 1] - _NAME_AT[field]
-        if i + length < end and byte(buffer, i + length) == _QUOTE:
-            equal = True
-            for x in range(length):
-                if byte(buffer, i + x) != _NAMES[at + x]:
-                    equal = False
-                    break
-            if equal:
-                return field, i + length + 1
-    return _UNKNOWN, string(buffer, i, end)
-
-
-@compiled
 def _object(  # noqa: PLR0912, PLR0915  # to hand six arrays on costs a third of the time
+    names: FieldNames,
     buffer: Bytes,
     i: int,
     end: int,
@@ -217,29 +209,30 @@ def _object(  # noqa: PLR0912, PLR0915  # to hand six arrays on costs a third of
     used: IntArray,
 ) -> tuple[int, int]:
     """Read an object: position behind it, and its rows; as a negative number when it is a columnar batch."""
+    control, needed = names.control, names.needed
     seen, lists, guess, length = 0, 0, 0, -1
     i = blank(buffer, i, end)
-    while i < end and byte(buffer, i) == _QUOTE:
-        field, i = _field(buffer, i + 1, end, guess)
-        if i == ODD or field == _CONTROL or (field < _UNKNOWN and seen & (1 << field)):
+    while i < end and byte(buffer, i) == QUOTE:
+        field, i = field_at(names, buffer, i + 1, end, guess)
+        if i == ODD or field == control or (field < control and seen & (1 << field)):
             return ODD, 0
-        i = _after(buffer, i, end, _COLON)
+        i = punctuation(buffer, i, end, COLON)
         if i == ODD or i >= end:
             return ODD, 0
-        if field == _UNKNOWN:
+        if field > control:
             i = scalar(buffer, i, end)
         else:
             seen |= 1 << field
             guess = field + 1
-            if field == _ASSET:
+            if field == ASSET_ID:
                 i = same(buffer, i, end, key)
             else:
-                is_list, row = byte(buffer, i) == _BEGIN, n
+                is_list, row = byte(buffer, i) == LBRACKET, n
                 if is_list:
                     i = blank(buffer, i + 1, end)
                 while i < end:
                     start = i
-                    if field == _STAMP:
+                    if field == TIMESTAMP:
                         i, time = stamp(buffer, i, end)
                         time_us[row] = time
                         if time == UNREAD and i != ODD:
@@ -247,54 +240,47 @@ def _object(  # noqa: PLR0912, PLR0915  # to hand six arrays on costs a third of
                             stamps[at, 0], stamps[at, 1], stamps[at, 2] = row, start, i
                             used[0] = at + 1
                     elif byte(buffer, i) == NULL[0]:
-                        columns[field - _FIRST, row] = np.nan
+                        columns[field - FIRST_READING, row] = np.nan
                         i = literal(buffer, i, end, NULL)
                     else:
                         i, value, exact = number(buffer, i, end)
-                        columns[field - _FIRST, row] = value
-                        if not measured[field - _FIRST]:
+                        columns[field - FIRST_READING, row] = value
+                        if not measured[field - FIRST_READING]:
                             # A column that nobody measures is left out, and needs no NaN in each row.
-                            measured[field - _FIRST] = True
+                            measured[field - FIRST_READING] = True
                             for r in range(row):
-                                columns[field - _FIRST, r] = np.nan
+                                columns[field - FIRST_READING, r] = np.nan
                         if not exact and i != ODD:
                             at = used[1]
-                            numbers[at, 0], numbers[at, 1] = field - _FIRST, row
+                            numbers[at, 0], numbers[at, 1] = field - FIRST_READING, row
                             numbers[at, 2], numbers[at, 3] = start, i
                             used[1] = at + 1
                     row += 1
                     if i == ODD or not is_list:
                         break
                     i = blank(buffer, i, end)
-                    if i >= end or byte(buffer, i) != _COMMA:
+                    if i >= end or byte(buffer, i) != COMMA:
                         break
                     i = blank(buffer, i + 1, end)
                 if is_list:
-                    if i == ODD or i >= end or byte(buffer, i) != _END or (length >= 0 and row - n != length):
+                    if i == ODD or i >= end or byte(buffer, i) != RBRACKET or (length >= 0 and row - n != length):
                         return ODD, 0
                     lists |= 1 << field
                     i, length = i + 1, row - n
         if i == ODD:
             return ODD, 0
         i = blank(buffer, i, end)
-        if i >= end or byte(buffer, i) != _COMMA:
+        if i >= end or byte(buffer, i) != COMMA:
             break
         i = blank(buffer, i + 1, end)
-        if i >= end or byte(buffer, i) != _QUOTE:
+        if i >= end or byte(buffer, i) != QUOTE:
             return ODD, 0
-    if i >= end or byte(buffer, i) != _CLOSE or seen & _NEEDED != _NEEDED:
+    if i >= end or byte(buffer, i) != RBRACE or seen & needed != needed:
         return ODD, 0
-    if lists and lists != seen & ~(1 << _ASSET):
+    if lists and lists != seen & ~(1 << ASSET_ID):
         return ODD, 0  # some fields are lists and others not
-    for field in range(_FIRST, _CONTROL):
-        if measured[field - _FIRST] and not seen & (1 << field):
+    for field in range(FIRST_READING, control):
+        if measured[field - FIRST_READING] and not seen & (1 << field):
             for row in range(n, n + max(length, 1)):
-                columns[field - _FIRST, row] = np.nan
+                columns[field - FIRST_READING, row] = np.nan
     return i + 1, 1 if length < 0 else -length
-
-
-@compiled
-def _after(buffer: Bytes, i: int, end: int, mark: int) -> int:
-    """Skip a mark and the white space around it."""
-    i = blank(buffer, i, end)
-    return blank(buffer, i + 1, end) if i < end and byte(buffer, i) == mark else ODD

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from schemas.columns import BY_WIRE_NAME
 from stream_app.columns.arrays import FloatArray, IntArray
-from stream_app.wire.decode.explain import Refusal
-from stream_app.wire.decode.row import COLUMN_NAMES
+from stream_app.wire.decode.refusal import Refusal
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,15 +56,15 @@ def stacked(parts: Sequence[Part]) -> Table:
     starts = np.cumsum([0, *sizes])
     total = int(starts[-1])
     firsts = np.array([part.first for part in parts], np.int64) - starts[:-1]
-    names = [name for name in COLUMN_NAMES if any(name in part.columns for part in parts)]
-    # One piece of memory: in large ones the system need not hand out page by page.
-    room = np.empty((3 + len(names), total), np.int64)
-    message, position, time_us = room[:3]
+    names = [name for name in BY_WIRE_NAME if any(name in part.columns for part in parts)]
+    # One large array: the system hands it out in large pages, which is faster than page by page for each column.
+    memory = np.empty((3 + len(names), total), np.int64)
+    message, position, time_us = memory[:3]
     message[:] = np.repeat(np.array([part.message for part in parts], np.int64), sizes)
     position[:] = np.arange(total) + np.repeat(firsts, sizes)
     if total:
         np.concatenate([part.time_us for part in parts], out=time_us)
-    columns = dict(zip(names, room[3:].view(np.float64), strict=True))
+    columns = dict(zip(names, memory[3:].view(np.float64), strict=True))
     for name, column in columns.items():
         np.concatenate([_column(part, name) for part in parts], out=column)
     return Table(message, position, time_us, columns, _refused(parts))
@@ -91,7 +91,7 @@ def joined(tables: Sequence[Table]) -> Table:
 def _columns(tables: Sequence[Table]) -> dict[str, FloatArray]:
     return {
         name: np.concatenate([_column(table, name) for table in tables])
-        for name in COLUMN_NAMES
+        for name in BY_WIRE_NAME
         if any(name in table.columns for table in tables)
     }
 

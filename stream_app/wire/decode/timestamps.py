@@ -1,6 +1,7 @@
 """Event time as users write it, parsed to microseconds since 1970 UTC.
 
 :func:`parse_timestamp` reads one stamp and tells what is wrong; :func:`parse_timestamps` reads columns, the same way.
+:func:`read_timestamps` adds the refusals of those that cannot be read.
 """
 
 from __future__ import annotations
@@ -14,12 +15,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stream_app.columns.arrays import BoolArray, FloatArray, IntArray
+from stream_app.wire.decode.refusal import Refusal, bad_timestamp, quoted
 
 Stamp = str | int | float
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 MIN_TIME_US: Final = int((datetime(1990, 1, 1, tzinfo=UTC) - _EPOCH).total_seconds()) * 1_000_000
 MAX_TIME_US: Final = int((datetime(2200, 1, 1, tzinfo=UTC) - _EPOCH).total_seconds()) * 1_000_000  # exclusive
+#: In place of a time: the stamp has not been read, or cannot be.
+UNREAD: Final = -(1 << 62)
 _CURE: Final = "send ISO 8601 such as 2022-04-13T00:00:02Z, or epoch seconds, ms, us or ns"
 
 _FRACTION = r"(?:[.,](\d{1,9}))?"
@@ -36,7 +40,6 @@ _NUMBER = re.compile(r"(\d{1,25})(\.\d{1,9})?", re.ASCII)
 _EPOCH_UNITS: Final = ((10**9, 10**11, 1), (10**12, 10**14, 10**3), (10**15, 10**17, 10**6), (10**18, 10**20, 10**9))
 _US_PER_S: Final = 1_000_000
 _HOURS_ON_A_DIAL: Final = 12
-_SHOWN: Final = 40  # characters of a bad stamp that a message repeats
 
 
 class TimestampError(ValueError):
@@ -53,7 +56,7 @@ def parse_timestamp(stamp: Stamp) -> int:
     """
     time_us = _parse_text(stamp.strip()) if isinstance(stamp, str) else _parse_epoch(stamp)
     if not MIN_TIME_US <= time_us < MAX_TIME_US:
-        msg = f"{_shown(stamp)} is outside the years 1990 to 2199"
+        msg = f"{_shown(stamp)} is outside the years 1990 to 2199: check the year, or the unit of an epoch time"
         raise TimestampError(msg)
     return time_us
 
@@ -79,9 +82,24 @@ def parse_timestamps(stamps: Sequence[Stamp] | IntArray | FloatArray) -> tuple[I
     return np.where(ok, time_us, 0), ok
 
 
+def read_timestamps(stamps: Sequence[Stamp] | IntArray | FloatArray) -> tuple[IntArray, dict[int, Refusal]]:
+    """Read a column of stamps: microseconds, UNREAD where a stamp cannot be read; and its refusal, by position."""
+    time_us, ok = parse_timestamps(stamps)
+    return np.where(ok, time_us, UNREAD), {i: _refusal(stamps[i]) for i in np.flatnonzero(~ok).tolist()}
+
+
+def _refusal(stamp: Stamp) -> Refusal:
+    try:
+        parse_timestamp(stamp.item() if isinstance(stamp, np.generic) else stamp)
+    except TimestampError as error:
+        return bad_timestamp(str(error))
+    msg = f"the column parser refuses {stamp!r}, the single parser does not"
+    raise AssertionError(msg)
+
+
 def _shown(stamp: Stamp) -> str:
     if isinstance(stamp, str):
-        return repr(stamp) if len(stamp) <= _SHOWN else f"{stamp[:_SHOWN]!r}…"
+        return quoted(stamp)
     return "a number beyond 1e20" if abs(stamp) >= _EPOCH_UNITS[-1][1] else repr(stamp)
 
 
@@ -95,11 +113,11 @@ def _parse_text(text: str) -> int:
     if match := _US.fullmatch(text):
         month, day, year, hour, minute, second, fraction, half = match.groups()
         if int(month) > 12:
-            msg = f"{_shown(text)}: slashes mean month/day/year and {month} is no month; {_CURE}"
+            msg = f"{_shown(text)}: slashes mean month/day/year, and {month} is not a month; {_CURE}"
             raise TimestampError(msg)
         if half:
             if not 1 <= int(hour) <= _HOURS_ON_A_DIAL:
-                msg = f"{_shown(text)}: {hour} is no hour of AM or PM; {_CURE}"
+                msg = f"{_shown(text)}: {hour} is not an hour of AM or PM; {_CURE}"
                 raise TimestampError(msg)
             hour = str(int(hour) % _HOURS_ON_A_DIAL + (_HOURS_ON_A_DIAL if half in "Pp" else 0))
         return _compose(text, (year, month, day), (hour, minute, second), fraction)
@@ -108,7 +126,7 @@ def _parse_text(text: str) -> int:
         return _compose(text, (year, month, day), (hour, minute, second), fraction)
     if match := _NUMBER.fullmatch(text):
         return _parse_epoch(float(text) if match[2] else int(text))
-    msg = f"{_shown(text)} is no time that can be read; {_CURE}" if text else f"the timestamp is empty; {_CURE}"
+    msg = f"{_shown(text)} is not a date or time in a known format; {_CURE}"
     raise TimestampError(msg)
 
 
@@ -116,7 +134,7 @@ def _compose(text: str, date: tuple[str, str, str], clock: tuple[str, str, str |
     try:
         moment = datetime(*map(int, date), *(int(part or 0) for part in clock), tzinfo=UTC)  # type: ignore[misc,arg-type]
     except ValueError as error:
-        msg = f"{_shown(text)} is no moment of the calendar ({error}); {_CURE}"
+        msg = f"{_shown(text)} is not a valid date or time ({error}); {_CURE}"
         raise TimestampError(msg) from None
     since = moment - _EPOCH
     return (since.days * 86_400 + since.seconds) * _US_PER_S + int(f"{fraction or '':0<6.6}")
@@ -127,7 +145,7 @@ def _offset_s(text: str, zone: str | None) -> int:
         return 0
     hours, minutes = int(zone[1:3]), int(zone[3:].lstrip(":") or 0)
     if hours > 23 or minutes > 59:
-        msg = f"{_shown(text)}: {zone} is no offset from UTC; {_CURE}"
+        msg = f"{_shown(text)}: {zone} is not a valid offset from UTC; {_CURE}"
         raise TimestampError(msg)
     return (hours * 3600 + minutes * 60) * (-1 if zone[0] == "-" else 1)
 
@@ -138,7 +156,7 @@ def _parse_epoch(number: float) -> int:
             if isinstance(number, int):
                 return number * _US_PER_S // per_second
             return round(number * (_US_PER_S / per_second))
-    msg = f"{_shown(number)} has the magnitude of no epoch time after 2001; {_CURE}"
+    msg = f"{_shown(number)} is not an epoch time after 2001; {_CURE}"
     raise TimestampError(msg)
 
 

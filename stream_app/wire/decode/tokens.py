@@ -1,7 +1,7 @@
-"""JSON's tokens, read from bytes by compiled code: numbers, stamps, strings. What is unusual is left to others.
+"""JSON's tokens, read from bytes by compiled code: numbers, stamps, strings.
 
-Every function takes the position of a token's first byte and tells the position after it; :data:`ODD` when what stands
-there must be read by a real parser.
+Every function takes the position of a token's first byte and returns the position behind it; :data:`ODD` when the token
+is unusual or wrong, and a real parser must read the message.
 """
 
 from __future__ import annotations
@@ -12,23 +12,23 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stream_app.columns.compiled import compiled
-from stream_app.wire.decode.timestamps import MAX_TIME_US, MIN_TIME_US
+from stream_app.wire.decode.timestamps import MAX_TIME_US, MIN_TIME_US, UNREAD
 
 Bytes = NDArray[np.uint8]
 
 ODD: Final = -1
-#: No time: the stamp is to be read by :mod:`stream_app.wire.decode.timestamps`.
-UNREAD: Final = -(1 << 62)
 
 _POWERS: Final = np.array([10.0**i for i in range(16)])  # each exact
 _EXACT_DIGITS: Final = 15  # a mantissa of so many digits is exact, and divided by an exact power is rounded once
 _FINITE_EXPONENT: Final = 280
 _EPOCH_DIGITS: Final = 19  # of which all that are nanoseconds before 2200 fit into 64 bits
 
-_QUOTE, _BACKSLASH, _MINUS, _PLUS, _POINT, _ZERO, _NINE = (ord(c) for c in '"\\-+.09')
-NULL, _TRUE, _FALSE = (np.frombuffer(word, np.uint8) for word in (b"null", b"true", b"false"))
+QUOTE, COMMA, COLON = (ord(c) for c in '",:')
+LBRACE, RBRACE, LBRACKET, RBRACKET = (ord(c) for c in "{}[]")
+_BACKSLASH, _MINUS, _PLUS, _POINT, _ZERO, _NINE = (ord(c) for c in "\\-+.09")
 _BLANK, _TAB, _LINE_FEED, _RETURN = (ord(c) for c in " \t\n\r")
-_SMALL_E, _LARGE_E, _COLON, _LARGE_T, _LARGE_Z = (ord(c) for c in "eE:TZ")
+_SMALL_E, _LARGE_E, _LARGE_T, _LARGE_Z = (ord(c) for c in "eETZ")
+NULL, _TRUE, _FALSE = (np.frombuffer(word, np.uint8) for word in (b"null", b"true", b"false"))
 
 
 @compiled
@@ -73,7 +73,7 @@ def literal(buffer: Bytes, i: int, end: int, word: Bytes) -> int:
 @compiled
 def string(buffer: Bytes, i: int, end: int) -> int:
     """Skip a string of plain ASCII without escapes; ``i`` stands behind its opening quote."""
-    while i < end and byte(buffer, i) != _QUOTE:
+    while i < end and byte(buffer, i) != QUOTE:
         if byte(buffer, i) < _BLANK or byte(buffer, i) >= 128 or byte(buffer, i) == _BACKSLASH:
             return ODD
         i += 1
@@ -82,7 +82,7 @@ def string(buffer: Bytes, i: int, end: int) -> int:
 
 @compiled
 def number(buffer: Bytes, i: int, end: int) -> tuple[int, float, bool]:
-    """Read a number: position after it, value, and whether the value is exact (else Python has to read the token)."""
+    """Read a number: position behind it, value, and whether the value is exact (else Python has to read the token)."""
     negative = i < end and byte(buffer, i) == _MINUS
     if negative:
         i += 1
@@ -135,7 +135,7 @@ def _exponent(buffer: Bytes, i: int, end: int) -> int:
 
 @compiled
 def _pair(buffer: Bytes, i: int) -> int:
-    """Two digits as a number; -1 when they are none."""
+    """Two digits as a number; -1 when they are not digits."""
     if _ZERO <= byte(buffer, i) <= _NINE and _ZERO <= byte(buffer, i + 1) <= _NINE:
         return (np.int64(byte(buffer, i)) - _ZERO) * 10 + (np.int64(byte(buffer, i + 1)) - _ZERO)
     return -1
@@ -150,8 +150,8 @@ def iso_time(buffer: Bytes, i: int, end: int) -> int:
     if (
         byte(buffer, i + 4) != _MINUS
         or byte(buffer, i + 7) != _MINUS
-        or byte(buffer, i + 13) != _COLON
-        or byte(buffer, i + 16) != _COLON
+        or byte(buffer, i + 13) != COLON
+        or byte(buffer, i + 16) != COLON
     ):
         return UNREAD
     century, year = _pair(buffer, i), _pair(buffer, i + 2)
@@ -206,10 +206,17 @@ def epoch_time(buffer: Bytes, i: int, end: int) -> int:
 
 
 @compiled
+def punctuation(buffer: Bytes, i: int, end: int, mark: int) -> int:
+    """Skip a mark, such as a colon, and the white space around it."""
+    i = blank(buffer, i, end)
+    return blank(buffer, i + 1, end) if i < end and byte(buffer, i) == mark else ODD
+
+
+@compiled
 def same(buffer: Bytes, i: int, end: int, key: Bytes) -> int:
-    """Skip a string that is the key, byte by byte."""
+    """Skip a string that equals the key, byte by byte."""
     n = len(key)
-    if byte(buffer, i) != _QUOTE or i + n + 1 >= end or byte(buffer, i + n + 1) != _QUOTE:
+    if byte(buffer, i) != QUOTE or i + n + 1 >= end or byte(buffer, i + n + 1) != QUOTE:
         return ODD
     for x in range(n):
         if byte(buffer, i + 1 + x) != key[x]:
@@ -219,9 +226,9 @@ def same(buffer: Bytes, i: int, end: int, key: Bytes) -> int:
 
 @compiled
 def stamp(buffer: Bytes, i: int, end: int) -> tuple[int, int]:
-    """Read a stamp: position behind it, and its time if it is written plainly."""
+    """Read a stamp: position behind it, and its time; UNREAD when it is not written plainly."""
     start = i
-    if byte(buffer, i) != _QUOTE:
+    if byte(buffer, i) != QUOTE:
         i, _, _ = number(buffer, i, end)
         return i, UNREAD if i == ODD else epoch_time(buffer, start, i)
     start += 1
@@ -231,8 +238,8 @@ def stamp(buffer: Bytes, i: int, end: int) -> tuple[int, int]:
 
 @compiled
 def scalar(buffer: Bytes, i: int, end: int) -> int:
-    """Skip a value of a field that nobody asked for."""
-    if byte(buffer, i) == _QUOTE:
+    """Skip the value of a field that is not ours."""
+    if byte(buffer, i) == QUOTE:
         return string(buffer, i + 1, end)
     for word in (NULL, _TRUE, _FALSE):
         if byte(buffer, i) == word[0]:

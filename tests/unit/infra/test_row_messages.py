@@ -73,7 +73,7 @@ def test_single_rows_keep_the_order_of_the_file() -> None:
 
 def test_rows_of_nobody() -> None:
     """Rows without an asset cannot be sent."""
-    with pytest.raises(InvalidError, match="say whose rows these are"):
+    with pytest.raises(InvalidError, match="name the asset of the rows"):
         encode(block(1), None, "rows")
 
 
@@ -118,8 +118,8 @@ def test_many_posted_rows_are_split() -> None:
 @pytest.mark.parametrize(
     ("body", "code", "detail"),
     [
-        (b"", "bad_json", "no JSON"),
-        (b"\xff", "bad_json", "no UTF-8"),
+        (b"", "bad_json", "not valid JSON"),
+        (b"\xff", "bad_json", "not valid UTF-8"),
         (b"5", "bad_body", "the body must be an array of rows"),
         (b"{}", "bad_body", "the body must be an array of rows"),
         (b'{"rows":{}}', "bad_body", "the body must be an array of rows"),

@@ -43,11 +43,11 @@ def test_json_lines() -> None:
 @pytest.mark.parametrize(
     ("line", "code", "name", "detail"),
     [
-        ("{", "bad_json", None, "row 2 (line 3): no JSON"),
+        ("{", "bad_json", None, "row 2 (line 3): not valid JSON"),
         ("[1]", "bad_row", None, "row 2 (line 3): a row must be a JSON object, not a list"),
         (json.dumps({**ROW, "soc": "x"}), "bad_row", "soc", "soc must be a number or null, not the text 'x'"),
         (json.dumps({**ROW, "soc": 1e5}), "out_of_range", "soc", "soc is 100000, outside"),
-        (json.dumps({**ROW, "timestamp": "x"}), "bad_timestamp", "timestamp", "'x' is no time"),
+        (json.dumps({**ROW, "timestamp": "x"}), "bad_timestamp", "timestamp", "'x' is not a date or time"),
         (json.dumps({"control": "forget", "asset_id": "a"}), "bad_row", "control", "a message of its own"),
         (json.dumps({**ROW, "asset_id": None}), "bad_row", "asset_id", "asset_id is null"),
     ],

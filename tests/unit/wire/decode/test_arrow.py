@@ -11,17 +11,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from schemas.columns import BY_WIRE_NAME, REQUIRED
 from stream_app.wire.decode import Codec, arrow
-from stream_app.wire.decode.row import COLUMN_NAMES, REQUIRED
 from tests.messages import BATCH, ROW, STAMP, STAMP_US, TABLE, arrow_stream, decode, dump, fetch, row
 from tests.unit.wire.decode.test_laws import rows_of
 
 TIMES = [STAMP_US, STAMP_US + 1_500_000, STAMP_US + 3_000_000]
 MESSAGE = arrow_stream(TABLE)
+NOT_SENT = [None] * (len(BY_WIRE_NAME) - len(REQUIRED))
 EXPECTED = [
-    [STAMP_US, -40.0, 890.0, 51.0] + [None] * 6,
-    [STAMP_US + 1_500_000, None, 891.0, 51.5] + [None] * 6,
-    [STAMP_US + 3_000_000, 1.5, 892.0, 52.0] + [None] * 6,
+    [STAMP_US, -40.0, 890.0, 51.0, *NOT_SENT],
+    [STAMP_US + 1_500_000, None, 891.0, 51.5, *NOT_SENT],
+    [STAMP_US + 3_000_000, 1.5, 892.0, 52.0, *NOT_SENT],
 ]
 
 
@@ -53,11 +54,11 @@ def test_several_record_batches(compression: str | None) -> None:
 
 def test_what_was_written_reads_back() -> None:
     """The writer's messages hold the rows that went in, NaN as not measured."""
-    readings = {name: np.array([i + 0.1, math.nan]) for i, name in enumerate(COLUMN_NAMES)}
+    readings = {name: np.array([i + 0.1, math.nan]) for i, name in enumerate(BY_WIRE_NAME)}
     batch = decode(arrow.write(np.array(TIMES[:2], "datetime64[us]"), readings))
     assert batch.time_us.tolist() == TIMES[:2]
-    for wire, name in COLUMN_NAMES.items():
-        np.testing.assert_array_equal(batch.columns[name], readings[wire])
+    for name, column in BY_WIRE_NAME.items():
+        np.testing.assert_array_equal(batch.columns[column.name], readings[name])
 
 
 _WHOLE = [STAMP_US // 10**6, STAMP_US // 10**6 + 1, STAMP_US // 10**6 + 3]

@@ -27,7 +27,7 @@ def test_nan_is_not_measured_and_infinity_is_refused() -> None:
     assert math.isnan(batch.columns["current_a"][0])
     (reject,) = batch.rejects
     assert (reject.rows, reject.code) == ((1, 2), "bad_row")
-    assert reject.reason == "current is no finite number: send null when it is not measured (first of 2 rows)"
+    assert reject.reason == "current is not a finite number: send null if it was not measured (first of 2 rows)"
 
 
 def test_bad_rows_are_rejected_alone() -> None:
@@ -51,7 +51,7 @@ def test_bad_rows_are_rejected_alone() -> None:
         assert [reject.reason[:50] for reject in batch.rejects] == [
             "asset_id is null: an asset id has 1 to 200 printab",
             "timestamp must be text or a number, not null",
-            "the row is of the text 'b', the key of the text 'a",
+            "the row belongs to asset 'b', but the key names 'a",
             "soc is 500, outside -10 to 120 %: check the unit, ",
         ]
 
@@ -62,10 +62,13 @@ def test_bad_rows_are_rejected_alone() -> None:
         (pa.array([0] * 3, pa.timestamp("ns")), "timestamp 0 ns is outside the years 1990 to 2199"),
         (pa.array([2**62] * 3, pa.timestamp("s")), "timestamp 4611686018427387904 s is outside"),
         (pa.array([2**64 - 1] * 3, pa.uint64()), "timestamp 18446744073709551615 is outside the years"),
-        (pa.array([12] * 3), "timestamp 12 has the magnitude of no epoch time"),
-        (pa.array([math.nan] * 3), "timestamp nan has the magnitude of no epoch time"),
-        (pa.array(["soon"] * 3), "timestamp 'soon' is no time that can be read; send ISO 8601"),
-        (pa.array(["soon"] * 3).dictionary_encode(), "timestamp 'soon' is no time that can be read; send ISO 8601"),
+        (pa.array([12] * 3), "timestamp 12 is not an epoch time after 2001"),
+        (pa.array([math.nan] * 3), "timestamp nan is not an epoch time after 2001"),
+        (pa.array(["soon"] * 3), "timestamp 'soon' is not a date or time in a known format; send ISO 8601"),
+        (
+            pa.array(["soon"] * 3).dictionary_encode(),
+            "timestamp 'soon' is not a date or time in a known format; send ISO 8601",
+        ),
         (pa.nulls(3), "timestamp must be text or a number, not null"),
         (pa.nulls(3, pa.int64()), "timestamp must be text or a number, not null"),
         (pa.nulls(3, pa.string()), "timestamp must be text or a number, not null"),
@@ -119,57 +122,61 @@ def _views() -> Any:
     ("value", "code", "reason"),
     [
         (arrow_stream({name: column.slice(0, 0) for name, column in TABLE.items()}), "empty_message", "holds no rows"),
-        (arrow_stream(_without("soc")), "bad_row", "column soc is missing: send it, null where it is not measured"),
+        (
+            arrow_stream(_without("soc")),
+            "bad_row",
+            "column soc is missing: send it, with null where it was not measured",
+        ),
         (arrow_stream(_without("timestamp")), "bad_row", "column timestamp is missing: send it"),
-        (_twice("soc"), "bad_row", "column soc is there 2 times: send it once"),
+        (_twice("soc"), "bad_row", "column soc appears 2 times: send it once"),
         (
             arrow_stream(TABLE | {"voltage": pa.array(["1", "2", "3"])}),
             "bad_row",
-            "column voltage is of the type string: send an integer or float type",
+            "column voltage has type string: send an integer or float type",
         ),
-        (arrow_stream(TABLE | {"power": pa.array([True] * 3)}), "bad_row", "column power is of the type bool"),
+        (arrow_stream(TABLE | {"power": pa.array([True] * 3)}), "bad_row", "column power has type bool"),
         (
             arrow_stream(TABLE | {"power": pa.nulls(3, pa.decimal128(9, 2))}),
             "bad_row",
-            "column power is of the type decimal128(9, 2): send an integer or float type",
+            "column power has type decimal128(9, 2): send an integer or float type",
         ),
-        (arrow_stream(TABLE | {"power": pa.array([[1]] * 3)}), "bad_row", "column power is of the type list<"),
+        (arrow_stream(TABLE | {"power": pa.array([[1]] * 3)}), "bad_row", "column power has type list<"),
         (
             arrow_stream(TABLE | {"power": pa.array(["1"] * 3).dictionary_encode()}),
             "bad_row",
-            "column power is of the type string",
+            "column power has type string",
         ),
         (
             arrow_stream(TABLE | {"timestamp": pa.array([1] * 3, pa.date32())}),
             "bad_row",
-            "column timestamp is of the type",
+            "column timestamp has type",
         ),
         (
             arrow_stream(TABLE | {"timestamp": pa.array([True] * 3)}),
             "bad_row",
             "send a timestamp type, ISO 8601",
         ),
-        (arrow_stream(TABLE | {"asset_id": pa.array([1] * 3)}), "bad_row", "asset_id is of the type int64: send text"),
+        (arrow_stream(TABLE | {"asset_id": pa.array([1] * 3)}), "bad_row", "asset_id has type int64: send text"),
         (
             arrow_stream(TABLE | {"asset_id": pa.array([1] * 3).dictionary_encode()}),
             "bad_row",
-            "column asset_id is of the type",
+            "column asset_id has type",
         ),
         (MESSAGE[:-100], "bad_arrow", "it is cut off"),
-        (MESSAGE[:20], "bad_arrow", "frames do not fit together"),
-        (b"\xff" * 4, "bad_arrow", "frames do not fit together"),
+        (MESSAGE[:20], "bad_arrow", "its lengths do not fit its bytes"),
+        (b"\xff" * 4, "bad_arrow", "its lengths do not fit its bytes"),
         (b"\xff" * 400, "bad_arrow", "the Arrow stream cannot be read"),
-        (MESSAGE + b"x", "bad_arrow", "1 bytes stand behind the Arrow stream: send one stream a message"),
-        (MESSAGE * 2, "bad_arrow", "bytes stand behind the Arrow stream"),
+        (MESSAGE + b"x", "bad_arrow", "1 bytes follow the end of the Arrow stream: send one stream per message"),
+        (MESSAGE * 2, "bad_arrow", "bytes follow the end of the Arrow stream"),
         (arrow_stream(TABLE, metadata_version=ipc.MetadataVersion.V4), "bad_arrow", "write it with Arrow 1.0 or later"),
         (_file(), "bad_arrow", "the message is an Arrow file: send an Arrow IPC stream"),
-        (_bomb("lz4"), "bad_arrow", "unfolds to 112000000 bytes, more than"),
-        (_bomb("zstd"), "bad_arrow", "unfolds to 112000000 bytes, more than"),
-        (arrow_stream({name: pa.nulls(10**9) for name in TABLE}), "bad_arrow", "unfolds to 80000000000 bytes"),
+        (_bomb("lz4"), "bad_arrow", "expands to 112000000 bytes, more than"),
+        (_bomb("zstd"), "bad_arrow", "expands to 112000000 bytes, more than"),
+        (arrow_stream({name: pa.nulls(10**9) for name in TABLE}), "bad_arrow", "expands to 80000000000 bytes"),
         (
             arrow_stream({name: pa.nulls(100) for name in TABLE} | {"timestamp": _views()}),
             "bad_arrow",
-            "a text column unfolds to",
+            "a text column expands to",
         ),
     ],
 )

@@ -8,10 +8,10 @@ import numpy as np
 import orjson
 import pytest
 
+from schemas.columns import BY_WIRE_NAME, REQUIRED
 from schemas.control import EndOfUpload, Forget, SpecControl
 from stream_app.wire.batch import ControlRecord
 from stream_app.wire.decode import Codec, explain
-from stream_app.wire.decode.row import COLUMN_NAMES, LIMITS, REQUIRED
 from tests.messages import BATCH, ROW, STAMP_US, decode, dump, fetch, row
 
 
@@ -55,12 +55,12 @@ def test_all_message_kinds_in_one_fetch() -> None:
 
 def test_optional_columns_are_named_with_units() -> None:
     """Each column of the wire has its own column; null is "not measured"; what is not ours is ignored."""
-    readings = {name: index + 1.5 for index, name in enumerate(COLUMN_NAMES)}
+    readings = {name: index + 1.5 for index, name in enumerate(BY_WIRE_NAME)}
     batch = decode(row(**readings, status="ok", nested={"a": [1]}), row(**dict.fromkeys(REQUIRED), power=None))
-    assert {COLUMN_NAMES[name]: reading for name, reading in readings.items()} == {
+    assert {BY_WIRE_NAME[name].name: reading for name, reading in readings.items()} == {
         name: column[0] for name, column in batch.columns.items()
     }
-    assert all(math.isnan(column[1]) or name in LIMITS for name, column in batch.columns.items())
+    assert all(math.isnan(column[1]) for column in batch.columns.values())
 
 
 @pytest.mark.parametrize(

@@ -11,20 +11,21 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from schemas.columns import BY_WIRE_NAME, REQUIRED
 from schemas.measurement import Measurement
+from stream_app.domain.rows import COLUMNS
 from stream_app.wire.batch import Batch
-from stream_app.wire.decode.row import COLUMN_NAMES, LIMITS, REQUIRED
 from stream_app.wire.decode.timestamps import TimestampError, parse_timestamp
 from tests.messages import ROW, STAMP, decode, dump, row
 
 
 def test_limits_are_those_of_the_contract() -> None:
     """The masks of the fast path and the contract's fields have the same bounds."""
-    for name, (low, high, _) in LIMITS.items():
-        for bound in (low, high):
+    for name, column in BY_WIRE_NAME.items():
+        for bound in (column.low, column.high):
             Measurement.model_validate({**ROW, name: bound})
             assert len(decode(row(**{name: bound}))) == 1
-        for beyond in (np.nextafter(low, -np.inf), np.nextafter(high, np.inf)):
+        for beyond in (np.nextafter(column.low, -np.inf), np.nextafter(column.high, np.inf)):
             with pytest.raises(ValueError, match=name):
                 Measurement.model_validate({**ROW, name: float(beyond)})
             assert decode(row(**{name: float(beyond)})).rejects[0].code == "out_of_range"
@@ -71,13 +72,13 @@ def reference(content: dict[str, Any]) -> list[float | None] | None:
         return None
     if parsed.asset_id != "a":
         return None
-    return [time_us, *(getattr(parsed, name) for name in COLUMN_NAMES)]
+    return [time_us, *(getattr(parsed, name) for name in BY_WIRE_NAME)]
 
 
 def rows_of(batch: Batch) -> list[list[float | None]]:
     """Stamp and columns of each row of a batch."""
     absent = np.full(len(batch), np.nan)
-    columns = [batch.columns.get(name, absent).tolist() for name in COLUMN_NAMES.values()]
+    columns = [batch.columns.get(name, absent).tolist() for name in COLUMNS]
     rows: Sequence[tuple[float, ...]] = list(zip(batch.time_us.tolist(), *columns, strict=True))
     return [[None if reading != reading else reading for reading in row] for row in rows]  # noqa: PLR0124  # NaN
 

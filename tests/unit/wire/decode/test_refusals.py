@@ -24,45 +24,53 @@ from tests.messages import BATCH, ROW, STAMP, decode, dump, row, without
             "empty_message",
             "no rows",
         ),
-        (b"{", "bad_json", "no JSON: Expecting property name"),
-        (b"\x00\x01\x02", "bad_json", "no JSON"),
-        (row()[:-1], "bad_json", "no JSON"),
+        (b"{", "bad_json", "not valid JSON at character 1 (Expecting property name"),
+        (b"\x00\x01\x02", "bad_json", "not valid JSON"),
+        (row()[:-1], "bad_json", "not valid JSON"),
         (row() + row(), "bad_json", "Extra data"),
         (row() + b"\n" + row(), "bad_json", "Extra data"),
         (b"\xef\xbb\xbf" + row(), "bad_json", "BOM"),
-        (json.dumps(ROW).encode("utf-16"), "bad_json", "no UTF-8"),
-        (row(timestamp="\xff").replace(b"\\u00ff", b"\xff"), "bad_json", "no UTF-8"),
+        (json.dumps(ROW).encode("utf-16"), "bad_json", "is not valid UTF-8"),
+        (row(timestamp="\xff").replace(b"\\u00ff", b"\xff"), "bad_json", "is not valid UTF-8"),
         (b"[" * 100_000, "bad_json", "nested too deeply"),
         (row(current="x")[:-1] + b',"x":' + b"9" * 5000 + b"}", "bad_json", "a number has thousands of digits"),
         (b"5", "bad_row", "must be a JSON object"),
         (b'"text"', "bad_row", "must be a JSON object"),
-        (without("soc"), "bad_row", "soc is missing: send it, or null when it is not measured"),
+        (without("soc"), "bad_row", "soc is missing: send it, or null if it was not measured"),
         (without("timestamp"), "bad_row", "timestamp is missing: send it"),
         (without("asset_id"), "bad_row", "asset_id is missing: send it"),
         (row(voltage="890"), "bad_row", "voltage must be a number or null, not the text '890'"),
         (row(voltage=True), "bad_row", "voltage must be a number or null, not true"),
         (row(voltage=[1]), "bad_row", "voltage must be a number or null, not a list"),
         (row(power="1", t_min={}), "bad_row", "power must be a number or null, not the text '1'; t_min must be"),
-        (row(current=math.nan), "bad_row", "current is no finite number: send null when it is not measured"),
-        (row(current=-math.inf), "bad_row", "current is no finite number"),
-        (row().replace(b"-40.0", b"1e999"), "bad_row", "current is no finite number"),
+        (row(current=math.nan), "bad_row", "current is not a finite number: send null if it was not measured"),
+        (row(current=-math.inf), "bad_row", "current is not a finite number"),
+        (row().replace(b"-40.0", b"1e999"), "bad_row", "current is not a finite number"),
         (row(asset_id=7), "bad_row", "asset_id is 7"),
         (row(asset_id="a/b"), "bad_row", "asset_id is the text 'a/b'"),
         (row(asset_id="\ud800"), "bad_row", "asset_id is"),
         (row(timestamp=None), "bad_timestamp", "timestamp must be text or a number, not null"),
         (row(timestamp=True), "bad_timestamp", "timestamp must be text or a number, not true"),
-        (row(timestamp="soon"), "bad_timestamp", "timestamp 'soon' is no time that can be read; send ISO 8601"),
-        (row(timestamp=12), "bad_timestamp", "timestamp 12 has the magnitude of no epoch time"),
+        (
+            row(timestamp="soon"),
+            "bad_timestamp",
+            "timestamp 'soon' is not a date or time in a known format; send ISO 8601",
+        ),
+        (row(timestamp=12), "bad_timestamp", "timestamp 12 is not an epoch time after 2001; send ISO"),
         (row(timestamp=10**30), "bad_timestamp", "beyond 1e20"),
         (row(soc=120.5), "out_of_range", "soc is 120.5, outside -10 to 120 %: check the unit"),
         (row(cell_v_min=3300), "out_of_range", "cell_v_min is 3300, outside -100 to 100 V"),
         (row(current=10**400), "bad_row", "current"),
-        (row(asset_id="b"), "key_mismatch", "the row is of the text 'b', the key of the text 'a'"),
+        (row(asset_id="b"), "key_mismatch", "the row belongs to asset 'b', but the key names 'a'"),
         (row(timestamp="x" * 10_000_000), "bad_timestamp", "…"),
         (row(voltage="x" * 10_000_000), "bad_row", "…"),
-        (dump({"control": "forget", "asset_id": "b"}), "key_mismatch", "the control record is of the text 'b'"),
+        (
+            dump({"control": "forget", "asset_id": "b"}),
+            "key_mismatch",
+            "the control record belongs to asset 'b', but the key names 'a'",
+        ),
         (dump({"control": "explode", "asset_id": "a"}), "bad_control", "'forget'"),
-        (dump({"control": "x" * 10_000_000, "asset_id": "a"}), "bad_control", "is not applied"),
+        (dump({"control": "x" * 10_000_000, "asset_id": "a"}), "bad_control", "the control record is not valid"),
         (
             dump({"control": "asset_spec", "asset_id": "a", "spec": {"nominal_capacity_ah": -1}}),
             "bad_control",
@@ -96,15 +104,15 @@ def test_refused_messages(value: bytes | None, code: str, reason: str) -> None:
     ("key", "reason"),
     [
         (None, "the message has no key"),
-        (b"", "the key b'' is no asset id"),
-        (b"\xff", "is no asset id"),
-        (b"a b", "is no asset id"),
-        (b"\x00position", "is no asset id"),
-        (b"x" * 201, "is no asset id"),
+        (b"", "the key b'' is not an asset id"),
+        (b"\xff", "is not an asset id"),
+        (b"a b", "is not an asset id"),
+        (b"\x00position", "is not an asset id"),
+        (b"x" * 201, "is not an asset id"),
     ],
 )
 def test_refused_keys(key: bytes | None, reason: str) -> None:
-    """A key that is no asset id makes every kind of message a key mismatch, even where the row repeats it."""
+    """A key that is not an asset id makes every kind of message a key mismatch, even where the row repeats it."""
     same = row(asset_id=key.decode("latin-1")) if key is not None else row()
     for value in (row(), same, dump([ROW]), dump(BATCH), dump({"control": "forget", "asset_id": "a"})):
         (reject,) = decode(value, key=key).rejects
@@ -165,6 +173,11 @@ def test_a_failing_decoder_rejects_its_message_alone(monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(explain, "read", fail)
     batch = decode(row(), b"?", row())
     assert batch.rejects == [
-        Reject(1, None, "unexpected", "the message could not be decoded (ZeroDivisionError: boom); please report it")
+        Reject(
+            1,
+            None,
+            "unexpected",
+            "the message could not be decoded (ZeroDivisionError: boom); please report this as a bug",
+        )
     ]
     assert batch.message.tolist() == [0, 2]
