@@ -34,9 +34,9 @@ def updates(catalogue: Catalogue, fleet: Fleet, readings: Readings, *, closed: b
     """
     windows = readings.windows
     texts = _texts(catalogue, readings)
-    codes, asset = np.unique(windows.code, return_inverse=True)
-    ids = [fleet.ids[code] for code in codes.tolist()]
-    final = np.array([closed or code in fleet.ended for code in codes.tolist()])
+    slots, asset = np.unique(windows.slot, return_inverse=True)
+    ids = [fleet.ids[slot] for slot in slots.tolist()]
+    final = np.array([closed or slot in fleet.ended for slot in slots.tolist()])
     pieces = Pieces(len(windows))
     pieces.add_choice(asset, [b'{"asset_id":' + orjson.dumps(asset_id) for asset_id in ids])
     _add_window(pieces, windows)

@@ -39,7 +39,7 @@ def _metric(number: int, *, timed: bool, count: bool) -> Metric:
 def _plain(catalogue: Catalogue, fleet: Fleet, readings: Readings, i: int, *, closed: bool) -> bytes:
     """Build one update as a dict."""
     windows = readings.windows
-    size_us, start_us, code = int(windows.size_us[i]), int(windows.start_us[i]), int(windows.code[i])
+    size_us, start_us, slot = int(windows.size_us[i]), int(windows.start_us[i]), int(windows.slot[i])
     life = size_us == LIFETIME
     metrics: dict[str, Any] = {}
     for metric in catalogue.metrics:
@@ -65,10 +65,10 @@ def _plain(catalogue: Catalogue, fleet: Fleet, readings: Readings, i: int, *, cl
     }
     return orjson.dumps(
         {
-            "asset_id": fleet.ids[code],
+            "asset_id": fleet.ids[slot],
             "window": window,
             "seq": int(windows.seq[i]),
-            "final": closed or code in fleet.ended,
+            "final": closed or slot in fleet.ended,
             "metrics": metrics,
         }
     )
@@ -110,7 +110,7 @@ def readings_of(draw: st.DrawFn) -> tuple[Catalogue, Fleet, Readings]:
         )
     catalogue = Catalogue(metrics)
     fleet = Fleet(catalogue, (60,))
-    codes = [fleet.code(name) for name in names]
+    slots = [fleet.slot(name) for name in names]
     if draw(st.booleans()):
         fleet.ended[0] = Ended(EndOfUpload(asset_id="plain", rows=1), 0)
 
@@ -119,7 +119,7 @@ def readings_of(draw: st.DrawFn) -> tuple[Catalogue, Fleet, Readings]:
 
     windows = Windows.of(
         fleet,
-        code=whole(st.sampled_from(codes)),
+        slot=whole(st.sampled_from(slots)),
         size_us=whole(st.sampled_from([LIFETIME, 60_000_000, 86_400_000_000])),
         start_us=whole(STAMP_US),
         seq=whole(st.integers(0, 2**50)),
@@ -136,7 +136,7 @@ def test_updates_have_the_bytes_of_plain_ones(given_: tuple[Catalogue, Fleet, Re
     updates = update_json.updates(catalogue, fleet, readings, closed=closed)
     assert len(updates) == len(readings.windows)
     for i, (asset_id, text) in enumerate(updates):
-        assert asset_id.decode() == fleet.ids[readings.windows.code[i]]
+        assert asset_id.decode() == fleet.ids[readings.windows.slot[i]]
         assert text == _plain(catalogue, fleet, readings, i, closed=closed)
 
 
@@ -146,7 +146,7 @@ def test_an_update_is_one() -> None:
     fleet = Fleet(catalogue, (60,))
     windows = Windows.of(
         fleet,
-        code=np.array([fleet.code("a")]),
+        slot=np.array([fleet.slot("a")]),
         size_us=np.array([60_000_000]),
         start_us=np.array([0]),
         seq=np.array([7]),
@@ -169,10 +169,10 @@ def test_stamps_are_those_of_the_calendar(times_us: list[int]) -> None:
 def test_pieces_are_joined_row_by_row(rows: int) -> None:
     """Texts of all rows, chosen ones and columns, in the order in which they were added; of no rows: none."""
     pieces = Pieces(rows)
-    codes = np.arange(rows) % 2
+    choices = np.arange(rows) % 2
     pieces.add(b"<")
-    pieces.add_choice(codes, [b"even", b""])
-    pieces.add_choice(codes, [b"", b"odd"])
+    pieces.add_choice(choices, [b"even", b""])
+    pieces.add_choice(choices, [b"", b"odd"])
     pieces.add_column(ByteColumn.of([b"%d" % (i * i) for i in range(rows)]))
     pieces.add(b">")
     assert list(pieces.joined()) == [b"<even0>", b"<odd1>", b"<even4>"][:rows]
