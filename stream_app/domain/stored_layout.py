@@ -14,7 +14,6 @@ from numpy.typing import NDArray
 
 from stream_app.domain.catalogue import Catalogue
 from stream_app.domain.durations import HISTORY
-from stream_app.domain.errors import CorruptStateError
 from stream_app.domain.lines import Integers
 
 HASH_BYTES = 8
@@ -95,6 +94,6 @@ class StoredLayout:
         if layout == self.hash:
             return self
         if layout.hex() not in layouts:
-            msg = f"stored state has layout {layout.hex()}, which its partition's marker does not list"
-            raise CorruptStateError(msg)
+            msg = f"its partition's marker does not list layout {layout.hex()}"
+            raise LookupError(msg)
         return StoredLayout(layouts[layout.hex()])

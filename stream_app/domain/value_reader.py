@@ -17,7 +17,7 @@ LENGTH = struct.Struct(">I")
 
 
 class ValueReader:
-    """Takes parts of a value one after the other; CorruptStateError where it ends too early or too late."""
+    """Takes parts of a value one after the other; ValueError where it ends too early or too late."""
 
     def __init__(self, value: bytes, at: int) -> None:
         self._value, self._at = value, at
@@ -26,17 +26,14 @@ class ValueReader:
         """Take so many bytes."""
         part = self._value[self._at : self._at + size]
         if size < 0 or len(part) != size:
-            msg = f"stored state of {len(self._value)} bytes has no {size} bytes at {self._at}"
-            raise CorruptStateError(msg)
+            msg = f"of {len(self._value)} bytes there are no {size} at {self._at}"
+            raise ValueError(msg)
         self._at += size
         return part
 
     def json(self) -> dict[str, Any]:
         """Take a JSON object behind its length."""
-        about = json.loads(self.take(LENGTH.unpack(self.take(LENGTH.size))[0]))
-        if not isinstance(about, dict):
-            msg = f"stored state tells {type(about).__name__} of itself, not an object"
-            raise CorruptStateError(msg)
+        about: dict[str, Any] = json.loads(self.take(LENGTH.unpack(self.take(LENGTH.size))[0]))
         return about
 
     def integers(self, count: int) -> IntArray:
@@ -50,15 +47,15 @@ class ValueReader:
     def end(self) -> None:
         """Make sure that all was taken."""
         if self._at != len(self._value):
-            msg = f"stored state of {len(self._value)} bytes should end at {self._at}"
-            raise CorruptStateError(msg)
+            msg = f"{len(self._value)} bytes should end at {self._at}"
+            raise ValueError(msg)
 
 
 @contextmanager
 def reading(name: str) -> Iterator[None]:
-    """Whatever cannot be made of what was read is a CorruptStateError that names it."""
+    """Raise CorruptStateError, which names the value, for whatever fails on what was read."""
     try:
         yield
-    except (ArithmeticError, LookupError, TypeError, ValueError, struct.error) as error:
-        msg = f"{name} cannot be read ({type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''})"
+    except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError, struct.error) as error:
+        msg = f"{name} cannot be read ({type(error).__name__}: {' '.join(str(error).split())})"
         raise CorruptStateError(msg) from error

@@ -17,7 +17,9 @@ from schemas.metrics import MetricsUpdate
 from stream_app.columns.byte_column import ByteColumn
 from stream_app.columns.text_builder import Pieces
 from stream_app.domain.catalogue import Catalogue
+from stream_app.domain.lines import NEVER
 from stream_app.domain.metrics._base import AssetSpecs, Metric, Reading, Reasons, Totals
+from stream_app.domain.since import LateMetric
 from stream_app.domain.state import Ended, Fleet
 from stream_app.domain.views import LIFETIME, Readings, Windows
 from stream_app.wire.encode import json_columns
@@ -51,13 +53,16 @@ def _plain(catalogue: Catalogue, fleet: Fleet, readings: Readings, i: int, *, cl
             shown["value"] = int(np.nan_to_num(value))
         if reason:
             shown["reason"] = reason
+        late = readings.late.get(metric.name)
         for name, numbers, there in (
             ("sigma", reading.sigma, True),
             ("value_unchecked", reading.unchecked, bool(reason)),
-            ("coverage", readings.coverage, metric.timed),
+            ("coverage", late.coverage if late else readings.coverage, metric.timed),
         ):
             if numbers is not None and there and np.isfinite(numbers[i]).all():
                 shown[name] = numbers[i].tolist()
+        if late and late.since_us[i] != NEVER:
+            shown["since"] = _stamp(int(late.since_us[i]))
     window = {
         "size": "lifetime" if life else window_size_name(size_us // 1_000_000),
         "start": _stamp(start_us),
@@ -93,7 +98,7 @@ def readings_of(draw: st.DrawFn) -> tuple[Catalogue, Fleet, Readings]:
         )
 
     names = draw(st.lists(st.sampled_from(['a"b', "\\", "é,", "plain", '","']), min_size=1, unique=True))
-    metrics, by_metric = [], {}
+    metrics, by_metric, late = [], {}, {}
     for number in range(draw(st.integers(1, 4))):
         metric = _metric(number, timed=draw(st.booleans()), count=draw(st.booleans()))
         shape = (k, draw(st.integers(1, 3))) if draw(st.booleans()) else (k,)
@@ -108,6 +113,9 @@ def readings_of(draw: st.DrawFn) -> tuple[Catalogue, Fleet, Readings]:
             sigma=numbers(k) if draw(st.booleans()) else None,
             unchecked=numbers(*shape) if draw(st.booleans()) else None,
         )
+        if draw(st.booleans()):
+            since_us = draw(st.lists(st.just(NEVER) | STAMP_US, min_size=k, max_size=k))
+            late[metric.name] = LateMetric(numbers(k), np.array(since_us, np.int64))
     catalogue = Catalogue(metrics)
     fleet = Fleet(catalogue, (60,))
     slots = [fleet.slot(name) for name in names]
@@ -125,7 +133,7 @@ def readings_of(draw: st.DrawFn) -> tuple[Catalogue, Fleet, Readings]:
         seq=whole(st.integers(0, 2**50)),
         totals=catalogue.layout.empty(k),
     )
-    return catalogue, fleet, Readings(windows, by_metric, numbers(k))
+    return catalogue, fleet, Readings(windows, by_metric, numbers(k), late)
 
 
 @settings(max_examples=200, deadline=None)
