@@ -20,6 +20,10 @@ class MetricValue(BaseModel):
         default=None, description="What the value would be if the reason, which is about its meaning, were ignored"
     )
     coverage: float | None = Field(default=None, ge=0, le=1, description="Share of the time that valid steps cover")
+    since: str | None = Field(
+        default=None,
+        description="ISO 8601, UTC: the metric counts from here, where it was added later than the window began",
+    )
 
 
 class Window(BaseModel):

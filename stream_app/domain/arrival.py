@@ -11,9 +11,10 @@ from numpy.typing import NDArray
 from stream_app.columns.arrays import FloatArray, IntArray
 from stream_app.columns.compiled import compiled
 from stream_app.columns.segments import ends
+from stream_app.domain.lines import NEVER
 from stream_app.domain.pending import TimedRows
-from stream_app.domain.rows import COLUMNS, Rows
-from stream_app.domain.state import NEVER, Fleet
+from stream_app.domain.rows import Rows
+from stream_app.domain.state import Fleet
 
 _SIGNED = ("current_a", "power_w")
 _SCALED = (*_SIGNED, "soc_percent")
@@ -25,7 +26,7 @@ T = TypeVar("T", np.float64, np.int64)
 class Arrivals:
     """Accepted rows sorted by asset, in arrival order within one: asset, newest stamp of it then, source offset."""
 
-    code: IntArray
+    slot: IntArray
     newest_us: IntArray
     offset: IntArray
 
@@ -61,14 +62,14 @@ def joined(fleet: Fleet, touched: IntArray, rows: Rows, kept: IntArray, came: In
         _merge(np.ascontiguousarray(old), waited, new, kept, came, out)
         return out
 
-    nothing = np.full(n, np.nan)
+    columns, nothing = fleet.catalogue.columns, np.full(n, np.nan)
     still = np.asarray((~np.isnan(waiting.values)).any(axis=1))
-    nowhere = np.full(len(rows), np.nan) if still.any() and len(rows.columns) < len(COLUMNS) else np.zeros(0)
+    nowhere = np.full(len(rows), np.nan) if still.any() and len(rows.columns) < len(columns) else np.zeros(0)
     values = [
         merged(waiting.values[at], _normalised(fleet, rows, name, nowhere))
         if name in rows.columns or still[at]
         else nothing
-        for at, name in enumerate(COLUMNS)
+        for at, name in enumerate(columns)
     ]
     time_us, offset = merged(waiting.time_us, rows.time_us), merged(waiting.offset, rows.offset)
     return TimedRows(time_us, offset, values), waited + came

@@ -33,16 +33,16 @@ class Closings:
         at = first_at_or_after(rows.time_us, self.known_from[asset], stops, end_us)
         found = at < stops
         at = np.minimum(at, stops - 1)
-        code = self.touched[asset]
-        low = np.searchsorted(self.arrivals.code, code, side="left")
-        high = np.searchsorted(self.arrivals.code, code, side="right")
+        slot = self.touched[asset]
+        low = np.searchsorted(self.arrivals.slot, slot, side="left")
+        high = np.searchsorted(self.arrivals.slot, slot, side="right")
         due_us = rows.time_us[at] + self.lateness_us
         arrival = first_at_or_after(self.arrivals.newest_us, low, high, due_us)
         found &= arrival < high
         if not found.all() and self.flush_seq is None:  # settled early, for want of room: by the newest row
             arrival = np.where(found, arrival, high - 1)
             found[:] = True
-        if not len(self.arrivals.code):
+        if not len(self.arrivals.slot):
             return np.full(len(asset), self.flush_seq)
         # Not before that first stamp had itself arrived, nor before anything of the asset could be settled.
         seq = self.arrivals.offset[np.minimum(arrival, high - 1)]

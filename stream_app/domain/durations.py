@@ -17,7 +17,7 @@ from stream_app.columns.compiled import compiled
 
 #: The running median looks back this far; odd, so that it is one of the steps seen.
 MEDIAN_OF = 15
-#: Ring that holds them: a power of two, so that a slot is a mask away.
+#: Ring that holds them: a power of two, so that a place is a mask away.
 RING = 16
 #: A steady stream re-measures its period once per this many steps; a new one at each step.
 MEASURE_EVERY = 16
@@ -26,23 +26,25 @@ GAP_PERIODS = 3.0
 MAX_PER_STAMP = 4096
 #: Gap limit while no period is known: the first step of hourly data is no gap.
 FIRST_GAP_S = 3600.0
+#: What the history keeps of an asset beside its count of steps: name and how many numbers.
+HISTORY = (("steps_s", RING), ("period_s", 1))
 
 
 @dataclass(frozen=True, slots=True)
-class Clock:
-    """What the timebase remembers of ``k`` assets.
+class StepHistory:
+    """The last steps of ``k`` assets.
 
-    ``steps`` counts closed stamp groups ``(k,)``; ``ring`` holds their last durations per row ``(k, RING)`` [s];
-    ``period_s`` is the measured nominal period ``(k,)``, NaN before the first.
+    ``count`` is that of closed stamp groups ``(k,)``; ``steps_s`` is a ring of their last durations per row
+    ``(k, RING)``; ``period_s`` is the measured nominal period ``(k,)``, NaN before the first.
     """
 
-    steps: IntArray
-    ring: FloatArray
+    count: IntArray
+    steps_s: FloatArray
     period_s: FloatArray
 
 
 @dataclass(frozen=True, slots=True)
-class Timed:
+class Durations:
     """Which rows are settled, and how long each held.
 
     ``settled`` (n,) marks rows whose duration is known or known to be a gap. The other arrays speak of the ``r``
@@ -56,19 +58,19 @@ class Timed:
     gap_s: FloatArray
     time_us: IntArray
     known_from: IntArray
-    clock: Clock
+    history: StepHistory
 
 
-def settle(
+def measure(
     starts: IntArray,
     stamp_us: IntArray,
-    clock: Clock,
+    history: StepHistory,
     *,
     watermark_us: IntArray,
     nominal_s: FloatArray,
     max_gap_s: FloatArray,
     flush: BoolArray,
-) -> Timed:
+) -> Durations:
     """Give each row its duration as soon as the next stamp is there.
 
     Parameters
@@ -77,8 +79,8 @@ def settle(
         First row of each of ``k`` assets' segments, shape ``(k,)``; each segment begins with the rows that waited.
     stamp_us
         Stamps, ascending within a segment, shape ``(n,)``.
-    clock
-        What was remembered of the ``k`` assets.
+    history
+        The last steps of the ``k`` assets.
     watermark_us
         No row before this will come, shape ``(k,)``: only then is the next stamp really the next one.
     nominal_s, max_gap_s
@@ -87,32 +89,32 @@ def settle(
         Assets to which no row will come: all their rows are settled, shape ``(k,)``.
     """
     n = len(stamp_us)
-    clock = Clock(clock.steps.copy(), clock.ring.copy(), clock.period_s.copy())
+    history = StepHistory(history.count.copy(), history.steps_s.copy(), history.period_s.copy())
     known_from = starts.copy()
     settled, dt_s, valid = np.zeros(n, np.bool_), np.empty(n), np.empty(n, np.bool_)
     gap_s, time_us = np.empty(n), np.empty(n, np.int64)
-    used = _settle(
+    used = _measure(
         starts,
         stamp_us,
-        (clock.steps, clock.ring, clock.period_s),
+        (history.count, history.steps_s, history.period_s),
         (watermark_us, nominal_s, max_gap_s, flush),
         known_from,
         (settled, dt_s, valid, gap_s, time_us),
     )
-    return Timed(settled, dt_s[:used], valid[:used], gap_s[:used], time_us[:used], known_from, clock)
+    return Durations(settled, dt_s[:used], valid[:used], gap_s[:used], time_us[:used], known_from, history)
 
 
 @compiled
-def _settle(  # noqa: PLR0912, PLR0915  # one walk: what a group needs of its neighbours is at hand
+def _measure(  # noqa: PLR0912, PLR0915  # one walk: what a group needs of its neighbours is at hand
     starts: IntArray,
     stamp_us: IntArray,
-    clock: tuple[IntArray, FloatArray, FloatArray],
+    history: tuple[IntArray, FloatArray, FloatArray],
     given: tuple[IntArray, FloatArray, FloatArray, BoolArray],
     known_from: IntArray,
     out: tuple[BoolArray, FloatArray, BoolArray, FloatArray, IntArray],
 ) -> int:
     """Walk each asset's groups of equal stamps; how many rows are settled."""
-    steps, ring, period_s = clock
+    count, ring_s, period_s = history
     watermark_us, nominal_s, max_gap_s, flush = given
     settled, dt_s, valid, gap_s, time_us = out
     n, used = len(stamp_us), 0
@@ -129,7 +131,7 @@ def _settle(  # noqa: PLR0912, PLR0915  # one walk: what a group needs of its ne
             span_s = np.nan if last else (stamp_us[end] - stamp_us[head]) / 1e6
             step_s = span_s / rows if rows > 1 else span_s
             opening = False
-            if first and steps[k] == 0 and rows > 1 and np.isnan(nominal_s[k]):
+            if first and count[k] == 0 and rows > 1 and np.isnan(nominal_s[k]):
                 # A file may begin within a stamp, so the first group of repeated stamps takes its step from the second.
                 second_end = end if last else _group_end(stamp_us, end, stop)
                 second_last = second_end == stop or (stamp_us[second_end] > watermark_us[k] and not flush[k])
@@ -179,7 +181,7 @@ def _settle(  # noqa: PLR0912, PLR0915  # one walk: what a group needs of its ne
             if not whole:
                 break  # and so are all after it
             if not last:
-                _measure(k, step_s, steps, ring, period_s, window)
+                _remember(k, step_s, count, ring_s, period_s, window)
             head, first = end, False
     return used
 
@@ -194,19 +196,19 @@ def _group_end(stamp_us: IntArray, head: int, stop: int) -> int:
 
 
 @compiled
-def _measure(
-    k: int, step_s: float, steps: IntArray, ring: FloatArray, period_s: FloatArray, window: FloatArray
+def _remember(
+    k: int, step_s: float, count: IntArray, ring_s: FloatArray, period_s: FloatArray, window: FloatArray
 ) -> None:
     """Remember a step; where it is due, the median of the last ones is the period from the next group on."""
-    steps[k] += 1
-    ring[k, steps[k] & (RING - 1)] = step_s
-    if steps[k] > MEASURE_EVERY and steps[k] % MEASURE_EVERY:
+    count[k] += 1
+    ring_s[k, count[k] & (RING - 1)] = step_s
+    if count[k] > MEASURE_EVERY and count[k] % MEASURE_EVERY:
         return
-    count = min(steps[k], MEDIAN_OF)
-    for back in range(count):
-        step, at = ring[k, (steps[k] - back) & (RING - 1)], back
+    known = min(count[k], MEDIAN_OF)
+    for back in range(known):
+        step, at = ring_s[k, (count[k] - back) & (RING - 1)], back
         while at > 0 and window[at - 1] > step:
             window[at] = window[at - 1]
             at -= 1
         window[at] = step
-    period_s[k] = (window[(count - 1) // 2] + window[count // 2]) / 2
+    period_s[k] = (window[(known - 1) // 2] + window[known // 2]) / 2

@@ -1,27 +1,44 @@
 """Errors of the domain.
 
 DomainError
-├── UnknownFormatError   a stored state was written by a newer version
-└── CorruptStateError    a stored state cannot be read
+├── UnknownFormatError   a stored state has a format that this release does not read
+└── CorruptStateError    a stored state is not what any release writes
 """
 
 from __future__ import annotations
 
+from typing import ClassVar
+
+_ANEW = "delete the application's changelog topics, or use another STREAM_KAFKA__APP_ID, to compute the state anew"
+
 
 class DomainError(Exception):
-    """Something that the domain refuses; the message tells what happened and the cure."""
+    """Something that the domain refuses; the message tells what happened and the cure.
+
+    No row is at fault for it: it ends the worker.
+    """
+
+    code: ClassVar[str]
 
 
 class UnknownFormatError(DomainError):
-    """A stored state was written by a newer version of this program."""
+    """A stored state was written by a newer release, or before the first one."""
+
+    code = "unknown_state_format"
 
     def __init__(self, found: int, known: int) -> None:
-        super().__init__(
-            f"stored state has format {found}, this version reads up to {known}: run the newer version, or delete the "
-            "application's changelog topics to compute all state anew"
-        )
+        if found > known:
+            reason = f"stored state has format {found}, this release reads up to {known}: run the newer release, or "
+        else:
+            reason = f"stored state has format {found}, written before the first release: "
+        super().__init__(reason + _ANEW)
         self.found, self.known = found, known
 
 
 class CorruptStateError(DomainError):
-    """A stored state is not what any version writes."""
+    """A stored state is not what any release writes."""
+
+    code = "corrupt_state"
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(f"{reason}: {_ANEW}")

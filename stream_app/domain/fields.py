@@ -109,9 +109,9 @@ class Layout:
         for line, column in sums:
             _add(line, pane, column, _SUM)
 
-    def fold(self, into: FloatArray, slot: IntArray, panes: FloatArray) -> None:
-        """Merge panes ``(width, p)`` into ``into[:, slot]``, one after the other."""
-        _fold(into, slot, np.ascontiguousarray(panes), self._kinds)
+    def fold(self, into: FloatArray, at: IntArray, panes: FloatArray) -> None:
+        """Merge panes ``(width, p)`` into ``into[:, at]``, one after the other."""
+        _fold(into, at, np.ascontiguousarray(panes), self._kinds)
 
     def merged(self, a: FloatArray, b: FloatArray) -> FloatArray:
         """Merge pane by pane, both ``(width, k)``."""
@@ -168,10 +168,10 @@ def _add_four(pane: IntArray, lines: tuple[FloatArray, ...], columns: tuple[Floa
 
 
 @compiled
-def _fold(into: FloatArray, slot: IntArray, panes: FloatArray, kinds: IntArray) -> None:
-    """Merge panes into slots, line by line."""
+def _fold(into: FloatArray, at: IntArray, panes: FloatArray, kinds: IntArray) -> None:
+    """Merge panes into others, line by line."""
     for line in range(len(kinds)):
-        _add(into[line], slot, panes[line], kinds[line])
+        _add(into[line], at, panes[line], kinds[line])
 
 
 @compiled

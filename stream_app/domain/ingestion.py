@@ -10,27 +10,17 @@ import numpy as np
 
 from stream_app.columns.arrays import BoolArray, FloatArray, IntArray
 from stream_app.columns.segments import ends, first_of_runs, sorted_by
-from stream_app.domain import panes
+from stream_app.domain import durations, panes
 from stream_app.domain.arrival import Arrivals, joined, newest_stamps, ordered
 from stream_app.domain.closing import Closings
-from stream_app.domain.durations import MAX_PER_STAMP, Clock, Timed, settle
+from stream_app.domain.durations import MAX_PER_STAMP, Durations, StepHistory
 from stream_app.domain.fields import Layout
+from stream_app.domain.lines import NEVER
 from stream_app.domain.panes import Open
 from stream_app.domain.pending import TimedRows
-from stream_app.domain.rows import COLUMNS, Rows
+from stream_app.domain.rows import Rows
 from stream_app.domain.samples import Samples
-from stream_app.domain.state import (
-    APPLIED,
-    FIRST_US,
-    LAST_US,
-    LATE,
-    NEVER,
-    NUMBER,
-    SIZE_US,
-    STEPS,
-    WATERMARK_US,
-    Fleet,
-)
+from stream_app.domain.state import Fleet
 from stream_app.domain.views import Windows
 
 
@@ -52,58 +42,58 @@ def apply(fleet: Fleet, rows: Rows) -> Applied:
     A row whose event time is further behind its asset's newest than the allowed lateness is late: it is counted and
     left out. Others are taken in the order of (event time, arrival).
     """
-    new = np.flatnonzero(rows.offset > fleet.ints[rows.asset, APPLIED])
+    new = np.flatnonzero(rows.offset > fleet.integers.applied_offset[rows.asset])
     late: list[IntArray] = []
     closed: list[Windows] = []
     for part in _parts(fleet, rows.asset[new]):
         index = new[part]
-        index = index[sorted_by(rows.asset[index], len(fleet.ints))]
+        index = index[sorted_by(rows.asset[index], len(fleet.integers.array))]
         late.append(_apply(fleet, rows, index, closed))
     return Applied(np.sort(np.concatenate([np.zeros(0, np.int64), *late])), closed)
 
 
-def _parts(fleet: Fleet, code: IntArray) -> Iterator[slice]:
+def _parts(fleet: Fleet, slot: IntArray) -> Iterator[slice]:
     """Cut rows so that no asset's buffer can run over unnoticed: one that is full takes a row at a time."""
-    n, at = len(code), 0
+    n, at = len(slot), 0
     while at < n:
-        step = _fitting(fleet, code[at : at + MAX_WAITING]) if fleet.lateness_us else n
+        step = _fitting(fleet, slot[at : at + MAX_WAITING]) if fleet.lateness_us else n
         yield slice(at, at + step)
         at += step
 
 
-def _fitting(fleet: Fleet, code: IntArray) -> int:
+def _fitting(fleet: Fleet, slot: IntArray) -> int:
     """How many of the rows come before the first for which its asset has no room, but one at least."""
-    order = sorted_by(code, len(fleet.ints))
-    starts = np.flatnonzero(first_of_runs(code[order]))
-    count = ends(starts, len(code)) - starts
-    room = MAX_WAITING - fleet.pending.count(code[order[starts]])
+    order = sorted_by(slot, len(fleet.integers.array))
+    starts = np.flatnonzero(first_of_runs(slot[order]))
+    count = ends(starts, len(slot)) - starts
+    room = MAX_WAITING - fleet.pending.count(slot[order[starts]])
     over = order[(starts + np.maximum(room, 0))[count > room]]
-    return max(1, int(over.min())) if len(over) else len(code)
+    return max(1, int(over.min())) if len(over) else len(slot)
 
 
 def _apply(fleet: Fleet, rows: Rows, index: IntArray, closed: list[Windows]) -> IntArray:
     """Apply rows that are sorted by asset; returns those that are late."""
-    code, time_us = rows.asset[index], rows.time_us[index]
-    starts = np.flatnonzero(first_of_runs(code))
-    touched = code[starts]
-    fleet.ints[touched, APPLIED] = rows.offset[index[ends(starts, len(index)) - 1]]
-    newest_us, before_us = newest_stamps(time_us, starts, fleet.ints[touched, LAST_US])
+    slot, time_us = rows.asset[index], rows.time_us[index]
+    starts = np.flatnonzero(first_of_runs(slot))
+    touched = slot[starts]
+    fleet.integers.applied_offset[touched] = rows.offset[index[ends(starts, len(index)) - 1]]
+    newest_us, before_us = newest_stamps(time_us, starts, fleet.integers.last_us[touched])
     floor_us = np.where(before_us == NEVER, NEVER, before_us - fleet.lateness_us)
-    late: BoolArray = time_us < np.maximum(floor_us, fleet.ints[code, WATERMARK_US])
+    late: BoolArray = time_us < np.maximum(floor_us, fleet.integers.watermark_us[slot])
     too_late: IntArray = index[late]
     if len(too_late):
-        np.add.at(fleet.ints[:, LATE], code[late], 1)
-        index, code, newest_us = index[~late], code[~late], newest_us[~late]
-    arrivals = Arrivals(code, newest_us, rows.offset[index])
+        np.add.at(fleet.integers.late_rows, slot[late], 1)
+        index, slot, newest_us = index[~late], slot[~late], newest_us[~late]
+    arrivals = Arrivals(slot, newest_us, rows.offset[index])
     closed += _advance(fleet, touched, arrivals, rows, index)
     return too_late
 
 
-def finish(fleet: Fleet, code: int, seq: int) -> list[Windows]:
+def finish(fleet: Fleet, slot: int, seq: int) -> list[Windows]:
     """Settle what still waits and close every window of an asset to which no row will come; ``seq`` is the offset."""
     none = np.zeros(0, np.int64)
     nothing = Rows(none, none, none, {})
-    return _advance(fleet, np.array([code]), Arrivals(none, none, none), nothing, none, flush_seq=seq)
+    return _advance(fleet, np.array([slot]), Arrivals(none, none, none), nothing, none, flush_seq=seq)
 
 
 def _advance(
@@ -118,20 +108,20 @@ def _advance(
 
     ``kept`` are the positions of the rows that are not late, sorted by asset.
     """
-    code = arrivals.code
-    came = np.searchsorted(code, touched, side="right") - np.searchsorted(code, touched, side="left")
+    slot = arrivals.slot
+    came = np.searchsorted(slot, touched, side="right") - np.searchsorted(slot, touched, side="left")
     timed_rows, count = joined(fleet, touched, rows, kept, came)
     present = np.flatnonzero(count)  # an asset may have brought late rows only
     if not len(present):
         return []
     touched, count = touched[present], count[present]
-    return _settle(fleet, touched, arrivals, timed_rows, count, flush_seq)
+    return _count(fleet, touched, arrivals, timed_rows, count, flush_seq)
 
 
-def _settle(
+def _count(
     fleet: Fleet, touched: IntArray, arrivals: Arrivals, rows: TimedRows, count: IntArray, flush_seq: int | None
 ) -> list[Windows]:
-    """Settle rows, ``count`` of each touched asset; what is settled counts, the rest waits."""
+    """Count the rows that are settled, of ``count`` of each touched asset; the others wait."""
     k = len(touched)
     stops = np.cumsum(count)
     starts = stops - count
@@ -141,71 +131,67 @@ def _settle(
     rows = ordered(rows, asset) if fleet.lateness_us else rows
     crowded = np.where(count > MAX_WAITING, rows.time_us[starts + np.maximum(count - MAX_WAITING, 0)], NEVER)
     reached = np.maximum(rows.time_us[stops - 1] - fleet.lateness_us, crowded)
-    watermark_us = np.maximum(fleet.ints[touched, WATERMARK_US], reached)
-    clock = Clock(
-        fleet.ints[touched, STEPS], fleet.floats[touched, fleet.ring], fleet.floats[touched, fleet.period][:, 0]
-    )
-    timed = settle(
+    watermark_us = np.maximum(fleet.integers.watermark_us[touched], reached)
+    integers, floats = fleet.integers, fleet.floats
+    history = StepHistory(integers.step_count[touched], floats.steps_s[touched], floats.period_s[touched])
+    held = durations.measure(
         starts,
         rows.time_us,
-        clock,
+        history,
         watermark_us=watermark_us,
         nominal_s=specs.period_s,
         max_gap_s=specs.max_gap_s,
         flush=flush,
     )
 
-    waiting = np.flatnonzero(~timed.settled)
+    waiting = np.flatnonzero(~held.settled)
     waits = np.bincount(asset[waiting], minlength=k)
     now_us = np.where(flush, np.iinfo(np.int64).max, 0)
     oldest = waiting[first_of_runs(asset[waiting])] if len(waiting) else waiting
     now_us[asset[oldest]] = rows.time_us[oldest]
-    samples = _samples(fleet, touched, rows=rows, asset=asset, stops=stops, timed=timed)
-    for memory in fleet.catalogue.memories:
-        own, tails = fleet.memory[type(memory)], fleet.tails[type(memory)]
-        codes = touched.tolist()
-        state, new_tails, events = memory.advance(fleet.floats[touched, own], [tails[c] for c in codes], samples)
-        fleet.floats[touched, own] = state
-        for c, tail in zip(codes, new_tails, strict=True):
-            tails[c] = tail
-        samples.set_events(type(memory), events)
-    seqs = Closings(rows, stops, timed.known_from, arrivals, touched, fleet.lateness_us, flush_seq)
-    closed = _fold(fleet, touched, samples=samples, time_us=timed.time_us, now_us=now_us, seqs=seqs)
+    samples = _samples(fleet, touched, rows=rows, asset=asset, stops=stops, held=held)
+    for sequential in fleet.catalogue.sequential_states:
+        own, tails = floats.state(type(sequential)), fleet.tails[type(sequential)]
+        slots = touched.tolist()
+        own[touched], new_tails, events = sequential.advance(own[touched], [tails[slot] for slot in slots], samples)
+        for slot, tail in zip(slots, new_tails, strict=True):
+            tails[slot] = tail
+        samples.set_events(type(sequential), events)
+    seqs = Closings(rows, stops, held.known_from, arrivals, touched, fleet.lateness_us, flush_seq)
+    closed = _fold(fleet, touched, samples=samples, time_us=held.time_us, now_us=now_us, seqs=seqs)
 
-    fleet.floats[touched, fleet.carry] = samples.next_carry()
-    fleet.floats[touched, fleet.ring] = timed.clock.ring
-    fleet.floats[touched, fleet.period] = timed.clock.period_s[:, None]
-    ints = fleet.ints
-    ints[touched, STEPS] = timed.clock.steps
-    ints[touched, LAST_US] = rows.time_us[stops - 1]
-    ints[touched, WATERMARK_US] = watermark_us
-    first_us = ints[touched, FIRST_US]
-    ints[touched, FIRST_US] = np.where(
-        first_us == NEVER, rows.time_us[starts], np.minimum(first_us, rows.time_us[starts])
-    )
+    floats.carry[touched] = samples.next_carry()
+    floats.steps_s[touched], floats.period_s[touched] = held.history.steps_s, held.history.period_s
+    integers.step_count[touched] = held.history.count
+    integers.last_us[touched] = rows.time_us[stops - 1]
+    integers.watermark_us[touched] = watermark_us
+    first_us, oldest_us = integers.first_us[touched], rows.time_us[starts]
+    integers.first_us[touched] = np.where(first_us == NEVER, oldest_us, np.minimum(first_us, oldest_us))
     fleet.pending.set(touched, waits, rows.take(waiting).columns())
     return closed
 
 
 def _samples(
-    fleet: Fleet, touched: IntArray, *, rows: TimedRows, asset: IntArray, stops: IntArray, timed: Timed
+    fleet: Fleet, touched: IntArray, *, rows: TimedRows, asset: IntArray, stops: IntArray, held: Durations
 ) -> Samples:
     """The settled rows; what follows an asset's last one is not known."""
-    soc = rows.values[COLUMNS.index("soc_percent")]
+    columns = fleet.catalogue.columns
+    soc = rows.values[columns.index("soc_percent")]
     following = np.append(soc[1:], np.nan)
     following[stops - 1] = np.nan
-    index = np.flatnonzero(timed.settled)
+    index = np.flatnonzero(held.settled)
     settled = np.bincount(asset[index], minlength=len(touched))
     return Samples(
         asset=asset[index],
         starts=np.cumsum(settled) - settled,
-        values=rows.take(index).values,
+        values=dict(zip(columns, rows.take(index).values, strict=True)),
         soc_following_percent=following[index],
-        dt_s=timed.dt_s,
-        valid=timed.valid,
-        gap_s=timed.gap_s,
+        dt_s=held.dt_s,
+        valid=held.valid,
+        gap_s=held.gap_s,
         specs=fleet.specs.take(touched),
-        carry=fleet.floats[touched, fleet.carry],
+        carried=fleet.catalogue.carried,
+        carry=fleet.floats.carry[touched],
     )
 
 
@@ -221,21 +207,21 @@ def _fold(
     """Add the rows to their panes, and closed panes to the larger windows and to the lifetime, in order."""
     catalogue, layout = fleet.catalogue, fleet.catalogue.layout
     result: list[Windows] = []
-    columns = catalogue.columns(samples)
-    sizes = fleet.ints[touched, SIZE_US]
-    numbers = fleet.ints[touched, NUMBER]
+    columns = catalogue.contributions(samples)
+    sizes, numbers = fleet.integers.size_us[touched], fleet.integers.open_number[touched]
 
     def closed(asset: IntArray, number: IntArray, totals: FloatArray, size_us: IntArray) -> None:
         if len(asset):
             end_us = (number + 1) * size_us
             seq = seqs.of(asset, end_us)
-            result.append(
-                Windows.of(
-                    fleet, code=touched[asset], size_us=size_us, start_us=number * size_us, seq=seq, totals=totals
-                )
-            )
+            start_us = number * size_us
+            windows = Windows.of(fleet, slot=touched[asset], size_us=size_us, start_us=start_us, seq=seq, totals=totals)
+            for i in windows.since:
+                del fleet.since[int(windows.slot[i])][int(size_us[i]), int(start_us[i])]
+            result.append(windows)
 
-    open_ = Open(numbers[:, 0], np.ascontiguousarray(fleet.floats[touched, fleet.level[0]].T))
+    smallest = fleet.floats.level(0)
+    open_ = Open(numbers[:, 0], np.ascontiguousarray(smallest[touched].T))
     pane_us = sizes[:, 0].copy()
     done, open_ = panes.advance(
         layout,
@@ -244,9 +230,9 @@ def _fold(
         asset=samples.asset,
         number=panes.numbers(time_us, samples.asset, pane_us),
         now=now_us // pane_us,
-        add=lambda totals, slot: layout.add(totals, slot, columns),
+        add=lambda totals, pane: layout.add(totals, pane, columns),
     )
-    fleet.floats[touched, fleet.level[0]] = open_.totals.T
+    smallest[touched] = open_.totals.T
     numbers[:, 0] = open_.number
     closed(done.asset, done.number, done.totals, pane_us[done.asset])
     done_us = done.number * pane_us[done.asset]
@@ -264,7 +250,8 @@ def _fold(
         place[have] = np.arange(len(have))
         mine = np.flatnonzero(place[done.asset] >= 0)
         asset, inner = place[done.asset[mine]], done.totals[:, mine]
-        open_ = Open(numbers[have, level], np.ascontiguousarray(fleet.floats[touched[have], fleet.level[level]].T))
+        larger = fleet.floats.level(level)
+        open_ = Open(numbers[have, level], np.ascontiguousarray(larger[touched[have]].T))
         full, open_ = panes.advance(
             layout,
             catalogue.rows_at,
@@ -274,19 +261,19 @@ def _fold(
             now=now_us[have] // size_us,
             add=partial(_fold_in, layout, inner),
         )
-        fleet.floats[touched[have], fleet.level[level]] = open_.totals.T
+        larger[touched[have]] = open_.totals.T
         numbers[have, level] = open_.number
         closed(have[full.asset], full.number, full.totals, size_us[full.asset])
 
     if len(done.asset):
         begins = first_of_runs(done.asset)
         lives = touched[done.asset[begins]]
-        life = np.ascontiguousarray(fleet.floats[lives, fleet.life].T)
+        life = np.ascontiguousarray(fleet.floats.life[lives].T)
         layout.fold(life, np.cumsum(begins) - 1, done.totals)
-        fleet.floats[lives, fleet.life] = life.T
-    fleet.ints[touched, NUMBER] = numbers
+        fleet.floats.life[lives] = life.T
+    fleet.integers.open_number[touched] = numbers
     return result
 
 
-def _fold_in(layout: Layout, inner: FloatArray, totals: FloatArray, slot: IntArray) -> None:
-    layout.fold(totals, slot, inner)
+def _fold_in(layout: Layout, inner: FloatArray, totals: FloatArray, pane: IntArray) -> None:
+    layout.fold(totals, pane, inner)

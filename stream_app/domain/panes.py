@@ -75,45 +75,45 @@ def advance(
     now
         Number of the window in which each asset's time stands, shape ``(k,)``.
     add
-        Called with totals ``(width, slots)`` and each item's slot ``(n,)``; adds the items.
+        Called with totals ``(width, panes)`` and each item's pane ``(n,)``; adds the items.
     """
     k, n = len(now), len(asset)
-    slot, own = np.empty(n, np.int64), np.empty(k, np.int64)
-    slot_asset, slot_number = np.empty(k + n, np.int64), np.empty(k + n, np.int64)
-    slots = _slots(asset, number, np.ascontiguousarray(open_.number), slot, own, slot_asset, slot_number)
-    slot_asset, slot_number = slot_asset[:slots], slot_number[:slots]
-    totals = layout.empty(slots)
+    pane, own = np.empty(n, np.int64), np.empty(k, np.int64)
+    pane_asset, pane_number = np.empty(k + n, np.int64), np.empty(k + n, np.int64)
+    panes = _assign_panes(asset, number, np.ascontiguousarray(open_.number), pane, own, pane_asset, pane_number)
+    pane_asset, pane_number = pane_asset[:panes], pane_number[:panes]
+    totals = layout.empty(panes)
     totals[:, own] = open_.totals
-    add(totals, slot)
+    add(totals, pane)
 
-    passed = slot_number < now[slot_asset]
+    passed = pane_number < now[pane_asset]
     done = np.flatnonzero(passed & (totals[rows_at] > 0))
-    closed = Closed(slot_asset[done], slot_number[done], totals[:, done])
+    closed = Closed(pane_asset[done], pane_number[done], totals[:, done])
     current = np.flatnonzero(~passed)  # at most one per asset: items never lie beyond now
     fresh = layout.empty(k)
-    fresh[:, slot_asset[current]] = totals[:, current]
+    fresh[:, pane_asset[current]] = totals[:, current]
     return closed, Open(now.copy(), fresh)
 
 
 @compiled
-def _slots(
+def _assign_panes(
     asset: IntArray,
     number: IntArray,
     open_number: IntArray,
-    slot: IntArray,
+    pane: IntArray,
     own: IntArray,
-    slot_asset: IntArray,
-    slot_number: IntArray,
+    pane_asset: IntArray,
+    pane_number: IntArray,
 ) -> int:
-    """One slot for each asset's open window, and one more whenever an item is in another window than the one before."""
+    """One pane for each asset's open window, and one more whenever an item is in another window than the one before."""
     i, at = 0, 0
     for k in range(len(open_number)):
-        own[k], slot_asset[at], slot_number[at] = at, k, open_number[k]
+        own[k], pane_asset[at], pane_number[at] = at, k, open_number[k]
         while i < len(asset) and asset[i] == k:
-            if number[i] != slot_number[at]:
+            if number[i] != pane_number[at]:
                 at += 1
-                slot_asset[at], slot_number[at] = k, number[i]
-            slot[i] = at
+                pane_asset[at], pane_number[at] = k, number[i]
+            pane[i] = at
             i += 1
         at += 1
     return at

@@ -9,12 +9,11 @@ import numpy as np
 
 from stream_app.columns.arrays import FloatArray, IntArray
 from stream_app.columns.segments import ragged_arange
-from stream_app.domain.rows import COLUMNS
 
 
 @dataclass(frozen=True, slots=True)
 class TimedColumns:
-    """Rows as plain arrays: stamps ``(n,)``, source offsets ``(n,)`` and readings ``(len(COLUMNS), n)``."""
+    """Rows as plain arrays: stamps ``(n,)``, source offsets ``(n,)`` and readings ``(columns, n)``."""
 
     time_us: IntArray
     offset: IntArray
@@ -54,14 +53,20 @@ class TimedRows:
 
 
 class PendingRows:
-    """The waiting rows of all assets: an append-only log with a live slice per asset, compacted when half is dead."""
+    """The waiting rows of all assets: an append-only log with a live slice per asset, compacted when half is dead.
 
-    def __init__(self) -> None:
+    Parameters
+    ----------
+    columns
+        How many readings a row may have.
+    """
+
+    def __init__(self, columns: int) -> None:
         self._start = np.zeros(0, np.int64)
         self._count = np.zeros(0, np.int64)
         self._time_us = np.zeros(0, np.int64)
         self._offset = np.zeros(0, np.int64)
-        self._values = np.zeros((len(COLUMNS), 0))
+        self._values = np.zeros((columns, 0))
         self._used = 0
 
     def resize(self, assets: int) -> None:
@@ -99,6 +104,6 @@ class PendingRows:
         size = 2 * (len(kept) + room) + 1024
         self._time_us = np.zeros(size, np.int64)
         self._offset = np.zeros(size, np.int64)
-        self._values = np.zeros((len(COLUMNS), size))
+        self._values = np.zeros((len(self._values), size))
         self._used = 0
         self.set(live, self._count[live], kept)

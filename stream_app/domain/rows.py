@@ -19,7 +19,7 @@ class Rows:
     Parameters
     ----------
     asset
-        Code of each row's asset in the fleet, shape ``(n,)``.
+        Slot of each row's asset in the fleet, shape ``(n,)``.
     offset
         Source offset of the message that brought the row, ascending, shape ``(n,)``. Rows of one message share it.
     time_us

@@ -2,25 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 import numpy as np
 
 from stream_app.columns.arrays import BoolArray, FloatArray, IntArray
 from stream_app.columns.compiled import compiled
 from stream_app.columns.segments import ends
-from stream_app.domain.rows import COLUMNS
 from stream_app.domain.specs import AssetSpecs
 
-if TYPE_CHECKING:
-    from stream_app.domain.sequential import Memory
-
 Among = Literal["any", "charging", "discharging"]
-AMONG: tuple[Among, ...] = ("any", "charging", "discharging")
-#: Every column's last value is remembered per asset and kind of row.
-CARRY_WIDTH = len(COLUMNS) * len(AMONG)
+#: A column's reading that is carried from an asset's newest row of a kind to its next one.
+Carried = tuple[str, Among]
 
 
 class Samples:
@@ -33,7 +28,7 @@ class Samples:
     starts
         First row of each asset, shape ``(k,)``.
     values
-        Readings ``(n,)`` of each of COLUMNS, current > 0 charging; NaN where not measured.
+        Readings ``(n,)`` of each column by name, current > 0 charging; NaN where not measured.
     soc_following_percent
         SoC of the asset's next row, shape ``(n,)``; NaN where there is none yet.
     dt_s
@@ -44,8 +39,9 @@ class Samples:
         Length of the gap that begins with the row, else 0, shape ``(n,)``.
     specs
         Specs of the ``k`` assets.
-    carry
-        The last values before these rows, shape ``(k, CARRY_WIDTH)``; replaced by :meth:`next_carry`.
+    carried, carry
+        Which readings are carried, and those before these rows, shape ``(k, len(carried))``; :meth:`next_carry`
+        has those after them.
     """
 
     def __init__(
@@ -53,28 +49,29 @@ class Samples:
         *,
         asset: IntArray,
         starts: IntArray,
-        values: Sequence[FloatArray],
+        values: Mapping[str, FloatArray],
         soc_following_percent: FloatArray,
         dt_s: FloatArray,
         valid: BoolArray,
         gap_s: FloatArray,
         specs: AssetSpecs,
+        carried: Sequence[Carried],
         carry: FloatArray,
     ) -> None:
         self.asset, self.starts = asset, starts
         self._values, self._soc_following_percent = values, soc_following_percent
         self.dt_s, self.valid, self.gap_s = dt_s, valid, gap_s
         self.specs = specs
-        self._carry = carry.reshape(len(carry), len(AMONG), len(COLUMNS))
-        self._steps: dict[tuple[str, Among], FloatArray] = {}
-        self._events: dict[type[Memory], Any] = {}
+        self._carried, self._carry = carried, carry
+        self._diffs: dict[Carried, FloatArray] = {}
+        self._events: dict[type, Any] = {}
 
     def __len__(self) -> int:
         return len(self.asset)
 
     def __getitem__(self, column: str) -> FloatArray:
-        """A column by name, one of COLUMNS."""
-        return self._values[COLUMNS.index(column)]
+        """A column by name."""
+        return self._values[column]
 
     @cached_property
     def current_a(self) -> FloatArray:
@@ -154,14 +151,22 @@ class Samples:
     def _soc_ahead_percent(self) -> FloatArray:
         return self._soc_following_percent - self.soc_percent
 
-    def step(self, column: str, among: Among = "any") -> FloatArray:
-        """Difference to the asset's previous row of the same kind, skipping the rows between; NaN where none."""
-        if (column, among) not in self._steps:
-            before = np.ascontiguousarray(self._carry[:, AMONG.index(among), COLUMNS.index(column)])
+    def diff(self, column: str, among: Among = "any") -> FloatArray:
+        """Difference to the asset's previous row of the same kind, skipping the rows between; NaN where none.
+
+        Which of them are asked for is found out once, with a few made rows: ask whatever the rows hold.
+        """
+        if (column, among) not in self._diffs:
             out = np.empty(len(self))
-            _steps(self[column], self._kind(among), self.starts, self.stops, before, out)
-            self._steps[column, among] = out
-        return self._steps[column, among]
+            _diffs(self[column], self._kind(among), self.starts, self.stops, self._before(column, among), out)
+            self._diffs[column, among] = out
+        return self._diffs[column, among]
+
+    def _before(self, column: str, among: Among) -> FloatArray:
+        if (column, among) not in self._carried:
+            msg = f"diff({column!r}, {among!r}) was not asked for at the start: ask for it whatever the rows hold"
+            raise LookupError(msg)
+        return np.ascontiguousarray(self._carry[:, self._carried.index((column, among))])
 
     def _kind(self, among: Among) -> BoolArray:
         if among == "any":
@@ -173,22 +178,23 @@ class Samples:
         return np.ones(len(self), np.bool_)
 
     def next_carry(self) -> FloatArray:
-        """The carry after these rows, shape ``(k, CARRY_WIDTH)``."""
+        """The carry after these rows, shape ``(k, len(carried))``."""
         carry = self._carry.copy()
-        for kind, among in enumerate(AMONG):
-            newest = _newest(self._kind(among), self.starts, self.stops)
-            have = np.flatnonzero(newest >= 0)
-            for at, column in enumerate(self._values):
-                carry[have, kind, at] = column[newest[have]]
-        return carry.reshape(len(carry), CARRY_WIDTH)
+        newest: dict[Among, IntArray] = {}
+        for at, (column, among) in enumerate(self._carried):
+            if among not in newest:
+                newest[among] = _newest(self._kind(among), self.starts, self.stops)
+            have = np.flatnonzero(newest[among] >= 0)
+            carry[have, at] = self[column][newest[among][have]]
+        return carry
 
-    def set_events(self, memory: type[Memory], events: Any) -> None:
-        """Record what a memory saw in these rows."""
-        self._events[memory] = events
+    def set_events(self, state: type, events: Any) -> None:
+        """Record what a sequential state saw in these rows."""
+        self._events[state] = events
 
-    def events(self, memory: type[Memory]) -> Any:
-        """What a memory saw in these rows; None when it was not shown them (rows that still wait)."""
-        return self._events.get(memory)
+    def events(self, state: type) -> Any:
+        """What a sequential state saw in these rows; None when it was not shown them (rows that still wait)."""
+        return self._events.get(state)
 
     @property
     def stops(self) -> IntArray:
@@ -216,7 +222,7 @@ def _flows(
 
 
 @compiled
-def _steps(
+def _diffs(
     values: FloatArray, counts: BoolArray, starts: IntArray, stops: IntArray, before: FloatArray, out: FloatArray
 ) -> None:
     """Differences between an asset's successive rows that count; NaN for the others."""

@@ -1,4 +1,4 @@
-"""Memories: what cannot be summed. Bounded state per asset that is advanced row by row, in event-time order."""
+"""Sequential states: what cannot be summed. Bounded state per asset, advanced row by row in event-time order."""
 
 from __future__ import annotations
 
@@ -10,16 +10,21 @@ from stream_app.columns.arrays import FloatArray
 from stream_app.domain.samples import Samples
 
 
-class Memory(ABC):
-    """A sequential state that metrics share; what it saw in a batch reaches them as ``samples.events(type)``.
+class SequentialState(ABC):
+    """A state that metrics share; what it saw in a batch reaches them as ``samples.events(type)``.
 
-    The state of one asset is ``width`` numbers and a tail of at most ``tail_limit`` more.
+    The state of one asset is ``width`` numbers and a tail of some more, whose length the class must bound: the state is
+    written to Kafka whole. A changed ``version`` (or width) starts empty.
     """
 
     name: ClassVar[str]
     version: ClassVar[int]
     width: ClassVar[int]
-    tail_limit: ClassVar[int]
+
+    @classmethod
+    def key(cls) -> str:
+        """Name and version, as stored states name it."""
+        return f"{cls.name}@{cls.version}"
 
     @abstractmethod
     def start(self) -> FloatArray:

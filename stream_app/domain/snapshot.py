@@ -1,18 +1,17 @@
 """State of one asset as bytes: what the tables and their changelogs hold.
 
-Every value begins with its format and a source offset, so that a reader can tell newer from older without knowing more.
-Numbers are stored by layout: the names of all fields, hashed. A marker entry per partition lists the layouts in use, so
-a state that another version wrote is read by name: fields that are gone are dropped, new ones start empty.
+Every value begins with its format and a source offset, so that a reader can tell newer from older without knowing more;
+then come the hash of its layout and, as JSON, what else is to be known of it. The marker entry of a partition lists the
+layouts in use by name, so a state that another release wrote is read by name: what is gone is dropped, what is new
+starts empty and tells since when it counts.
 """
 
 from __future__ import annotations
 
-import hashlib
 import json
 import struct
-import sys
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from functools import lru_cache
 
 import numpy as np
@@ -20,28 +19,29 @@ import numpy as np
 from schemas.asset import AssetSpec
 from schemas.control import EndOfUpload
 from stream_app.columns.arrays import FloatArray, IntArray
+from stream_app.domain import since as sinces
 from stream_app.domain.errors import CorruptStateError, UnknownFormatError
-from stream_app.domain.pending import TimedColumns
-from stream_app.domain.rows import COLUMNS
-from stream_app.domain.state import APPLIED, INTS, SIZE_US, Ended, Fleet
+from stream_app.domain.lines import LEVELS, Integers
+from stream_app.domain.since import Since
+from stream_app.domain.state import Ended, Fleet
+from stream_app.domain.stored_asset import StoredAsset, late
+from stream_app.domain.stored_layout import HASH_BYTES, Layouts, SectionNames, StoredLayout
+from stream_app.domain.stored_rows import StoredRows, bytes_of, little, read_rows
+from stream_app.domain.value_reader import LENGTH, ValueReader, reading
 from stream_app.domain.views import Windows
 
-FORMAT = 1
+FORMAT = 2
 HEADER = struct.Struct(">Bq")
-_LENGTH = struct.Struct(">I")
-_LAYOUT_BYTES = 8
-_HEAD = struct.Struct(f"{HEADER.format}{_LAYOUT_BYTES}s{_LENGTH.format[1:]}")  # what all values begin with
-
-Layouts = Mapping[str, list[str]]
+_HEAD = struct.Struct(f"{HEADER.format}{HASH_BYTES}s{LENGTH.format[1:]}")  # what all values begin with
 
 
 def header(value: bytes) -> int:
-    """Source offset of a stored value; UnknownFormatError if a newer version wrote it."""
+    """Source offset of a stored value; UnknownFormatError if another format wrote it."""
     if len(value) < HEADER.size:
         msg = f"stored state of {len(value)} bytes is shorter than its header"
         raise CorruptStateError(msg)
     format_, offset = HEADER.unpack_from(value)
-    if format_ > FORMAT:
+    if format_ != FORMAT:
         raise UnknownFormatError(format_, FORMAT)
     return int(offset)
 
@@ -60,7 +60,12 @@ class Marker:
     @classmethod
     def load(cls, value: bytes) -> Marker:
         """From bytes."""
-        return cls(header(value), json.loads(value[HEADER.size :]))
+        position = header(value)
+        with reading("a partition's marker"):
+            layouts = json.loads(value[HEADER.size :])
+            for sections in layouts.values():
+                StoredLayout(sections)
+            return cls(position, layouts)
 
 
 class Snapshots:
@@ -68,42 +73,42 @@ class Snapshots:
 
     def __init__(self, fleet: Fleet) -> None:
         self._fleet = fleet
-        names = list(fleet.catalogue.layout.names)
-        memories = [f"{m.name}@{m.version}#{m.width}" for m in fleet.catalogue.memories]
-        self.names = [*names, "|", *memories]
-        self.layout = hashlib.sha256("\n".join(self.names).encode()).hexdigest()[: 2 * _LAYOUT_BYTES]
-        self._layout_bytes = bytes.fromhex(self.layout)
+        self._layout = StoredLayout.of(fleet.catalogue)
 
-    def dump(self, code: int) -> bytes:
-        """State of one asset."""
-        return self.dump_all(np.array([code]))[0]
+    @property
+    def layouts(self) -> Mapping[str, SectionNames]:
+        """The layout that is written, by its hash: what the partition's marker must list."""
+        return {self._layout.hash.hex(): self._layout.sections}
 
-    def dump_all(self, codes: IntArray) -> list[bytes]:
+    def dump_all(self, slots: IntArray) -> list[bytes]:
         """State of each of the assets."""
         fleet = self._fleet
-        ints, floats = _little(fleet.ints), _little(fleet.floats)
-        ints_bytes, floats_bytes = _bytes_of(ints), _bytes_of(floats)
-        line, carry = floats.shape[1], fleet.carry.start
-        waiting = _Waiting(fleet, codes)
-        levels = np.count_nonzero(ints[codes, SIZE_US], axis=1)
+        integers, floats = little(fleet.integers.array), little(fleet.floats.array)
+        integers_bytes, floats_bytes = bytes_of(integers), bytes_of(floats)
+        line, rest = floats.shape[1], fleet.floats.rest
+        levels = np.count_nonzero(fleet.integers.size_us[slots], axis=1)
+        offsets = fleet.integers.applied_offset[slots].tolist()
         values = []
-        for code, applied, level_count, (shape, waiting_parts) in zip(
-            codes.tolist(), ints[codes, APPLIED].tolist(), levels.tolist(), waiting, strict=True
+        for slot, applied, level_count, (shape, rows) in zip(
+            slots.tolist(), offsets, levels.tolist(), StoredRows(fleet, slots), strict=True
         ):
-            tails = [_little(tails[code]).data for tails in fleet.tails.values()]
-            text = _about(fleet.spec_json[code], level_count, *shape, tuple(map(len, tails)))
-            if code in fleet.ended:
-                text = _with_ended(text, fleet.ended[code])
-            begin = code * line
+            tails = [little(tails[slot]).data for tails in fleet.tails.values()]
+            sizes = level_count, slot in fleet.own_sizes
+            text = _about(fleet.spec_json[slot], *sizes, *shape, fleet.catalogue.columns, tuple(map(len, tails)))
+            if slot in fleet.ended:
+                text = _with_ended(text, fleet.ended[slot])
+            if slot in fleet.since:
+                text = _with_since(text, fleet.since[slot])
+            first, begin = 8 * Integers.WIDTH * slot, line * slot
             values.append(
                 b"".join(
                     (
-                        _HEAD.pack(FORMAT, applied, self._layout_bytes, len(text)),
+                        _HEAD.pack(FORMAT, applied, self._layout.hash, len(text)),
                         text,
-                        ints_bytes[8 * INTS * code : 8 * INTS * (code + 1)],
-                        floats_bytes[8 * begin : 8 * (begin + fleet.level[level_count - 1].stop)],
-                        floats_bytes[8 * (begin + carry) : 8 * (begin + line)],
-                        *waiting_parts,
+                        integers_bytes[first : first + 8 * Integers.used(level_count)],
+                        floats_bytes[8 * begin : 8 * (begin + fleet.floats.used(level_count))],
+                        floats_bytes[8 * (begin + rest) : 8 * (begin + line)],
+                        *rows,
                         *tails,
                     )
                 )
@@ -111,179 +116,148 @@ class Snapshots:
         return values
 
     def load(self, asset_id: str, value: bytes, layouts: Layouts) -> int:
-        """Put a stored asset into the fleet and return its line."""
+        """Put a stored asset into the fleet and return its slot; CorruptStateError: it cannot be read."""
         header(value)
         fleet = self._fleet
-        code = fleet.code(asset_id)
-        reader = _Reader(value, HEADER.size)
-        names = self._names(reader.take(_LAYOUT_BYTES).hex(), layouts)
-        about = json.loads(reader.take(_LENGTH.unpack(reader.take(_LENGTH.size))[0]))
-        fleet.ints[code] = reader.numbers("<i8", INTS)
-        stored = _Stored(names)
-        own = _Stored(self.names)
-        blank = fleet.floats[code].copy()
-        for part in (fleet.life, *fleet.level[: about["levels"]]):
-            fleet.floats[code, part] = own.fields_from(stored, reader.numbers("<f8", stored.width), blank[part])
-        fixed = slice(fleet.carry.start, fleet.period.stop)
-        fleet.floats[code, fixed] = reader.numbers("<f8", fixed.stop - fixed.start)
-        for memory, width in stored.memories.items():
-            numbers = reader.numbers("<f8", width)
-            for own_memory in fleet.catalogue.memories:
-                if f"{own_memory.name}@{own_memory.version}" == memory and own_memory.width == width:
-                    fleet.floats[code, fleet.memory[type(own_memory)]] = numbers
-        self._load_waiting(code, about, reader)
-        known = {f"{m.name}@{m.version}": type(m) for m in fleet.catalogue.memories}
-        for memory, length in zip(stored.memories, about["tails"], strict=True):
-            tail = reader.numbers("<f8", length)
-            if memory in known:
-                fleet.tails[known[memory]][code] = tail
-        fleet.set_spec(code, AssetSpec.model_validate_json(about["spec"]))
-        if "ended" in about:
-            ended = about["ended"]
-            fleet.ended[code] = Ended(EndOfUpload.model_validate(ended["control"]), ended["timestamp_ms"])
-        return code
+        with reading(f"the state of asset {asset_id!r}"):
+            asset = self._read(value, layouts)
+        slot = fleet.slot(asset_id)
+        fleet.integers.array[slot] = asset.integers
+        fleet.floats.array[slot, : fleet.floats.rest] = asset.totals.reshape(-1)
+        fleet.floats.array[slot, fleet.floats.rest :] = asset.rest
+        fleet.pending.set(np.array([slot]), np.array([len(asset.waiting)]), asset.waiting)
+        for state, tail in asset.tails.items():
+            fleet.tails[state][slot] = tail
+        fleet.set_spec(slot, asset.spec)
+        if asset.own_sizes:
+            fleet.own_sizes.add(slot)
+        if asset.ended is not None:
+            fleet.ended[slot] = asset.ended
+        if asset.since:
+            fleet.since[slot] = asset.since
+        return slot
 
-    def _load_waiting(self, code: int, about: dict[str, object], reader: _Reader) -> None:
-        count, columns = int(str(about["waiting"])), about["columns"]
-        time_us, offset = reader.numbers("<i8", count), reader.numbers("<i8", count)
-        values = np.full((len(COLUMNS), count), np.nan)
-        for name in columns if isinstance(columns, list) else ():
-            values[COLUMNS.index(name)] = reader.numbers("<f8", count)
-        self._fleet.pending.set(np.array([code]), np.array([count]), TimedColumns(time_us, offset, values))
+    def _read(self, value: bytes, layouts: Layouts) -> StoredAsset:
+        fleet, own = self._fleet, self._layout
+        reader = ValueReader(value, HEADER.size)
+        stored = own.found(reader.take(HASH_BYTES), layouts)
+        about = reader.json()
+        levels, blank = int(about["levels"]), fleet.integers.blank
+        names = len(Integers.NAMES)
+        integers = blank.copy()
+        integers[:names] = own.integers.take(stored.integers, reader.integers(stored.integers.width), blank[:names])
+        of_levels = reader.integers(levels * stored.level.width).reshape(levels, stored.level.width)
+        kept = own.level.take(stored.level, of_levels, blank[names : Integers.used(1)])[:LEVELS]
+        integers[names : Integers.used(len(kept))] = kept.reshape(-1)
+        totals = np.repeat(fleet.catalogue.layout.empty(1).T, 1 + LEVELS, axis=0)
+        panes = reader.floats((1 + levels) * stored.pane.width).reshape(1 + levels, stored.pane.width)
+        totals[: 1 + len(kept)] = own.pane.take(stored.pane, panes, totals[0])[: 1 + LEVELS]
+        rest = self._read_rest(reader, stored, integers)
+        waiting = read_rows(reader, int(about["waiting"]), about["columns"], fleet.catalogue.columns)
+        of_state = {state.key(): type(state) for state in fleet.catalogue.sequential_states}
+        tails = {}
+        for name, key, length in zip(stored.sequential.names, stored.sequential.keys(), about["tails"], strict=True):
+            tail = reader.floats(length)
+            if name in own.sequential.at:
+                tails[of_state[key]] = tail
+        reader.end()
+        ended = about.get("ended")
+        asset = StoredAsset(
+            integers=integers,
+            totals=totals,
+            rest=rest,
+            waiting=waiting,
+            tails=tails,
+            spec=AssetSpec.model_validate(about["spec"]),
+            own_sizes=bool(about["own_sizes"]),
+            ended=None if ended is None else Ended(EndOfUpload.model_validate(ended["control"]), ended["timestamp_ms"]),
+            since=sinces.load(about.get("since", ()), own.keys),
+        )
+        asset.follow(fleet.default_sizes_s, fleet.catalogue, own.keys)
+        asset.mark_late(own.keys - stored.keys, fleet.catalogue)
+        return asset
 
-    def dump_window(self, windows: Windows, i: int) -> bytes:
-        """Closed window ``i``, with the spec that was in force."""
-        return self.dump_windows(windows, np.array([i]))[0]
+    def _read_rest(self, reader: ValueReader, stored: StoredLayout, integers: IntArray) -> FloatArray:
+        """Carry, history and sequential states. A history of another kind starts empty, and so does its count."""
+        own, blank = self._layout, self._fleet.floats.blank[self._fleet.floats.rest :]
+        parts, at = [], 0
+        for mine, its in (
+            (own.carry, stored.carry),
+            (own.history, stored.history),
+            (own.sequential, stored.sequential),
+        ):
+            parts.append(mine.take(its, reader.floats(its.width), blank[at : at + mine.width]))
+            at += mine.width
+        if own.history.names != stored.history.names:
+            parts[1] = blank[own.carry.width : own.carry.width + own.history.width]
+            integers[Integers.NAMES.index("step_count")] = 0
+        return np.concatenate(parts)
 
     def dump_windows(self, windows: Windows, index: IntArray) -> list[bytes]:
         """Closed windows at the given positions, each with the spec that was in force."""
-        totals = _bytes_of(_little(windows.totals[:, index].T))
-        size, layout = 8 * len(windows.totals), self._layout_bytes
-        specs = [windows.spec_json[i] for i in index.tolist()]
-        return [
-            b"".join((_HEAD.pack(FORMAT, seq, layout, len(spec)), spec, totals[at : at + size]))
-            for spec, seq, at in zip(specs, windows.seq[index].tolist(), range(0, size * len(specs), size), strict=True)
-        ]
+        totals = bytes_of(little(windows.totals[:, index].T))
+        size, layout = 8 * len(windows.totals), self._layout.hash
+        values = []
+        for at, (i, seq) in enumerate(zip(index.tolist(), windows.seq[index].tolist(), strict=True)):
+            text = b'{"spec":%b}' % windows.spec_json[i]
+            if i in windows.since:
+                text = _with_since(text, {sinces.LIFE: windows.since[i]})
+            values.append(
+                b"".join((_HEAD.pack(FORMAT, seq, layout, len(text)), text, totals[size * at : size * (at + 1)]))
+            )
+        return values
 
-    def load_window(self, value: bytes, code: int, size_us: int, start_us: int, layouts: Layouts) -> Windows:
-        """Read a stored window of asset ``code``, which takes the spec that was in force."""
-        seq = header(value)
-        reader = _Reader(value, HEADER.size)
-        stored = _Stored(self._names(reader.take(_LAYOUT_BYTES).hex(), layouts))
-        spec = reader.take(_LENGTH.unpack(reader.take(_LENGTH.size))[0])
-        self._fleet.set_spec(code, AssetSpec.model_validate_json(spec))
-        blank = self._fleet.catalogue.layout.empty(1)[:, 0]
-        totals = _Stored(self.names).fields_from(stored, reader.numbers("<f8", stored.width), blank)
-        return Windows.of(
+    def load_window(self, value: bytes, slot: int, size_us: int, start_us: int, layouts: Layouts) -> Windows:
+        """Read a stored window of an asset, which takes the spec that was in force; CorruptStateError: it cannot be."""
+        seq, catalogue, own = header(value), self._fleet.catalogue, self._layout
+        with reading(f"a closed window of asset {self._fleet.ids[slot]!r}"):
+            reader = ValueReader(value, HEADER.size)
+            stored = own.found(reader.take(HASH_BYTES), layouts)
+            about = reader.json()
+            spec = AssetSpec.model_validate(about["spec"])
+            totals = own.pane.take(stored.pane, reader.floats(stored.pane.width), catalogue.layout.empty(1)[:, 0])
+            reader.end()
+            since = sinces.load(about.get("since", ()), own.keys).get(sinces.LIFE, ())
+        since += late(own.keys - stored.keys, start_us + size_us, totals, catalogue)
+        self._fleet.set_spec(slot, spec)
+        window = Windows.of(
             self._fleet,
-            code=np.array([code]),
+            slot=np.array([slot]),
             size_us=np.array([size_us]),
             start_us=np.array([start_us]),
             seq=np.array([seq]),
             totals=totals[:, None],
         )
-
-    def _names(self, layout: str, layouts: Layouts) -> list[str]:
-        if layout == self.layout:
-            return self.names
-        if layout not in layouts:
-            msg = f"stored state has layout {layout}, which its partition's marker does not list"
-            raise CorruptStateError(msg)
-        return layouts[layout]
-
-
-class _Waiting:
-    """Waiting rows of assets: for each asset their count and columns (as bits), and what is stored of them."""
-
-    def __init__(self, fleet: Fleet, codes: IntArray) -> None:
-        self._count = fleet.pending.count(codes)
-        self._rows = fleet.pending.get(codes)
-        owner = np.repeat(np.arange(len(codes)), self._count)
-        there = ~np.isnan(self._rows.values)
-        #: Columns that any of an asset's rows has: those are stored, with all of its rows.
-        self._measured = np.array([np.bincount(owner[has], minlength=len(codes)) > 0 for has in there])
-        column, row = np.nonzero(self._measured[:, owner])
-        by_asset = np.argsort(owner[row], kind="stable")
-        self._values = self._rows.values[column[by_asset], row[by_asset]]
-
-    def __iter__(self) -> Iterator[tuple[tuple[int, int], tuple[memoryview, ...]]]:
-        times, offsets = _bytes_of(_little(self._rows.time_us)), _bytes_of(_little(self._rows.offset))
-        values = _bytes_of(_little(self._values))
-        bits = (self._measured << np.arange(len(COLUMNS))[:, None]).sum(axis=0).tolist()
-        sizes = (8 * self._count * self._measured.sum(axis=0)).tolist()
-        row = value = 0
-        for count, columns, size in zip(self._count.tolist(), bits, sizes, strict=True):
-            rows = slice(row, row + 8 * count)
-            yield (count, columns), (times[rows], offsets[rows], values[value : value + size])
-            row, value = rows.stop, value + size
+        return replace(window, since={0: since} if since else {})
 
 
 @lru_cache(maxsize=1 << 14)  # most assets have one of few such texts
-def _about(spec_json: bytes, levels: int, waiting: int, columns: int, tails: tuple[int, ...]) -> bytes:
+def _about(
+    spec_json: bytes,
+    levels: int,
+    own_sizes: bool,
+    waiting: int,
+    measured: int,
+    columns: tuple[str, ...],
+    tails: tuple[int, ...],
+) -> bytes:
     about = {
-        "spec": spec_json.decode(),
         "levels": levels,
+        "own_sizes": own_sizes,
         "waiting": waiting,
-        "columns": [name for i, name in enumerate(COLUMNS) if columns >> i & 1],
+        "columns": [name for i, name in enumerate(columns) if measured >> i & 1],
         "tails": tails,
     }
-    return json.dumps(about, separators=(",", ":")).encode()
+    return b'{"spec":%b,' % spec_json + json.dumps(about, separators=(",", ":")).encode()[1:]
 
 
 def _with_ended(about: bytes, ended: Ended) -> bytes:
-    text = json.dumps(
-        {"ended": {"control": ended.control.model_dump(), "timestamp_ms": ended.timestamp_ms}}, separators=(",", ":")
-    )
-    return about[:-1] + b"," + text.encode()[1:]
+    return _with(about, {"ended": {"control": ended.control.model_dump(), "timestamp_ms": ended.timestamp_ms}})
 
 
-def _little(numbers: np.ndarray) -> np.ndarray:
-    """Numbers in the order of bytes and lines in which they are stored; most machines have them so."""
-    if sys.byteorder == "little" and numbers.flags.c_contiguous:
-        return numbers
-    return np.ascontiguousarray(numbers, numbers.dtype.newbyteorder("<"))
+def _with_since(about: bytes, since: Mapping[sinces.Window, tuple[Since, ...]]) -> bytes:
+    return _with(about, {"since": sinces.dump(since)})
 
 
-def _bytes_of(numbers: np.ndarray) -> memoryview:
-    return numbers.reshape(-1).view(np.uint8).data
-
-
-class _Stored:
-    """Where the fields and memories of a layout stand in its vectors."""
-
-    def __init__(self, names: list[str]) -> None:
-        bar = names.index("|")
-        self.at: dict[str, slice] = {}
-        self.width = 0
-        for name in names[:bar]:
-            width = int(name.rpartition("#")[2])
-            self.at[name] = slice(self.width, self.width + width)
-            self.width += width
-        self.memories = {name.rpartition("#")[0]: int(name.rpartition("#")[2]) for name in names[bar + 1 :]}
-        self._same = tuple(names[:bar])
-
-    def fields_from(self, stored: _Stored, numbers: FloatArray, blank: FloatArray) -> FloatArray:
-        """Bring stored fields into this layout."""
-        if stored._same == self._same:
-            return numbers
-        out = blank.copy()
-        for name, at in self.at.items():
-            if name in stored.at:
-                out[at] = numbers[stored.at[name]]
-        return out
-
-
-class _Reader:
-    def __init__(self, value: bytes, at: int) -> None:
-        self._value, self._at = value, at
-
-    def take(self, size: int) -> bytes:
-        part = self._value[self._at : self._at + size]
-        if len(part) != size:
-            msg = f"stored state ends {size - len(part)} bytes too early"
-            raise CorruptStateError(msg)
-        self._at += size
-        return part
-
-    def numbers(self, kind: str, count: int) -> np.ndarray:
-        return np.frombuffer(self.take(8 * count), kind).astype(kind[1:])
+def _with(about: bytes, more: object) -> bytes:
+    return about[:-1] + b"," + json.dumps(more, separators=(",", ":")).encode()[1:]

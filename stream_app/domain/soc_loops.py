@@ -23,7 +23,7 @@ import numpy as np
 from stream_app.columns.arrays import BoolArray, FloatArray, IntArray
 from stream_app.columns.compiled import compiled
 from stream_app.domain.samples import Samples
-from stream_app.domain.sequential import Memory
+from stream_app.domain.sequential import SequentialState
 
 HYSTERESIS_PERCENT = 1.0
 
@@ -47,10 +47,15 @@ class Loops:
     whole: FloatArray
 
 
-class SocLoops(Memory):
-    """Turning points of the SoC that no closed loop has used up yet."""
+class SocLoops(SequentialState):
+    """Turning points of the SoC that no closed loop has used up yet.
 
-    name, version, width, tail_limit = "soc_loops", 1, _WIDTH, 1200
+    What is left are legs that grow and then shrink, each at least ``hysteresis_percent`` long and no two of the
+    shrinking ones alike. So there are at most twice as many as lengths of a leg: 2,600 where the SoC comes in tenths of
+    a percent from -15 to 115, and some ten of any real pack.
+    """
+
+    name, version, width = "soc_loops", 1, _WIDTH
 
     def __init__(self, hysteresis_percent: float = HYSTERESIS_PERCENT) -> None:
         self._hysteresis = hysteresis_percent

@@ -56,10 +56,10 @@ class AssetSpecs:
         """Specs of all parts, in order."""
         return cls(*(np.concatenate([getattr(part, name) for part in parts]) for name in _FIELDS))
 
-    def put(self, code: int, spec: AssetSpec) -> None:
+    def put(self, slot: int, spec: AssetSpec) -> None:
         """Replace one asset's spec."""
         for name, value in zip(_FIELDS, _row(spec), strict=True):
-            getattr(self, name)[code] = value
+            getattr(self, name)[slot] = value
 
     def resized(self, count: int) -> AssetSpecs:
         """Room for ``count`` assets; new ones have the default spec."""

@@ -7,25 +7,17 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from schemas.asset import MAX_WINDOW_SIZES, AssetSpec
+from schemas.asset import AssetSpec
 from schemas.control import EndOfUpload
 from stream_app.columns.arrays import FloatArray, IntArray
 from stream_app.domain.catalogue import Catalogue
-from stream_app.domain.durations import RING
+from stream_app.domain.lines import LEVELS, NEVER, Floats, Integers
 from stream_app.domain.panes import UNOPENED
 from stream_app.domain.pending import PendingRows
-from stream_app.domain.samples import CARRY_WIDTH
-from stream_app.domain.sequential import Memory
+from stream_app.domain.sequential import SequentialState
+from stream_app.domain.since import Sinces
 from stream_app.domain.specs import AssetSpecs
 
-LEVELS = MAX_WINDOW_SIZES
-#: Columns of the whole numbers.
-APPLIED, FIRST_US, LAST_US, WATERMARK_US, LATE, STEPS = range(6)
-NUMBER = slice(6, 6 + LEVELS)  # open window of each level
-SIZE_US = slice(6 + LEVELS, 6 + 2 * LEVELS)  # its size; 0: no such level
-INTS = 6 + 2 * LEVELS
-#: Stamps of an asset without rows.
-NEVER = np.iinfo(np.int64).min
 _DEFAULT_SPEC = AssetSpec()
 _DEFAULT_SPEC_JSON = b"{}"
 
@@ -39,17 +31,14 @@ class Ended:
 
 
 class Fleet:
-    """The assets of one source partition.
-
-    ``ints`` is ``(assets, INTS)``, ``floats`` is ``(assets, columns)``: lifetime totals, totals of each level's open
-    window, carry, ring of steps, period, memories; ``columns`` tells where. Room doubles as assets come.
+    """The assets of one source partition, each in a slot of its own. Room doubles as assets come.
 
     Parameters
     ----------
     catalogue
         The metrics.
     window_sizes_s
-        Window sizes of an asset whose spec names none [s], ascending.
+        Window sizes of an asset whose spec names none [s], ascending. Empty: stored assets keep theirs.
     lateness_s
         How far behind its asset's newest stamp a row may be [s]: so long rows wait, to be put in order.
     """
@@ -57,95 +46,80 @@ class Fleet:
     def __init__(self, catalogue: Catalogue, window_sizes_s: tuple[int, ...], lateness_s: float = 0) -> None:
         self.catalogue = catalogue
         self.lateness_us = round(lateness_s * 1_000_000)
-        self._default_sizes_s = window_sizes_s
-        width = catalogue.layout.width
-        at = 0
-
-        def take(size: int) -> slice:
-            nonlocal at
-            at += size
-            return slice(at - size, at)
-
-        self.life = take(width)
-        self.level = [take(width) for _ in range(LEVELS)]
-        self.carry = take(CARRY_WIDTH)
-        self.ring = take(RING)
-        self.period = take(1)
-        self.memory = {type(memory): take(memory.width) for memory in catalogue.memories}
-        self._blank_floats = np.zeros(at)
-        for part in (self.life, *self.level):
-            self._blank_floats[part] = catalogue.layout.empty(1)[:, 0]
-        self._blank_floats[self.carry] = np.nan
-        self._blank_floats[self.period] = np.nan
-        for memory in catalogue.memories:
-            self._blank_floats[self.memory[type(memory)]] = memory.start()
-
+        self.default_sizes_s = window_sizes_s
+        states = catalogue.sequential_states
+        self.integers = Integers()
+        self.floats = Floats(catalogue.layout, len(catalogue.carried), states)
         self.ids: list[str] = []
-        self.codes: dict[str, int] = {}
+        self.slots: dict[str, int] = {}
         self.spec: list[AssetSpec] = []
         self.spec_json: list[bytes] = []
         self.ended: dict[int, Ended] = {}
-        self.tails: dict[type[Memory], list[FloatArray]] = {type(memory): [] for memory in catalogue.memories}
-        self.pending = PendingRows()
+        #: Slots whose window sizes a spec has named; the others follow the defaults.
+        self.own_sizes: set[int] = set()
+        #: What began to count after the asset's rows, by slot and window: almost always nothing.
+        self.since: dict[int, Sinces] = {}
+        self.tails: dict[type[SequentialState], list[FloatArray]] = {type(state): [] for state in states}
+        self.pending = PendingRows(len(catalogue.columns))
         self.specs = AssetSpecs.of()
-        self.ints = np.zeros((0, INTS), np.int64)
-        self.floats = np.zeros((0, at))
 
-    def code(self, asset_id: str) -> int:
-        """Line of an asset; a new asset gets a blank one."""
-        code = self.codes.get(asset_id)
-        return self._add(asset_id) if code is None else code
+    def slot(self, asset_id: str) -> int:
+        """Slot of an asset; a new asset gets a blank one."""
+        slot = self.slots.get(asset_id)
+        return self._add(asset_id) if slot is None else slot
 
     def _add(self, asset_id: str) -> int:
-        code = len(self.ids)
-        if code == len(self.ints):
-            self._grow(2 * code + 64)
+        slot = len(self.ids)
+        if slot == len(self.integers.array):
+            self._grow(2 * slot + 64)
         self.ids.append(asset_id)
-        self.codes[asset_id] = code
+        self.slots[asset_id] = slot
         self.spec.append(_DEFAULT_SPEC)
         self.spec_json.append(_DEFAULT_SPEC_JSON)
         for tails in self.tails.values():
             tails.append(np.zeros(0))
-        self.floats[code] = self._blank_floats
-        self.ints[code, : NUMBER.start] = 0
-        self.ints[code, [APPLIED, FIRST_US, LAST_US, WATERMARK_US]] = -1, NEVER, NEVER, NEVER
-        self.set_sizes(code, self._default_sizes_s)
-        return code
+        self._put_sizes(slot, self.default_sizes_s)
+        return slot
 
     def _grow(self, room: int) -> None:
-        grown = room - len(self.ints)
-        self.ints = np.vstack([self.ints, np.zeros((grown, INTS), np.int64)])
-        self.floats = np.vstack([self.floats, np.zeros((grown, len(self._blank_floats)))])
+        self.integers.grow(room)
+        self.floats.grow(room)
         self.pending.resize(room)
         self.specs = self.specs.resized(room)
 
-    def set_sizes(self, code: int, sizes_s: tuple[int, ...]) -> None:
-        """Set the window sizes of an asset that has no rows yet."""
+    def set_sizes(self, slot: int, sizes_s: tuple[int, ...]) -> None:
+        """Set the window sizes that a spec names, of an asset that has no rows yet."""
+        self.own_sizes.add(slot)
+        self._put_sizes(slot, sizes_s)
+
+    def _put_sizes(self, slot: int, sizes_s: tuple[int, ...]) -> None:
         sizes = np.zeros(LEVELS, np.int64)
         sizes[: len(sizes_s)] = np.array(sizes_s) * 1_000_000
-        self.ints[code, SIZE_US] = sizes
-        self.ints[code, NUMBER] = UNOPENED
+        self.integers.size_us[slot] = sizes
+        self.integers.open_number[slot] = UNOPENED
 
-    def set_spec(self, code: int, spec: AssetSpec) -> None:
+    def set_spec(self, slot: int, spec: AssetSpec) -> None:
         """Replace an asset's spec."""
-        self.spec[code] = spec
-        self.spec_json[code] = spec.model_dump_json(exclude_defaults=True).encode()
-        self.specs.put(code, spec)
+        self.spec[slot] = spec
+        self.spec_json[slot] = spec.model_dump_json(exclude_defaults=True).encode()
+        self.specs.put(slot, spec)
 
-    def has_rows(self, code: int) -> bool:
+    def has_rows(self, slot: int) -> bool:
         """Whether any row of the asset was applied."""
-        return bool(self.ints[code, LAST_US] != NEVER)
+        return bool(self.integers.last_us[slot] != NEVER)
 
     def remove(self, asset_id: str) -> None:
-        """Forget an asset: its line stays unused until the partition is loaded anew."""
-        code = self.codes.pop(asset_id)
-        none = np.array([code])
+        """Forget an asset: its slot stays unused until the partition is loaded anew."""
+        slot = self.slots.pop(asset_id)
+        none = np.array([slot])
         self.pending.set(none, np.zeros(1, np.int64), self.pending.get(none).take(np.zeros(0, np.int64)))
-        self.ended.pop(code, None)
+        self.ended.pop(slot, None)
+        self.own_sizes.discard(slot)
+        self.since.pop(slot, None)
 
-    def levels(self, codes: IntArray) -> Iterator[tuple[int, IntArray]]:
+    def levels(self, slots: IntArray) -> Iterator[tuple[int, IntArray]]:
         """Levels above the smallest that any of the assets has: its index, and the positions of those assets."""
         for level in range(1, LEVELS):
-            position = np.flatnonzero(self.ints[codes, SIZE_US.start + level])
+            position = np.flatnonzero(self.integers.size_us[slots, level])
             if len(position):
                 yield level, position

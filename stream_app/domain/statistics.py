@@ -21,7 +21,7 @@ def _in(mask: str, column: Callable[[Samples], FloatArray]) -> Callable[[Samples
 
 
 def _soc_resolution(s: Samples) -> FloatArray:
-    step = np.abs(s.step("soc_percent"))
+    step = np.abs(s.diff("soc_percent"))
     return np.where(step > 0, step, np.inf)
 
 

@@ -24,14 +24,14 @@ def read(
     """
     n = len(next(iter(columns.values())))
     fleet = Fleet(Catalogue([metric()]), (86_400,))
-    code = fleet.code("example")
-    fleet.set_spec(code, AssetSpec(nominal_capacity_ah=nominal_capacity_ah))
+    slot = fleet.slot("example")
+    fleet.set_spec(slot, AssetSpec(nominal_capacity_ah=nominal_capacity_ah))
     index = np.arange(n)
     time_us = (index * dt_s * 1e6).astype(np.int64)
     arrays = {name: np.asarray(values, float) for name, values in columns.items()}
-    ingestion.apply(fleet, Rows(np.full(n, code), index, time_us, arrays))
-    ingestion.finish(fleet, code, n)
-    lifetimes, _ = windows.current(fleet, np.array([code]))
+    ingestion.apply(fleet, Rows(np.full(n, slot), index, time_us, arrays))
+    ingestion.finish(fleet, slot, n)
+    lifetimes, _ = windows.current(fleet, np.array([slot]))
     reading = windows.read(fleet, lifetimes, closed=False).by_metric[metric.name]
     value: float | list[float] = np.asarray(reading.value[0]).tolist()
     return reading.reason[0] or value

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 
 import numpy as np
 
 from stream_app.columns.arrays import BoolArray, FloatArray, IntArray
 from stream_app.columns.segments import first_of_runs
+from stream_app.domain.lines import LEVELS, NEVER
 from stream_app.domain.metrics._base import Reading
-from stream_app.domain.rows import COLUMNS
 from stream_app.domain.samples import Samples
+from stream_app.domain.since import LIFE, LateMetric, Since, late_metrics
 from stream_app.domain.specs import AssetSpecs
-from stream_app.domain.state import APPLIED, FIRST_US, LAST_US, NEVER, NUMBER, SIZE_US, Fleet
+from stream_app.domain.state import Fleet
 
 #: Size of the window that never closes.
 LIFETIME = 0
@@ -25,76 +26,94 @@ class Windows:
 
     ``seq`` is the last source offset that they include (of a closed one: the offset that closed it); ``size_us`` is
     LIFETIME for a lifetime, whose start is the asset's first stamp. ``specs`` are those in force then, ``spec_json``
-    the same as text.
+    the same as text. ``since`` tells of late fields, by the window's position.
     """
 
-    code: IntArray
+    slot: IntArray
     size_us: IntArray
     start_us: IntArray
     seq: IntArray
     totals: FloatArray
     specs: AssetSpecs
     spec_json: list[bytes]
+    since: dict[int, tuple[Since, ...]]
 
     def __len__(self) -> int:
-        return len(self.code)
+        return len(self.slot)
 
     @classmethod
     def of(
-        cls, fleet: Fleet, *, code: IntArray, size_us: IntArray, start_us: IntArray, seq: IntArray, totals: FloatArray
+        cls, fleet: Fleet, *, slot: IntArray, size_us: IntArray, start_us: IntArray, seq: IntArray, totals: FloatArray
     ) -> Windows:
         """Windows of the fleet's assets, with their present specs."""
-        spec_json = [fleet.spec_json[c] for c in code.tolist()]
-        return cls(code, size_us, start_us, seq, totals, fleet.specs.take(code), spec_json)
+        spec_json = [fleet.spec_json[c] for c in slot.tolist()]
+        since = dict(_since(fleet, slot, size_us, start_us)) if fleet.since else {}
+        return cls(slot, size_us, start_us, seq, totals, fleet.specs.take(slot), spec_json, since)
+
+
+def _since(
+    fleet: Fleet, slot: IntArray, size_us: IntArray, start_us: IntArray
+) -> Iterator[tuple[int, tuple[Since, ...]]]:
+    windows = zip(slot.tolist(), size_us.tolist(), start_us.tolist(), strict=True)
+    for i, (asset, size, start) in enumerate(windows):
+        window = LIFE if size == LIFETIME else (size, start)
+        if asset in fleet.since and window in fleet.since[asset]:
+            yield i, fleet.since[asset][window]
 
 
 @dataclass(frozen=True, slots=True)
 class Readings:
-    """Every metric's reading of some windows, by name, and the share of their time that is covered."""
+    """Every metric's reading of some windows, by name, and the share of their time that is covered.
+
+    ``late`` has the coverage of metrics that count from later than their window on, by name.
+    """
 
     windows: Windows
     by_metric: dict[str, Reading]
     coverage: FloatArray
+    late: Mapping[str, LateMetric] = field(default_factory=dict)
 
 
 def concatenated(fleet: Fleet, parts: list[Windows]) -> Windows:
     """All windows of the parts, in order."""
     none = np.zeros(0, np.int64)
     empty = fleet.catalogue.layout.empty(0)
-    parts = [Windows.of(fleet, code=none, size_us=none, start_us=none, seq=none, totals=empty), *parts]
+    parts = [Windows.of(fleet, slot=none, size_us=none, start_us=none, seq=none, totals=empty), *parts]
+    before = np.cumsum([0, *(len(part) for part in parts)]).tolist()
     return Windows(
-        code=np.concatenate([part.code for part in parts]),
+        slot=np.concatenate([part.slot for part in parts]),
         size_us=np.concatenate([part.size_us for part in parts]),
         start_us=np.concatenate([part.start_us for part in parts]),
         seq=np.concatenate([part.seq for part in parts]),
         totals=np.concatenate([part.totals for part in parts], axis=1),
         specs=AssetSpecs.concatenated([part.specs for part in parts]),
         spec_json=[text for part in parts for text in part.spec_json],
+        since={i + at: since for part, at in zip(parts, before, strict=False) for i, since in part.since.items()},
     )
 
 
 def by_asset_and_size(windows: Windows) -> Iterator[tuple[int, int, list[int], list[int]]]:
     """Asset, size [us], positions and starts [us] of the windows of one asset and size, by start ascending."""
-    order = np.lexsort((windows.start_us, windows.size_us, windows.code))
-    code, size_us = windows.code[order], windows.size_us[order]
-    begin = np.flatnonzero(first_of_runs(code, size_us))
+    order = np.lexsort((windows.start_us, windows.size_us, windows.slot))
+    slot, size_us = windows.slot[order], windows.size_us[order]
+    begin = np.flatnonzero(first_of_runs(slot, size_us))
     stop = np.append(begin, len(order))[1:]
     positions, starts_us = order.tolist(), windows.start_us[order].tolist()
     for k, us, low, high in zip(
-        code[begin].tolist(), size_us[begin].tolist(), begin.tolist(), stop.tolist(), strict=True
+        slot[begin].tolist(), size_us[begin].tolist(), begin.tolist(), stop.tolist(), strict=True
     ):
         yield k, us, positions[low:high], starts_us[low:high]
 
 
-def current(fleet: Fleet, codes: IntArray) -> tuple[Windows, Windows]:
+def current(fleet: Fleet, slots: IntArray) -> tuple[Windows, Windows]:
     """Lifetimes and open windows of the assets (those that have rows)."""
     layout, rows_at = fleet.catalogue.layout, fleet.catalogue.rows_at
-    codes = codes[fleet.ints[codes, LAST_US] != NEVER]
-    k = len(codes)
-    ints = fleet.ints[codes]
-    pane = fleet.floats[codes, fleet.level[0]].T
-    waiting, owner, time_us = _waiting(fleet, codes)
-    columns = fleet.catalogue.columns(waiting)
+    integers, floats = fleet.integers, fleet.floats
+    slots = slots[integers.last_us[slots] != NEVER]
+    k = len(slots)
+    pane = floats.level(0)[slots].T
+    waiting, owner, time_us = _waiting(fleet, slots)
+    columns = fleet.catalogue.contributions(waiting)
 
     def waiting_totals(counts: BoolArray) -> FloatArray:
         """Totals of the waiting rows; rows that do not count go to a slot that is dropped."""
@@ -103,16 +122,13 @@ def current(fleet: Fleet, codes: IntArray) -> tuple[Windows, Windows]:
         return added[:, :k]
 
     waiting_of_life = waiting_totals(np.ones(len(owner), bool))
-    life = layout.merged(layout.merged(fleet.floats[codes, fleet.life].T, pane), waiting_of_life)
-    seq = ints[:, APPLIED]
-    lifetimes = Windows.of(
-        fleet, code=codes, size_us=np.full(k, LIFETIME), start_us=ints[:, FIRST_US], seq=seq, totals=life
-    )
+    life = layout.merged(layout.merged(floats.life[slots].T, pane), waiting_of_life)
+    seq, first_us = integers.applied_offset[slots], integers.first_us[slots]
+    lifetimes = Windows.of(fleet, slot=slots, size_us=np.full(k, LIFETIME), start_us=first_us, seq=seq, totals=life)
     parts = []
-    for level in range(SIZE_US.stop - SIZE_US.start):
-        size_us = ints[:, SIZE_US][:, level]
-        number = ints[:, NUMBER][:, level]
-        totals = pane if level == 0 else layout.merged(fleet.floats[codes, fleet.level[level]].T, pane)
+    for level in range(LEVELS):
+        size_us, number = integers.size_us[slots, level], integers.open_number[slots, level]
+        totals = pane if level == 0 else layout.merged(floats.level(level)[slots].T, pane)
         inside = time_us // np.maximum(size_us, 1)[owner] == number[owner]
         totals = layout.merged(totals, waiting_of_life if inside.all() else waiting_totals(inside))
         have = np.flatnonzero((size_us > 0) & (totals[rows_at] > 0))
@@ -120,7 +136,7 @@ def current(fleet: Fleet, codes: IntArray) -> tuple[Windows, Windows]:
         parts.append(
             Windows.of(
                 fleet,
-                code=codes[have],
+                slot=slots[have],
                 size_us=size_us[have],
                 start_us=start_us,
                 seq=seq[have],
@@ -131,48 +147,54 @@ def current(fleet: Fleet, codes: IntArray) -> tuple[Windows, Windows]:
 
 
 def read(fleet: Fleet, windows: Windows, *, closed: bool) -> Readings:
-    """Read every metric of the windows; lifetimes, which alone have memories, come first."""
-    code = windows.code
-    newest_us = fleet.ints[code, LAST_US]
+    """Read every metric of the windows; lifetimes, which alone have sequential states, come first."""
+    slot = windows.slot
+    newest_us = fleet.integers.last_us[slot]
     life = windows.size_us == LIFETIME
     open_span_us = (
         np.where(life, newest_us, np.minimum(newest_us, windows.start_us + windows.size_us)) - windows.start_us
     )
     span_s = (windows.size_us if closed else open_span_us) / 1e6
     catalogue = fleet.catalogue
-    remembered = None
+    states = None
     if life.any():
-        lives = code[life].tolist()
+        lives = slot[life].tolist()
         if not life[: len(lives)].all():
             msg = "a window stands before a lifetime"
             raise ValueError(msg)
-        remembered = {
-            memory: [(fleet.floats[c, at], fleet.tails[memory][c]) for c in lives]
-            for memory, at in fleet.memory.items()
+        states = {
+            state: [(fleet.floats.state(state)[life], tails[life]) for life in lives]
+            for state, tails in fleet.tails.items()
         }
-    by_metric = catalogue.read(windows.totals, span_s, windows.specs, remembered)
-    return Readings(windows, by_metric, catalogue.coverage(windows.totals, span_s))
+    by_metric = catalogue.read(windows.totals, span_s, windows.specs, states)
+    coverage = catalogue.coverage(windows.totals, span_s)
+    late: Mapping[str, LateMetric] = {}
+    if windows.since:
+        valid_s = windows.totals[catalogue.valid_at]
+        late = late_metrics(windows.since, catalogue.rests_on, valid_s=valid_s, span_s=span_s, coverage=coverage)
+    return Readings(windows, by_metric, coverage, late)
 
 
-def _waiting(fleet: Fleet, codes: IntArray) -> tuple[Samples, IntArray, IntArray]:
+def _waiting(fleet: Fleet, slots: IntArray) -> tuple[Samples, IntArray, IntArray]:
     """Rows whose duration is not known yet, as samples without one; with their owners and stamps."""
-    k = len(codes)
-    rows = fleet.pending.get(codes)
-    owner = np.repeat(np.arange(k), fleet.pending.count(codes))
-    n = len(rows)
-    soc = rows.values[COLUMNS.index("soc_percent")]
+    k = len(slots)
+    rows = fleet.pending.get(slots)
+    owner = np.repeat(np.arange(k), fleet.pending.count(slots))
+    n, columns = len(rows), fleet.catalogue.columns
+    soc = rows.values[columns.index("soc_percent")]
     following = np.full(n, np.nan)
     same = np.flatnonzero(~first_of_runs(owner))
     following[same - 1] = soc[same]
     samples = Samples(
         asset=owner,
         starts=np.searchsorted(owner, np.arange(k)),
-        values=list(rows.values),
+        values=dict(zip(columns, rows.values, strict=True)),
         soc_following_percent=following,
         dt_s=np.zeros(n),
         valid=np.zeros(n, bool),
         gap_s=np.zeros(n),
-        specs=fleet.specs.take(codes),
-        carry=fleet.floats[codes, fleet.carry],
+        specs=fleet.specs.take(slots),
+        carried=fleet.catalogue.carried,
+        carry=fleet.floats.carry[slots],
     )
     return samples, owner, rows.time_us

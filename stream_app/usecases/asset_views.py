@@ -8,15 +8,17 @@ from dataclasses import dataclass
 import numpy as np
 import orjson
 
-from schemas.asset import AssetSpec, window_size_s
+from schemas.asset import AssetSpec
 from schemas.control import EndOfUpload
 from schemas.metrics import MetricsUpdate
 from stream_app.columns.arrays import IntArray
 from stream_app.domain import views
 from stream_app.domain.catalogue import Catalogue
+from stream_app.domain.lines import NEVER
 from stream_app.domain.metrics._base import Metric
-from stream_app.domain.snapshot import Layouts, Snapshots
-from stream_app.domain.state import APPLIED, FIRST_US, LAST_US, LATE, NEVER, Fleet
+from stream_app.domain.snapshot import Snapshots
+from stream_app.domain.state import Fleet
+from stream_app.domain.stored_layout import Layouts
 from stream_app.domain.views import Readings
 from stream_app.wire.encode import updates as update_json
 
@@ -74,10 +76,10 @@ class Presenter:
         """Asset id and metrics update of each window; ``closed`` windows are final, and so is an ended asset's life."""
         return update_json.updates(self._catalogue, fleet, readings, closed=closed)
 
-    def current(self, fleet: Fleet, codes: IntArray) -> list[tuple[bytes, bytes]]:
+    def current(self, fleet: Fleet, slots: IntArray) -> list[tuple[bytes, bytes]]:
         """Updates of the assets' lifetimes and open windows."""
         # Read as one: for a single asset it is not the windows that cost, but each metric's being asked.
-        windows = views.concatenated(fleet, list(views.current(fleet, codes)))
+        windows = views.concatenated(fleet, list(views.current(fleet, slots)))
         return self.updates(fleet, views.read(fleet, windows, closed=False), closed=False) if len(windows) else []
 
     def to_json(self, update: MetricsUpdate) -> bytes:
@@ -90,39 +92,39 @@ class Presenter:
 
     def summary(self, asset_id: str, value: bytes) -> AssetSummary:
         """Summary of a stored asset."""
-        fleet, code = self._loaded(asset_id, value)
-        ints = fleet.ints[code]
-        ended = fleet.ended.get(code)
+        fleet, slot = self._loaded(asset_id, value)
+        integers = fleet.integers
+        ended = fleet.ended.get(slot)
         rows_at = self._catalogue.rows_at
-        settled = fleet.floats[code, fleet.life][rows_at] + fleet.floats[code, fleet.level[0]][rows_at]
+        settled = fleet.floats.life[slot, rows_at] + fleet.floats.level(0)[slot, rows_at]
 
-        def time(at: int) -> str | None:
-            return None if ints[at] == NEVER else update_json.iso_times(ints[at : at + 1])[0]
+        def time(stamps_us: IntArray) -> str | None:
+            return None if stamps_us[slot] == NEVER else update_json.iso_times(stamps_us[slot : slot + 1])[0]
 
         return AssetSummary(
             asset_id=asset_id,
-            seq=int(ints[APPLIED]),
-            rows=int(settled) + int(fleet.pending.count(np.array([code]))[0]),
-            rows_rejected=int(ints[LATE]),
-            first_time=time(FIRST_US),
-            last_time=time(LAST_US),
-            spec=fleet.spec[code],
+            seq=int(integers.applied_offset[slot]),
+            rows=int(settled) + int(fleet.pending.count(np.array([slot]))[0]),
+            rows_rejected=int(integers.late_rows[slot]),
+            first_time=time(integers.first_us),
+            last_time=time(integers.last_us),
+            spec=fleet.spec[slot],
             ended=ended.control if ended else None,
             ended_timestamp_ms=ended.timestamp_ms if ended else None,
         )
 
     def asset(self, asset_id: str, value: bytes) -> list[MetricsUpdate]:
         """Lifetime and open windows of a stored asset, ascending by size; empty before its first row."""
-        fleet, code = self._loaded(asset_id, value)
-        return [MetricsUpdate.model_validate_json(update) for _, update in self.current(fleet, np.array([code]))]
+        fleet, slot = self._loaded(asset_id, value)
+        return [MetricsUpdate.model_validate_json(update) for _, update in self.current(fleet, np.array([slot]))]
 
     def window(self, key: bytes, value: bytes) -> MetricsUpdate:
         """Read a stored closed window."""
         asset, size, start = key.split(b"\0")
         size_s = int(size)
         fleet = Fleet(self._catalogue, (size_s,))
-        code = fleet.code(asset.decode())
-        one = Snapshots(fleet).load_window(value, code, size_s * 1_000_000, int(start) - _SHIFT_US, self._layouts)
+        slot = fleet.slot(asset.decode())
+        one = Snapshots(fleet).load_window(value, slot, size_s * 1_000_000, int(start) - _SHIFT_US, self._layouts)
         ((_, update),) = self.updates(fleet, views.read(fleet, one, closed=True), closed=True)
         return MetricsUpdate.model_validate_json(update)
 
@@ -135,7 +137,7 @@ class Presenter:
         return window_prefix(asset_id, size_s)
 
     def _loaded(self, asset_id: str, value: bytes) -> tuple[Fleet, int]:
-        fleet = Fleet(self._catalogue, (window_size_s("1d"),))
+        fleet = Fleet(self._catalogue, ())
         return fleet, Snapshots(fleet).load(asset_id, value, self._layouts)
 
 

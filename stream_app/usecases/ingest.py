@@ -14,8 +14,9 @@ import numpy as np
 
 from stream_app.domain import views
 from stream_app.domain.catalogue import Catalogue
-from stream_app.domain.snapshot import Marker
-from stream_app.domain.state import APPLIED, Fleet
+from stream_app.domain.errors import DomainError
+from stream_app.domain.snapshot import Marker, header
+from stream_app.domain.state import Fleet
 from stream_app.domain.views import Windows
 from stream_app.usecases.asset_views import Presenter, window_key, window_prefix, windows_prefix
 from stream_app.usecases.dead_letters import dead_letter
@@ -138,7 +139,7 @@ class Ingest:
         if open_ is not None:
             return open_.hot.position
         marker = self._tables.asset(partition, MARKER_KEY)
-        return None if marker is None else Marker.load(marker).position
+        return None if marker is None else header(marker)
 
     def apply(self, fetch: Fetch) -> Applied | AlreadyApplied | Gap:
         """Apply a fetch.
@@ -167,6 +168,9 @@ class Ingest:
                 some = self._apply(open_, part)
                 if careful:
                     self._updates(hot)
+            except DomainError:
+                self.release(fetch.partition)
+                raise  # the state cannot be read: no row is at fault, so none is quarantined
             except Exception as error:
                 self.release(fetch.partition)
                 if careful:
@@ -208,14 +212,17 @@ class Ingest:
         hot, position = open_.hot, open_.hot.position
         try:
             closed, updates = self._updates(hot)
+        except DomainError:
+            self.release(partition)
+            raise
         except Exception:
             self.release(partition)
             self._quarantine.suspect(partition, position)
             raise
-        codes = np.array(sorted(hot.dirty), np.int64)
+        slots = np.array(sorted(hot.dirty), np.int64)
         gone = [Entry(asset_id.encode(), None, offset) for asset_id, offset in sorted(hot.forgotten.items())]
-        keys = [hot.fleet.ids[code].encode() for code in codes.tolist()]
-        states = map(Entry, keys, hot.snapshots.dump_all(codes), hot.fleet.ints[codes, APPLIED].tolist())
+        keys = [hot.fleet.ids[slot].encode() for slot in slots.tolist()]
+        states = map(Entry, keys, hot.snapshots.dump_all(slots), hot.fleet.integers.applied_offset[slots].tolist())
         marker = Entry(MARKER_KEY, Marker(position, hot.layouts).dump(), position)
         checkpoint = Checkpoint(
             partition=partition,
@@ -260,8 +267,8 @@ class Ingest:
         doubtful = self._doubtful[partition]
         puts: dict[bytes, int] = {}
         gone: list[bytes] = []
-        for code, size_us, index, starts_us in views.by_asset_and_size(closed):
-            asset_id, size_s = hot.fleet.ids[code], size_us // 1_000_000
+        for slot, size_us, index, starts_us in views.by_asset_and_size(closed):
+            asset_id, size_s = hot.fleet.ids[slot], size_us // 1_000_000
             if asset_id in hot.forgotten:
                 continue
             keep, prefix = self._retention.of(size_s), window_prefix(asset_id, size_s)

@@ -11,7 +11,8 @@ import httpx
 import orjson
 
 from stream_app.domain.catalogue import Catalogue
-from stream_app.domain.snapshot import Layouts, Marker
+from stream_app.domain.snapshot import Marker
+from stream_app.domain.stored_layout import Layouts
 from stream_app.infra.kafka.topics import Topics
 from stream_app.usecases.asset_views import Presenter
 from stream_app.usecases.ports import MARKER_KEY

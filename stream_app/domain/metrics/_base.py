@@ -26,7 +26,7 @@ from stream_app.domain.fields import (
     histogram,
 )
 from stream_app.domain.samples import Samples
-from stream_app.domain.sequential import Memory
+from stream_app.domain.sequential import SequentialState
 from stream_app.domain.specs import AssetSpecs
 from stream_app.domain.statistics import VERSION as STATISTICS_VERSION
 
@@ -48,7 +48,7 @@ __all__ = [
     "defined_where",
     "even_bins",
     "histogram",
-    "memories",
+    "sequential_states",
 ]
 
 
@@ -111,12 +111,12 @@ class Totals:
         layout: Layout,
         prefix: str,
         span_s: FloatArray,
-        memory: Mapping[type[Memory], Sequence[tuple[FloatArray, FloatArray]]] | None,
+        states: Mapping[type[SequentialState], Sequence[tuple[FloatArray, FloatArray]]] | None,
     ) -> None:
         self._totals, self._layout, self._prefix = totals, layout, prefix
         #: Time that the pane covers so far [s], shape ``(k,)``.
         self.span_s = span_s
-        self._memory = memory
+        self._states = states
 
     def __getitem__(self, name: str) -> FloatArray:
         """A field of the metric, or a basic statistic that it names in ``statistics``."""
@@ -126,16 +126,17 @@ class Totals:
         at, width = self._layout.at[key], self._layout.fields[key].width
         return self._totals[at] if width == 1 else self._totals[at : at + width].T
 
-    def memory(self, memory: type[Memory]) -> Sequence[tuple[FloatArray, FloatArray]] | None:
-        """State and tail of each lifetime's memory; lifetimes are the first panes, windows have none of their own."""
-        return None if self._memory is None else self._memory[memory]
+    def sequential(self, state: type[SequentialState]) -> Sequence[tuple[FloatArray, FloatArray]] | None:
+        """Numbers and tail of each lifetime's state; lifetimes are the first panes, windows have none of their own."""
+        return None if self._states is None else self._states[state]
 
 
 class Metric(ABC):
     """One number (or histogram) per asset and window; see CONTRIBUTING for a walk through one.
 
     A metric names its own ``fields`` and says what each row adds to them; it may read basic ``statistics`` and the
-    events of ``memories`` as well. Windows, merging, lateness, snapshots and the catalogue are written elsewhere, once.
+    events of ``sequential_states`` as well. Windows, merging, lateness, snapshots and the catalogue are written
+    elsewhere, once.
     """
 
     name: ClassVar[str]
@@ -143,7 +144,7 @@ class Metric(ABC):
     version: ClassVar[int] = 1
     fields: ClassVar[Mapping[str, Field]] = {}
     statistics: ClassVar[tuple[str, ...]] = ()
-    memories: ClassVar[tuple[type[Memory], ...]] = ()
+    sequential_states: ClassVar[tuple[type[SequentialState], ...]] = ()
     #: Whether the value rests on step durations, so that its coverage of the time matters.
     timed: ClassVar[bool] = True
     #: Whether the value is a whole number.
@@ -168,9 +169,9 @@ def statistic_key(name: str) -> str:
     return f"{name}@{STATISTICS_VERSION}"
 
 
-def memories(metrics: Sequence[Metric]) -> tuple[type[Memory], ...]:
-    """Memories that the metrics name, each once."""
-    return tuple(dict.fromkeys(memory for metric in metrics for memory in metric.memories))
+def sequential_states(metrics: Sequence[Metric]) -> tuple[type[SequentialState], ...]:
+    """Sequential states that the metrics name, each once."""
+    return tuple(dict.fromkeys(state for metric in metrics for state in metric.sequential_states))
 
 
 @contextmanager

@@ -35,7 +35,7 @@ class CRateV1(Metric):
 
     def contribute(self, samples: Samples) -> Columns:
         """|I| and the SoC's whole path."""
-        return {"current_sum_a": np.abs(samples.current_a), "path_percent": np.abs(samples.step("soc_percent"))}
+        return {"current_sum_a": np.abs(samples.current_a), "path_percent": np.abs(samples.diff("soc_percent"))}
 
     def value(self, totals: Totals, specs: AssetSpecs) -> Reading:
         """Null with ``capacity_missing`` or ``no_soc_swing``."""

@@ -36,8 +36,8 @@ class RteV1(Metric):
         return {
             "charged_w": np.where(samples.charging, iv_w, 0.0),
             "discharged_w": np.where(samples.discharging, -iv_w, 0.0),
-            "charging_path_percent": np.abs(samples.step("soc_percent", among="charging")),
-            "discharging_path_percent": np.abs(samples.step("soc_percent", among="discharging")),
+            "charging_path_percent": np.abs(samples.diff("soc_percent", among="charging")),
+            "discharging_path_percent": np.abs(samples.diff("soc_percent", among="discharging")),
         }
 
     def value(self, totals: Totals, specs: AssetSpecs) -> Reading:

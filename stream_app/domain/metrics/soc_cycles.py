@@ -48,7 +48,7 @@ class RainflowCycles(Metric):
 
     name, unit, timed = "rainflow_cycles", "1", False
     fields = {"cycles": histogram(BINS), "soc_rows": SUM}
-    memories = (SocLoops,)
+    sequential_states = (SocLoops,)
 
     def contribute(self, samples: Samples) -> Columns:
         """One per closed loop, in the bin of its depth."""
@@ -61,7 +61,7 @@ class RainflowCycles(Metric):
     def value(self, totals: Totals, specs: AssetSpecs) -> Reading:
         """Null with ``soc_missing``."""
         cycles = totals["cycles"].copy()
-        held = totals.memory(SocLoops)
+        held = totals.sequential(SocLoops)
         if held:
             soc, count = SocLoops.residues_percent(held)
             owner = np.repeat(np.arange(len(held)), count)
@@ -95,7 +95,7 @@ class RteLoop(Metric):
     name, unit = "rte_loop", "1"
     fields = {"in_j": SUM, "out_j": SUM, "depth_percent": SUM, "loops": SUM}
     statistics = ("soc_resolution_percent",)
-    memories = (SocLoops,)
+    sequential_states = (SocLoops,)
 
     def contribute(self, samples: Samples) -> Columns:
         """Energy and depth of the loops that close at the row."""

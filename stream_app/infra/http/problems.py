@@ -16,6 +16,7 @@ from starlette.routing import Match
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from schemas.problem import Problem, ProblemError
+from stream_app.domain.errors import DomainError
 from stream_app.usecases.errors import InvalidError, NotFoundError, ServiceError, UnavailableError
 
 log = logging.getLogger(__name__)
@@ -87,6 +88,11 @@ def _service_error(request: Request, error: Exception) -> Response:
             raise error
 
 
+def _domain_error(request: Request, error: Exception) -> Response:
+    assert isinstance(error, DomainError)  # noqa: S101  # registered for it alone
+    return ProblemResponse(request.scope, 503, error.code, str(error))
+
+
 def _validation_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)  # noqa: S101  # registered for it alone
     if any(e["type"] == "json_invalid" for e in error.errors()):
@@ -151,6 +157,7 @@ class UnexpectedErrors:
 def install(api: FastAPI) -> None:
     """Register the handlers that turn errors into problems; the routes to tell of are ``api.state.routes``."""
     api.add_exception_handler(ServiceError, _service_error)
+    api.add_exception_handler(DomainError, _domain_error)
     api.add_exception_handler(RequestValidationError, _validation_error)
     api.add_exception_handler(HTTPException, _http_exception)
     generate = api.openapi

@@ -23,8 +23,9 @@ from faust import Stream
 from faust.types import TP, EventT
 from prometheus_client import Counter, Histogram
 
+from stream_app.domain.errors import DomainError
 from stream_app.infra.failpoints import failpoint
-from stream_app.infra.kafka.errors import RecordTooLargeError, SourceTruncatedError
+from stream_app.infra.kafka.errors import RecordTooLargeError, SourceTruncatedError, StateError
 from stream_app.infra.kafka.leased import while_leased
 from stream_app.infra.kafka.sinks import CheckpointSink
 from stream_app.infra.kafka.tables import TableStore
@@ -102,6 +103,9 @@ class Processor:
             return False  # without a state any start would do, so it must be the one that was asked for
         try:
             outcome = self._ingest.apply(fetch)
+        except DomainError as error:
+            self._fail_on_state(tp.partition, error)
+            return True
         except Exception:
             # The state may be half changed: begin again from the tables. Nothing of it is in a checkpoint.
             if self._failures == 0:
@@ -129,6 +133,11 @@ class Processor:
             self._due.setdefault(tp.partition, now + self._interval_s)
         self._wake.set()
         return True
+
+    def _fail_on_state(self, partition: int, error: DomainError) -> None:
+        """End the worker: no row is at fault for a state that cannot be read, and reading again mends nothing."""
+        _, assets = self._tables.stores()
+        self._app.fail(StateError(assets.changelog, partition, str(error)))
 
     async def begin(self) -> None:
         """Start reading a generation's partitions, once their tables are recovered.
@@ -229,6 +238,9 @@ class Processor:
         for partition in partitions:
             try:
                 checkpoint = self._ingest.checkpoint(partition)
+            except DomainError as error:
+                self._fail_on_state(partition, error)
+                checkpoint = None
             except Exception:
                 _log.exception("cannot present partition %d; reading it again, message by message", partition)
                 failed.append(TP(self._app.source, partition))

@@ -10,7 +10,9 @@ from stream_app.columns.arrays import BoolArray, FloatArray, IntArray
 from stream_app.columns.byte_column import ByteColumn
 from stream_app.columns.text_builder import Pieces
 from stream_app.domain.catalogue import Catalogue
+from stream_app.domain.lines import NEVER
 from stream_app.domain.metrics._base import Metric, Reading, Reasons
+from stream_app.domain.since import LateMetric
 from stream_app.domain.state import Fleet
 from stream_app.domain.views import LIFETIME, Readings, Windows
 from stream_app.wire.encode import json_columns
@@ -34,9 +36,9 @@ def updates(catalogue: Catalogue, fleet: Fleet, readings: Readings, *, closed: b
     """
     windows = readings.windows
     texts = _texts(catalogue, readings)
-    codes, asset = np.unique(windows.code, return_inverse=True)
-    ids = [fleet.ids[code] for code in codes.tolist()]
-    final = np.array([closed or code in fleet.ended for code in codes.tolist()])
+    slots, asset = np.unique(windows.slot, return_inverse=True)
+    ids = [fleet.ids[slot] for slot in slots.tolist()]
+    final = np.array([closed or slot in fleet.ended for slot in slots.tolist()])
     pieces = Pieces(len(windows))
     pieces.add_choice(asset, [b'{"asset_id":' + orjson.dumps(asset_id) for asset_id in ids])
     _add_window(pieces, windows)
@@ -49,7 +51,9 @@ def updates(catalogue: Catalogue, fleet: Fleet, readings: Readings, *, closed: b
     for number, metric in enumerate(catalogue.metrics):
         pieces.add(b"," if number else b"")
         _add_metric(pieces, metric, readings.by_metric[metric.name], texts)
-        if metric.timed:
+        if metric.name in readings.late:
+            _add_late(pieces, metric, readings.late[metric.name], texts)
+        elif metric.timed:
             pieces.add_column(coverage)
         pieces.add(b"}")
     pieces.add(b"}}")
@@ -65,6 +69,7 @@ def updates(catalogue: Catalogue, fleet: Fleet, readings: Readings, *, closed: b
 def _texts(catalogue: Catalogue, readings: Readings) -> _Texts:
     floats: dict[tuple[str, str], FloatArray] = {("", "coverage"): readings.coverage}
     whole: dict[tuple[str, str], IntArray] = {("", "seq"): readings.windows.seq}
+    floats |= {(name, "coverage"): late.coverage for name, late in readings.late.items()}
     for metric in catalogue.metrics:
         reading = readings.by_metric[metric.name]
         if metric.count and reading.value.ndim == 1:
@@ -109,6 +114,16 @@ def _add_metric(pieces: Pieces, metric: Metric, reading: Reading, texts: _Texts)
         _add_where_known(pieces, b',"sigma":', texts[metric.name, "sigma"], reading.sigma)
     if reading.unchecked is not None:
         _add_where_known(pieces, b',"value_unchecked":', texts[metric.name, "unchecked"], reading.unchecked, null)
+
+
+def _add_late(pieces: Pieces, metric: Metric, late: LateMetric, texts: _Texts) -> None:
+    """Add the coverage of a metric that counts from later than some windows on, and since when."""
+    if metric.timed:
+        _add_where_known(pieces, b',"coverage":', texts[metric.name, "coverage"], late.coverage)
+    told = late.since_us != NEVER
+    pieces.add_choice(told, [b"", b',"since":"'])
+    pieces.add_column(_emptied(json_columns.stamps(np.where(told, late.since_us, 0)), ~told))
+    pieces.add_choice(told, [b"", b'"'])
 
 
 def _add_where_known(

@@ -224,8 +224,8 @@ async def upgraded(lab: Lab, outcome: Outcome, rows: int) -> None:
     (older / "stream_app/domain/metrics/c_rate.py").unlink()
     snapshot = newer / "stream_app/domain/snapshot.py"
     text = snapshot.read_text()
-    assert "\nFORMAT = 1\n" in text, "the fault suite changes the format to be a newer release"
-    snapshot.write_text(text.replace("\nFORMAT = 1\n", "\nFORMAT = 2\n"))
+    assert "\nFORMAT = 2\n" in text, "the fault suite changes the format to be a newer release"
+    snapshot.write_text(text.replace("\nFORMAT = 2\n", "\nFORMAT = 3\n"))
     messages = fleet(lab.options.seed, rows)
     third = len(messages) // 3
     lab.start(0, PYTHONPATH=str(older), PYTHONSAFEPATH="1")
@@ -248,7 +248,7 @@ async def upgraded(lab: Lab, outcome: Outcome, rows: int) -> None:
     await lab.terminate(0)
     outcome.faults += 1
     lab.start(0)
-    await ends(lab, 0, 60, "format 2")
+    await ends(lab, 0, 60, "format 3")
     outcome.faults += 1
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import struct
 from dataclasses import dataclass, field
 
+from stream_app.domain.snapshot import FORMAT
 from stream_app.usecases.ingest import AlreadyApplied, Applied, Gap, Ingest
 from stream_app.usecases.ports import MARKER_KEY, Checkpoint, DeadLetter, Entry, Tables
 from stream_app.wire.batch import Fetch
@@ -78,7 +79,7 @@ class CountingIngest(Ingest):
         hot = self.hot.get(partition)
         if hot is None or not hot.moved:
             return None
-        states = [Entry(key, STATE.pack(1, *hot.assets[key]), hot.assets[key][0]) for key in sorted(hot.dirty)]
+        states = [Entry(key, STATE.pack(FORMAT, *hot.assets[key]), hot.assets[key][0]) for key in sorted(hot.dirty)]
         windows = [s._replace(key=s.key + b"\x00%010d\x00%020d" % (60, hot.assets[s.key][1])) for s in states]
         return Checkpoint(
             partition=partition,
@@ -86,7 +87,7 @@ class CountingIngest(Ingest):
             updates=[(key, b"%d %d %d" % hot.assets[key]) for key in sorted(hot.dirty)],
             dead_letters=list(hot.rejected),
             windows=windows,
-            assets=[*states, Entry(MARKER_KEY, HEADER.pack(1, hot.position), hot.position)],
+            assets=[*states, Entry(MARKER_KEY, HEADER.pack(FORMAT, hot.position), hot.position)],
         )
 
     def written(self, checkpoint: Checkpoint) -> None:

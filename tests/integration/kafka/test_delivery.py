@@ -12,6 +12,7 @@ from aiokafka.structs import OffsetAndMetadata
 from faust.types import TP
 from prometheus_client import REGISTRY
 
+from stream_app.domain.snapshot import FORMAT
 from stream_app.infra.kafka.errors import SourceTruncatedError, StateError
 from stream_app.infra.kafka.topics import Topics
 from stream_app.settings import KafkaSettings
@@ -134,7 +135,7 @@ async def test_output_comes_before_state(kafka: KafkaSettings) -> None:
     entries = await read(kafka, Topics.of(kafka).assets_changelog)
     assert {record.partition for record in entries} == {1}
     assert entries[-1].key == MARKER_KEY
-    assert HEADER.unpack_from(entries[-1].value) == (1, 4)
+    assert HEADER.unpack_from(entries[-1].value) == (FORMAT, 4)
     assert {record.key for record in await read(kafka, kafka.metrics_topic)} == {b"a", b"b"}
     letters = await read(kafka, kafka.dead_letter_topic)
     assert sorted((record.key or b"", record.value or b"") for record in letters) == [(b"", b"3"), (b"c", b"")]
@@ -161,13 +162,13 @@ async def test_recovery_newer_wins_and_tombstones_delete(kafka: KafkaSettings) -
     changelog = Topics.of(kafka).assets_changelog
     async with producing(kafka) as producer:
         for key, value in [
-            (b"a", STATE.pack(1, 50, 5, 500)),
-            (b"a", STATE.pack(1, 20, 2, 200)),  # older
-            (b"b", STATE.pack(1, 60, 1, 1)),
+            (b"a", STATE.pack(FORMAT, 50, 5, 500)),
+            (b"a", STATE.pack(FORMAT, 20, 2, 200)),  # older
+            (b"b", STATE.pack(FORMAT, 60, 1, 1)),
             (b"b", None),
-            (b"c", STATE.pack(1, 7, 1, 10)),
-            (b"c", STATE.pack(1, 7, 1, 11)),  # as old as what is there: replaces it
-            (MARKER_KEY, HEADER.pack(1, 0)),
+            (b"c", STATE.pack(FORMAT, 7, 1, 10)),
+            (b"c", STATE.pack(FORMAT, 7, 1, 11)),  # as old as what is there: replaces it
+            (MARKER_KEY, HEADER.pack(FORMAT, 0)),
         ]:
             await producer.send_and_wait(changelog, value, key=key, partition=0)
     async with running(kafka) as run:
@@ -220,7 +221,7 @@ async def test_a_recreated_source_is_not_taken_for_the_old_one(kafka: KafkaSetti
     """When the topic ends before the state's position its rows cannot be the ones that follow: the worker ends."""
     async with producing(kafka) as producer:
         await producer.send_and_wait(
-            Topics.of(kafka).assets_changelog, HEADER.pack(1, 1000), key=MARKER_KEY, partition=0
+            Topics.of(kafka).assets_changelog, HEADER.pack(FORMAT, 1000), key=MARKER_KEY, partition=0
         )
     await produce(kafka, [(b"a", b"1")] * 10, partition=0)
     async with running(kafka, ready=False) as run:

@@ -8,6 +8,7 @@ import pytest
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 
+from stream_app.domain.snapshot import FORMAT
 from stream_app.infra.kafka import topics
 from stream_app.infra.kafka.batch_producer import partition_of
 from stream_app.infra.kafka.topics import Topics
@@ -33,8 +34,8 @@ async def _written_late(kafka: KafkaSettings) -> None:
     """A state of one row and a marker as of then, from a worker that was cut off at that time."""
     changelog, partition = Topics.of(kafka).assets_changelog, partition_of(_IDLE, kafka.partitions)
     async with producing(kafka) as producer:
-        await producer.send_and_wait(changelog, STATE.pack(1, 0, 1, 0), key=_IDLE, partition=partition)
-        await producer.send_and_wait(changelog, HEADER.pack(1, 1), key=MARKER_KEY, partition=partition)
+        await producer.send_and_wait(changelog, STATE.pack(FORMAT, 0, 1, 0), key=_IDLE, partition=partition)
+        await producer.send_and_wait(changelog, HEADER.pack(FORMAT, 1), key=MARKER_KEY, partition=partition)
 
 
 async def _last(kafka: KafkaSettings) -> dict[bytes, bytes]:
@@ -105,7 +106,7 @@ async def _compacted(kafka: KafkaSettings) -> dict[bytes, bytes]:
     async with asyncio.timeout(TIMEOUT_S), producing(kafka) as producer:
         while True:
             # The active segment is never compacted, and rolled only by a write.
-            await producer.send_and_wait(changelog, HEADER.pack(1, 0), key=b"filler", partition=partition)
+            await producer.send_and_wait(changelog, HEADER.pack(FORMAT, 0), key=b"filler", partition=partition)
             entries = [entry for entry in await read(kafka, changelog) if entry.partition == partition]
             kept = [entry for entry in entries if entry.key != b"filler"]
             if len(kept) == len({entry.key for entry in kept}):

@@ -27,7 +27,7 @@ _COLUMNS = {"current": "current_a", "voltage": "voltage_v", "soc": "soc_percent"
 def a_fleet(specs: dict[str, AssetSpec] | None = None, *, lateness_s: float = 0) -> Fleet:
     fleet = Fleet(CATALOGUE, SIZES_S, lateness_s)
     for asset_id, spec in (specs or {}).items():
-        fleet.set_spec(fleet.code(asset_id), spec)
+        fleet.set_spec(fleet.slot(asset_id), spec)
     return fleet
 
 
@@ -38,7 +38,7 @@ def as_rows(fleet: Fleet, rows: Sequence[dict[str, Any]]) -> Rows:
         return np.array([np.nan if row.get(name) is None else row[name] for row in rows], float)
 
     return Rows(
-        asset=np.array([fleet.code(row["asset"]) for row in rows], np.int64),
+        asset=np.array([fleet.slot(row["asset"]) for row in rows], np.int64),
         offset=np.array([row["offset"] for row in rows], np.int64),
         time_us=np.array([row["time_us"] for row in rows], np.int64),
         columns={own: column(name) for name, own in _COLUMNS.items()},
@@ -59,18 +59,18 @@ def all_bytes(fleet: Fleet, closed: list[Windows]) -> tuple[dict[str, bytes], di
     """Everything that must not depend on the batching: states by asset, closed windows by asset, size and start."""
     snapshots = Snapshots(fleet)
     together = windows.concatenated(fleet, closed)
-    names = [fleet.ids[code] for code in together.code.tolist()]
+    names = [fleet.ids[slot] for slot in together.slot.tolist()]
     keys = list(zip(names, together.size_us.tolist(), together.start_us.tolist(), strict=True))
     assert len(set(keys)) == len(keys), "a window was closed twice"
     return (
-        {asset_id: snapshots.dump(code) for asset_id, code in fleet.codes.items()},
-        {key: snapshots.dump_window(together, i) for i, key in enumerate(keys)},
+        {asset_id: snapshots.dump_all(np.array([slot]))[0] for asset_id, slot in fleet.slots.items()},
+        dict(zip(keys, snapshots.dump_windows(together, np.arange(len(keys))), strict=True)),
     )
 
 
 def lifetime(fleet: Fleet, asset_id: str = "a") -> dict[str, Any]:
     """Lifetime readings of one asset: value by metric, None where undefined."""
-    life, _ = windows.current(fleet, np.array([fleet.code(asset_id)]))
+    life, _ = windows.current(fleet, np.array([fleet.slot(asset_id)]))
     return values(windows.read(fleet, life, closed=False), 0)
 
 

@@ -5,17 +5,17 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from stream_app.domain.durations import MAX_PER_STAMP, RING, Clock, Timed, settle
+from stream_app.domain.durations import MAX_PER_STAMP, RING, Durations, StepHistory, measure
 
 NAN = float("nan")
 
 
-def settled(stamps_s: list[float], *, period_s: float = NAN, max_gap_s: float = NAN, flush: bool = False) -> Timed:
-    clock = Clock(np.zeros(1, np.int64), np.zeros((1, RING)), np.full(1, np.nan))
-    return settle(
+def settled(stamps_s: list[float], *, period_s: float = NAN, max_gap_s: float = NAN, flush: bool = False) -> Durations:
+    history = StepHistory(np.zeros(1, np.int64), np.zeros((1, RING)), np.full(1, np.nan))
+    return measure(
         np.zeros(1, np.int64),
         (np.array(stamps_s) * 1e6).astype(np.int64),
-        clock,
+        history,
         watermark_us=np.array([int(stamps_s[-1] * 1e6)]),
         nominal_s=np.array([period_s]),
         max_gap_s=np.array([max_gap_s]),

@@ -15,7 +15,6 @@ from stream_app.domain import ingestion
 from stream_app.domain import views as windows
 from stream_app.domain.metrics import REGISTRY
 from stream_app.domain.snapshot import Snapshots
-from stream_app.domain.state import LATE
 from tests.oracle import Expected, Nameplate, expected
 from tests.unit.domain.fleets import CATALOGUE, SIZES_S, START_US, a_fleet, all_bytes, fed, values
 
@@ -121,31 +120,31 @@ def test_every_metric_equals_the_plain_computation(rows: list[dict[str, Any]], l
     fleet = a_fleet(SPECS, lateness_s=lateness_s)
     closed = fed(fleet, rows)
     for asset_id in sorted({row["asset"] for row in rows}):
-        spec, code = SPECS[asset_id], fleet.code(asset_id)
+        spec, slot = SPECS[asset_id], fleet.slot(asset_id)
         own_closed = list(closed)
         if ended:
-            own_closed += ingestion.finish(fleet, code, 10_000)
+            own_closed += ingestion.finish(fleet, slot, 10_000)
         plate = Nameplate(spec.nominal_capacity_ah, spec.sampling_period_s, spec.max_gap_s)
         truth = expected([row for row in rows if row["asset"] == asset_id], plate, ended=ended, lateness_s=lateness_s)
-        life, open_ = windows.current(fleet, np.array([code]))
+        life, open_ = windows.current(fleet, np.array([slot]))
         span_s = (truth.last_us - int(truth.frame.stamp_us.iloc[0])) / 1e6
         _compare(values(windows.read(fleet, life, closed=False), 0), truth.metrics(truth.frame, span_s, life=True))
-        assert int(fleet.ints[code, LATE]) == truth.late
-        _compare_windows(fleet, windows.concatenated(fleet, own_closed), truth, code, closed=True)
-        _compare_windows(fleet, open_, truth, code, closed=False)
+        assert int(fleet.integers.late_rows[slot]) == truth.late
+        _compare_windows(fleet, windows.concatenated(fleet, own_closed), truth, slot, closed=True)
+        _compare_windows(fleet, open_, truth, slot, closed=False)
         seen = {
             (int(size), int(start))
             for part in (*own_closed, open_)
-            for c, size, start in zip(part.code, part.size_us, part.start_us, strict=True)
-            if c == code
+            for c, size, start in zip(part.slot, part.size_us, part.start_us, strict=True)
+            if c == slot
         }
         due = {(size * 1_000_000, start) for size in SIZES_S for start in truth.starts(size * 1_000_000)}
         assert seen == due if ended else seen <= due
 
 
-def _compare_windows(fleet: Any, part: windows.Windows, truth: Expected, code: int, *, closed: bool) -> None:
+def _compare_windows(fleet: Any, part: windows.Windows, truth: Expected, slot: int, *, closed: bool) -> None:
     readings = windows.read(fleet, part, closed=closed)
-    for i in np.flatnonzero(part.code == code).tolist():
+    for i in np.flatnonzero(part.slot == slot).tolist():
         size_us, start_us = int(part.size_us[i]), int(part.start_us[i])
         span_us = size_us if closed else min(truth.last_us, start_us + size_us) - start_us
         _compare(values(readings, i), truth.metrics(truth.window(size_us, start_us), span_us / 1e6, life=False))
@@ -181,7 +180,7 @@ def test_nothing_is_nan() -> None:
     fleet = a_fleet(SPECS)
     row = {"asset": "a", "offset": 1, "time_us": START_US, "current": None, "voltage": None, "soc": None}
     fed(fleet, [row])
-    life, _ = windows.current(fleet, np.array([fleet.code("a")]))
+    life, _ = windows.current(fleet, np.array([fleet.slot("a")]))
     for name, reading in windows.read(fleet, life, closed=False).by_metric.items():
         value = np.asarray(reading.value[0]).ravel()
         assert all(math.isfinite(v) for v in value) != bool(reading.reason[0]), name

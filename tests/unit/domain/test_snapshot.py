@@ -10,38 +10,45 @@ import pytest
 
 from schemas.control import EndOfUpload
 from stream_app.domain import views as windows
+from stream_app.domain.lines import Integers
 from stream_app.domain.rows import COLUMNS
 from stream_app.domain.snapshot import FORMAT, Snapshots
-from stream_app.domain.state import APPLIED, SIZE_US, Ended, Fleet
+from stream_app.domain.state import Ended, Fleet
 from tests.unit.domain.fleets import START_US, a_fleet, fed
 
 
-def _plain(fleet: Fleet, code: int) -> bytes:
+def _plain(fleet: Fleet, slot: int) -> bytes:
     """One asset's state, written field by field."""
-    levels = int(np.count_nonzero(fleet.ints[code, SIZE_US]))
-    waiting = fleet.pending.get(np.array([code]))
+    levels = int(np.count_nonzero(fleet.integers.size_us[slot]))
+    waiting = fleet.pending.get(np.array([slot]))
     measured = [i for i in range(len(COLUMNS)) if not np.isnan(waiting.values[i]).all()]
-    tails = [tails[code] for tails in fleet.tails.values()]
+    tails = [tails[slot] for tails in fleet.tails.values()]
     about = {
-        "spec": fleet.spec_json[code].decode(),
+        "spec": json.loads(fleet.spec_json[slot]),
         "levels": levels,
+        "own_sizes": slot in fleet.own_sizes,
         "waiting": len(waiting),
         "columns": [COLUMNS[i] for i in measured],
         "tails": [len(tail) for tail in tails],
     }
-    if code in fleet.ended:
-        ended = fleet.ended[code]
+    if slot in fleet.ended:
+        ended = fleet.ended[slot]
         about["ended"] = {"control": ended.control.model_dump(), "timestamp_ms": ended.timestamp_ms}
     text = json.dumps(about, separators=(",", ":")).encode()
-    totals = [fleet.floats[code, part] for part in (fleet.life, *fleet.level[:levels])]
-    head = struct.pack(">Bq", FORMAT, fleet.ints[code, APPLIED]) + bytes.fromhex(Snapshots(fleet).layout)
-    numbers = np.concatenate([*totals, fleet.floats[code, fleet.carry.start :]])
+    own = fleet.integers.array[slot, : len(Integers.NAMES)]
+    of_levels = zip(fleet.integers.open_number[slot, :levels], fleet.integers.size_us[slot, :levels], strict=True)
+    integers = [*own, *(number for level in of_levels for number in level)]
+    totals = [fleet.floats.life[slot], *(fleet.floats.level(level)[slot] for level in range(levels))]
+    head = struct.pack(">Bq", FORMAT, fleet.integers.applied_offset[slot]) + bytes.fromhex(*Snapshots(fleet).layouts)
+    states = [fleet.floats.state(state)[slot] for state in fleet.tails]
+    history = fleet.floats.steps_s[slot], fleet.floats.period_s[slot : slot + 1]
+    numbers = np.concatenate([*totals, fleet.floats.carry[slot], *history, *states])
     return b"".join(
         (
             head,
             struct.pack(">I", len(text)),
             text,
-            struct.pack(f"<{len(fleet.ints[code])}q", *fleet.ints[code]),
+            struct.pack(f"<{len(integers)}q", *integers),
             struct.pack(f"<{len(numbers)}d", *numbers),
             struct.pack(f"<{2 * len(waiting)}q", *waiting.time_us, *waiting.offset),
             *(struct.pack(f"<{len(waiting)}d", *waiting.values[i]) for i in measured),
@@ -52,8 +59,8 @@ def _plain(fleet: Fleet, code: int) -> bytes:
 
 def _a_varied_fleet(lateness_s: float) -> tuple[Fleet, list[windows.Windows]]:
     fleet = a_fleet(lateness_s=lateness_s)
-    fleet.set_sizes(fleet.code("few sizes"), (60, 120))
-    fleet.code("no rows")
+    fleet.set_sizes(fleet.slot("few sizes"), (60, 120))
+    fleet.slot("no rows")
     rows = [
         {
             "asset": ("a", "b", "few sizes")[i % 3],
@@ -66,7 +73,7 @@ def _a_varied_fleet(lateness_s: float) -> tuple[Fleet, list[windows.Windows]]:
         for i in range(400)
     ]
     closed = fed(fleet, rows)
-    fleet.ended[fleet.code("b")] = Ended(EndOfUpload(asset_id="b", rows=1), 7)
+    fleet.ended[fleet.slot("b")] = Ended(EndOfUpload(asset_id="b", rows=1), 7)
     return fleet, closed
 
 
@@ -74,9 +81,9 @@ def _a_varied_fleet(lateness_s: float) -> tuple[Fleet, list[windows.Windows]]:
 def test_states_of_many_assets_are_those_of_each(lateness_s: float) -> None:
     """In any order, with and without rows, waiting rows, tails and an end."""
     fleet, _ = _a_varied_fleet(lateness_s)
-    codes = np.array([2, 3, 0, 1])
-    assert Snapshots(fleet).dump_all(codes) == [_plain(fleet, code) for code in codes.tolist()]
-    assert Snapshots(fleet).dump_all(codes[:0]) == []
+    slots = np.array([2, 3, 0, 1])
+    assert Snapshots(fleet).dump_all(slots) == [_plain(fleet, slot) for slot in slots.tolist()]
+    assert Snapshots(fleet).dump_all(slots[:0]) == []
 
 
 def test_closed_windows_at_once_are_those_of_each() -> None:
@@ -87,9 +94,9 @@ def test_closed_windows_at_once_are_those_of_each() -> None:
     spec = together.spec_json
     assert snapshots.dump_windows(together, index) == [
         struct.pack(">Bq", FORMAT, together.seq[i])
-        + bytes.fromhex(snapshots.layout)
-        + struct.pack(">I", len(spec[i]))
-        + spec[i]
+        + bytes.fromhex(*snapshots.layouts)
+        + struct.pack(">I", len(b'{"spec":%b}' % spec[i]))
+        + b'{"spec":%b}' % spec[i]
         + struct.pack(f"<{len(together.totals)}d", *together.totals[:, i])
         for i in index.tolist()
     ]

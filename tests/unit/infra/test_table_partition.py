@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from stream_app.domain.snapshot import HEADER
+from stream_app.domain.snapshot import FORMAT, HEADER
 from stream_app.infra.kafka.tables import Partition
 from stream_app.usecases.ports import MARKER_KEY, Entry
 
 
 def a_value(key: bytes, offset: int, content: bytes = b"") -> Entry:
-    return Entry(key, HEADER.pack(1, offset) + content, offset)
+    return Entry(key, HEADER.pack(FORMAT, offset) + content, offset)
 
 
 def a_deletion(key: bytes, offset: int) -> Entry:

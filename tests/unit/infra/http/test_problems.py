@@ -8,6 +8,12 @@ from typing import TYPE_CHECKING, Any
 import httpx
 import pytest
 
+from stream_app.domain.catalogue import Catalogue
+from stream_app.domain.snapshot import FORMAT
+from stream_app.domain.snapshot import HEADER as STATE_HEADER
+from stream_app.usecases.asset_views import Presenter
+from tests.fakes import partition_of
+
 if TYPE_CHECKING:
     from tests.unit.infra.http.conftest import OpenSite, Site
 
@@ -222,3 +228,12 @@ async def test_openapi_names_problems_only(open_site: OpenSite) -> None:
     document = (await open_site().client.get("/openapi.json")).text
     assert "HTTPValidationError" not in document
     assert '"Problem"' in document
+
+
+async def test_a_state_that_cannot_be_read_is_unavailable_with_its_code(open_site: OpenSite) -> None:
+    """503: the worker ends over it, and whoever comes next answers."""
+    site = open_site("torn", presenter=Presenter(Catalogue(), {}))
+    key = b"a"
+    site.tables.assets[partition_of(key)][key] = STATE_HEADER.pack(FORMAT, 3) + b"torn"
+    body = problem_of(await site.client.get("/api/v1/assets/a"), 503, "corrupt_state")
+    assert "STREAM_KAFKA__APP_ID" in body["detail"]

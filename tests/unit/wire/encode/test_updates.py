@@ -17,7 +17,9 @@ from schemas.metrics import MetricsUpdate
 from stream_app.columns.byte_column import ByteColumn
 from stream_app.columns.text_builder import Pieces
 from stream_app.domain.catalogue import Catalogue
+from stream_app.domain.lines import NEVER
 from stream_app.domain.metrics._base import AssetSpecs, Metric, Reading, Reasons, Totals
+from stream_app.domain.since import LateMetric
 from stream_app.domain.state import Ended, Fleet
 from stream_app.domain.views import LIFETIME, Readings, Windows
 from stream_app.wire.encode import json_columns
@@ -39,7 +41,7 @@ def _metric(number: int, *, timed: bool, count: bool) -> Metric:
 def _plain(catalogue: Catalogue, fleet: Fleet, readings: Readings, i: int, *, closed: bool) -> bytes:
     """Build one update as a dict."""
     windows = readings.windows
-    size_us, start_us, code = int(windows.size_us[i]), int(windows.start_us[i]), int(windows.code[i])
+    size_us, start_us, slot = int(windows.size_us[i]), int(windows.start_us[i]), int(windows.slot[i])
     life = size_us == LIFETIME
     metrics: dict[str, Any] = {}
     for metric in catalogue.metrics:
@@ -51,13 +53,16 @@ def _plain(catalogue: Catalogue, fleet: Fleet, readings: Readings, i: int, *, cl
             shown["value"] = int(np.nan_to_num(value))
         if reason:
             shown["reason"] = reason
+        late = readings.late.get(metric.name)
         for name, numbers, there in (
             ("sigma", reading.sigma, True),
             ("value_unchecked", reading.unchecked, bool(reason)),
-            ("coverage", readings.coverage, metric.timed),
+            ("coverage", late.coverage if late else readings.coverage, metric.timed),
         ):
             if numbers is not None and there and np.isfinite(numbers[i]).all():
                 shown[name] = numbers[i].tolist()
+        if late and late.since_us[i] != NEVER:
+            shown["since"] = _stamp(int(late.since_us[i]))
     window = {
         "size": "lifetime" if life else window_size_name(size_us // 1_000_000),
         "start": _stamp(start_us),
@@ -65,10 +70,10 @@ def _plain(catalogue: Catalogue, fleet: Fleet, readings: Readings, i: int, *, cl
     }
     return orjson.dumps(
         {
-            "asset_id": fleet.ids[code],
+            "asset_id": fleet.ids[slot],
             "window": window,
             "seq": int(windows.seq[i]),
-            "final": closed or code in fleet.ended,
+            "final": closed or slot in fleet.ended,
             "metrics": metrics,
         }
     )
@@ -93,7 +98,7 @@ def readings_of(draw: st.DrawFn) -> tuple[Catalogue, Fleet, Readings]:
         )
 
     names = draw(st.lists(st.sampled_from(['a"b', "\\", "é,", "plain", '","']), min_size=1, unique=True))
-    metrics, by_metric = [], {}
+    metrics, by_metric, late = [], {}, {}
     for number in range(draw(st.integers(1, 4))):
         metric = _metric(number, timed=draw(st.booleans()), count=draw(st.booleans()))
         shape = (k, draw(st.integers(1, 3))) if draw(st.booleans()) else (k,)
@@ -108,9 +113,12 @@ def readings_of(draw: st.DrawFn) -> tuple[Catalogue, Fleet, Readings]:
             sigma=numbers(k) if draw(st.booleans()) else None,
             unchecked=numbers(*shape) if draw(st.booleans()) else None,
         )
+        if draw(st.booleans()):
+            since_us = draw(st.lists(st.just(NEVER) | STAMP_US, min_size=k, max_size=k))
+            late[metric.name] = LateMetric(numbers(k), np.array(since_us, np.int64))
     catalogue = Catalogue(metrics)
     fleet = Fleet(catalogue, (60,))
-    codes = [fleet.code(name) for name in names]
+    slots = [fleet.slot(name) for name in names]
     if draw(st.booleans()):
         fleet.ended[0] = Ended(EndOfUpload(asset_id="plain", rows=1), 0)
 
@@ -119,13 +127,13 @@ def readings_of(draw: st.DrawFn) -> tuple[Catalogue, Fleet, Readings]:
 
     windows = Windows.of(
         fleet,
-        code=whole(st.sampled_from(codes)),
+        slot=whole(st.sampled_from(slots)),
         size_us=whole(st.sampled_from([LIFETIME, 60_000_000, 86_400_000_000])),
         start_us=whole(STAMP_US),
         seq=whole(st.integers(0, 2**50)),
         totals=catalogue.layout.empty(k),
     )
-    return catalogue, fleet, Readings(windows, by_metric, numbers(k))
+    return catalogue, fleet, Readings(windows, by_metric, numbers(k), late)
 
 
 @settings(max_examples=200, deadline=None)
@@ -136,7 +144,7 @@ def test_updates_have_the_bytes_of_plain_ones(given_: tuple[Catalogue, Fleet, Re
     updates = update_json.updates(catalogue, fleet, readings, closed=closed)
     assert len(updates) == len(readings.windows)
     for i, (asset_id, text) in enumerate(updates):
-        assert asset_id.decode() == fleet.ids[readings.windows.code[i]]
+        assert asset_id.decode() == fleet.ids[readings.windows.slot[i]]
         assert text == _plain(catalogue, fleet, readings, i, closed=closed)
 
 
@@ -146,7 +154,7 @@ def test_an_update_is_one() -> None:
     fleet = Fleet(catalogue, (60,))
     windows = Windows.of(
         fleet,
-        code=np.array([fleet.code("a")]),
+        slot=np.array([fleet.slot("a")]),
         size_us=np.array([60_000_000]),
         start_us=np.array([0]),
         seq=np.array([7]),
@@ -169,10 +177,10 @@ def test_stamps_are_those_of_the_calendar(times_us: list[int]) -> None:
 def test_pieces_are_joined_row_by_row(rows: int) -> None:
     """Texts of all rows, chosen ones and columns, in the order in which they were added; of no rows: none."""
     pieces = Pieces(rows)
-    codes = np.arange(rows) % 2
+    choices = np.arange(rows) % 2
     pieces.add(b"<")
-    pieces.add_choice(codes, [b"even", b""])
-    pieces.add_choice(codes, [b"", b"odd"])
+    pieces.add_choice(choices, [b"even", b""])
+    pieces.add_choice(choices, [b"", b"odd"])
     pieces.add_column(ByteColumn.of([b"%d" % (i * i) for i in range(rows)]))
     pieces.add(b">")
     assert list(pieces.joined()) == [b"<even0>", b"<odd1>", b"<even4>"][:rows]

@@ -1,0 +1,148 @@
+"""What is kept of an asset, as one line of whole numbers and one of floats; columns have names, positions are fixed.
+
+Both stay one contiguous array of shape ``(assets, width)``: an accessor such as ``integers.last_us`` is a view of it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+import numpy as np
+
+from schemas.asset import MAX_WINDOW_SIZES
+from stream_app.columns.arrays import FloatArray, IntArray
+from stream_app.domain.durations import HISTORY
+from stream_app.domain.fields import Layout
+from stream_app.domain.panes import UNOPENED
+from stream_app.domain.sequential import SequentialState
+
+#: Window sizes that an asset may have.
+LEVELS: Final = MAX_WINDOW_SIZES
+#: Stamps of an asset without rows.
+NEVER: Final = np.iinfo(np.int64).min
+
+
+class _Column:
+    """A column of the whole numbers, or every second one: shape ``(assets,)`` or ``(assets, levels)``."""
+
+    def __init__(self, at: int | slice) -> None:
+        self._at = at
+
+    def __get__(self, lines: Integers, _: type[Integers]) -> IntArray:
+        return lines.array[:, self._at]
+
+
+class Integers:
+    """Whole numbers of the assets, ``array`` of shape ``(assets, WIDTH)``.
+
+    ``NAMES`` come first, then ``LEVEL_NAMES`` of each level, so what an asset with few levels needs is a prefix.
+    """
+
+    NAMES = ("applied_offset", "first_us", "last_us", "watermark_us", "late_rows", "step_count")
+    LEVEL_NAMES = ("open_number", "size_us")
+    WIDTH: Final = len(NAMES) + LEVELS * len(LEVEL_NAMES)
+
+    #: Last source offset that the state includes; -1 before the first.
+    applied_offset = _Column(0)
+    #: Stamps of the first and the newest row; NEVER before there is one.
+    first_us, last_us = _Column(1), _Column(2)
+    #: No row before this is taken any more.
+    watermark_us = _Column(3)
+    late_rows = _Column(4)
+    #: Steps that the history of steps has seen.
+    step_count = _Column(5)
+    #: Of each level: number (start / size) of its open window, and its size; 0: the asset has no such level.
+    open_number, size_us = _Column(slice(6, WIDTH, 2)), _Column(slice(7, WIDTH, 2))
+
+    def __init__(self) -> None:
+        self.array: IntArray = np.zeros((0, self.WIDTH), np.int64)
+        self.blank = np.zeros(self.WIDTH, np.int64)
+        self.blank[:4] = -1, NEVER, NEVER, NEVER
+        self.blank[len(self.NAMES) :: 2] = UNOPENED
+
+    def grow(self, assets: int) -> None:
+        """Make room for ``assets`` assets."""
+        self.array = np.vstack([self.array, np.tile(self.blank, (assets - len(self.array), 1))])
+
+    @classmethod
+    def used(cls, levels: int) -> int:
+        """How long the prefix is that an asset with so many levels needs."""
+        return len(cls.NAMES) + levels * len(cls.LEVEL_NAMES)
+
+
+class Floats:
+    """Numbers of the assets, ``array`` of shape ``(assets, width)``.
+
+    A line holds the lifetime's totals, the totals of each level's open window, the carry, the history of steps and the
+    sequential states, in this order.
+
+    Parameters
+    ----------
+    layout
+        What a pane keeps.
+    carried
+        How many readings are carried from row to row.
+    states
+        The sequential states.
+    """
+
+    def __init__(self, layout: Layout, carried: int, states: Sequence[SequentialState]) -> None:
+        pane, self._width = layout.width, 0
+        self._life = self._take(pane)
+        self._levels = [self._take(pane) for _ in range(LEVELS)]
+        self._carry = self._take(carried)
+        self._history = [self._take(width) for _, width in HISTORY]
+        self._states = {type(state): self._take(state.width) for state in states}
+        self.blank = np.full(self._width, np.nan)
+        for totals in (self._life, *self._levels):
+            self.blank[totals] = layout.empty(1)[:, 0]
+        self.blank[self._history[0]] = 0.0
+        for state in states:
+            self.blank[self._states[type(state)]] = state.start()
+        self.array: FloatArray = np.zeros((0, self._width))
+
+    def _take(self, width: int) -> slice:
+        self._width += width
+        return slice(self._width - width, self._width)
+
+    def grow(self, assets: int) -> None:
+        """Make room for ``assets`` assets."""
+        self.array = np.vstack([self.array, np.tile(self.blank, (assets - len(self.array), 1))])
+
+    @property
+    def life(self) -> FloatArray:
+        """Totals of the lifetimes, but for the open smallest windows, ``(assets, pane)``."""
+        return self.array[:, self._life]
+
+    def level(self, level: int) -> FloatArray:
+        """Totals of a level's open windows, ``(assets, pane)``."""
+        return self.array[:, self._levels[level]]
+
+    @property
+    def carry(self) -> FloatArray:
+        """Readings of the rows before, ``(assets, carried)``."""
+        return self.array[:, self._carry]
+
+    @property
+    def steps_s(self) -> FloatArray:
+        """The last steps, ``(assets, ring)``."""
+        return self.array[:, self._history[0]]
+
+    @property
+    def period_s(self) -> FloatArray:
+        """The measured periods, ``(assets,)``."""
+        return self.array[:, self._history[1].start]
+
+    def state(self, state: type[SequentialState]) -> FloatArray:
+        """A sequential state, ``(assets, width)``."""
+        return self.array[:, self._states[state]]
+
+    def used(self, levels: int) -> int:
+        """Where the totals of an asset with so many levels end."""
+        return int((self._levels[levels - 1] if levels else self._life).stop)
+
+    @property
+    def rest(self) -> int:
+        """Where what follows the totals begins."""
+        return int(self._carry.start)
