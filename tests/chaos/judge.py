@@ -12,7 +12,7 @@ import orjson
 
 from stream_app.domain.catalogue import Catalogue
 from stream_app.domain.snapshot import Layouts, Marker
-from stream_app.infra.kafka.topics import Topics
+from stream_app.infra.kafka.log.topics import Topics
 from stream_app.usecases.asset_views import Presenter
 from stream_app.usecases.ports import MARKER_KEY
 from tests.chaos import verdict as checks

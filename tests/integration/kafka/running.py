@@ -10,8 +10,8 @@ from typing import Any
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 
-from stream_app.infra.kafka import topics
-from stream_app.infra.kafka.topics import Topics
+from stream_app.infra.kafka.log import topics
+from stream_app.infra.kafka.log.topics import Topics
 from stream_app.infra.kafka.worker import Worker
 from stream_app.settings import HttpSettings, KafkaSettings, Settings
 from stream_app.usecases.ports import MARKER_KEY
@@ -38,7 +38,7 @@ class Running:
 
     @property
     def url(self) -> str:
-        return str(self.worker.app.conf.canonical_url)
+        return self.worker.engine.url
 
     def totals(self) -> Totals:
         """What the tables hold."""

@@ -5,17 +5,19 @@ from __future__ import annotations
 import asyncio
 
 import pytest
-from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka import AIOKafkaConsumer
+from aiokafka import TopicPartition as ClientPartition
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.admin.records_to_delete import RecordsToDelete
 from aiokafka.structs import OffsetAndMetadata
-from faust.types import TP
 from prometheus_client import REGISTRY
 
 from stream_app.infra.kafka.errors import SourceTruncatedError, StateError
-from stream_app.infra.kafka.topics import Topics
+from stream_app.infra.kafka.log.topics import Topics
+from stream_app.infra.kafka.topic_partition import TopicPartition
 from stream_app.settings import KafkaSettings
 from stream_app.usecases.ports import MARKER_KEY
+from stream_app.wire.batch import Fetch
 from tests.integration.kafka.counting import HEADER, STATE
 from tests.integration.kafka.running import expected, numbers, produce, producing, read, running, state, until
 
@@ -28,7 +30,7 @@ async def commit(kafka: KafkaSettings, offset: int) -> None:
         bootstrap_servers=kafka.bootstrap_servers, group_id=kafka.app_id, enable_auto_commit=False
     )
     await consumer.start()
-    partitions = [TopicPartition(kafka.measurements_topic, number) for number in range(kafka.partitions)]
+    partitions = [ClientPartition(kafka.measurements_topic, number) for number in range(kafka.partitions)]
     consumer.assign(partitions)
     await consumer.commit({partition: OffsetAndMetadata(offset, "") for partition in partitions})
     await consumer.stop()
@@ -67,7 +69,7 @@ async def test_a_gap_is_read_again_from_the_position(kafka: KafkaSettings) -> No
     await produce(kafka, first, partition=2)
     async with running(kafka) as run:
         await until(lambda: run.rows() == 10)
-        await run.worker.app.batching_consumer.seek_wait({TP(kafka.measurements_topic, 2): 15})
+        await run.worker.engine.seek({TopicPartition(kafka.measurements_topic, 2): 15})
         await produce(kafka, second, partition=2)
         await until(lambda: run.rows() == 30)
         assert run.ingest.gaps >= 1
@@ -77,7 +79,7 @@ async def test_a_gap_is_read_again_from_the_position(kafka: KafkaSettings) -> No
 async def test_a_gap_before_the_first_checkpoint(kafka: KafkaSettings) -> None:
     """Without any state reading begins at the log's start and nowhere else."""
     async with running(kafka) as run:
-        await run.worker.app.batching_consumer.seek_wait({TP(kafka.measurements_topic, 1): 5})
+        await run.worker.engine.seek({TopicPartition(kafka.measurements_topic, 1): 5})
         await produce(kafka, [(b"a", b"1")] * 9, partition=1)
         await until(lambda: run.rows() == 9)
         assert run.totals() == {b"a": (9, 9)}
@@ -86,11 +88,14 @@ async def test_a_gap_before_the_first_checkpoint(kafka: KafkaSettings) -> None:
 async def test_a_fetch_that_never_arrives_is_read_again(kafka: KafkaSettings) -> None:
     """What is lost inside the worker comes again, even if no later row tells by a gap that something is missing."""
     async with running(kafka) as run:
-        app = run.worker.app
-        is_current, losses = app.is_current, iter([False])
-        app.is_current = (  # type: ignore[method-assign]
-            lambda partition, generation: next(losses, True) and is_current(partition, generation)
-        )
+        processor = run.worker._processor
+        apply, losses = processor.apply, iter([True])
+
+        async def lose_first(fetch: Fetch, generation: int | None) -> None:
+            if not next(losses, False):
+                await apply(fetch, generation)
+
+        processor.apply = lose_first  # type: ignore[method-assign]
         await produce(kafka, [(b"a", b"1")] * 10, partition=0)
         await until(lambda: run.rows() == 10)
         assert next(losses, None) is None
@@ -98,7 +103,7 @@ async def test_a_fetch_that_never_arrives_is_read_again(kafka: KafkaSettings) ->
 
 
 async def test_committed_offsets_follow_the_checkpoints(kafka: KafkaSettings) -> None:
-    """What the group's lag says from outside is what the state has: the commit is the checkpoint's position."""
+    """The group's lag as seen from outside is right: the committed offset is the checkpoint's position."""
     await produce(kafka, [(b"a", b"1")] * 25, partition=3)
     async with running(kafka) as run:
         await until(lambda: run.rows() == 25)
@@ -107,7 +112,7 @@ async def test_committed_offsets_follow_the_checkpoints(kafka: KafkaSettings) ->
         async with asyncio.timeout(20):
             while True:
                 offsets = await admin.list_consumer_group_offsets(kafka.app_id)
-                found = offsets.get(TopicPartition(kafka.measurements_topic, 3))
+                found = offsets.get(ClientPartition(kafka.measurements_topic, 3))
                 if found is not None and found.offset == 25:
                     break
                 await asyncio.sleep(0.1)
@@ -143,7 +148,7 @@ async def test_output_comes_before_state(kafka: KafkaSettings) -> None:
 async def test_without_a_lease_a_checkpoint_is_held_and_then_written(kafka: KafkaSettings) -> None:
     """A worker that the coordinator has not confirmed for a session timeout writes nothing; confirmed, it goes on."""
     async with running(kafka) as run:
-        lease = run.worker.app.lease
+        lease = run.worker.engine.lease
         renew = lease.renew
         lease.renew = lambda sent_at: None  # type: ignore[method-assign]
         lease.void()
@@ -193,7 +198,7 @@ async def test_rows_deleted_by_retention_are_passed_over_aloud(
     await produce(kafka, [(b"a", b"1")] * 10, partition=0)
     admin = AIOKafkaAdminClient(bootstrap_servers=kafka.bootstrap_servers)
     await admin.start()
-    await admin.delete_records({TopicPartition(kafka.measurements_topic, 0): RecordsToDelete(15)})
+    await admin.delete_records({ClientPartition(kafka.measurements_topic, 0): RecordsToDelete(15)})
     await admin.close()
     async with running(kafka) as run:
         await until(lambda: run.rows() == 15)

@@ -8,9 +8,9 @@ import pytest
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 
-from stream_app.infra.kafka import topics
-from stream_app.infra.kafka.batch_producer import partition_of
-from stream_app.infra.kafka.topics import Topics
+from stream_app.infra.kafka.log import topics
+from stream_app.infra.kafka.log.batch_producer import partition_of
+from stream_app.infra.kafka.log.topics import Topics
 from stream_app.settings import KafkaSettings
 from stream_app.usecases.ports import MARKER_KEY
 from tests.integration.kafka.counting import HEADER, STATE

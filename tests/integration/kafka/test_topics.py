@@ -7,9 +7,9 @@ import asyncio
 import pytest
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 
-from stream_app.infra.kafka import topics
 from stream_app.infra.kafka.errors import BrokerUnavailableError, TopicsError
-from stream_app.infra.kafka.topics import Topics
+from stream_app.infra.kafka.log import topics
+from stream_app.infra.kafka.log.topics import Topics
 from stream_app.settings import KafkaSettings
 from tests.kafka import free_port, settings_for
 

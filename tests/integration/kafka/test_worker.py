@@ -13,10 +13,10 @@ from typing import Any
 import pytest
 from aiokafka.errors import KafkaConnectionError
 from faust.transport.drivers import aiokafka as driver
-from faust.types import TP
 
-from stream_app.infra.kafka import topics
 from stream_app.infra.kafka.errors import BrokerUnavailableError, TopicsError
+from stream_app.infra.kafka.log import topics
+from stream_app.infra.kafka.topic_partition import TopicPartition
 from stream_app.infra.kafka.worker import Worker
 from stream_app.settings import KafkaSettings, Settings
 from tests.integration.kafka.counting import CountingIngest
@@ -122,7 +122,7 @@ async def test_a_broker_that_hangs_longer_than_a_session(kafka_process: KafkaPro
         await until(lambda: run.rows() == 100)
         kafka_process.pause()
         await asyncio.sleep(1.5 * kafka.session_timeout_s)
-        assert run.worker.app.lease.remaining_s() <= 0
+        assert run.worker.engine.lease.remaining_s() <= 0
         kafka_process.resume()
         await produce(kafka, numbers(100))
         await until(lambda: run.rows() == 200)
@@ -131,10 +131,10 @@ async def test_a_broker_that_hangs_longer_than_a_session(kafka_process: KafkaPro
 
 
 async def test_a_partition_that_went_away_has_no_known_end(kafka: KafkaSettings) -> None:
-    """Asked between two assignments, by a look-up or the watchdog, the worker does not know, and does not crash."""
+    """Asked between two assignments, by a look-up or the stall check, the worker does not know, and does not crash."""
     async with running(kafka) as run:
-        await until(lambda: run.worker.app.end_of(TP(kafka.measurements_topic, 0)) == 0)
-        assert run.worker.app.end_of(TP(kafka.measurements_topic, 99)) is None
+        await until(lambda: run.worker.engine.end_of(TopicPartition(kafka.measurements_topic, 0)) == 0)
+        assert run.worker.engine.end_of(TopicPartition(kafka.measurements_topic, 99)) is None
 
 
 async def test_the_loop_is_never_blocked_for_long(kafka: KafkaSettings) -> None:

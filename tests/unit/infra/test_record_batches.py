@@ -9,7 +9,7 @@ from aiokafka.record.memory_records import MemoryRecords
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stream_app.infra.kafka.record_batches import Records, batches, concatenated
+from stream_app.infra.kafka.log.record_batches import Records, batches, concatenated
 
 Given = list[tuple[bytes | None, bytes | None, int, list[tuple[str, bytes]]]]
 Told = tuple[object, ...]
