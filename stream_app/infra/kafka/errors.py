@@ -1,4 +1,4 @@
-"""Why the Kafka side cannot go on. Each message is one line: what happened, where, and the cure.
+"""Errors that end the Kafka side. Each message is one line: what happened, where, and the cure.
 
 KafkaSideError
 ├── BrokerUnavailableError  no broker answers at the bootstrap servers
@@ -76,7 +76,7 @@ class SourceTruncatedError(KafkaSideError):
     def __init__(self, topic: str, partition: int, position: int, end: int) -> None:
         super().__init__(
             f"{topic!r} partition {partition} ends at offset {end}, but the state is at {position}: the topic was "
-            "recreated or lost data; restore it, or start anew with another STREAM_KAFKA__APP_ID"
+            "recreated or lost data; restore it, or start again from nothing with another STREAM_KAFKA__APP_ID"
         )
 
 
@@ -98,7 +98,7 @@ class StalledError(KafkaSideError):
     def __init__(self, place: str, since_s: float) -> None:
         super().__init__(
             f"no progress for {since_s:.0f} s though more is waiting: {place}; start the worker again; if it stalls "
-            "again, the log says what it was doing"
+            "again, the log has the step that hangs"
         )
 
 

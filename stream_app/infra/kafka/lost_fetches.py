@@ -1,7 +1,7 @@
 """Notices fetches that never arrived, and has them read again.
 
-aiokafka counts a record as read when it hands it out. Between it and whoever waits for the record, Faust has queues
-that it empties at times, above all around rebalances. When another fetch follows, the gap before it shows the loss;
+aiokafka counts a record as read when it hands it out. Behind it Faust has queues that it empties at times, above all
+around rebalances. When another fetch follows, the gap before it shows the loss;
 when none follows, only this does.
 """
 
@@ -23,7 +23,7 @@ _PERIOD_S: Final = 1.0
 
 
 async def reread_lost_fetches(member: Member, processor: Processor) -> None:
-    """Until the worker stops, read again what was fetched a period ago and has not come, though nobody is at work."""
+    """Until the worker stops, read fetches again that have been missing for a period while none was being applied."""
     suspects: dict[TopicPartition, int] = {}
     while not member.stopping:
         await asyncio.sleep(_PERIOD_S)
@@ -35,7 +35,7 @@ async def reread_lost_fetches(member: Member, processor: Processor) -> None:
         if not lost or not suspects:
             continue
         _log.warning("fetched but never delivered, reading again: %s", sorted(lost))
-        with suppress(BrokerError, TimeoutError):  # lost again, or not assigned any more: the next period tells
+        with suppress(BrokerError, TimeoutError):  # lost again, or not assigned any more: the next period will show
             if recovering:
                 await member.seek(lost)
             else:
@@ -45,5 +45,5 @@ async def reread_lost_fetches(member: Member, processor: Processor) -> None:
 async def _position(member: Member, tp: TopicPartition) -> int:
     try:
         return await member.position(tp)
-    except BrokerError:  # not assigned any more, or no broker: the next period tells
+    except BrokerError:  # not assigned any more, or no broker: the next period will show
         return 0

@@ -1,6 +1,6 @@
-"""A member of the consumer group, seen from both sides: what its worker may ask of it, and what it tells its worker.
+"""A member of the consumer group as its worker sees it, and the worker as the member sees it.
 
-``engine`` has the one member there is; another consumer than Faust's would replace that folder alone.
+``engine`` implements :class:`Member` with Faust; another consumer would replace that folder alone.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ Offsets = Mapping[TopicPartition, int]
 
 
 class Member(Protocol):
-    """What reads the partitions that the group has given to this worker.
+    """Reads the partitions that the group has given to this worker.
 
     Each ``async`` method raises BrokerError or TimeoutError when the broker refuses or does not answer, also for a
     partition that went away meanwhile.
@@ -39,7 +39,7 @@ class Member(Protocol):
 
     @property
     def rebalancing(self) -> bool:
-        """Whether partitions are being given anew and recovered."""
+        """Whether partitions are being assigned and recovered."""
         ...
 
     @property
@@ -89,7 +89,7 @@ class Member(Protocol):
 
 
 class MemberLife(Protocol):
-    """What a member tells its worker, in this order; from ``assigned`` to ``revoked`` once for each generation."""
+    """Called by a member, in this order; from ``assigned`` to ``revoked`` once for each generation."""
 
     async def prepare(self) -> None:
         """Wait for the broker; the member connects when this returns."""

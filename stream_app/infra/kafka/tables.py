@@ -34,12 +34,12 @@ class Partition:
     entries: dict[bytes, bytes] = field(default_factory=dict)
     keys_by_asset: dict[bytes, list[bytes]] = field(default_factory=dict)  # sorted
     deleted: dict[bytes, int] = field(default_factory=dict)  # the latest ones, and as of which offset
-    #: Keys whose last record in the changelog is older than what is held here: compaction would keep the wrong one.
+    #: Keys whose last record in the changelog is older than the entry here: compaction would keep the wrong one.
     overtaken: set[bytes] = field(default_factory=set)
     next_offset: int = 0
 
     def put(self, entry: Entry) -> None:
-        """Set or delete an entry; one that is older than what is there is ignored."""
+        """Set or delete an entry; one that is older than the present one is ignored."""
         key, value, offset = entry
         present = self.entries.get(key)
         if offset < (self.deleted.get(key, -1) if present is None else header(present)):
@@ -91,7 +91,7 @@ class Table:
         return 0 if partition is None else partition.next_offset
 
     def reassigned(self, changed: Collection[int]) -> None:
-        """Serve nothing until the recovery; forget partitions that went away or came anew."""
+        """Serve nothing until the recovery; forget partitions that went away or came."""
         self.close()
         for number in changed:
             self.by_partition.pop(number, None)

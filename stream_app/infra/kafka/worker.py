@@ -115,7 +115,7 @@ class Worker:
     async def _serving(self, serve: Callable[[], Coroutine[Any, Any, None]]) -> None:
         try:
             await serve()
-        except Exception as error:  # handed on to whoever runs the worker
+        except Exception as error:  # `run` raises it
             self.engine.fail(error)
 
     async def _connect(self) -> list[str]:

@@ -1,4 +1,4 @@
-"""Batches that are written: order, limits, partitions, and what becomes of them without a lease."""
+"""Writing batches: order, limits, partitions, and no write without a lease."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ async def test_nothing_to_write_is_no_error(kafka: KafkaSettings, producer: Batc
 
 
 async def test_a_record_up_to_the_limit_is_taken(kafka: KafkaSettings, producer: BatchProducer) -> None:
-    """The topics that `ensure` creates take what the producer lets pass."""
+    """The topics that `ensure` creates take every record that the producer accepts."""
     value = bytes(RECORD_MAX_BYTES - 1000)
     assert await producer.send(Topics.of(kafka).assets_changelog, 0, [(b"a", value, [])]) is not None
 
@@ -55,7 +55,7 @@ async def test_a_record_over_the_limit_names_asset_and_size(kafka: KafkaSettings
 
 
 async def test_nothing_is_written_when_the_lease_is_over(kafka: KafkaSettings) -> None:
-    """Not even what had been handed over before: a stopped process goes on in the midst of a write."""
+    """Not even a batch that was handed over before: a stopped process goes on in the middle of a write."""
     clock = [0.0]
     lease = Lease(5.0, lambda: clock[0])
     lease.renew(0.0)

@@ -42,6 +42,6 @@ async def test_a_checkpoint_goes_out_in_its_order(kafka: KafkaSettings, sink: Ch
     entries = await read(kafka, Topics.of(kafka).assets_changelog)
     assert [(r.partition, r.key, r.value, r.headers) for r in entries] == [
         (2, b"a", b"s", ()),
-        (2, b"gone", None, (("offset", b"5"),)),  # a deletion too tells as of when it holds
+        (2, b"gone", None, (("offset", b"5"),)),  # a deletion has its source offset too
         (2, MARKER_KEY, b"m", ()),
     ]

@@ -86,7 +86,7 @@ async def test_a_gap_before_the_first_checkpoint(kafka: KafkaSettings) -> None:
 
 
 async def test_a_fetch_that_never_arrives_is_read_again(kafka: KafkaSettings) -> None:
-    """What is lost inside the worker comes again, even if no later row tells by a gap that something is missing."""
+    """A fetch that is lost inside the worker is read again, even if no later fetch shows a gap."""
     async with running(kafka) as run:
         processor = run.worker._processor
         apply, losses = processor.apply, iter([True])
@@ -171,7 +171,7 @@ async def test_recovery_newer_wins_and_tombstones_delete(kafka: KafkaSettings) -
             (b"b", STATE.pack(1, 60, 1, 1)),
             (b"b", None),
             (b"c", STATE.pack(1, 7, 1, 10)),
-            (b"c", STATE.pack(1, 7, 1, 11)),  # as old as what is there: replaces it
+            (b"c", STATE.pack(1, 7, 1, 11)),  # as old as the entry before: replaces it
             (MARKER_KEY, HEADER.pack(1, 0)),
         ]:
             await producer.send_and_wait(changelog, value, key=key, partition=0)
@@ -188,10 +188,10 @@ async def test_state_of_a_newer_release_is_refused(kafka: KafkaSettings) -> None
             await run.task
 
 
-async def test_rows_deleted_by_retention_are_passed_over_aloud(
+async def test_rows_deleted_by_retention_are_skipped_with_an_error_in_the_log(
     kafka: KafkaSettings, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """When the log begins behind the position the hole is told, and what is left is applied."""
+    """When the log begins after the position, the gap is logged and counted, and the rows that are left are applied."""
     await produce(kafka, [(b"a", b"1")] * 10, partition=0)
     async with running(kafka) as run:
         await until(lambda: run.rows() == 10)
@@ -208,7 +208,7 @@ async def test_rows_deleted_by_retention_are_passed_over_aloud(
 
 
 async def test_rows_and_checkpoints_are_counted(kafka: KafkaSettings) -> None:
-    """The process tells how many rows it applied and how many checkpoints it wrote."""
+    """The process counts the rows that it applied and the checkpoints that it wrote."""
     names = ("stream_rows_total", "stream_checkpoint_seconds_count")
     before = [REGISTRY.get_sample_value(name) or 0.0 for name in names]
     await produce(kafka, [(b"a", b"1")] * 10, partition=0)

@@ -87,7 +87,7 @@ async def test_a_response_that_is_large_once_decompressed_is_cut(kafka: KafkaSet
 
 
 async def test_a_fetch_that_begins_inside_a_batch(kafka: KafkaSettings) -> None:
-    """The broker answers with whole batches; what stands before the position is cut off."""
+    """The broker answers with whole batches; records before the position are cut off."""
     async with producing(kafka, compression_type="lz4") as producer:
         batch = producer.create_batch()
         for i in range(100):
@@ -120,7 +120,7 @@ async def test_holes_belong_to_the_fetch(real_broker: object, kafka: KafkaSettin
     assert (empty.start, empty.end, list(empty.offsets)) == (3, 4, [])
 
 
-def test_a_damaged_batch_is_named_after_what_stands_before_it() -> None:
+def test_a_damaged_batch_is_named_after_the_batches_before_it() -> None:
     """Its rows cannot be told; the ones before it can."""
 
     def batch(offset: int) -> bytearray:

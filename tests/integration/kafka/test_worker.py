@@ -29,7 +29,7 @@ ROOT = Path(__file__).parents[3]
 
 
 async def test_missing_topics_end_the_worker_with_their_cure(kafka_settings: KafkaSettings) -> None:
-    """Wrong topics are no reason to wait: the worker fails at once and says what to run."""
+    """Wrong topics are no reason to wait: the worker fails at once and names the command to run."""
     async with running(kafka_settings, ready=False) as run:
         with pytest.raises(TopicsError, match="is missing: run `stream-app topics ensure`"):
             await run.task
@@ -39,7 +39,7 @@ async def test_missing_topics_end_the_worker_with_their_cure(kafka_settings: Kaf
 
 
 async def test_a_worker_waits_for_its_broker_and_ends_while_waiting(caplog: pytest.LogCaptureFixture) -> None:
-    """Without a broker it tells so once in a while, serves its status and stops when told."""
+    """Without a broker it logs so once in a while, serves its status and stops when told."""
     kafka = settings_for(f"127.0.0.1:{free_port()}")
     async with running(kafka, ready=False) as run:
         await until(lambda: run.worker.status().phase == "waiting_for_broker")
@@ -185,7 +185,7 @@ async def test_faust_s_own_command_runs_the_same_worker(broker: Broker, kafka: K
     assert "Traceback" not in log.read_text()
 
 
-async def test_what_the_http_server_raises_ends_the_worker() -> None:
+async def test_an_error_of_the_http_server_ends_the_worker() -> None:
     """A port in use, say: the worker ends with the server's own error, also while it waits for the broker."""
 
     async def serve() -> None:

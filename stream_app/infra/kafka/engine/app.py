@@ -1,6 +1,6 @@
-"""The Faust app: its settings, and the hooks that tell the worker what happens to it.
+"""The Faust app: its settings, and the hooks through which it calls the worker.
 
-``faust -A stream_app.main worker`` runs it too: that is why the worker's life hangs on these hooks.
+``faust -A stream_app.main worker`` runs it too: that is why the worker starts and stops by these hooks.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ class StreamApp(faust.App):
     lease
         Renewed by the consumer's heartbeats.
     life
-        Told what happens.
+        Called by the hooks.
     """
 
     def __init__(self, settings: Settings, lease: Lease, life: MemberLife) -> None:

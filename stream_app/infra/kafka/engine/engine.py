@@ -43,13 +43,13 @@ class Engine:
     settings
         Of the whole process.
     life
-        Told what happens to the member.
+        Called as the member's life goes on.
     """
 
     def __init__(self, settings: Settings, life: MemberLife) -> None:
         self.source = settings.kafka.measurements_topic
         self.lease = Lease(settings.kafka.session_timeout_s * _LEASE_PER_SESSION)
-        #: What ``faust -A`` runs.
+        #: Also run by ``faust -A``.
         self.app = StreamApp(settings, self.lease, life)
         self.failure: Exception | None = None
         self._failed: asyncio.Event | None = None  # there is one while `run` waits for it
@@ -123,7 +123,7 @@ class Engine:
 
     @property
     def url(self) -> str:
-        """By which the other members know this one."""
+        """URL by which the other members know this one."""
         return str(self.app.conf.canonical_url)
 
     @property
@@ -133,7 +133,7 @@ class Engine:
 
     @property
     def rebalancing(self) -> bool:
-        """Whether partitions are being given anew and recovered."""
+        """Whether partitions are being assigned and recovered."""
         return bool(self.app.rebalancing)
 
     @property

@@ -44,7 +44,7 @@ class RecoveringStore(Store[bytes, bytes]):
         self._recovered, self._fail = recovered, fail
 
     def persisted_offset(self, tp: TP) -> int:
-        """Tell Faust what the table really holds; -1: nothing.
+        """Last offset that the table holds; -1: none.
 
         Without it Faust keeps its own count, which survives a rebalance that it gave up half-way and the table's data
         does not: the recovery would begin in the middle.
@@ -54,7 +54,7 @@ class RecoveringStore(Store[bytes, bytes]):
     async def on_rebalance(
         self, assigned: set[TP], revoked: set[TP], newly_assigned: set[TP], generation_id: int = 0
     ) -> None:
-        """Drop partitions that went away, and those that came anew."""
+        """Drop partitions that went away, and those that came."""
         changed = revoked | newly_assigned
         self._recovered.reassigned({tp.partition for tp in changed if tp.topic == self._recovered.changelog})
 
@@ -65,13 +65,13 @@ class RecoveringStore(Store[bytes, bytes]):
     def apply_changelog_batch(
         self, batch: Iterable[EventT[Any]], to_key: Callable[[Any], Any], to_value: Callable[[Any], Any]
     ) -> None:
-        """Recover from what Faust read (each event is a whole fetch)."""
+        """Recover from fetches of the changelog (each event is a whole one)."""
         for event in batch:
             if event.message.topic != self._recovered.changelog:
                 continue  # Faust hands a late event of a revoked partition to the table that it happened to serve last
             try:
                 self._recovered.recover(cast(Fetch, event.message.value))
             except (ChangelogGapError, StateError) as error:
-                # Faust would log what is raised here and go on with a hole in the state.
+                # Faust would log an exception raised here and go on with a gap in the state.
                 self._fail(error)
                 return

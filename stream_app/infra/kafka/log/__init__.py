@@ -1,6 +1,6 @@
 """Kafka as a log: topics, batches of records written, ranges of records read. No consumer group, no state.
 
-This package and ``engine`` are the only ones that import aiokafka. What fails in it comes out as
+This package and ``engine`` are the only ones that import aiokafka. aiokafka's errors leave it as
 :class:`stream_app.infra.kafka.errors.BrokerError`. These private members of aiokafka 0.14 are relied on;
 ``tests/integration/kafka/test_upstream.py`` and ``test_batch_producer.py`` fail when a release changes one:
 

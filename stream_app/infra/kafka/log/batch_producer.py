@@ -40,8 +40,8 @@ def partition_of(key: bytes, partitions: int) -> int:
 class BatchProducer:
     """An idempotent producer that takes whole batches.
 
-    An idempotent producer never gives up a batch by itself. Whoever stops waiting for one must :meth:`discard` the
-    producer, or the batch may be written long after; the next :meth:`send` begins with a new one.
+    An idempotent producer never gives up a batch by itself. A caller that stops waiting for one must :meth:`discard`
+    the producer, or the batch may be written long after; the next :meth:`send` begins with a new one.
 
     Parameters
     ----------
@@ -68,7 +68,7 @@ class BatchProducer:
                     max_request_size=2 * RECORD_MAX_BYTES,
                 )
                 if self._lease is not None:
-                    _bind(producer.client, self._lease)
+                    _require_lease(producer.client, self._lease)
                 try:
                     await producer.start()
                 except BaseException:
@@ -134,7 +134,7 @@ class BatchProducer:
             await _abandon(producer)
 
 
-def _bind(client: AIOKafkaClient, lease: Lease) -> None:
+def _require_lease(client: AIOKafkaClient, lease: Lease) -> None:
     """Check the lease right before a batch is sent.
 
     A process that was stopped and continued goes on where it stood: its producer would write the batches that it holds
@@ -142,7 +142,7 @@ def _bind(client: AIOKafkaClient, lease: Lease) -> None:
     """
     send = client.send
 
-    async def leased(node_id: int, request: Any, **options: Any) -> Any:
+    async def send_with_lease(node_id: int, request: Any, **options: Any) -> Any:
         if isinstance(request, ProduceRequest):
             await client.ready(node_id)  # connected: nothing is awaited between the check and the write
             if lease.remaining_s() <= 0:
@@ -150,7 +150,7 @@ def _bind(client: AIOKafkaClient, lease: Lease) -> None:
                 raise NodeNotReadyError(msg)
         return await send(node_id, request, **options)
 
-    client.send = leased
+    client.send = send_with_lease
 
 
 def _written(bases: Sequence[int], counts: Sequence[int]) -> Written | None:
@@ -183,7 +183,7 @@ async def _abandon(producer: AIOKafkaProducer) -> None:
     accumulator, sender = producer._message_accumulator, producer._sender
     for batch in (*chain.from_iterable(accumulator._batches.values()), *accumulator._pending_batches):
         for future in (batch.future, batch._drain_waiter):
-            future.add_done_callback(_seen)  # whoever waited for it may be gone
+            future.add_done_callback(_seen)  # nobody may be waiting for it any more
     accumulator._pending_batches = _PendingBatches(accumulator._pending_batches)
     if sender.sender_task is not None:
         sender.sender_task.remove_done_callback(sender._fail_all)

@@ -1,4 +1,4 @@
-"""aiokafka's exceptions become ours where they leave the packages that know aiokafka."""
+"""Translates aiokafka's exceptions, for callers that do not know aiokafka."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The topics of an app: their names, their settings, and a check that tells each problem with its cure."""
+"""The topics of an app: their names, their settings, and a check that names each problem with its cure."""
 
 from __future__ import annotations
 
@@ -15,9 +15,10 @@ from stream_app.infra.kafka.errors import BrokerError, BrokerUnavailableError, T
 from stream_app.infra.kafka.log.failures import broker_failures
 from stream_app.settings import KafkaSettings
 
-#: Largest record of ours. A state grows with the window sizes of its asset; this is far above any sensible one.
+#: Largest record that the service writes. A state grows with the window sizes of its asset; a sensible one is far
+#: smaller.
 RECORD_MAX_BYTES: Final = 8 << 20
-#: What a record's batch adds to it, and what the dead-letter headers add to the original message.
+#: Bytes that a batch adds to its record, and that the dead-letter headers add to the original message.
 _OVERHEAD_BYTES: Final = 64 << 10
 _CHANGELOG_SEGMENT_BYTES: Final = 50 << 20
 _COMPACTION_LAG_MS: Final = 60_000
@@ -54,19 +55,19 @@ class Topics:
 
 
 def _wanted_configs(topics: Topics) -> dict[str, dict[str, str]]:
-    ours = str(RECORD_MAX_BYTES + _OVERHEAD_BYTES)
+    limit = str(RECORD_MAX_BYTES + _OVERHEAD_BYTES)
     state = {
         "cleanup.policy": "compact",
-        "max.message.bytes": ours,
-        # Only closed segments are compacted, and a recovery reads what is not.
+        "max.message.bytes": limit,
+        # Only closed segments are compacted: a recovery reads all of the open one.
         "segment.bytes": str(_CHANGELOG_SEGMENT_BYTES),
         # Time for a worker to find and repair a newer entry that a late writer has overwritten.
         "min.compaction.lag.ms": str(_COMPACTION_LAG_MS),
     }
     return {
         topics.measurements: {"cleanup.policy": "delete", "max.message.bytes": str(RECORD_MAX_BYTES)},
-        topics.metrics: {"cleanup.policy": "delete", "max.message.bytes": ours},
-        topics.dead_letters: {"cleanup.policy": "delete", "max.message.bytes": ours},
+        topics.metrics: {"cleanup.policy": "delete", "max.message.bytes": limit},
+        topics.dead_letters: {"cleanup.policy": "delete", "max.message.bytes": limit},
         topics.assets_changelog: state,
         topics.windows_changelog: state,
     }
@@ -213,8 +214,8 @@ def _topic_problems(
         if counts.get(source, counts[name]) != counts[name]:
             problems.append(
                 f"topic {name!r} has {counts[name]} partition(s), {source!r} has {counts[source]}: they must be equal; "
-                f"delete {name!r} and run `stream-app topics ensure` (the state is computed anew), or set another "
-                "STREAM_KAFKA__APP_ID"
+                f"delete {name!r} and run `stream-app topics ensure` (the state is computed again from the rows), or "
+                "set another STREAM_KAFKA__APP_ID"
             )
         if policy != {"compact"}:
             problems.append(
