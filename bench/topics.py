@@ -12,7 +12,7 @@ from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.structs import ConsumerRecord
 
 from bench.messages import Message
-from stream_app.infra.kafka.batch_producer import partition_of
+from stream_app.infra.kafka.log.batch_producer import partition_of
 
 PARTITIONS: Final = 4
 #: As producers that linger for a moment make them.

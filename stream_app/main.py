@@ -1,8 +1,8 @@
-"""What ``faust -A stream_app.main worker`` loads; ``stream-app worker`` is the same with options and plain errors."""
+"""Loaded by ``faust -A stream_app.main worker``; ``stream-app worker`` is the same with options and plain errors."""
 
 from stream_app.bootstrap import build_worker
 from stream_app.settings import Settings
 from stream_app.warm_up import warm_up
 
 warm_up()
-app = build_worker(Settings()).app
+app = build_worker(Settings()).engine.app

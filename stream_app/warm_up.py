@@ -11,12 +11,10 @@ from typing import Final
 
 import numpy as np
 import orjson
-from aiokafka import TopicPartition
-from aiokafka.record.default_records import DefaultRecordBatchBuilder
 
 from stream_app.domain.catalogue import Catalogue
-from stream_app.infra.kafka.batching_consumer import fetched
-from stream_app.infra.kafka.record_batches import batches
+from stream_app.infra.kafka.log.fetches import fetches, response
+from stream_app.infra.kafka.topic_partition import TopicPartition
 from stream_app.usecases.asset_views import Presenter
 from stream_app.usecases.ingest import Ingest, Retention
 from stream_app.wire.batch import Fetch
@@ -24,7 +22,6 @@ from stream_app.wire.decode import Codec, arrow
 
 _START_S: Final = 1_649_808_000
 _ROWS: Final = 200
-_BATCH_BYTES: Final = 1 << 20
 
 Messages = Sequence[tuple[bytes, bytes]]  # key and value
 
@@ -64,20 +61,7 @@ class _NoTables:
 
 def fetch_of(start: int, parts: Iterable[Messages]) -> Fetch:
     """Messages from an offset on, as a broker sends them: each part a record batch."""
-    records, end = [], start
-    for part in parts:
-        builder = DefaultRecordBatchBuilder(
-            magic=2, compression_type=0, is_transactional=0, producer_id=-1, producer_epoch=-1, base_sequence=-1,
-            batch_size=_BATCH_BYTES,
-        )  # fmt: skip
-        for number, (key, value) in enumerate(part):
-            builder.append(number, timestamp=0, key=key, value=value, headers=[])
-        for batch in batches(bytes(builder.build())):
-            some = batch.records()
-            some.offsets[:] += end
-            records.append(some)
-        end += len(part)
-    fetch: Fetch = fetched(TopicPartition("warm-up", 0), start, end, records).value
+    (fetch,) = fetches(TopicPartition("warm-up", 0), response(start, parts), start)
     return fetch
 
 

@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from bench.messages import FORMS
 from bench.topics import PARTITIONS
 from bench.workload import START, Rows
-from stream_app.infra.kafka.batch_producer import partition_of
+from stream_app.infra.kafka.log.batch_producer import partition_of
 
 LAP_S: Final = 240
 _MARK: Final = b'"timestamp":"'

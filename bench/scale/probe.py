@@ -18,7 +18,7 @@ from bench.scale.client import Connection
 from bench.scale.numbers import first_at
 from bench.topics import PARTITIONS
 from bench.workload import START
-from stream_app.infra.kafka.batch_producer import partition_of
+from stream_app.infra.kafka.log.batch_producer import partition_of
 
 ASSET: Final = "probe-000"
 _KEY: Final = ASSET.encode()

@@ -18,8 +18,8 @@ from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedCo
 from stream_app.commands.errors import CommandError
 from stream_app.commands.options import Broker, settings_from
 from stream_app.infra.files import read_blocks
-from stream_app.infra.kafka import topics
-from stream_app.infra.kafka.sinks import MeasurementTopic
+from stream_app.infra.kafka.log import topics
+from stream_app.infra.kafka.log.measurements import MeasurementTopic
 from stream_app.infra.row_messages import Form, encode
 from stream_app.settings import KafkaSettings
 from stream_app.usecases.errors import InvalidError

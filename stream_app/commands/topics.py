@@ -7,7 +7,7 @@ import asyncio
 import typer
 
 from stream_app.commands.options import Broker, settings_from
-from stream_app.infra.kafka import topics
+from stream_app.infra.kafka.log import topics
 
 app = typer.Typer(no_args_is_help=True, help="Create and check the topics.")
 

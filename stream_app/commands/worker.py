@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import signal
 import socket
-import sys
 import threading
 from ipaddress import ip_address
 from typing import Annotated, Final
@@ -16,6 +14,7 @@ import typer
 from stream_app.bootstrap import build_worker
 from stream_app.commands.errors import CommandError
 from stream_app.commands.options import Broker, settings_from
+from stream_app.infra.process import end_process
 from stream_app.infra.telemetry import configure_logging
 from stream_app.settings import Settings
 from stream_app.warm_up import warm_up
@@ -59,17 +58,10 @@ async def _run(settings: Settings) -> None:
         error = raised
         raise
     finally:
-        linger = threading.Timer(_LINGER_S, _leave, [error])
+        # All is done: a thread of a library that hangs must not keep the process.
+        linger = threading.Timer(_LINGER_S, end_process, [0 if error is None else 1, error])
         linger.daemon = True
         linger.start()
-
-
-def _leave(error: Exception | None) -> None:
-    """End the process: all is done, and a thread of a library that hangs shall not keep it."""
-    if error is not None:
-        sys.stderr.write(f"error: {error}\n")
-        sys.stderr.flush()
-    os._exit(0 if error is None else 1)
 
 
 def _own_address() -> str:

@@ -13,7 +13,7 @@ import orjson
 
 from schemas.asset import AssetSpec
 from stream_app.demo.simulator import Pack, Simulation, Trace
-from stream_app.infra.kafka.sinks import MeasurementTopic
+from stream_app.infra.kafka.log.measurements import MeasurementTopic
 from stream_app.worker_client import RefusedError, WorkerClient
 
 #: The first row of every asset. A fixed day: a fleet that is started again re-simulates up to where it was.

@@ -16,7 +16,7 @@ from schemas.metrics import MetricsUpdate, Window
 from stream_app.demo.errors import DemoError
 from stream_app.demo.session import Session, session
 from stream_app.demo.view import Snapshot, links, panel
-from stream_app.infra.kafka.sinks import MeasurementTopic
+from stream_app.infra.kafka.log.measurements import MeasurementTopic
 from stream_app.settings import KafkaSettings
 from stream_app.worker_client import NoWorkerError, WorkerClient, WorkerClientError
 

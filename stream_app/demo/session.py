@@ -17,8 +17,8 @@ from rich.console import Console
 
 from stream_app.demo.errors import DemoError
 from stream_app.demo.worker_process import WorkerProcess, worker_process
-from stream_app.infra.kafka import topics
 from stream_app.infra.kafka.embedded import EmbeddedBroker
+from stream_app.infra.kafka.log import topics
 from stream_app.settings import KafkaSettings
 from stream_app.worker_client import NoWorkerError, WorkerClient
 

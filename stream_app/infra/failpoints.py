@@ -1,4 +1,4 @@
-"""Points at which the fault suite lets a worker die, hang, wait or fail; without ``STREAM_FAILPOINT`` nothing happens.
+"""Points at which the fault suite has a worker die, hang, wait or fail; without ``STREAM_FAILPOINT`` they do nothing.
 
 ``STREAM_FAILPOINT=<point>:<nth>[+]:<kill|hang|sleep=SECONDS|raise>`` acts when the point is passed for the nth time;
 with ``+`` from then on, each time. They stand once per fetch and once per step of a checkpoint, never per row.
@@ -19,11 +19,11 @@ _passed: Counter[str] = Counter()
 
 
 class FailpointError(Exception):
-    """What the action ``raise`` raises."""
+    """Raised by the action ``raise``."""
 
 
 async def failpoint(point: Point) -> None:
-    """Do what ``STREAM_FAILPOINT`` says of this point."""
+    """Pass a point: act if ``STREAM_FAILPOINT`` names it."""
     if _ARMED:
         await _act(point, *_ARMED.split(":"))
 
@@ -47,5 +47,5 @@ async def _act(point: Point, armed: str, nth: str, action: str) -> None:
             msg = f"STREAM_FAILPOINT={_ARMED}"
             raise FailpointError(msg)
         case _:
-            msg = f"STREAM_FAILPOINT={_ARMED}: the action is none of kill, hang, sleep=SECONDS, raise"
+            msg = f"STREAM_FAILPOINT={_ARMED}: unknown action: use kill, hang, sleep=SECONDS or raise"
             raise ValueError(msg)

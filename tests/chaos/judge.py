@@ -13,7 +13,7 @@ import orjson
 from stream_app.domain.catalogue import Catalogue
 from stream_app.domain.snapshot import Marker
 from stream_app.domain.stored_layout import Layouts
-from stream_app.infra.kafka.topics import Topics
+from stream_app.infra.kafka.log.topics import Topics
 from stream_app.usecases.asset_views import Presenter
 from stream_app.usecases.ports import MARKER_KEY
 from tests.chaos import verdict as checks

@@ -17,7 +17,7 @@ from typing import Any
 import httpx
 from aiokafka.admin import AIOKafkaAdminClient
 
-from stream_app.infra.kafka import topics
+from stream_app.infra.kafka.log import topics
 from stream_app.settings import KafkaSettings
 from tests.chaos.cluster import NODES, KafkaCluster
 from tests.chaos.group import Group

@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from stream_app.infra.kafka import topics
+from stream_app.infra.kafka.log import topics
 from stream_app.settings import KafkaSettings
 from tests.kafka import Broker, settings_for
 

@@ -1,1 +1,1 @@
-"""Faust, aiokafka and the broker: nothing outside this package imports them."""
+"""The worker's side of Kafka. Only ``engine`` imports Faust, and only ``engine`` and ``log`` import aiokafka."""

@@ -15,7 +15,7 @@ from types import TracebackType
 from typing import Final, Self
 
 from stream_app.infra.kafka.errors import BrokerUnavailableError, EmbeddedBrokerError
-from stream_app.infra.kafka.topics import probe
+from stream_app.infra.kafka.log.topics import probe
 
 _START_TIMEOUT_S: Final = 30.0
 _STOP_TIMEOUT_S: Final = 10.0

@@ -1,14 +1,15 @@
-"""Why the Kafka side cannot go on. Each message is one line: what happened, where, and the cure.
+"""Errors that end the Kafka side. Each message is one line: what happened, where, and the cure.
 
 KafkaSideError
-├── BrokerUnavailableError  nobody answers at the bootstrap servers
+├── BrokerUnavailableError  no broker answers at the bootstrap servers
+├── BrokerError             the broker refuses, or the connection to it broke: trying again may help
 ├── TopicsError             topics are missing or not as they must be
-├── RecordTooLargeError     a record that no topic takes
-├── StateError              a changelog holds what this release cannot read
-├── ChangelogGapError       a changelog was handed over with a hole in it
+├── RecordTooLargeError     a record is larger than the topics take
+├── StateError              this release cannot read an entry of a changelog
+├── ChangelogGapError       the recovery read a changelog with a gap in it
 ├── SourceTruncatedError    the state is ahead of the measurements topic
 ├── CorruptLogError         a batch in a topic has a wrong checksum
-├── StalledError            nothing moves though there is work
+├── StalledError            the worker makes no progress though there is work
 ├── EmbeddedBrokerError     the embedded broker is missing or does not start
 └── WorkerCrashedError      Faust gave up
 """
@@ -23,10 +24,14 @@ class KafkaSideError(Exception):
 
 
 class BrokerUnavailableError(KafkaSideError):
-    """Nobody answers at the bootstrap servers."""
+    """No broker answers at the bootstrap servers."""
 
     def __init__(self, servers: str) -> None:
         super().__init__(f"no Kafka broker answers at {servers}: start one, or set STREAM_KAFKA__BOOTSTRAP_SERVERS")
+
+
+class BrokerError(KafkaSideError):
+    """The broker refuses, or the connection to it broke: trying again may help."""
 
 
 class TopicsError(KafkaSideError):
@@ -38,7 +43,7 @@ class TopicsError(KafkaSideError):
 
 
 class RecordTooLargeError(KafkaSideError):
-    """A record that no topic takes."""
+    """A record is larger than the topics take."""
 
     def __init__(self, topic: str, key: bytes | None, size: int, limit: int) -> None:
         name = "without key" if key is None else f"of {key.decode(errors='replace')!r}"
@@ -49,19 +54,19 @@ class RecordTooLargeError(KafkaSideError):
 
 
 class StateError(KafkaSideError):
-    """A changelog holds what this release cannot read."""
+    """An entry of a changelog that this release cannot read."""
 
     def __init__(self, topic: str, partition: int, reason: str) -> None:
         super().__init__(f"cannot recover from {topic!r} partition {partition}: {reason}")
 
 
 class ChangelogGapError(KafkaSideError):
-    """A changelog was handed over with a hole in it; going on would lose state."""
+    """The recovery read a changelog with a gap in it; going on would lose state."""
 
     def __init__(self, topic: str, partition: int, expected: int, got: int) -> None:
         super().__init__(
-            f"{topic!r} partition {partition} was handed over from offset {got} where {expected} was due: "
-            "restart the worker, it recovers from the beginning"
+            f"the recovery of {topic!r} partition {partition} went on at offset {got} instead of {expected}: "
+            "start the worker again, it recovers from the beginning"
         )
 
 
@@ -71,30 +76,29 @@ class SourceTruncatedError(KafkaSideError):
     def __init__(self, topic: str, partition: int, position: int, end: int) -> None:
         super().__init__(
             f"{topic!r} partition {partition} ends at offset {end}, but the state is at {position}: the topic was "
-            "recreated or lost data; restore it, or start anew with another STREAM_KAFKA__APP_ID"
+            "recreated or lost data; restore it, or start again from nothing with another STREAM_KAFKA__APP_ID"
         )
 
 
 class CorruptLogError(KafkaSideError):
-    """A batch in a topic has a wrong checksum: it was damaged on the broker's disk, or on its way."""
+    """A batch in a topic has a wrong checksum: it was damaged on the broker's disk or on the way from it."""
 
     def __init__(self, place: tuple[str, int], offset: int, end: int) -> None:
         topic, partition = place
         super().__init__(
-            f"{topic!r} partition {partition} is damaged at offset {offset} (wrong checksum): let a sound replica lead "
-            f"the partition, or restore it; to go on without offsets {offset} to {end - 1}, delete the partition's "
-            f"records before {end} (kafka-delete-records.sh)"
+            f"{topic!r} partition {partition} is damaged at offset {offset} (wrong checksum): let an intact "
+            f"replica lead the partition, or restore it; to go on without offsets {offset} to {end - 1}, delete the "
+            f"partition's records before {end} (kafka-delete-records.sh)"
         )
 
 
 class StalledError(KafkaSideError):
-    """Nothing moves though there is work."""
+    """The worker makes no progress though there is work; ``place`` says where it stands."""
 
-    def __init__(self, what: str, offset: int, since_s: float) -> None:
+    def __init__(self, place: str, since_s: float) -> None:
         super().__init__(
-            f"no progress: {what} has stood at offset {offset} for {since_s:.0f} s though more is waiting: "
-            "start the worker again; "
-            "if it stalls again, see the log for what it was doing"
+            f"no progress for {since_s:.0f} s though more is waiting: {place}; start the worker again; if it stalls "
+            "again, the log has the step that hangs"
         )
 
 

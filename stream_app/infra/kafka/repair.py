@@ -1,33 +1,30 @@
-"""Mends a changelog in which a late writer has put older entries over newer ones.
+"""Repairs a changelog in which a late writer has put older entries after newer ones.
 
-What a worker that the network cut off had under way may reach the broker when the next owner has long written newer
-states. While both are there the newer wins; compaction keeps the last. So an owner looks for records that are not its
-own, reads them, and writes again what they have overtaken. What a recovery has ignored is mended the same way.
+The last writes of a worker that the network cut off may reach the broker long after the next owner has written newer
+states. While both are in the changelog the newer wins, but compaction keeps the last. So an owner looks for records
+that are not its own, reads them, and writes the entries again that they have overtaken. Entries that a recovery has
+ignored are repaired the same way.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
-from typing import TYPE_CHECKING, Any, Final
+from typing import Final
 
-from aiokafka import AIOKafkaConsumer, TopicPartition
-from aiokafka.errors import KafkaError
-from faust.types import TP
-
-from stream_app.infra.kafka.errors import StateError
-from stream_app.infra.kafka.leased import while_leased
-from stream_app.infra.kafka.sinks import CheckpointSink
-from stream_app.infra.kafka.tables import PartitionedStore, TableStore
-
-if TYPE_CHECKING:
-    from stream_app.infra.kafka.app import StreamApp
+from stream_app.infra.kafka.bounded_writes import write_within
+from stream_app.infra.kafka.checkpoint_sink import CheckpointSink
+from stream_app.infra.kafka.errors import BrokerError, StateError
+from stream_app.infra.kafka.log.changelog import read_range
+from stream_app.infra.kafka.log.records import Record
+from stream_app.infra.kafka.member import Member
+from stream_app.infra.kafka.tables import Table, TableStore
+from stream_app.infra.kafka.topic_partition import TopicPartition
 
 _log = logging.getLogger(__name__)
 
 #: Far below the changelogs' min.compaction.lag.ms.
 _PERIOD_S: Final = 5.0
-_READ_TIMEOUT_S: Final = 10.0
 
 
 class Repair:
@@ -36,76 +33,63 @@ class Repair:
     Parameters
     ----------
     lock
-        Held while it mends: nothing else may write checkpoints then.
+        Held during a repair: nothing else may write checkpoints then.
     servers
-        Where the changelogs are read.
+        Bootstrap servers, where the changelogs are read.
     """
 
     def __init__(
-        self, app: StreamApp, tables: TableStore, sink: CheckpointSink, lock: asyncio.Lock, servers: str
+        self, member: Member, tables: TableStore, sink: CheckpointSink, lock: asyncio.Lock, servers: str
     ) -> None:
-        self._app, self._tables, self._sink, self._lock, self._servers = app, tables, sink, lock, servers
+        self._member, self._tables, self._sink, self._lock, self._servers = member, tables, sink, lock, servers
 
     async def run(self) -> None:
-        """Look, and mend, for as long as the app runs."""
-        while not self._app.should_stop:
+        """Check the changelogs, and repair them, until the worker stops."""
+        while not self._member.stopping:
             await asyncio.sleep(_PERIOD_S)
             try:
-                await self._look()
-            except StateError as refusal:
-                self._app.fail(refusal)
-            except (KafkaError, TimeoutError) as error:
-                _log.warning("cannot look after the changelogs now, trying again: %r", error)
+                await self._check()
+            except StateError as error:
+                self._member.fail(error)
+            except (BrokerError, TimeoutError) as error:
+                _log.warning("cannot check the changelogs now, trying again: %r", error)
 
-    async def _look(self) -> None:
-        stores = {store.changelog: store for store in self._tables.stores()}
-        owned = [TP(topic, number) for topic in stores for number in self._tables.recovered()]
-        if not owned or self._app.lease.remaining_s() <= 0:
+    async def _check(self) -> None:
+        tables = {table.changelog: table for table in self._tables.tables()}
+        owned = [TopicPartition(topic, number) for topic in tables for number in self._tables.recovered()]
+        if not owned or self._member.lease.remaining_s() <= 0:
             return
-        ends = await self._app.consumer.highwaters(*owned)
+        ends = await self._member.ends(owned)
         for tp in owned:
-            partition = stores[tp.topic].by_partition.get(tp.partition)
-            if partition and (partition.overtaken or (ends.get(tp) or 0) > partition.next_offset):
+            partition = tables[tp.topic].by_partition.get(tp.partition)
+            if partition and (partition.overtaken or ends.get(tp, 0) > partition.next_offset):
                 async with self._lock:
-                    await self._mend(stores[tp.topic], tp)
+                    await self._repair(tables[tp.topic], tp)
 
-    async def _mend(self, store: PartitionedStore, tp: TP) -> None:
-        """Read what others wrote to a changelog, and write again what it has overtaken. The lock is held."""
-        partition = store.by_partition.get(tp.partition)
-        end = (await self._app.consumer.highwaters(tp)).get(tp) or 0
-        records: list[Any] = []
+    async def _repair(self, table: Table, tp: TopicPartition) -> None:
+        """Read the records of others, and write the entries again that they have overtaken. The lock is held."""
+        partition = table.by_partition.get(tp.partition)
+        end = (await self._member.ends([tp])).get(tp, 0)
+        records: list[Record] = []
         if partition is not None and end > partition.next_offset:
-            records = await self._read(TopicPartition(*tp), partition.next_offset, end)
+            records = await read_range(self._servers, tp, partition.next_offset, end)
         if (
             partition is None
             or tp.partition not in self._tables.recovered()
-            or store.by_partition.get(tp.partition) is not partition
+            or table.by_partition.get(tp.partition) is not partition
         ):
-            return  # it went to another worker meanwhile, which will look
+            return  # it went to another worker meanwhile, which will check it
         if end > partition.next_offset:
-            store.read(tp.partition, [(r.key, r.value, r.headers) for r in records], end)
+            table.read(tp.partition, records, end)
         entries = partition.overtaken_entries()
         if not entries:
             return
 
         async def write() -> None:
-            written = await self._sink.write_entries(store.changelog, tp.partition, entries)
-            store.take(tp.partition, entries, written)
+            written = await self._sink.write_entries(table.changelog, tp.partition, entries)
+            table.take(tp.partition, entries, written)
 
-        await while_leased(self._app.lease, self._sink, [write()])
-        _log.warning("%s[%d]: wrote %d entries again that a late writer had put older ones over", *tp, len(entries))
-
-    async def _read(self, tp: TopicPartition, start: int, end: int) -> list[Any]:
-        records: list[Any] = []
-        consumer = AIOKafkaConsumer(bootstrap_servers=self._servers)
-        async with asyncio.timeout(_READ_TIMEOUT_S):
-            try:
-                await consumer.start()
-                consumer.assign([tp])
-                consumer.seek(tp, start)
-                while await consumer.position(tp) < end:
-                    for some in (await consumer.getmany(tp, timeout_ms=1000)).values():
-                        records += [record for record in some if record.offset < end]
-            finally:
-                await consumer.stop()
-        return records
+        await write_within(self._member.lease, self._sink, [write()])
+        _log.warning(
+            "%s[%d]: wrote %d entries again that a late writer had overwritten with older ones", *tp, len(entries)
+        )

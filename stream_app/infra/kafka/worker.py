@@ -4,30 +4,24 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import os
-import sys
-import threading
 import time
-from collections.abc import Callable, Collection, Coroutine, Mapping, Sequence
+from collections.abc import Callable, Collection, Coroutine, Sequence
 from contextlib import suppress
-from typing import Any, Final, cast
+from typing import Any, Final
 
-from faust import Stream
-from faust.assignor.partition_assignor import PartitionAssignor
-from faust.contrib.asgi import bind_to_running_loop
-from faust.types import TP, StreamT
-
-from stream_app.infra.kafka import topics as kafka_topics
-from stream_app.infra.kafka.app import StreamApp
-from stream_app.infra.kafka.errors import BrokerUnavailableError, KafkaSideError, TopicsError, WorkerCrashedError
-from stream_app.infra.kafka.memory import settle_memory
+from stream_app.infra.kafka.checkpoint_sink import CheckpointSink
+from stream_app.infra.kafka.engine.engine import Engine
+from stream_app.infra.kafka.errors import BrokerUnavailableError, TopicsError
+from stream_app.infra.kafka.log import topics as kafka_topics
+from stream_app.infra.kafka.log.measurements import MeasurementTopic
+from stream_app.infra.kafka.log.topics import Topics
+from stream_app.infra.kafka.lost_fetches import reread_lost_fetches
 from stream_app.infra.kafka.processor import Processor
 from stream_app.infra.kafka.repair import Repair
-from stream_app.infra.kafka.sinks import CheckpointSink, MeasurementTopic
+from stream_app.infra.kafka.stall import LoopGuard, end_when_stalled
 from stream_app.infra.kafka.tables import TableStore
-from stream_app.infra.kafka.topics import Topics
-from stream_app.infra.kafka.watch import watch
-from stream_app.infra.kafka.watchdog import LoopGuard, watch_progress
+from stream_app.infra.kafka.topic_partition import TopicPartition
+from stream_app.infra.process import keep_freed_memory
 from stream_app.settings import Settings
 from stream_app.usecases.ingest import Ingest
 from stream_app.usecases.ports import Tables, WorkerPhase, WorkerStatus
@@ -38,14 +32,10 @@ _log = logging.getLogger(__name__)
 _BROKER_BACKOFF_MAX_S: Final = 5.0
 _BROKER_LOG_EVERY_S: Final = 10.0
 _TOPICS_EVERY_S: Final = 30.0
-_STOP_TIMEOUT_S: Final = 15.0
-#: Beyond all that is bounded by itself. Nothing is lost: what was not written is read again.
-_CUT_AFTER_S: Final = 20.0
-_CUT_STATUS: Final = 70
 
 
 class Worker:
-    """One process of the consumer group (port ``Cluster``).
+    """One process of the consumer group (port ``Cluster``; the engine's ``MemberLife``).
 
     Parameters
     ----------
@@ -65,35 +55,20 @@ class Worker:
         serve: Callable[[], Coroutine[Any, Any, None]] | None = None,
     ) -> None:
         self._settings, self._serve = settings, serve
-        self._failure: Exception | None = None
-        self._failed: asyncio.Event | None = None  # there is one while `run` waits for it
         self._phase: WorkerPhase = "starting"
         self._detail = ""
-        self._topics = Topics.of(settings.kafka)
-        self.app = StreamApp(settings, self)
-        self.tables = TableStore(self.app, self._topics.assets_changelog, self._topics.windows_changelog)
+        topics = Topics.of(settings.kafka)
+        self.engine = Engine(settings, self)
+        self.tables = TableStore(self.engine, topics.assets_changelog, topics.windows_changelog)
+        for table in self.tables.tables():
+            self.engine.recover(table)
         self.measurements = MeasurementTopic(settings.kafka)
-        sink = CheckpointSink(settings.kafka, self.app.lease)
+        sink = CheckpointSink(settings.kafka, self.engine.lease)
         self._processor = Processor(
-            self.app, new_ingest(self.tables), self.tables, sink, settings.checkpoint_interval_s
+            self.engine, new_ingest(self.tables), self.tables, sink, settings.checkpoint_interval_s
         )
         servers = settings.kafka.bootstrap_servers
-        self._repair = Repair(self.app, self.tables, sink, self._processor.lock, servers)
-        source = self.app.topic(
-            self._topics.measurements, key_serializer="raw", value_serializer="raw", allow_empty=True
-        )
-
-        @self.app.agent(source, name="ingest")
-        async def ingest(stream: StreamT[Fetch]) -> None:
-            await self._processor.consume(cast(Stream[Fetch], stream))
-
-        @self.app.on_partitions_revoked.connect
-        async def on_partitions_revoked(*_: Any, **__: Any) -> None:
-            await self._processor.end_generation()
-
-        @self.app.on_partitions_assigned.connect
-        async def on_partitions_assigned(*_: Any, **__: Any) -> None:
-            self._processor.drop()
+        self._repair = Repair(self.engine, self.tables, sink, self._processor.lock, servers)
 
     async def run(self, stop: asyncio.Event) -> None:
         """Work until ``stop`` is set, then write a last checkpoint and leave the group.
@@ -101,99 +76,52 @@ class Worker:
         Raises
         ------
         KafkaSideError
-            The worker cannot go on; its message has the cure. What ``serve`` raises is raised as it is.
+            The worker cannot go on; its message has the cure. Whatever ``serve`` raises is raised as it is.
         """
-        bind_to_running_loop(self.app)
-        self.app.finalize()
-        self._failed = asyncio.Event()
-        started = asyncio.ensure_future(self.app.start())
-        ends = {asyncio.ensure_future(end) for end in (stop.wait(), self._failed.wait(), self.app.wait_until_stopped())}
-        try:
-            await asyncio.wait({started, *ends}, return_when=asyncio.FIRST_COMPLETED)
-            if started.done():
-                started.result()
-                await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            await self._stop(started, status=0 if stop.is_set() else _CUT_STATUS)
-            for end in ends:
-                end.cancel()
-        if self._failure is not None:
-            raise self._failure
-        if not stop.is_set():
-            reason = self.app.crash_reason
-            raise reason if isinstance(reason, KafkaSideError) else WorkerCrashedError(reason)
-
-    def fail(self, error: Exception) -> None:
-        """End the worker with an error: :meth:`run` raises it, Faust's own command crashes."""
-        self._failure = self._failure or error
-        self._phase, self._detail = "failed", str(self._failure)
-        if self._failed is not None:
-            self._failed.set()
-        else:
-            self.app.add_future(self.app.crash(error))
-
-    async def _stop(self, started: asyncio.Future[None], status: int) -> None:
-        """Stop Faust, within bounds: what hangs in it is cut."""
-        cut = threading.Timer(_CUT_AFTER_S, self._cut, [status])
-        cut.daemon = True
-        cut.start()
-        try:
-            async with asyncio.timeout(_STOP_TIMEOUT_S):
-                await self.app.stop()
-        except TimeoutError:
-            _log.warning("Faust did not stop in %.0f s; leaving it", _STOP_TIMEOUT_S)
-        finally:
-            started.cancel()
-            await asyncio.gather(started, return_exceptions=True)
-            cut.cancel()
-
-    def _cut(self, status: int) -> None:
-        _log.error("stopping has taken %.0f s: ending as it is; what was not written is read again", _CUT_AFTER_S)
-        if self._failure is not None:
-            sys.stderr.write(f"error: {self._failure}\n")
-            sys.stderr.flush()
-        os._exit(status)
+        await self.engine.run(stop)
 
     async def prepare(self) -> None:
         """Wait until the broker answers, check the topics, connect."""
         if self._serve is not None:
-            self.app.add_future(self._serving(self._serve))
+            self.engine.spawn(self._serving(self._serve))
         problems = await self._connect()
-        if self.app.should_stop:
+        if self.engine.stopping:
             return
         if problems:
             self._phase, self._detail = "failed", "; ".join(problems)
             raise TopicsError(problems)
         self._phase = "recovering"
-        settle_memory()
-        self.app.add_future(self._processor.checkpoint_when_due())
-        self.app.add_future(watch(self.app, self._processor))
-        self.app.add_future(self._repair.run())
+        keep_freed_memory()
         limit_s = self._settings.stall_timeout_s
-        self.app.add_future(watch_progress(self.app, self._waiting, limit_s))
-        self.app.add_future(LoopGuard(limit_s).run())
-        self.app.add_future(self._recheck_topics())
+        for task in (
+            self._processor.checkpoint_when_due(),
+            reread_lost_fetches(self.engine, self._processor),
+            self._repair.run(),
+            end_when_stalled(self.engine, self._waiting, limit_s),
+            LoopGuard(limit_s).run(),
+            self._recheck_topics(),
+        ):
+            self.engine.spawn(task)
 
-    def _waiting(self) -> Mapping[str, int]:
-        """Where everything that has work before it stands: changelogs in recovery, partitions with lag."""
-        if recovering := self.app.recovering():
-            return {f"recovery of {tp.topic}[{tp.partition}]": offset for tp, offset in recovering.items()}
+    def _waiting(self) -> Collection[str]:
+        """Say where everything stands that has work before it: changelogs in recovery, partitions with lag."""
+        if recovering := self.engine.recovering():
+            return [f"the recovery of {topic}[{n}] is at offset {at}" for (topic, n), at in recovering.items()]
         if self.status().phase == "recovering":
-            return {f"the start of generation {self.app.consumer_generation_id} of the group": 0}
-        topic = self._topics.measurements
+            return [f"generation {self.engine.generation} of the group has not started"]
         lagging = [partition for partition in self.tables.partitions() if self.lag(partition)]
-        return {f"{topic}[{partition}]": self.tables.position(partition) or 0 for partition in lagging}
+        return [f"{self.engine.source}[{n}] is at offset {self.tables.position(n) or 0}" for n in lagging]
 
     async def _serving(self, serve: Callable[[], Coroutine[Any, Any, None]]) -> None:
         try:
             await serve()
-        except Exception as error:  # handed on to whoever runs the worker
-            self.fail(error)
+        except Exception as error:  # `run` raises it
+            self.engine.fail(error)
 
     async def _connect(self) -> list[str]:
-        """Wait for a broker; what is wrong with its topics, or nothing and connected."""
+        """Wait for a broker; return the problems of its topics, or none and connected."""
         backoff_s, logged_at = 0.25, -_BROKER_LOG_EVERY_S
-        while not self.app.should_stop:
+        while not self.engine.stopping:
             try:
                 problems = await kafka_topics.check(self._settings.kafka)
                 if not problems:
@@ -203,7 +131,7 @@ class Worker:
                 if time.monotonic() - logged_at >= _BROKER_LOG_EVERY_S:
                     logged_at = time.monotonic()
                     _log.warning("waiting: %s", error)
-                await self.app.sleep(backoff_s)
+                await self.engine.sleep(backoff_s)
                 backoff_s = min(2 * backoff_s, _BROKER_BACKOFF_MAX_S)
             else:
                 return problems
@@ -211,18 +139,30 @@ class Worker:
 
     async def _recheck_topics(self) -> None:
         """Notice topics that were changed while the worker runs: going on would split an asset's rows."""
-        while not self.app.should_stop:
+        while not self.engine.stopping:
             await asyncio.sleep(_TOPICS_EVERY_S)
             with suppress(BrokerUnavailableError):
                 if problems := await kafka_topics.check(self._settings.kafka):
-                    self.fail(TopicsError(problems))
+                    self.engine.fail(TopicsError(problems))
                     return
 
-    async def begin(self) -> None:
+    def assigned(self) -> None:
+        """Forget the state of the generation before."""
+        self._processor.drop()
+
+    async def recovered(self) -> None:
         """Read the partitions of a new generation."""
         await self._processor.begin()
 
-    async def wind_down(self) -> None:
+    async def apply(self, fetch: Fetch, generation: int | None) -> None:
+        """Apply a fetch of the source."""
+        await self._processor.apply(fetch, generation)
+
+    async def revoked(self) -> None:
+        """Write a last checkpoint of the generation."""
+        await self._processor.end_generation()
+
+    async def leave(self) -> None:
         """Write a last checkpoint and disconnect."""
         if self._phase != "failed":
             self._phase, self._detail = "stopping", ""
@@ -231,14 +171,16 @@ class Worker:
 
     def status(self) -> WorkerStatus:
         """What this worker is doing."""
+        if self.engine.failure is not None:
+            return WorkerStatus("failed", str(self.engine.failure))
         if self._phase != "recovering":
             return WorkerStatus(self._phase, self._detail)
-        if self.app.tables.actives_ready and not self.app.rebalancing:
+        if self.engine.ready:
             return WorkerStatus("ready", connected=self._is_connected())
         return WorkerStatus("recovering")
 
     def _is_connected(self) -> bool:
-        return self.app.lease.remaining_s() > 0
+        return self.engine.lease.remaining_s() > 0
 
     def partition_count(self) -> int:
         """Partitions of the measurements topic."""
@@ -246,24 +188,18 @@ class Worker:
 
     def owner(self, partition: int) -> str | None:
         """URL of the worker that owns a partition; None while unknown."""
-        return next((url for url, owned in self._members().items() if partition in owned), None)
+        return next((url for url, owned in self.engine.members().items() if partition in owned), None)
 
     def peers(self) -> Sequence[str]:
         """URLs of all other workers of the group."""
-        own = str(self.app.conf.canonical_url)
-        return [url for url in self._members() if url != own]
-
-    def _members(self) -> Mapping[str, Collection[int]]:
-        assignor = cast(PartitionAssignor, self.app.assignor)
-        topics_by_url = assignor.external_topics_metadata()
-        return {url: owned.get(self._topics.measurements, ()) for url, owned in topics_by_url.items()}
+        return [url for url in self.engine.members() if url != self.engine.url]
 
     def lag(self, partition: int) -> int | None:
         """Messages of an owned partition that no checkpoint includes yet; None while unknown."""
         if partition not in self.tables.partitions() or not self._is_connected():
             return None
-        tp = TP(self._topics.measurements, partition)
-        end, since = self.app.end_of(tp), self.app.reading_since(tp)
+        tp = TopicPartition(self.engine.source, partition)
+        end, since = self.engine.end_of(tp), self.engine.reading_since(tp)
         position = self.tables.position(partition)
         known = since if position is None else position
         return None if end is None or known is None else max(0, end - known)

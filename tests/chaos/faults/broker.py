@@ -10,7 +10,7 @@ from dataclasses import astuple
 
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 
-from stream_app.infra.kafka.topics import Topics
+from stream_app.infra.kafka.log.topics import Topics
 from tests.chaos.cluster import NODES, KafkaCluster
 from tests.chaos.faults.scene import counted, goes_on, under_load, worst
 from tests.chaos.judge import judged

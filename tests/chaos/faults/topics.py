@@ -15,8 +15,8 @@ from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from aiokafka.admin.records_to_delete import RecordsToDelete
 from aiokafka.structs import OffsetAndMetadata
 
-from stream_app.infra.kafka import topics
-from stream_app.infra.kafka.topics import Topics
+from stream_app.infra.kafka.log import topics
+from stream_app.infra.kafka.log.topics import Topics
 from tests.chaos.faults.scene import counted, ends, goes_on, under_load, worst
 from tests.chaos.judge import judged
 from tests.chaos.lab import Lab

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from stream_app.infra.kafka import topics
+from stream_app.infra.kafka.log import topics
 from stream_app.settings import KafkaSettings
 
 

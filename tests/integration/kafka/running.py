@@ -10,8 +10,8 @@ from typing import Any
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 
-from stream_app.infra.kafka import topics
-from stream_app.infra.kafka.topics import Topics
+from stream_app.infra.kafka.log import topics
+from stream_app.infra.kafka.log.topics import Topics
 from stream_app.infra.kafka.worker import Worker
 from stream_app.settings import HttpSettings, KafkaSettings, Settings
 from stream_app.usecases.ports import MARKER_KEY
@@ -23,7 +23,7 @@ Totals = dict[bytes, tuple[int, int]]  # count and sum per asset
 
 
 async def until(condition: Callable[[], bool], timeout_s: float = TIMEOUT_S) -> None:
-    """Wait for a condition, polling: what is watched tells no event."""
+    """Wait for a condition by polling: there is no event for it."""
     async with asyncio.timeout(timeout_s):
         while not condition():  # noqa: ASYNC110
             await asyncio.sleep(0.02)
@@ -38,10 +38,10 @@ class Running:
 
     @property
     def url(self) -> str:
-        return str(self.worker.app.conf.canonical_url)
+        return self.worker.engine.url
 
     def totals(self) -> Totals:
-        """What the tables hold."""
+        """Count and sum per asset in the tables."""
         tables = self.worker.tables
         return {
             key: STATE.unpack(value)[2:]
@@ -139,7 +139,7 @@ async def read(kafka: KafkaSettings, topic: str) -> list[Any]:
 
 
 async def state(kafka: KafkaSettings) -> Totals:
-    """What a recovery from the assets changelog would find: newer wins."""
+    """Totals that a recovery from the assets changelog would find: newer wins."""
     newest: dict[bytes, tuple[int, int, int]] = {}
     for record in await read(kafka, Topics.of(kafka).assets_changelog):
         if record.key != MARKER_KEY:
@@ -151,7 +151,7 @@ async def state(kafka: KafkaSettings) -> Totals:
 async def reached(kafka: KafkaSettings, totals: Totals) -> None:
     """Wait until a recovery would find these totals."""
     async with asyncio.timeout(TIMEOUT_S):
-        while await state(kafka) != totals:  # noqa: ASYNC110  # the topic tells no event
+        while await state(kafka) != totals:  # noqa: ASYNC110  # a topic sends no event
             await asyncio.sleep(0.2)
 
 

@@ -5,18 +5,20 @@ from __future__ import annotations
 import asyncio
 
 import pytest
-from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka import AIOKafkaConsumer
+from aiokafka import TopicPartition as ClientPartition
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.admin.records_to_delete import RecordsToDelete
 from aiokafka.structs import OffsetAndMetadata
-from faust.types import TP
 from prometheus_client import REGISTRY
 
 from stream_app.domain.snapshot import FORMAT
 from stream_app.infra.kafka.errors import SourceTruncatedError, StateError
-from stream_app.infra.kafka.topics import Topics
+from stream_app.infra.kafka.log.topics import Topics
+from stream_app.infra.kafka.topic_partition import TopicPartition
 from stream_app.settings import KafkaSettings
 from stream_app.usecases.ports import MARKER_KEY
+from stream_app.wire.batch import Fetch
 from tests.integration.kafka.counting import HEADER, STATE
 from tests.integration.kafka.running import expected, numbers, produce, producing, read, running, state, until
 
@@ -29,7 +31,7 @@ async def commit(kafka: KafkaSettings, offset: int) -> None:
         bootstrap_servers=kafka.bootstrap_servers, group_id=kafka.app_id, enable_auto_commit=False
     )
     await consumer.start()
-    partitions = [TopicPartition(kafka.measurements_topic, number) for number in range(kafka.partitions)]
+    partitions = [ClientPartition(kafka.measurements_topic, number) for number in range(kafka.partitions)]
     consumer.assign(partitions)
     await consumer.commit({partition: OffsetAndMetadata(offset, "") for partition in partitions})
     await consumer.stop()
@@ -68,7 +70,7 @@ async def test_a_gap_is_read_again_from_the_position(kafka: KafkaSettings) -> No
     await produce(kafka, first, partition=2)
     async with running(kafka) as run:
         await until(lambda: run.rows() == 10)
-        await run.worker.app.batching_consumer.seek_wait({TP(kafka.measurements_topic, 2): 15})
+        await run.worker.engine.seek({TopicPartition(kafka.measurements_topic, 2): 15})
         await produce(kafka, second, partition=2)
         await until(lambda: run.rows() == 30)
         assert run.ingest.gaps >= 1
@@ -78,20 +80,23 @@ async def test_a_gap_is_read_again_from_the_position(kafka: KafkaSettings) -> No
 async def test_a_gap_before_the_first_checkpoint(kafka: KafkaSettings) -> None:
     """Without any state reading begins at the log's start and nowhere else."""
     async with running(kafka) as run:
-        await run.worker.app.batching_consumer.seek_wait({TP(kafka.measurements_topic, 1): 5})
+        await run.worker.engine.seek({TopicPartition(kafka.measurements_topic, 1): 5})
         await produce(kafka, [(b"a", b"1")] * 9, partition=1)
         await until(lambda: run.rows() == 9)
         assert run.totals() == {b"a": (9, 9)}
 
 
 async def test_a_fetch_that_never_arrives_is_read_again(kafka: KafkaSettings) -> None:
-    """What is lost inside the worker comes again, even if no later row tells by a gap that something is missing."""
+    """A fetch that is lost inside the worker is read again, even if no later fetch shows a gap."""
     async with running(kafka) as run:
-        app = run.worker.app
-        is_current, losses = app.is_current, iter([False])
-        app.is_current = (  # type: ignore[method-assign]
-            lambda partition, generation: next(losses, True) and is_current(partition, generation)
-        )
+        processor = run.worker._processor
+        apply, losses = processor.apply, iter([True])
+
+        async def lose_first(fetch: Fetch, generation: int | None) -> None:
+            if not next(losses, False):
+                await apply(fetch, generation)
+
+        processor.apply = lose_first  # type: ignore[method-assign]
         await produce(kafka, [(b"a", b"1")] * 10, partition=0)
         await until(lambda: run.rows() == 10)
         assert next(losses, None) is None
@@ -99,7 +104,7 @@ async def test_a_fetch_that_never_arrives_is_read_again(kafka: KafkaSettings) ->
 
 
 async def test_committed_offsets_follow_the_checkpoints(kafka: KafkaSettings) -> None:
-    """What the group's lag says from outside is what the state has: the commit is the checkpoint's position."""
+    """The group's lag as seen from outside is right: the committed offset is the checkpoint's position."""
     await produce(kafka, [(b"a", b"1")] * 25, partition=3)
     async with running(kafka) as run:
         await until(lambda: run.rows() == 25)
@@ -108,7 +113,7 @@ async def test_committed_offsets_follow_the_checkpoints(kafka: KafkaSettings) ->
         async with asyncio.timeout(20):
             while True:
                 offsets = await admin.list_consumer_group_offsets(kafka.app_id)
-                found = offsets.get(TopicPartition(kafka.measurements_topic, 3))
+                found = offsets.get(ClientPartition(kafka.measurements_topic, 3))
                 if found is not None and found.offset == 25:
                     break
                 await asyncio.sleep(0.1)
@@ -144,7 +149,7 @@ async def test_output_comes_before_state(kafka: KafkaSettings) -> None:
 async def test_without_a_lease_a_checkpoint_is_held_and_then_written(kafka: KafkaSettings) -> None:
     """A worker that the coordinator has not confirmed for a session timeout writes nothing; confirmed, it goes on."""
     async with running(kafka) as run:
-        lease = run.worker.app.lease
+        lease = run.worker.engine.lease
         renew = lease.renew
         lease.renew = lambda sent_at: None  # type: ignore[method-assign]
         lease.void()
@@ -167,7 +172,7 @@ async def test_recovery_newer_wins_and_tombstones_delete(kafka: KafkaSettings) -
             (b"b", STATE.pack(FORMAT, 60, 1, 1)),
             (b"b", None),
             (b"c", STATE.pack(FORMAT, 7, 1, 10)),
-            (b"c", STATE.pack(FORMAT, 7, 1, 11)),  # as old as what is there: replaces it
+            (b"c", STATE.pack(FORMAT, 7, 1, 11)),  # as old as the entry before: replaces it
             (MARKER_KEY, HEADER.pack(FORMAT, 0)),
         ]:
             await producer.send_and_wait(changelog, value, key=key, partition=0)
@@ -184,17 +189,17 @@ async def test_state_of_a_newer_release_is_refused(kafka: KafkaSettings) -> None
             await run.task
 
 
-async def test_rows_deleted_by_retention_are_passed_over_aloud(
+async def test_rows_deleted_by_retention_are_skipped_with_an_error_in_the_log(
     kafka: KafkaSettings, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """When the log begins behind the position the hole is told, and what is left is applied."""
+    """When the log begins after the position, the gap is logged and counted, and the rows that are left are applied."""
     await produce(kafka, [(b"a", b"1")] * 10, partition=0)
     async with running(kafka) as run:
         await until(lambda: run.rows() == 10)
     await produce(kafka, [(b"a", b"1")] * 10, partition=0)
     admin = AIOKafkaAdminClient(bootstrap_servers=kafka.bootstrap_servers)
     await admin.start()
-    await admin.delete_records({TopicPartition(kafka.measurements_topic, 0): RecordsToDelete(15)})
+    await admin.delete_records({ClientPartition(kafka.measurements_topic, 0): RecordsToDelete(15)})
     await admin.close()
     async with running(kafka) as run:
         await until(lambda: run.rows() == 15)
@@ -204,7 +209,7 @@ async def test_rows_deleted_by_retention_are_passed_over_aloud(
 
 
 async def test_rows_and_checkpoints_are_counted(kafka: KafkaSettings) -> None:
-    """The process tells how many rows it applied and how many checkpoints it wrote."""
+    """The process counts the rows that it applied and the checkpoints that it wrote."""
     names = ("stream_rows_total", "stream_checkpoint_seconds_count")
     before = [REGISTRY.get_sample_value(name) or 0.0 for name in names]
     await produce(kafka, [(b"a", b"1")] * 10, partition=0)

@@ -8,9 +8,9 @@ from typing import NoReturn
 
 import pytest
 
-from stream_app.infra.kafka import topics
 from stream_app.infra.kafka.embedded import EmbeddedBroker
 from stream_app.infra.kafka.errors import BrokerUnavailableError, EmbeddedBrokerError
+from stream_app.infra.kafka.log import topics
 from tests.integration.kafka.running import expected, numbers, produce, running, until
 from tests.kafka import settings_for
 

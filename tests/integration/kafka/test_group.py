@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 from aiokafka.cluster import ClusterMetadata
 
-from stream_app.infra.kafka.topics import Topics
+from stream_app.infra.kafka.log.topics import Topics
 from stream_app.settings import HttpSettings, KafkaSettings, Settings
 from tests.integration.kafka.running import (
     Running,

@@ -1,4 +1,4 @@
-"""What a late writer has put over newer entries is written again, and survives compaction."""
+"""Entries that a late writer has overwritten are written again, and survive compaction."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 
 from stream_app.domain.snapshot import FORMAT
-from stream_app.infra.kafka import topics
-from stream_app.infra.kafka.batch_producer import partition_of
-from stream_app.infra.kafka.topics import Topics
+from stream_app.infra.kafka.log import topics
+from stream_app.infra.kafka.log.batch_producer import partition_of
+from stream_app.infra.kafka.log.topics import Topics
 from stream_app.settings import KafkaSettings
 from stream_app.usecases.ports import MARKER_KEY
 from tests.integration.kafka.counting import HEADER, STATE
@@ -39,19 +39,19 @@ async def _written_late(kafka: KafkaSettings) -> None:
 
 
 async def _last(kafka: KafkaSettings) -> dict[bytes, bytes]:
-    """What compaction would keep of the idle asset's partition."""
+    """Entries that compaction would keep of the idle asset's partition."""
     partition = partition_of(_IDLE, kafka.partitions)
     entries = await read(kafka, Topics.of(kafka).assets_changelog)
     return {entry.key: entry.value for entry in entries if entry.partition == partition}
 
 
-async def _mended(kafka: KafkaSettings, due: dict[bytes, bytes]) -> None:
+async def _repaired(kafka: KafkaSettings, due: dict[bytes, bytes]) -> None:
     async with asyncio.timeout(TIMEOUT_S):
-        while await _last(kafka) != due:  # noqa: ASYNC110  # the topic tells no event
+        while await _last(kafka) != due:  # noqa: ASYNC110  # a topic sends no event
             await asyncio.sleep(0.2)
 
 
-async def test_the_owner_mends_what_a_late_writer_writes(kafka: KafkaSettings) -> None:
+async def test_the_owner_repairs_entries_that_a_late_writer_has_overwritten(kafka: KafkaSettings) -> None:
     """It notices records that are not its own, though no row comes in."""
     async with running(kafka) as run:
         await produce(kafka, numbers(700))
@@ -59,11 +59,11 @@ async def test_the_owner_mends_what_a_late_writer_writes(kafka: KafkaSettings) -
         due = await _last(kafka)
         await _written_late(kafka)
         assert await _last(kafka) != due
-        await _mended(kafka, due)
+        await _repaired(kafka, due)
         assert run.totals() == expected(numbers(700))
 
 
-async def test_a_recovery_mends_what_it_has_ignored(kafka: KafkaSettings) -> None:
+async def test_the_next_owner_repairs_entries_that_its_recovery_has_ignored(kafka: KafkaSettings) -> None:
     """The late write came while nobody was there; the next owner finds both, and puts the newer one last."""
     async with running(kafka) as run:
         await produce(kafka, numbers(700))
@@ -72,11 +72,11 @@ async def test_a_recovery_mends_what_it_has_ignored(kafka: KafkaSettings) -> Non
     await _written_late(kafka)
     async with running(kafka) as run:
         assert run.totals() == expected(numbers(700))
-        await _mended(kafka, due)
+        await _repaired(kafka, due)
 
 
 async def test_an_idle_asset_survives_a_late_writer_and_compaction(kafka_process: KafkaProcess) -> None:
-    """The whole way: the late state is mended, the changelog compacted, and everything recovered from what is left."""
+    """From end to end: the late state is repaired, the changelog compacted, and all states recovered from it."""
     kafka = settings_for(kafka_process.bootstrap_servers)
     await topics.ensure(kafka)
     async with running(kafka) as run:
@@ -84,7 +84,7 @@ async def test_an_idle_asset_survives_a_late_writer_and_compaction(kafka_process
         await until(lambda: run.rows() == 700)
         due = await _last(kafka)
         await _written_late(kafka)
-        await _mended(kafka, due)
+        await _repaired(kafka, due)
     before = await _compacted(kafka)
     assert before == due
     async with running(kafka) as run:
@@ -95,7 +95,7 @@ async def test_an_idle_asset_survives_a_late_writer_and_compaction(kafka_process
 
 
 async def _compacted(kafka: KafkaSettings) -> dict[bytes, bytes]:
-    """Let the broker compact until each key of the idle asset's partition is there once; what is left."""
+    """Let the broker compact until each key of the idle asset's partition is there once; return its entries."""
     changelog, partition = Topics.of(kafka).assets_changelog, partition_of(_IDLE, kafka.partitions)
     admin = AIOKafkaAdminClient(bootstrap_servers=kafka.bootstrap_servers)
     await admin.start()

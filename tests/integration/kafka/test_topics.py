@@ -1,4 +1,4 @@
-"""Which topics are created, and what is said about those that are not as they must be."""
+"""Creating the topics, and the problems that the check finds in existing ones."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ import asyncio
 import pytest
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 
-from stream_app.infra.kafka import topics
 from stream_app.infra.kafka.errors import BrokerUnavailableError, TopicsError
-from stream_app.infra.kafka.topics import Topics
+from stream_app.infra.kafka.log import topics
+from stream_app.infra.kafka.log.topics import Topics
 from stream_app.settings import KafkaSettings
 from tests.kafka import free_port, settings_for
 
@@ -21,13 +21,13 @@ async def create(kafka: KafkaSettings, *wanted: NewTopic) -> None:
     await admin.start()
     await admin.create_topics(list(wanted))
     names = {topic.name for topic in wanted}
-    while names - {topic["topic"] for topic in await admin.describe_topics()}:  # noqa: ASYNC110  # tells no event
+    while names - {topic["topic"] for topic in await admin.describe_topics()}:  # noqa: ASYNC110  # no event
         await asyncio.sleep(0.05)
     await admin.close()
 
 
-async def test_ensure_creates_what_is_missing_and_check_is_content(kafka_settings: KafkaSettings) -> None:
-    """All five topics are created, once; what `ensure` creates `check` has nothing to say about."""
+async def test_ensure_creates_missing_topics_and_check_accepts_them(kafka_settings: KafkaSettings) -> None:
+    """All five topics are created, once; `check` finds no problem in them."""
     created = await topics.ensure(kafka_settings)
     assert len(created) == 5
     assert f"created topic '{kafka_settings.measurements_topic}' with 4 partition(s)" in created
@@ -60,7 +60,7 @@ async def test_missing_topics_are_named_with_the_command_that_creates_them(kafka
 
 
 async def test_a_changelog_that_would_lose_state_is_told(kafka_settings: KafkaSettings) -> None:
-    """Other partition counts, deletion by age and small limits each have a line with what, where and the cure."""
+    """Other partition counts, deletion by age and small limits: each has a line with the topic and the cure."""
     assets, windows = Topics.of(kafka_settings).changelogs
     await create(
         kafka_settings,
@@ -86,7 +86,7 @@ async def test_a_compacted_source_is_told(kafka_settings: KafkaSettings) -> None
     assert problem.startswith(f"topic {name!r} is compacted, which deletes all rows of an asset but the last; run ")
 
 
-async def test_a_dead_letter_topic_takes_whatever_the_source_takes(kafka_settings: KafkaSettings) -> None:
+async def test_a_dead_letter_topic_takes_all_records_that_the_source_takes(kafka_settings: KafkaSettings) -> None:
     """A message that cannot be decoded must fit, however large it is."""
     name = kafka_settings.measurements_topic
     await create(kafka_settings, NewTopic(name, 4, 1, topic_configs={"max.message.bytes": "20000000"}))

@@ -10,7 +10,7 @@ import pytest
 from stream_app.domain.catalogue import Catalogue
 from stream_app.domain.snapshot import FORMAT, HEADER, Marker
 from stream_app.infra.kafka.errors import StateError
-from stream_app.infra.kafka.topics import Topics
+from stream_app.infra.kafka.log.topics import Topics
 from stream_app.infra.kafka.worker import Worker
 from stream_app.settings import HttpSettings, KafkaSettings, Settings
 from stream_app.usecases.asset_views import Presenter

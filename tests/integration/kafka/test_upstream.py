@@ -1,7 +1,7 @@
-"""The private members of Faust and aiokafka that batching_consumer overrides or reads are what they were.
+"""The private members of Faust and aiokafka that ``engine`` and ``log`` rely on have not changed.
 
-When one of these fails after an update: read what changed in the function, adapt ``batching_consumer``, run the tests
-of this folder, then put the new digest here.
+When one of these fails after an update: read what changed in the function, adapt the package, run the tests of this
+folder, then put the new digest here.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from faust.transport import consumer
 from faust.transport.drivers import aiokafka as driver
 from mode.utils import queues
 
-from stream_app.infra.kafka import batching_consumer
+from stream_app.infra.kafka import engine, log
 
 
 def digest(function: Callable[..., Any]) -> str:
@@ -42,8 +42,11 @@ RELIED_ON: dict[Callable[..., Any], str] = {
     fetcher.Fetcher.fetched_records: "be4348896b9b66af",
     group_coordinator.GroupCoordinator._do_heartbeat: "dc1d6632aaa68e96",
     group_coordinator.GroupCoordinator._heartbeat_routine: "61d01028952239d0",
+    message_accumulator.MessageAccumulator._pop_batch: "41cc98a298ef2628",
+    message_accumulator.MessageAccumulator.reenqueue: "f75f518a1ae27ade",
     message_accumulator.MessageAccumulator.fail_all: "f1e12e8100bfcb8c",
     sender.Sender.close: "f60b3d023d2526f4",
+    client.AIOKafkaClient.send: "246b277687d7b687",
     client.AIOKafkaClient._get_conn: "68ce5d8391719d33",
     aiokafka.AIOKafkaProducer.stop: "43ef97147111893b",
     consumer.Consumer._drain_messages: "44a2500309e83c63",
@@ -71,17 +74,21 @@ RELIED_ON: dict[Callable[..., Any], str] = {
 }
 
 
-def test_the_versions_are_those_that_the_module_names() -> None:
+def test_the_versions_are_those_that_the_packages_name() -> None:
     """An update begins with reading what the overrides rely on."""
-    said = batching_consumer.__doc__ or ""
-    assert f"faust-streaming {version('faust-streaming')}\n" in said
-    assert f"aiokafka {'.'.join(version('aiokafka').split('.')[:2])}\n" in said
+    engine_says, log_says = engine.__doc__ or "", log.__doc__ or ""
+    aiokafka_release = f"aiokafka {'.'.join(version('aiokafka').split('.')[:2])}"
+    assert f"faust-streaming {version('faust-streaming')}\n" in engine_says
+    assert f"{aiokafka_release}\n" in engine_says
+    assert f"{aiokafka_release} " in log_says
 
 
 @pytest.mark.parametrize(
     ("function", "known"),
     [pytest.param(function, known, id=function.__qualname__) for function, known in RELIED_ON.items()],
 )
-def test_what_is_relied_on_has_not_changed(function: Callable[..., Any], known: str) -> None:
+def test_a_function_that_is_relied_on_has_not_changed(function: Callable[..., Any], known: str) -> None:
     """The source of each function that is overridden, replaced or counted on is as it was read."""
-    assert digest(function) == known, f"{function.__module__}.{function.__qualname__} changed: see this module's top"
+    assert digest(function) == known, (
+        f"{function.__module__}.{function.__qualname__} changed: see the top of this module"
+    )

@@ -13,10 +13,10 @@ from typing import Any
 import pytest
 from aiokafka.errors import KafkaConnectionError
 from faust.transport.drivers import aiokafka as driver
-from faust.types import TP
 
-from stream_app.infra.kafka import topics
 from stream_app.infra.kafka.errors import BrokerUnavailableError, TopicsError
+from stream_app.infra.kafka.log import topics
+from stream_app.infra.kafka.topic_partition import TopicPartition
 from stream_app.infra.kafka.worker import Worker
 from stream_app.settings import KafkaSettings, Settings
 from tests.integration.kafka.counting import CountingIngest
@@ -29,7 +29,7 @@ ROOT = Path(__file__).parents[3]
 
 
 async def test_missing_topics_end_the_worker_with_their_cure(kafka_settings: KafkaSettings) -> None:
-    """Wrong topics are no reason to wait: the worker fails at once and says what to run."""
+    """Wrong topics are no reason to wait: the worker fails at once and names the command to run."""
     async with running(kafka_settings, ready=False) as run:
         with pytest.raises(TopicsError, match="is missing: run `stream-app topics ensure`"):
             await run.task
@@ -39,7 +39,7 @@ async def test_missing_topics_end_the_worker_with_their_cure(kafka_settings: Kaf
 
 
 async def test_a_worker_waits_for_its_broker_and_ends_while_waiting(caplog: pytest.LogCaptureFixture) -> None:
-    """Without a broker it tells so once in a while, serves its status and stops when told."""
+    """Without a broker it logs so once in a while, serves its status and stops when told."""
     kafka = settings_for(f"127.0.0.1:{free_port()}")
     async with running(kafka, ready=False) as run:
         await until(lambda: run.worker.status().phase == "waiting_for_broker")
@@ -122,7 +122,7 @@ async def test_a_broker_that_hangs_longer_than_a_session(kafka_process: KafkaPro
         await until(lambda: run.rows() == 100)
         kafka_process.pause()
         await asyncio.sleep(1.5 * kafka.session_timeout_s)
-        assert run.worker.app.lease.remaining_s() <= 0
+        assert run.worker.engine.lease.remaining_s() <= 0
         kafka_process.resume()
         await produce(kafka, numbers(100))
         await until(lambda: run.rows() == 200)
@@ -131,10 +131,10 @@ async def test_a_broker_that_hangs_longer_than_a_session(kafka_process: KafkaPro
 
 
 async def test_a_partition_that_went_away_has_no_known_end(kafka: KafkaSettings) -> None:
-    """Asked between two assignments, by a look-up or the watchdog, the worker does not know, and does not crash."""
+    """Asked between two assignments, by a look-up or the stall check, the worker does not know, and does not crash."""
     async with running(kafka) as run:
-        await until(lambda: run.worker.app.end_of(TP(kafka.measurements_topic, 0)) == 0)
-        assert run.worker.app.end_of(TP(kafka.measurements_topic, 99)) is None
+        await until(lambda: run.worker.engine.end_of(TopicPartition(kafka.measurements_topic, 0)) == 0)
+        assert run.worker.engine.end_of(TopicPartition(kafka.measurements_topic, 99)) is None
 
 
 async def test_the_loop_is_never_blocked_for_long(kafka: KafkaSettings) -> None:
@@ -185,7 +185,7 @@ async def test_faust_s_own_command_runs_the_same_worker(broker: Broker, kafka: K
     assert "Traceback" not in log.read_text()
 
 
-async def test_what_the_http_server_raises_ends_the_worker() -> None:
+async def test_an_error_of_the_http_server_ends_the_worker() -> None:
     """A port in use, say: the worker ends with the server's own error, also while it waits for the broker."""
 
     async def serve() -> None:

@@ -22,7 +22,7 @@ from bench.scale.part import count
 from bench.scale.worker import parsed
 from bench.topics import PARTITIONS
 from bench.workload import ASSETS, START_S
-from stream_app.infra.kafka.batch_producer import partition_of
+from stream_app.infra.kafka.log.batch_producer import partition_of
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""Record batches as columns: what aiokafka reads of the same bytes, record by record."""
+"""Record batches as columns are equal to what aiokafka reads from the same bytes, record by record."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from aiokafka.record.memory_records import MemoryRecords
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stream_app.infra.kafka.record_batches import Records, batches, concatenated
+from stream_app.infra.kafka.log.record_batches import Records, batches, concatenated
 
 Given = list[tuple[bytes | None, bytes | None, int, list[tuple[str, bytes]]]]
 Told = tuple[object, ...]
@@ -62,7 +62,7 @@ def test_a_batch_that_is_cut_off_is_left_out(records: Given, data: st.DataObject
 
 @given(_records, st.data())
 def test_a_changed_byte_is_noticed(records: Given, data: st.DataObject) -> None:
-    """What the checksum covers cannot change unnoticed."""
+    """A change of bytes that the checksum covers is noticed."""
     whole = bytearray(written(records, 0))
     (sound,) = batches(bytes(whole))
     assert sound.is_sound()

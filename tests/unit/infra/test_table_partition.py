@@ -1,4 +1,4 @@
-"""A table's partition: newer wins, for values and deletions alike, and it knows what the changelog holds too old."""
+"""A table's partition: newer wins, for values and deletions alike, and overtaken entries are remembered."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def test_an_older_value_is_ignored_and_remembered_as_overtaken() -> None:
 
 
 def test_of_two_of_the_same_offset_the_later_holds() -> None:
-    """A worker that was restarted at the same position may have written a state anew."""
+    """A worker that was restarted at the same position may have written a state again."""
     partition = Partition()
     partition.put(a_value(b"a", 7, b"first"))
     partition.put(a_value(b"a", 7, b"second"))
@@ -36,7 +36,7 @@ def test_of_two_of_the_same_offset_the_later_holds() -> None:
     assert not partition.overtaken
 
 
-def test_a_deletion_does_not_delete_what_is_newer() -> None:
+def test_a_deletion_does_not_delete_a_newer_value() -> None:
     """An asset that was forgotten and came back survives a late deletion; it is written again."""
     partition = Partition()
     partition.put(a_value(b"a", 50))
@@ -46,7 +46,7 @@ def test_a_deletion_does_not_delete_what_is_newer() -> None:
 
 
 def test_an_older_value_does_not_undo_a_deletion() -> None:
-    """What was forgotten stays so; a newer value begins anew."""
+    """A deleted entry stays deleted; a newer value is a new entry."""
     partition = Partition()
     partition.put(a_value(b"a\x00w", 30))
     partition.put(a_deletion(b"a\x00w", 40))

@@ -1,7 +1,7 @@
-"""Kafka's record batches to columns, without an object per record.
+"""Reading Kafka's record batches into columns, without an object per record.
 
-The format is version 2 of KIP-98 (Kafka's docs, "Message Format"). What a broker still holds of older versions is read
-by aiokafka.
+The format is version 2 of KIP-98 (Kafka's docs, "Message Format"). Batches of older versions, which a broker may still
+hold, are read by aiokafka.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from stream_app.wire.batch import Headers
 #: Base offset, length, leader epoch, magic, checksum, attributes, last offset delta, first and last timestamp,
 #: producer's id, epoch and sequence, count of records.
 _HEADER: Final = struct.Struct(">qiibIhiqqqhii")
-_LENGTH_END: Final = 12  # what the length counts begins here
+_LENGTH_END: Final = 12  # the length counts from here
 _MAGIC_AT: Final = 16  # in every version
 _CHECKED_FROM: Final = 21
 _MAGIC: Final = 2
@@ -39,20 +39,9 @@ _DECOMPRESS: Final[Mapping[int, Callable[[Any], bytes]]] = {
 }
 
 
-class RetainedRecords:
-    """Stands in for aiokafka's ``MemoryRecords`` and keeps what it was given."""
-
-    def __init__(self, data: bytes) -> None:
-        self.data = data
-        self._records = MemoryRecords(data)
-        self.size_in_bytes = self._records.size_in_bytes
-        self.has_next = self._records.has_next
-        self.next_batch = self._records.next_batch
-
-
 @dataclass(frozen=True, slots=True, eq=False)
 class HeaderColumn(Sequence[Headers]):
-    """Headers of records, read when they are asked for: they begin at ``buffer[at[i]]`` with their count."""
+    """Headers of records, decoded on access: record ``i``'s begin at ``buffer[at[i]]`` with their count."""
 
     buffer: NDArray[np.uint8]
     at: IntArray
@@ -87,7 +76,7 @@ def _headers(buffer: memoryview, at: int) -> Headers:
 
 @dataclass(frozen=True, slots=True)
 class Records:
-    """``m`` records of one partition, offsets ascending."""
+    """``m`` records of one partition, offsets ascending; each column has shape (m,)."""
 
     offsets: IntArray
     timestamps_ms: IntArray
@@ -97,11 +86,11 @@ class Records:
 
     @property
     def size_bytes(self) -> int:
-        """Size of what they were read from."""
+        """Size of the decompressed batch that they were read from."""
         return self.values.buffer.nbytes
 
     def since(self, offset: int) -> Records:
-        """Those at and above an offset."""
+        """Records at and above an offset."""
         i = int(np.searchsorted(self.offsets, offset))
         if i == 0:
             return self
@@ -134,7 +123,7 @@ class RecordBatch:
         return self._is_whole and bool(calc_crc32c(self._data[_CHECKED_FROM:]) == self._checksum)
 
     def records(self) -> Records:
-        """Read the batch, decompressed."""
+        """Decompress the batch and read its records."""
         if self._legacy is not None:
             return _legacy_records(list(self._legacy))
         content = _DECOMPRESS[self._attributes & _CODEC](self._data[_HEADER.size :])
@@ -148,7 +137,7 @@ class RecordBatch:
 
 
 def batches(data: bytes) -> Iterator[RecordBatch]:
-    """Batches of a fetch response; one that is cut off at its end is left out."""
+    """Split the bytes of a fetch response into batches; a last one that is cut off is left out."""
     view, at = memoryview(data), 0
     while len(view) - at > _LENGTH_END:
         end = at + _LENGTH_END + int.from_bytes(view[at + 8 : at + _LENGTH_END], "big")
@@ -159,7 +148,7 @@ def batches(data: bytes) -> Iterator[RecordBatch]:
 
 
 def concatenated(parts: Sequence[Records]) -> Records:
-    """Records of several batches; none: no records."""
+    """Join the records of several batches (or of none)."""
     if len(parts) == 1:
         return parts[0]
     buffer = np.concatenate([np.zeros(1, np.uint8), *(part.keys.buffer for part in parts)])
@@ -199,7 +188,7 @@ def _legacy_records(records: Sequence[Any]) -> Records:
 
 @compiled
 def _varint(buffer: NDArray[np.uint8], at: int) -> tuple[int, int]:
-    """Zigzag number at a position, and the position behind it."""
+    """Zigzag number at a position, and the position after it."""
     number, shift = np.uint64(0), np.uint64(0)
     while True:
         byte = np.uint64(buffer[at])
@@ -212,7 +201,7 @@ def _varint(buffer: NDArray[np.uint8], at: int) -> tuple[int, int]:
 
 @compiled
 def _walk(buffer: NDArray[np.uint8], count: int) -> Any:
-    """Offsets and times of records as the batch has them, where their keys and values begin and end, and headers."""
+    """Walk the records: offsets and times relative to the batch, the bounds of keys and values, where headers begin."""
     offset, time_ms, headers = np.empty(count, np.int64), np.empty(count, np.int64), np.empty(count, np.int64)
     key, key_end = np.empty(count, np.int64), np.empty(count, np.int64)
     value, value_end = np.empty(count, np.int64), np.empty(count, np.int64)
@@ -220,7 +209,7 @@ def _walk(buffer: NDArray[np.uint8], count: int) -> Any:
     for q in range(count):
         length, at = _varint(buffer, at)
         end = at + length
-        time_ms[q], at = _varint(buffer, at + 1)  # behind the attributes, of which there are none
+        time_ms[q], at = _varint(buffer, at + 1)  # after the attributes, which are unused
         offset[q], at = _varint(buffer, at)
         length, at = _varint(buffer, at)
         key[q], key_end[q] = at, -1 if length < 0 else at + length

@@ -1,4 +1,4 @@
-"""Ends a worker that does nothing though there is something to do: started anew, it does it, or another one does.
+"""Ends a worker that does nothing though there is work: started again, it does the work, or another worker does.
 
 Time counts only while the group accepts the worker's heartbeats. A broker that is away is no reason to end.
 """
@@ -6,47 +6,37 @@ Time counts only while the group accepts the worker's heartbeats. A broker that 
 from __future__ import annotations
 
 import asyncio
-import os
-import sys
 import threading
 import time
-from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Final
+from collections.abc import Callable, Collection
+from typing import Final
 
 from stream_app.infra.kafka.errors import StalledError
-
-if TYPE_CHECKING:
-    from stream_app.infra.kafka.app import StreamApp
+from stream_app.infra.kafka.member import Member
+from stream_app.infra.process import INTERNAL_ERROR, end_process
 
 _PERIOD_S: Final = 1.0
 #: A process that was stopped for hours has not been idle for hours.
 _LONGEST_STEP_S: Final = 3 * _PERIOD_S
-#: As for an internal error in sysexits.h.
-_EXIT_STATUS: Final = 70
 
 
-async def watch_progress(app: StreamApp, waiting: Callable[[], Mapping[str, int]], limit_s: float) -> None:
-    """Fail the app once something that waits has not moved for ``limit_s``.
+async def end_when_stalled(member: Member, waiting: Callable[[], Collection[str]], limit_s: float) -> None:
+    """Fail the member once something that has work before it has not moved for ``limit_s``.
 
-    ``waiting`` tells the offset at which each thing that has work before it stands.
+    ``waiting`` says of each such thing where it stands, in words: the same words again are no progress.
     """
     stuck_s: dict[str, float] = {}
-    last: Mapping[str, int] = {}
     seen_at = time.monotonic()
-    while not app.should_stop:
+    while not member.stopping:
         await asyncio.sleep(_PERIOD_S)
         now = time.monotonic()
         step_s, seen_at = min(now - seen_at, _LONGEST_STEP_S), now
-        if app.lease.remaining_s() <= 0:
+        if member.lease.remaining_s() <= 0:
             continue
-        current = waiting()
-        stuck_s = {
-            what: stuck_s.get(what, 0.0) + step_s for what, offset in current.items() if last.get(what) == offset
-        }
-        last = current
-        for what, since_s in stuck_s.items():
+        stuck_s = {place: stuck_s[place] + step_s if place in stuck_s else 0.0 for place in waiting()}
+        for place, since_s in stuck_s.items():
             if since_s >= limit_s:
-                app.fail(StalledError(what, current[what], since_s))
+                member.fail(StalledError(place, since_s))
                 return
 
 
@@ -74,6 +64,5 @@ class LoopGuard:
             waited_s = 0.0 if self._turned_at != before else waited_s + _PERIOD_S
             before = self._turned_at
             if waited_s >= self._limit_s:
-                sys.stderr.write(f"error: the event loop has been stuck for {waited_s:.0f} s: ending the worker\n")
-                sys.stderr.flush()
-                os._exit(_EXIT_STATUS)
+                error = f"the event loop has been stuck for {waited_s:.0f} s: ending the worker; start it again"
+                end_process(INTERNAL_ERROR, error)

@@ -9,12 +9,12 @@ from contextlib import asynccontextmanager
 
 import pytest
 from aiokafka import AIOKafkaConsumer, TopicPartition
-from aiokafka.consumer.fetcher import PartitionRecords
 from aiokafka.record.default_records import DefaultRecordBatchBuilder
 
-from stream_app.infra.kafka.batching_consumer import FetchedResponses, whole_response
+from stream_app.infra.kafka.engine.whole_fetches import yield_whole_fetches
 from stream_app.infra.kafka.errors import CorruptLogError
-from stream_app.infra.kafka.record_batches import RetainedRecords
+from stream_app.infra.kafka.log.fetches import fetches as read_fetches
+from stream_app.infra.kafka.topic_partition import TopicPartition as Place
 from stream_app.settings import KafkaSettings
 from stream_app.wire.batch import Fetch
 from tests.integration.kafka.running import numbers, produce, producing
@@ -26,7 +26,7 @@ pytestmark = pytest.mark.kafka
 async def batching(kafka: KafkaSettings, start: int = 0) -> AsyncIterator[AIOKafkaConsumer]:
     consumer = AIOKafkaConsumer(bootstrap_servers=kafka.bootstrap_servers, auto_offset_reset="earliest")
     await consumer.start()
-    consumer._fetcher._records = FetchedResponses()
+    yield_whole_fetches(consumer)
     tp = TopicPartition(kafka.measurements_topic, 0)
     consumer.assign([tp])
     consumer.seek(tp, start)
@@ -87,7 +87,7 @@ async def test_a_response_that_is_large_once_decompressed_is_cut(kafka: KafkaSet
 
 
 async def test_a_fetch_that_begins_inside_a_batch(kafka: KafkaSettings) -> None:
-    """The broker answers with whole batches; what stands before the position is cut off."""
+    """The broker answers with whole batches; records before the position are cut off."""
     async with producing(kafka, compression_type="lz4") as producer:
         batch = producer.create_batch()
         for i in range(100):
@@ -120,7 +120,7 @@ async def test_holes_belong_to_the_fetch(real_broker: object, kafka: KafkaSettin
     assert (empty.start, empty.end, list(empty.offsets)) == (3, 4, [])
 
 
-def test_a_damaged_batch_is_named_after_what_stands_before_it() -> None:
+def test_a_damaged_batch_is_named_after_the_batches_before_it() -> None:
     """Its rows cannot be told; the ones before it can."""
 
     def batch(offset: int) -> bytearray:
@@ -130,9 +130,7 @@ def test_a_damaged_batch_is_named_after_what_stands_before_it() -> None:
 
     sound, damaged = batch(7), batch(8)
     damaged[-1] ^= 1
-    tp = TopicPartition("measurements", 3)
-    records = PartitionRecords(tp, RetainedRecords(bytes(sound + damaged)), [], 7, None, None, True, 0)
-    response = whole_response(records)
-    assert list(next(response).value.values) == [b"1"]
+    response = read_fetches(Place("measurements", 3), bytes(sound + damaged), 7)
+    assert list(next(response).values) == [b"1"]
     with pytest.raises(CorruptLogError, match=r"partition 3 is damaged at offset 8 .* without offsets 8 to 8,"):
         next(response)

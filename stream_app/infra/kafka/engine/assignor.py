@@ -1,4 +1,4 @@
-"""Assigns partitions as Faust does, and knows when it could not see all topics."""
+"""Assigns partitions as Faust does, and remembers topics that the broker did not know."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from faust.assignor.partition_assignor import MemberAssignmentMapping, MemberMet
 
 
 class WatchfulAssignor(PartitionAssignor):
-    """Runs at the group's leader.
+    """The assignor, which runs at the group's leader.
 
     A broker that has just started may not know a topic for a moment. Faust leaves such a topic out, and the group would
     stay without its partitions for as long as nobody comes or goes.
@@ -17,7 +17,7 @@ class WatchfulAssignor(PartitionAssignor):
     missing: frozenset[str] = frozenset()
 
     def assign(self, cluster: ClusterMetadata, member_metadata: MemberMetadataMapping) -> MemberAssignmentMapping:
-        """Assign what can be seen."""
+        """Assign the topics that the broker knows."""
         topics = {topic for member in member_metadata.values() for topic in member.subscription}
         self.missing = frozenset(topic for topic in topics if not cluster.partitions_for_topic(topic))
         return super().assign(cluster, member_metadata)

@@ -1,9 +1,4 @@
-"""A producer of whole batches that can be dropped with all that it still holds.
-
-It relies on these private members of aiokafka 0.14; ``tests/integration/kafka/test_sinks.py`` fails when they change:
-``AIOKafkaProducer._closed``, ``_sender``, ``_message_accumulator`` (``fail_all``, ``_batches``, ``_pending_batches``),
-``Sender._fail_all``, ``AIOKafkaClient._get_conn``.
-"""
+"""A producer of whole batches that can be dropped with all that it still holds."""
 
 from __future__ import annotations
 
@@ -24,14 +19,10 @@ from aiokafka.structs import RecordMetadata
 
 from stream_app.infra.kafka.errors import RecordTooLargeError
 from stream_app.infra.kafka.lease import Lease
-from stream_app.infra.kafka.tables import Written
-from stream_app.infra.kafka.topics import RECORD_MAX_BYTES
+from stream_app.infra.kafka.log.failures import broker_failures
+from stream_app.infra.kafka.log.records import Record, Written
+from stream_app.infra.kafka.log.topics import RECORD_MAX_BYTES
 from stream_app.settings import KafkaSettings
-
-Record = tuple[bytes | None, bytes | None, list[tuple[str, bytes]]]  # key, value, headers
-
-#: The same for all records without headers, of which there are many: nobody changes it.
-NO_HEADERS: Final[list[tuple[str, bytes]]] = []
 
 #: Below the 1 MiB that a topic takes by default, so that a batch of small records fits whatever the topic's limit.
 _BATCH_BYTES: Final = 1_000_000
@@ -49,8 +40,8 @@ def partition_of(key: bytes, partitions: int) -> int:
 class BatchProducer:
     """An idempotent producer that takes whole batches.
 
-    An idempotent producer never gives up a batch by itself. Whoever stops waiting for one must :meth:`discard` the
-    producer, or the batch may be written long after; the next :meth:`send` begins with a new one.
+    An idempotent producer never gives up a batch by itself. A caller that stops waiting for one must :meth:`discard`
+    the producer, or the batch may be written long after; the next :meth:`send` begins with a new one.
 
     Parameters
     ----------
@@ -77,7 +68,7 @@ class BatchProducer:
                     max_request_size=2 * RECORD_MAX_BYTES,
                 )
                 if self._lease is not None:
-                    _bind(producer.client, self._lease)
+                    _require_lease(producer.client, self._lease)
                 try:
                     await producer.start()
                 except BaseException:
@@ -87,11 +78,12 @@ class BatchProducer:
             return self._producer
 
     async def partitions(self, topic: str) -> int:
-        """Count the partitions of a topic."""
-        return len(await (await self._started()).partitions_for(topic))
+        """Count the partitions of a topic; BrokerError: the broker does not tell."""
+        with broker_failures():
+            return len(await (await self._started()).partitions_for(topic))
 
     async def send(self, topic: str, partition: int, records: Iterable[Record]) -> Written | None:
-        """Write records to one partition, in order; return when the broker has acked all.
+        """Write records to one partition, in order; return once the broker has acked all.
 
         Returns
         -------
@@ -102,14 +94,20 @@ class BatchProducer:
         ------
         RecordTooLargeError
             A record is larger than the topics take. Records before it may have been written.
+        BrokerError
+            The broker refuses, or the producer was discarded. Some records may have been written.
         """
+        with broker_failures():
+            return await self._send(topic, partition, records)
+
+    async def _send(self, topic: str, partition: int, records: Iterable[Record]) -> Written | None:
         producer = await self._started()
         acks: list[asyncio.Future[RecordMetadata]] = []
         counts: list[int] = []
 
         async def submit(batch: BatchBuilder) -> None:
             batch.close()
-            if len(acks) > 1:  # two under way are enough to keep the broker busy, and bound the memory
+            if len(acks) > 1:  # two under way keep the broker busy; more would only take memory
                 await acks[-2]
             counts.append(batch.record_count())
             acks.append(await producer.send_batch(batch, topic, partition=partition))
@@ -136,23 +134,23 @@ class BatchProducer:
             await _abandon(producer)
 
 
-def _bind(client: AIOKafkaClient, lease: Lease) -> None:
-    """Look at the lease right before a batch goes out.
+def _require_lease(client: AIOKafkaClient, lease: Lease) -> None:
+    """Check the lease right before a batch is sent.
 
-    A process that was stopped goes on where it stood: the producer would write what it has before anybody else learns
-    that the lease is over.
+    A process that was stopped and continued goes on where it stood: its producer would write the batches that it holds
+    before anybody learns that the lease is over.
     """
     send = client.send
 
-    async def leased(node_id: int, request: Any, **options: Any) -> Any:
+    async def send_with_lease(node_id: int, request: Any, **options: Any) -> Any:
         if isinstance(request, ProduceRequest):
-            await client.ready(node_id)  # connected, nothing is awaited between the look and the write
+            await client.ready(node_id)  # connected: nothing is awaited between the check and the write
             if lease.remaining_s() <= 0:
                 msg = "the lease is over"
                 raise NodeNotReadyError(msg)
         return await send(node_id, request, **options)
 
-    client.send = leased
+    client.send = send_with_lease
 
 
 def _written(bases: Sequence[int], counts: Sequence[int]) -> Written | None:
@@ -162,8 +160,20 @@ def _written(bases: Sequence[int], counts: Sequence[int]) -> Written | None:
     return Written(bases[0], ends[-1] - 1, whole=list(bases[1:]) == ends[:-1])
 
 
+class _PendingBatches(set[Any]):
+    """Batches under way, of a producer that is dropped.
+
+    aiokafka removes a batch from this set both when it puts it back to send it again and when it fails: for a batch
+    that waited for its second try, dropping the producer logged a KeyError.
+    """
+
+    def remove(self, batch: Any) -> None:
+        """Remove a batch if it is there."""
+        self.discard(batch)
+
+
 async def _abandon(producer: AIOKafkaProducer) -> None:
-    """Stop a producer at once; what it has not sent is never sent (its own ``stop`` waits until it is)."""
+    """Stop a producer at once; batches that it has not sent are never sent (its own ``stop`` would wait for them)."""
 
     async def refuse(*_: object, **__: object) -> NoReturn:
         raise ProducerClosed
@@ -173,11 +183,12 @@ async def _abandon(producer: AIOKafkaProducer) -> None:
     accumulator, sender = producer._message_accumulator, producer._sender
     for batch in (*chain.from_iterable(accumulator._batches.values()), *accumulator._pending_batches):
         for future in (batch.future, batch._drain_waiter):
-            future.add_done_callback(_seen)  # whoever waited for it may be gone
+            future.add_done_callback(_seen)  # nobody may be waiting for it any more
+    accumulator._pending_batches = _PendingBatches(accumulator._pending_batches)
     if sender.sender_task is not None:
-        sender.sender_task.remove_done_callback(sender._fail_all)  # which is for transactions
+        sender.sender_task.remove_done_callback(sender._fail_all)
     accumulator.fail_all(ProducerClosed())
-    # Closing the sender waits for its requests, which now fail, and it with them, or hang and are left to themselves.
+    # Closing the sender waits for its requests. They fail now, and the sender with them, or they hang and are left.
     for close in (producer.client.close, sender.close):
         with suppress(Exception):
             async with asyncio.timeout(_ABANDON_S):

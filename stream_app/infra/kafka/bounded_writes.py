@@ -1,4 +1,4 @@
-"""Writes that end with the lease: what is not acked by then is never written, as another worker may own it."""
+"""Writes that end with the lease: a write that is not acked by then is never made, as others may own the partition."""
 
 from __future__ import annotations
 
@@ -6,19 +6,19 @@ import asyncio
 from collections.abc import Coroutine, Iterable
 from typing import Any
 
+from stream_app.infra.kafka.checkpoint_sink import CheckpointSink
 from stream_app.infra.kafka.lease import Lease
-from stream_app.infra.kafka.sinks import CheckpointSink
 
 
-async def while_leased(lease: Lease, sink: CheckpointSink, writes: Iterable[Coroutine[Any, Any, None]]) -> None:
-    """Do writes side by side.
+async def write_within(lease: Lease, sink: CheckpointSink, writes: Iterable[Coroutine[Any, Any, None]]) -> None:
+    """Run writes side by side until all are acked or the lease ends.
 
     Raises
     ------
     TimeoutError
-        The lease has ended before the broker had acked everything.
+        The lease ended before the broker had acked everything.
     Exception
-        What the first write that failed has raised. In either case the sink is emptied and all writes are over.
+        The error of the first write that failed. In either case the sink is emptied and all writes are over.
     """
     tasks = [asyncio.ensure_future(write) for write in writes]
     pending: set[asyncio.Future[None]] = set(tasks)

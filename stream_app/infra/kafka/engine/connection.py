@@ -1,4 +1,4 @@
-"""Faust's clients try once to connect; a broker or a network that fails just then is no reason to end the worker."""
+"""Connecting again: Faust's clients try once, and a broker that fails just then is no reason to end the worker."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _AGAIN_S: Final = 1.0
 
 
 async def connected(start: Callable[[], Awaitable[None]], client: Callable[[], Any], over: Callable[[], bool]) -> None:
-    """Start again and again, each time with a new client, until it is connected or the app is told to stop."""
+    """Start again and again, each time with a new client, until it is connected or ``over``."""
     while True:
         try:
             return await start()

@@ -1,4 +1,4 @@
-"""Which topics there are, what each must be, and the check that says what is wrong with its cure."""
+"""The topics of an app: their names, their settings, and a check that names each problem with its cure."""
 
 from __future__ import annotations
 
@@ -10,14 +10,15 @@ from typing import Any, Final
 
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
-from aiokafka.errors import KafkaError
 
-from stream_app.infra.kafka.errors import BrokerUnavailableError, TopicsError
+from stream_app.infra.kafka.errors import BrokerError, BrokerUnavailableError, TopicsError
+from stream_app.infra.kafka.log.failures import broker_failures
 from stream_app.settings import KafkaSettings
 
-#: Largest record of ours. A state grows with the window sizes of its asset; this is far above any sensible one.
+#: Largest record that the service writes. A state grows with the window sizes of its asset; a sensible one is far
+#: smaller.
 RECORD_MAX_BYTES: Final = 8 << 20
-#: What a record's batch adds to it, and what the dead-letter headers add to the original message.
+#: Bytes that a batch adds to its record, and that the dead-letter headers add to the original message.
 _OVERHEAD_BYTES: Final = 64 << 10
 _CHANGELOG_SEGMENT_BYTES: Final = 50 << 20
 _COMPACTION_LAG_MS: Final = 60_000
@@ -28,7 +29,7 @@ _CREATED_TIMEOUT_S: Final = 30.0
 
 @dataclass(frozen=True, slots=True)
 class Topics:
-    """Names of all topics of one app."""
+    """Names of the topics of one app."""
 
     measurements: str
     metrics: str
@@ -38,7 +39,7 @@ class Topics:
 
     @classmethod
     def of(cls, settings: KafkaSettings) -> Topics:
-        """Names as the settings give them."""
+        """Names that follow from the settings."""
         return cls(
             measurements=settings.measurements_topic,
             metrics=settings.metrics_topic,
@@ -49,24 +50,24 @@ class Topics:
 
     @property
     def changelogs(self) -> tuple[str, str]:
-        """Topics that hold state: partition by partition beside the source."""
+        """Topics that hold the state of each partition of the source."""
         return self.assets_changelog, self.windows_changelog
 
 
 def _wanted_configs(topics: Topics) -> dict[str, dict[str, str]]:
-    ours = str(RECORD_MAX_BYTES + _OVERHEAD_BYTES)
+    limit = str(RECORD_MAX_BYTES + _OVERHEAD_BYTES)
     state = {
         "cleanup.policy": "compact",
-        "max.message.bytes": ours,
-        # Only closed segments are compacted, and a recovery reads what is not.
+        "max.message.bytes": limit,
+        # Only closed segments are compacted: a recovery reads all of the open one.
         "segment.bytes": str(_CHANGELOG_SEGMENT_BYTES),
-        # Time for a worker to find and mend what a late writer has put over a newer entry.
+        # Time for a worker to find and repair a newer entry that a late writer has overwritten.
         "min.compaction.lag.ms": str(_COMPACTION_LAG_MS),
     }
     return {
         topics.measurements: {"cleanup.policy": "delete", "max.message.bytes": str(RECORD_MAX_BYTES)},
-        topics.metrics: {"cleanup.policy": "delete", "max.message.bytes": ours},
-        topics.dead_letters: {"cleanup.policy": "delete", "max.message.bytes": ours},
+        topics.metrics: {"cleanup.policy": "delete", "max.message.bytes": limit},
+        topics.dead_letters: {"cleanup.policy": "delete", "max.message.bytes": limit},
         topics.assets_changelog: state,
         topics.windows_changelog: state,
     }
@@ -78,7 +79,7 @@ async def probe(servers: str) -> None:
     Raises
     ------
     BrokerUnavailableError
-        None accepts a connection. (aiokafka would log an error per try; a bare connection tells it quietly.)
+        None of them accepts a connection. (aiokafka would log an error at each try; a bare connection does not.)
     """
     for server in servers.split(","):
         host, _, port = server.strip().rpartition(":")
@@ -97,9 +98,10 @@ async def _admin(settings: KafkaSettings) -> AsyncIterator[AIOKafkaAdminClient]:
     await probe(settings.bootstrap_servers)
     client = AIOKafkaAdminClient(bootstrap_servers=settings.bootstrap_servers)
     try:
-        await client.start()
-        yield client
-    except KafkaError as error:
+        with broker_failures():
+            await client.start()
+            yield client
+    except BrokerError as error:
         raise BrokerUnavailableError(settings.bootstrap_servers) from error
     finally:
         await client.close()
@@ -123,7 +125,7 @@ async def _configs(admin: AIOKafkaAdminClient, names: list[str]) -> dict[str, di
 
 
 async def ensure(settings: KafkaSettings) -> list[str]:
-    """Create the topics that are missing; what exists is left alone.
+    """Create the topics that are missing; those that exist are left alone.
 
     Returns
     -------
@@ -133,11 +135,11 @@ async def ensure(settings: KafkaSettings) -> list[str]:
     Raises
     ------
     BrokerUnavailableError, TopicsError
-        Nobody answers; the broker refuses.
+        No broker answers; the broker refuses to create a topic.
     """
     topics = Topics.of(settings)
     async with _admin(settings) as admin:
-        # The source first: the changelogs follow what it really has, which may not be visible yet when it is brand-new.
+        # The source first: the changelogs get as many partitions as it really has.
         created = await _create(admin, settings, {topics.measurements: settings.partitions})
         source = (await _partition_counts(admin))[topics.measurements]
         counts = dict.fromkeys(topics.changelogs, source)
@@ -147,7 +149,7 @@ async def ensure(settings: KafkaSettings) -> list[str]:
 
 
 async def _create(admin: AIOKafkaAdminClient, settings: KafkaSettings, counts: Mapping[str, int]) -> dict[str, int]:
-    """Create those topics that are missing; return them."""
+    """Create the topics that are missing; return their partition counts."""
     existing = await _partition_counts(admin)
     missing = {name: count for name, count in counts.items() if name not in existing}
     if not missing:
@@ -168,18 +170,18 @@ async def _create(admin: AIOKafkaAdminClient, settings: KafkaSettings, counts: M
     if refused:
         raise TopicsError(refused)
     async with asyncio.timeout(_CREATED_TIMEOUT_S):
-        while missing.keys() - (await _partition_counts(admin)).keys():  # noqa: ASYNC110  # the broker tells no event
+        while missing.keys() - (await _partition_counts(admin)).keys():  # noqa: ASYNC110  # the broker sends no event
             await asyncio.sleep(0.1)
     return {name: missing[name] for name, code, _ in answer.topic_errors if code == 0}
 
 
 async def check(settings: KafkaSettings) -> list[str]:
-    """Compare the topics with what they must be.
+    """Compare the topics with what the app needs.
 
     Returns
     -------
     list of str
-        One line per problem: what, where and the cure. Empty: all is well.
+        One line for each problem, with its cure; none if all is well.
     """
     topics = Topics.of(settings)
     async with _admin(settings) as admin:
@@ -212,8 +214,8 @@ def _topic_problems(
         if counts.get(source, counts[name]) != counts[name]:
             problems.append(
                 f"topic {name!r} has {counts[name]} partition(s), {source!r} has {counts[source]}: they must be equal; "
-                f"delete {name!r} and run `stream-app topics ensure` (the state is computed anew), or set another "
-                "STREAM_KAFKA__APP_ID"
+                f"delete {name!r} and run `stream-app topics ensure` (the state is computed again from the rows), or "
+                "set another STREAM_KAFKA__APP_ID"
             )
         if policy != {"compact"}:
             problems.append(

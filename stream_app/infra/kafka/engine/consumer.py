@@ -1,0 +1,146 @@
+"""Faust's consumer, made to hand over whole fetches and to follow the positions of the state."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Collection, Mapping
+from contextlib import suppress
+from typing import Any, ClassVar, Final, cast
+
+from aiokafka.errors import KafkaError
+from faust.transport.consumer import RecordMap
+from faust.transport.drivers import aiokafka as driver
+from faust.types import TP, AppT
+from faust.types.transports import ConsumerT, ProducerT
+from yarl import URL
+
+from stream_app.infra.failpoints import failpoint
+from stream_app.infra.kafka.engine.assignor import WatchfulAssignor
+from stream_app.infra.kafka.engine.connection import connected
+from stream_app.infra.kafka.engine.whole_fetches import yield_whole_fetches
+from stream_app.infra.kafka.lease import Lease
+
+_log = logging.getLogger(__name__)
+
+_FETCH_MAX_WAIT_MS: Final = 500
+_REJOIN_AFTER_S: Final = 1.0
+
+
+class NoReadOffsets(dict[TP, int | None]):
+    """Stands in for ``Consumer._read_offset``: never remembers, so Faust never drops a message as read."""
+
+    def __getitem__(self, tp: TP) -> None:
+        return None
+
+
+class ConsumerThread(driver.AIOKafkaConsumerThread):
+    """Runs the aiokafka consumer in a thread of its own, as Faust's does."""
+
+    async def on_start(self) -> None:
+        """Start the aiokafka consumer and hook into its fetcher and its heartbeat."""
+        await connected(super().on_start, lambda: self._consumer, lambda: bool(self.app.should_stop))
+        consumer = self._ensure_consumer()
+        yield_whole_fetches(consumer)
+        consumer._fetcher._fetch_max_wait_ms = _FETCH_MAX_WAIT_MS
+        _renew_by_heartbeats(cast(Transport, self.transport).lease, consumer._coordinator)
+
+    async def on_partitions_assigned(self, assigned: set[TP], generation_id: int = 0) -> None:
+        """Prove the membership at once: the first regular heartbeat is an interval away."""
+        with suppress(KafkaError):
+            await self._ensure_consumer()._coordinator._do_heartbeat()
+        assignor = cast(WatchfulAssignor, self.app.assignor)
+        if assignor.missing:
+            self.add_future(self._rejoin(assignor.missing))
+            assignor.missing = frozenset()
+        await super().on_partitions_assigned(assigned, generation_id)
+
+    async def _rejoin(self, missing: Collection[str]) -> None:
+        """Have the group's leader, which this worker is, assign again; the broker should know its topics by then."""
+        _log.warning("the broker does not know %s yet: the group assigns its partitions again", sorted(missing))
+        await asyncio.sleep(_REJOIN_AFTER_S)
+        consumer = self._ensure_consumer()
+        await consumer._client.force_metadata_update()
+        consumer._coordinator.request_rejoin()
+
+    async def commit(self, offsets: Mapping[TP, int]) -> bool:
+        """Commit source offsets."""
+        committed: bool = await super().commit(offsets)
+        await failpoint("after_commit")
+        return committed
+
+
+def _renew_by_heartbeats(lease: Lease, coordinator: Any) -> None:
+    send = coordinator._do_heartbeat
+
+    async def renewing() -> bool:
+        sent_at = lease.now()
+        accepted: bool = await send()
+        if accepted:
+            lease.renew(sent_at)
+        elif coordinator.generation < 0:  # reset: the coordinator answered that it does not know this member
+            lease.void()
+        return accepted
+
+    coordinator._do_heartbeat = renewing
+
+
+class Consumer(driver.Consumer):
+    """Hands over whole fetches; commits and seeks by the state."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._read_offset = NoReadOffsets()
+        #: Offset of the last seek in each source partition.
+        self.reading_since: dict[TP, int] = {}
+
+    def _new_consumer_thread(self) -> ConsumerThread:
+        return ConsumerThread(self, loop=self.loop, beacon=self.beacon)
+
+    def checkpointed(self, tp: TP, position: int) -> None:
+        """Let Faust's next commit say that everything before ``position`` is done."""
+        self._acked[tp] = [position - 1]
+
+    def _new_offset(self, tp: TP) -> int | None:
+        acked = self._acked[tp]
+        return acked.pop() + 1 if acked else None
+
+    async def _getmany(self, active_partitions: set[TP] | None, timeout: float) -> RecordMap:  # noqa: ASYNC109
+        generation = self.app.consumer_generation_id
+        # A copy: Faust empties the set when a rebalance begins, and to aiokafka an empty one means all partitions.
+        records = await super()._getmany(set(active_partitions or ()), timeout)
+        if generation == self.app.consumer_generation_id:
+            return records
+        # The call outlived a rebalance. Faust would drop these records, maybe after the seek for the new generation.
+        for tp, fetched in records.items():
+            with suppress(KafkaError, TimeoutError):
+                if await self.position(tp) == fetched[-1].value.end:
+                    await self.seek_wait({tp: fetched[0].value.start})
+        return {}
+
+    async def perform_seek(self) -> None:
+        """Do not seek: committed offsets are for people, and the positions of the state come by ``read_from``."""
+
+    async def read_from(self, positions: Mapping[TP, int]) -> None:
+        """Seek, and remember the offsets."""
+        self.reading_since.update(positions)
+        await self.seek_wait(positions)
+
+
+class Producer(driver.Producer):
+    """Faust's own producer, which has nothing to write but must be connected."""
+
+    async def on_start(self) -> None:
+        """Connect."""
+        await connected(super().on_start, lambda: self._producer, lambda: bool(self.app.should_stop))
+
+
+class Transport(driver.Transport):
+    """Faust's aiokafka transport with :class:`Consumer`, whose heartbeats renew the lease."""
+
+    Consumer: ClassVar[type[ConsumerT]] = Consumer
+    Producer: ClassVar[type[ProducerT]] = Producer
+
+    def __init__(self, url: list[URL], app: AppT, lease: Lease) -> None:
+        super().__init__(url, app)
+        self.lease = lease

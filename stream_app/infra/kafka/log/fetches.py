@@ -1,0 +1,77 @@
+"""A fetch response of one partition becomes a few :class:`stream_app.wire.batch.Fetch`, whatever batches it has."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Final
+
+from aiokafka.record.default_records import DefaultRecordBatchBuilder
+
+from stream_app.infra.kafka.errors import CorruptLogError
+from stream_app.infra.kafka.log.record_batches import Records, batches, concatenated
+from stream_app.infra.kafka.topic_partition import TopicPartition
+from stream_app.wire.batch import Fetch
+
+#: Applied in one go, during which nothing else runs in the event loop.
+_FETCH_BYTES: Final = 4 << 20
+_BUILT_BYTES: Final = 1 << 20
+
+
+def fetches(tp: TopicPartition, data: bytes, start: int, *, check_crcs: bool = True) -> Iterator[Fetch]:
+    """Read a response that was asked for from offset ``start``.
+
+    A response that is very large once decompressed is cut into several fetches, which join without a gap. A response of
+    control batches alone becomes a fetch without messages: the position moves past them all the same.
+
+    Raises
+    ------
+    CorruptLogError
+        A batch's checksum is wrong; the batches before it have been yielded.
+    """
+    parts: list[Records] = []
+    end = start
+    for batch in batches(data):
+        if check_crcs and not batch.is_sound():
+            if end > start:
+                yield _joined(tp, start, end, parts)
+            raise CorruptLogError(tp, batch.base_offset, batch.next_offset)
+        if not batch.is_control:
+            # The broker answers with whole batches: the first may begin before the position.
+            parts.append(batch.records().since(start))
+        end = batch.next_offset
+        if sum(part.size_bytes for part in parts) > _FETCH_BYTES:
+            yield _joined(tp, start, end, parts)
+            start, parts = end, []
+    if end > start:
+        yield _joined(tp, start, end, parts)
+
+
+def _joined(tp: TopicPartition, start: int, end: int, parts: Sequence[Records]) -> Fetch:
+    records = concatenated(parts)
+    return Fetch(
+        topic=tp.topic,
+        partition=tp.partition,
+        start=start,
+        end=end,
+        offsets=records.offsets,
+        keys=records.keys,
+        values=records.values,
+        timestamps_ms=records.timestamps_ms,
+        headers=records.headers,
+    )
+
+
+def response(start: int, parts: Iterable[Sequence[tuple[bytes, bytes]]]) -> bytes:
+    """Keys and values from offset ``start`` on, as a broker sends them: each part an uncompressed batch."""
+    data = b""
+    for part in parts:
+        builder = DefaultRecordBatchBuilder(
+            magic=2, compression_type=0, is_transactional=0, producer_id=-1, producer_epoch=-1, base_sequence=-1,
+            batch_size=_BUILT_BYTES,
+        )  # fmt: skip
+        for number, (key, value) in enumerate(part):
+            builder.append(number, timestamp=0, key=key, value=value, headers=[])
+        # The checksum leaves out the base offset: a broker writes it when it appends the batch.
+        data += start.to_bytes(8, "big") + bytes(builder.build())[8:]
+        start += len(part)
+    return data

@@ -1,0 +1,21 @@
+"""Records to be written, and where they were written."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+#: Key, value and headers of a record.
+Record = tuple[bytes | None, bytes | None, list[tuple[str, bytes]]]
+
+#: The same list for all records without headers, of which there are many; nobody changes it.
+NO_HEADERS: Final[list[tuple[str, bytes]]] = []
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """Offsets that records got: ``first`` .. ``last``, and nothing else between them if ``whole``."""
+
+    first: int
+    last: int
+    whole: bool

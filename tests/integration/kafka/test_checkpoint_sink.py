@@ -1,0 +1,47 @@
+"""A checkpoint is written in its order."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+
+import pytest
+
+from stream_app.infra.kafka.checkpoint_sink import CheckpointSink
+from stream_app.infra.kafka.log.batch_producer import partition_of
+from stream_app.infra.kafka.log.topics import Topics
+from stream_app.settings import KafkaSettings
+from stream_app.usecases.ports import MARKER_KEY, Checkpoint, DeadLetter, Entry
+from tests.integration.kafka.running import read
+
+pytestmark = pytest.mark.kafka
+
+
+@pytest.fixture
+async def sink(kafka: KafkaSettings) -> AsyncIterator[CheckpointSink]:
+    sink = CheckpointSink(kafka)
+    yield sink
+    await sink.discard()
+
+
+async def test_a_checkpoint_goes_out_in_its_order(kafka: KafkaSettings, sink: CheckpointSink) -> None:
+    """Updates by murmur2, dead letters with their headers, state on the source's partition with the marker last."""
+    checkpoint = Checkpoint(
+        partition=2,
+        position=9,
+        updates=[(b"a", b"1"), (b"b", b"2")],
+        dead_letters=[DeadLetter(b"a", b"?", [("why", b"because")]), DeadLetter(None, None, [("why", b"empty")])],
+        windows=[Entry(b"a\x00w", b"w", 8)],
+        assets=[Entry(b"a", b"s", 8), Entry(b"gone", None, 5), Entry(MARKER_KEY, b"m", 9)],
+    )
+    windows, assets = await sink.write(checkpoint)
+    assert (windows and windows.last, assets and assets.last) == (0, 2)
+    updates = await read(kafka, kafka.metrics_topic)
+    assert {(r.key, r.partition) for r in updates} == {(key, partition_of(key, 4)) for key in (b"a", b"b")}
+    letters = {(r.key, r.value, r.headers) for r in await read(kafka, kafka.dead_letter_topic)}
+    assert letters == {(b"a", b"?", (("why", b"because"),)), (None, None, (("why", b"empty"),))}
+    entries = await read(kafka, Topics.of(kafka).assets_changelog)
+    assert [(r.partition, r.key, r.value, r.headers) for r in entries] == [
+        (2, b"a", b"s", ()),
+        (2, b"gone", None, (("offset", b"5"),)),  # a deletion has its source offset too
+        (2, MARKER_KEY, b"m", ()),
+    ]
