@@ -23,7 +23,7 @@ class CRateMean(Metric):
 
     Examples
     --------
-    >>> read(CRateMean, nominal_capacity_ah=80, current_a=[40, -20, 0, 0])
+    >>> compute("c_rate_mean_per_h", nominal_capacity_ah=80, current_a=[40, -20, 0, 0])
     0.375
     """
 
@@ -47,7 +47,7 @@ class CRateMax(Metric):
 
     Examples
     --------
-    >>> read(CRateMax, nominal_capacity_ah=80, current_a=[40, -20, 0, 0])
+    >>> compute("c_rate_max_per_h", nominal_capacity_ah=80, current_a=[40, -20, 0, 0])
     0.5
     """
 

@@ -22,8 +22,8 @@ class CRateV1(Metric):
 
     Examples
     --------
-    >>> read(
-    ...     CRateV1, nominal_capacity_ah=94, current_a=[40, 40, -40, -40],
+    >>> compute(
+    ...     "c_rate_v1", nominal_capacity_ah=94, current_a=[40, 40, -40, -40],
     ...     voltage_v=[900, 905, 890, 885],
     ...     soc_percent=[50, 51, 51, 50]
     ... )

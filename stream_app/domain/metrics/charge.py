@@ -28,7 +28,7 @@ class ChargeIn(_Charge):
 
     Examples
     --------
-    >>> read(ChargeIn, dt_s=3600, current_a=[40, 40, -40, -40])
+    >>> compute("charge_in_ah", dt_s=3600, current_a=[40, 40, -40, -40])
     80.0
     """
 
@@ -44,7 +44,7 @@ class ChargeOut(_Charge):
 
     Examples
     --------
-    >>> read(ChargeOut, dt_s=3600, current_a=[40, 40, -40, -40])
+    >>> compute("charge_out_ah", dt_s=3600, current_a=[40, 40, -40, -40])
     40.0
     """
 
@@ -60,7 +60,7 @@ class EquivalentFullCycles(Metric):
 
     Examples
     --------
-    >>> read(EquivalentFullCycles, dt_s=3600, nominal_capacity_ah=40, current_a=[40, -40, 0])
+    >>> compute("equivalent_full_cycles", dt_s=3600, nominal_capacity_ah=40, current_a=[40, -40, 0])
     1.0
     """
 

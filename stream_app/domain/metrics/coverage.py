@@ -15,7 +15,7 @@ class Coverage(Metric):
 
     Examples
     --------
-    >>> read(Coverage, current_a=[1, 2, 3])
+    >>> compute("coverage", current_a=[1, 2, 3])
     1.0
     """
 
@@ -33,7 +33,7 @@ class GapCount(Metric):
 
     Examples
     --------
-    >>> read(GapCount, current_a=[1, 2, 3])
+    >>> compute("gap_count", current_a=[1, 2, 3])
     0.0
     """
 
@@ -51,7 +51,7 @@ class GapTime(Metric):
 
     Examples
     --------
-    >>> read(GapTime, dt_s=7200, current_a=[1, 2])
+    >>> compute("gap_s", dt_s=7200, current_a=[1, 2])
     7200.0
     """
 

@@ -31,7 +31,7 @@ class EnergyIn(_Energy):
 
     Examples
     --------
-    >>> read(EnergyIn, dt_s=3600, current_a=[40, 40, -40, -40], voltage_v=[900, 905, 890, 885])
+    >>> compute("energy_in_kwh", dt_s=3600, current_a=[40, 40, -40, -40], voltage_v=[900, 905, 890, 885])
     72.2
     """
 
@@ -47,7 +47,7 @@ class EnergyOut(_Energy):
 
     Examples
     --------
-    >>> read(EnergyOut, dt_s=3600, current_a=[40, 40, -40, -40], voltage_v=[900, 905, 890, 885])
+    >>> compute("energy_out_kwh", dt_s=3600, current_a=[40, 40, -40, -40], voltage_v=[900, 905, 890, 885])
     35.6
     """
 

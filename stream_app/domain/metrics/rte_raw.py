@@ -23,8 +23,8 @@ class RteRaw(Metric):
 
     Examples
     --------
-    >>> read(
-    ...     RteRaw, dt_s=3600, nominal_capacity_ah=40, current_a=[40, -40, 0],
+    >>> compute(
+    ...     "rte_raw", dt_s=3600, nominal_capacity_ah=40, current_a=[40, -40, 0],
     ...     voltage_v=[900, 880, 880],
     ...     soc_percent=[0, 100, 0]
     ... )

@@ -23,7 +23,7 @@ class RteV1(Metric):
 
     Examples
     --------
-    >>> read(RteV1, current_a=[40, 40, -40, -40], voltage_v=[900, 905, 890, 885], soc_percent=[50, 51, 51, 50])
+    >>> compute("rte_v1", current_a=[40, 40, -40, -40], voltage_v=[900, 905, 890, 885], soc_percent=[50, 51, 51, 50])
     0.9833795013850416
     """
 

@@ -42,7 +42,7 @@ class RainflowCycles(Metric):
 
     Examples
     --------
-    >>> read(RainflowCycles, soc_percent=[20, 90, 60, 80, 10])[:5]
+    >>> compute("rainflow_cycles", soc_percent=[20, 90, 60, 80, 10])[:5]
     [0.0, 0.0, 0.0, 0.0, 1.0]
     """
 
@@ -88,7 +88,7 @@ class RteLoop(Metric):
 
     Examples
     --------
-    >>> read(RteLoop, current_a=[-9, 10, -9, 10, 0], voltage_v=[900] * 5, soc_percent=[60, 20, 80, 20, 90])
+    >>> compute("rte_loop", current_a=[-9, 10, -9, 10, 0], voltage_v=[900] * 5, soc_percent=[60, 20, 80, 20, 90])
     0.9
     """
 

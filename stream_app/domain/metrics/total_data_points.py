@@ -12,7 +12,7 @@ class TotalDataPoints(Metric):
 
     Examples
     --------
-    >>> read(TotalDataPoints, current_a=[1, 2, 3])
+    >>> compute("total_data_points", current_a=[1, 2, 3])
     3.0
     """
 
