@@ -15,9 +15,9 @@ MODULES = [module.name for module in pkgutil.walk_packages(stream_app.domain.__p
 
 @pytest.mark.parametrize("name", MODULES)
 def test_examples_are_true(name: str) -> None:
-    """What a docstring of the domain shows is what happens."""
+    """A docstring of the domain shows what happens, and needs no name but ``compute``."""
     flags = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
-    results = doctest.testmod(importlib.import_module(name), optionflags=flags, extraglobs={"compute": compute})
+    results = doctest.testmod(importlib.import_module(name), optionflags=flags, globs={"compute": compute})
     assert results.failed == 0
 
 

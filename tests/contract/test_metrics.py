@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import inspect
+import re
 from pathlib import Path
 from types import CodeType
 
@@ -11,6 +12,7 @@ import pytest
 
 from stream_app.domain.metrics import REGISTRY
 from tests.oracle.plain import FOLDER, PREFIX, PlainFunction, plain_functions
+from tools.metrics_page import PAGE, current, null_reasons
 
 ROOT = Path(__file__).parents[2]
 
@@ -46,6 +48,24 @@ def test_plain_functions_have_a_metric() -> None:
 def test_plain_function_shares_no_code_with_the_product(name: str) -> None:
     """A plain function that used the code under test would repeat its defects."""
     assert _product_code(plain_functions()[name]) == set()
+
+
+@pytest.mark.parametrize("name", REGISTRY)
+def test_docstring_names_every_reason(name: str) -> None:
+    """The docstring of ``value`` names the reasons that its checks give, and no others; the page explains them all."""
+    named = re.findall(r"``(\w+)``", type(REGISTRY[name]).value.__doc__ or "")
+    given = null_reasons(REGISTRY[name])
+    assert sorted(named) == sorted(given), f"value() of {name} gives {given}, its docstring names {tuple(named)}"
+    reasons = PAGE.read_text("utf-8").partition("## Reasons\n")[2].partition("\n## ")[0]
+    missing = [reason for reason in given if f"`{reason}`" not in reasons]
+    assert not missing, f"say in the table of reasons in docs/metrics.md what {missing} mean"
+
+
+def test_page_is_current() -> None:
+    """The catalogue page is what the docstrings say."""
+    page = PAGE.read_text("utf-8")
+    if page != current(page):
+        pytest.fail("docs/metrics.md is not what the metrics' docstrings say: run `make docs`", pytrace=False)
 
 
 def _product_code(function: PlainFunction) -> set[str]:

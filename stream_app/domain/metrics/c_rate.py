@@ -15,7 +15,9 @@ from stream_app.domain.metrics._base import (
 
 
 class CRateMean(Metric):
-    """Time-weighted mean of |I| over the nominal capacity while charging or discharging [1/h].
+    r"""Time-weighted mean of |I| over the nominal capacity while charging or discharging [1/h].
+
+    .. math:: \frac{Q_{in} + Q_{out}}{C_{nom} \, t_{loaded}}
 
     References
     ----------
@@ -39,7 +41,9 @@ class CRateMean(Metric):
 
 
 class CRateMax(Metric):
-    """Largest |I| over the nominal capacity of any row [1/h].
+    r"""Largest |I| over the nominal capacity of any row [1/h].
+
+    .. math:: \frac{\max_k |I_k|}{C_{nom}}
 
     References
     ----------

@@ -1,4 +1,4 @@
-"""Charge that went in and out, and the full cycles that it makes."""
+"""Charge in and out, and the number of full cycles that they make."""
 
 from typing import ClassVar
 
@@ -52,7 +52,9 @@ class ChargeOut(_Charge):
 
 
 class EquivalentFullCycles(Metric):
-    """Equivalent full cycles by charge: charge in plus charge out over twice the nominal capacity [1].
+    r"""Equivalent full cycles by charge: charge in plus charge out over twice the nominal capacity [1].
+
+    .. math:: \frac{Q_{in} + Q_{out}}{2 \, C_{nom}}
 
     References
     ----------

@@ -1,4 +1,4 @@
-"""How much of the time the rows speak for."""
+"""Share of the time that the rows cover, and the gaps between them."""
 
 import numpy as np
 
@@ -6,7 +6,9 @@ from stream_app.domain.metrics._base import AssetSpecs, Metric, Reading, Totals,
 
 
 class Coverage(Metric):
-    """Share of the window that valid steps cover [1]; the lifetime runs from the first to the last stamp.
+    r"""Share of the window that valid steps cover [1]; the lifetime runs from the first to the last stamp.
+
+    .. math:: \min\left(1, \frac{\sum dt_k}{T}\right)
 
     Notes
     -----

@@ -1,4 +1,4 @@
-"""Smallest, time-weighted mean and largest reading of SoC, voltage, current and power."""
+"""Smallest, mean and largest reading of SoC, voltage, current and power."""
 
 from typing import ClassVar
 

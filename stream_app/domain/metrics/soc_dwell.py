@@ -1,4 +1,4 @@
-"""How long the state of charge dwelt where."""
+"""Time spent in each range of the state of charge."""
 
 import numpy as np
 

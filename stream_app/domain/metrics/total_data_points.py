@@ -1,4 +1,4 @@
-"""How many rows there are."""
+"""Number of rows."""
 
 from stream_app.domain.metrics._base import AssetSpecs, Metric, Reading, Totals, defined_where
 
