@@ -22,7 +22,7 @@ demo: $(STAMP) ## Broker, worker and a simulated fleet on http://127.0.0.1:8000,
 test: $(STAMP) ## All tests (those with Kafka take a real one if there is one)
 	@exec $(BIN)/python -m pytest $(ARGS)
 
-check: lint ## What a change must pass in seconds: lint, contract and unit tests
+check: lint ## What a change must pass, in a minute: lint, contract and unit tests with few examples per property
 	$(BIN)/python -m pytest -q tests/contract tests/unit $(ARGS)
 
 lint: $(STAMP) ## Format, style, types and layers

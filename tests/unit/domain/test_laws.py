@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from schemas.asset import AssetSpec
@@ -64,7 +64,6 @@ def _odds(rng: np.random.Generator) -> np.ndarray:
     return np.asarray(odds / odds.sum())
 
 
-@settings(max_examples=60, deadline=None)
 @given(rows=telemetry(), lateness_s=LATENESS_S, data=st.data())
 def test_batching_changes_no_bit(rows: list[dict[str, Any]], lateness_s: float, data: st.DataObject) -> None:
     """One batch, row by row, and random cuts lead to the same bytes of state and of every closed window."""
@@ -77,7 +76,6 @@ def test_batching_changes_no_bit(rows: list[dict[str, Any]], lateness_s: float, 
     assert all_bytes(cut, fed(cut, rows, cuts)) == one
 
 
-@settings(max_examples=40, deadline=None)
 @given(rows=telemetry(), data=st.data())
 def test_batching_changes_no_bit_where_more_rows_wait_than_may(rows: list[dict[str, Any]], data: st.DataObject) -> None:
     """The same of an asset whose oldest rows are settled early, for want of room."""
@@ -90,7 +88,6 @@ def test_batching_changes_no_bit_where_more_rows_wait_than_may(rows: list[dict[s
         assert all_bytes(cut, fed(cut, rows, cuts)) == one
 
 
-@settings(max_examples=40, deadline=None)
 @given(rows=telemetry(), lateness_s=LATENESS_S, cut=st.integers(0, 120))
 def test_a_restart_changes_no_bit(rows: list[dict[str, Any]], lateness_s: float, cut: int) -> None:
     """State that was written and read back goes on as if nothing had happened."""
@@ -108,7 +105,6 @@ def test_a_restart_changes_no_bit(rows: list[dict[str, Any]], lateness_s: float,
     assert all_bytes(whole, before)[1] | all_bytes(back, after)[1] == all_bytes(straight, closed)[1]
 
 
-@settings(max_examples=60, deadline=None)
 @given(rows=telemetry(), again=st.integers(0, 120))
 def test_rows_applied_before_are_skipped(rows: list[dict[str, Any]], again: int) -> None:
     """Rows whose offset the state includes change nothing when they come again."""
@@ -119,7 +115,6 @@ def test_rows_applied_before_are_skipped(rows: list[dict[str, Any]], again: int)
     assert all_bytes(fleet, [])[0] == state
 
 
-@settings(max_examples=100, deadline=None)
 @given(rows=telemetry(), lateness_s=LATENESS_S, ended=st.booleans())
 def test_every_metric_equals_the_plain_computation(rows: list[dict[str, Any]], lateness_s: float, ended: bool) -> None:
     """Lifetime, closed and open windows of every metric equal its plain function within 1e-12 of their terms."""
