@@ -10,7 +10,7 @@ STAMP := $(VENV)/.installed
 COMPOSE = $(shell docker compose version >/dev/null 2>&1 && echo docker compose || echo docker-compose)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check lint format lock up down clean
+.PHONY: help demo test check lint docs format lock up down clean
 
 help: ## Show this help
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -22,7 +22,7 @@ demo: $(STAMP) ## Broker, worker and a simulated fleet on http://127.0.0.1:8000,
 test: $(STAMP) ## All tests (those with Kafka take a real one if there is one)
 	@exec $(BIN)/python -m pytest $(ARGS)
 
-check: lint ## What a change must pass in seconds: lint, contract and unit tests
+check: lint ## What a change must pass, in a minute: lint, contract and unit tests with few examples per property
 	$(BIN)/python -m pytest -q tests/contract tests/unit $(ARGS)
 
 lint: $(STAMP) ## Format, style, types and layers
@@ -30,6 +30,10 @@ lint: $(STAMP) ## Format, style, types and layers
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-logo
+
+docs: $(STAMP) ## Generate what is generated: the metrics page from the docstrings, the JSON Schemas from the models
+	$(BIN)/python -m tools.metrics_page
+	$(BIN)/python -m schemas.export
 
 format: $(STAMP) ## Format, and mend what the linter can
 	$(BIN)/ruff check --fix .

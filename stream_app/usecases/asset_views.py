@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,6 +13,7 @@ from schemas.metrics import MetricsUpdate
 from stream_app.columns.arrays import IntArray
 from stream_app.domain import views
 from stream_app.domain.catalogue import Catalogue
+from stream_app.domain.descriptions import describe
 from stream_app.domain.lines import NEVER
 from stream_app.domain.metrics._base import Metric
 from stream_app.domain.snapshot import Snapshots
@@ -142,13 +142,11 @@ class Presenter:
 
 
 def _entry(metric: Metric) -> Json:
-    text = inspect.getdoc(metric) or ""
-    description, _, rest = text.partition("\n\n")
-    _, _, reference = rest.partition("References\n----------\n")
+    text = describe(metric)
     return {
         "name": metric.name,
         "unit": metric.unit,
         "version": metric.version,
-        "description": " ".join(description.split()),
-        "reference": " ".join(reference.partition("\n\n")[0].split()) or None,
+        "description": text.summary,
+        "reference": text.reference,
     }

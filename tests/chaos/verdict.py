@@ -15,7 +15,7 @@ import orjson
 import pytest
 
 from tests.chaos.truth import AssetTruth, Record, Rejects, Truth
-from tests.oracle import Expected, Nameplate, expected
+from tests.oracle import Expected, Nameplate, expected, plain_values
 
 SIZES = {"1m": 60, "15m": 900, "1h": 3600, "1d": 86_400}  # by name, in seconds
 _HEADER = struct.Struct(">Bq")
@@ -170,8 +170,7 @@ def check_sums(life: Mapping[str, Any], asset: AssetTruth, verdict: Verdict) -> 
 
 def check_metrics(life: Mapping[str, Any], asset: AssetTruth, plain: Expected, verdict: Verdict) -> None:
     """Compare every metric with the plain computation."""
-    span_s = (asset.rows[-1]["time_us"] - asset.rows[0]["time_us"]) / 1e6
-    for name, due in plain.metrics(plain.frame, span_s, life=True).items():
+    for name, due in plain_values(plain.lifetime()).items():
         got = life["metrics"][name]["value"]
         same = got is None if due is None else got is not None and got == pytest.approx(due, rel=1e-9, abs=1e-12)
         if not same:
@@ -182,7 +181,7 @@ def check_windows(size: str, found: Counter[int], asset: AssetTruth, plain: Expe
     """Compare the rows of each window of a size, by its start, with the plain computation."""
     size_us = SIZES[size] * 1_000_000
     until_us = asset.open_until_us(size_us)
-    due = Counter(time_us // size_us * size_us for time_us in plain.frame.time_us.tolist() if time_us < until_us)
+    due = Counter(row.time_us // size_us * size_us for row in plain.rows if row.time_us < until_us)
     for start_us in due.keys() | found.keys():
         if due[start_us] != found[start_us]:
             text = f"{asset.asset_id} has {found[start_us]} rows, {due[start_us]} are due"

@@ -11,7 +11,7 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 MAX_LINES = 300
-CODE = ("schemas", "stream_app", "tests", "example", "bench")
+CODE = ("schemas", "stream_app", "tests", "tools", "example", "bench")
 VAGUE = {"base", "common", "helper", "helpers", "manager", "misc", "util", "utils"}
 
 #: Clocks: the domain's time is the rows', and what the application does with the wall clock it is given.

@@ -14,7 +14,7 @@ from stream_app.settings import KafkaSettings
 from tests.e2e.fleet import Producer, telemetry
 from tests.e2e.workers import WorkerProcess, until, workers
 from tests.integration.kafka.running import read
-from tests.oracle import Nameplate, expected
+from tests.oracle import Nameplate, expected, plain_values
 
 ASSETS, ROWS_EACH, RATE = 50, 6000, 12_000
 
@@ -72,8 +72,7 @@ def _sums_are_exact(worker: WorkerProcess, asset_id: str, rows: list[dict[str, A
         }
         for i, row in enumerate(rows)
     ]
-    truth = expected(plain, Nameplate(), ended=False)
-    due = truth.metrics(truth.frame, ROWS_EACH - 1, life=True)
+    due = plain_values(expected(plain, Nameplate(), ended=False).lifetime())
     got = worker.get(f"/api/v1/assets/{asset_id}")["lifetime"]["metrics"]
     for name, reading in got.items():
         if due[name] is None:

@@ -15,7 +15,9 @@ from stream_app.domain.metrics._base import (
 
 
 class CRateMean(Metric):
-    """Time-weighted mean of |I| over the nominal capacity while charging or discharging [1/h].
+    r"""Time-weighted mean of |I| over the nominal capacity while charging or discharging [1/h].
+
+    .. math:: \frac{Q_{in} + Q_{out}}{C_{nom} \, t_{loaded}}
 
     References
     ----------
@@ -23,7 +25,7 @@ class CRateMean(Metric):
 
     Examples
     --------
-    >>> read(CRateMean, nominal_capacity_ah=80, current_a=[40, -20, 0, 0])
+    >>> compute("c_rate_mean_per_h", nominal_capacity_ah=80, current_a=[40, -20, 0, 0])
     0.375
     """
 
@@ -39,7 +41,9 @@ class CRateMean(Metric):
 
 
 class CRateMax(Metric):
-    """Largest |I| over the nominal capacity of any row [1/h].
+    r"""Largest |I| over the nominal capacity of any row [1/h].
+
+    .. math:: \frac{\max_k |I_k|}{C_{nom}}
 
     References
     ----------
@@ -47,7 +51,7 @@ class CRateMax(Metric):
 
     Examples
     --------
-    >>> read(CRateMax, nominal_capacity_ah=80, current_a=[40, -20, 0, 0])
+    >>> compute("c_rate_max_per_h", nominal_capacity_ah=80, current_a=[40, -20, 0, 0])
     0.5
     """
 

@@ -1,4 +1,4 @@
-"""C-rate figure as the batch service defined it."""
+"""The C-rate as the batch service defined it."""
 
 import numpy as np
 
@@ -12,9 +12,9 @@ class CRateV1(Metric):
 
     Notes
     -----
-    It is the charge moved per full swing of the SoC over the nominal capacity, so rather a state of health than a rate,
-    for rows one second apart. SoC noise adds to the path, so the value falls as the sampling gets denser. For the load
-    on the cells see ``c_rate_mean_per_h`` and ``c_rate_max_per_h``.
+    It is the charge that a full swing of the SoC moves, over the nominal capacity, for rows one second apart: closer to
+    a state of health than to a rate. SoC noise lengthens the path, so the value falls as rows come more often. For the
+    load on the cells see ``c_rate_mean_per_h`` and ``c_rate_max_per_h``.
 
     References
     ----------
@@ -22,10 +22,8 @@ class CRateV1(Metric):
 
     Examples
     --------
-    >>> read(
-    ...     CRateV1, nominal_capacity_ah=94, current_a=[40, 40, -40, -40],
-    ...     voltage_v=[900, 905, 890, 885],
-    ...     soc_percent=[50, 51, 51, 50]
+    >>> compute(
+    ...     "c_rate_v1", nominal_capacity_ah=94, current_a=[40, 40, -40, -40], soc_percent=[50, 51, 51, 50]
     ... )
     0.02364066193853428
     """
@@ -34,7 +32,7 @@ class CRateV1(Metric):
     fields = {"current_sum_a": SUM, "path_percent": SUM}
 
     def contribute(self, samples: Samples) -> Columns:
-        """|I| and the SoC's whole path."""
+        """|I| and the length of the SoC's path."""
         return {"current_sum_a": np.abs(samples.current_a), "path_percent": np.abs(samples.diff("soc_percent"))}
 
     def value(self, totals: Totals, specs: AssetSpecs) -> Reading:

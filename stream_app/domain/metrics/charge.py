@@ -1,4 +1,4 @@
-"""Charge that went in and out, and the full cycles that it makes."""
+"""Charge in and out, and the number of full cycles that they make."""
 
 from typing import ClassVar
 
@@ -28,7 +28,7 @@ class ChargeIn(_Charge):
 
     Examples
     --------
-    >>> read(ChargeIn, dt_s=3600, current_a=[40, 40, -40, -40])
+    >>> compute("charge_in_ah", dt_s=3600, current_a=[40, 40, -40, -40])
     80.0
     """
 
@@ -44,7 +44,7 @@ class ChargeOut(_Charge):
 
     Examples
     --------
-    >>> read(ChargeOut, dt_s=3600, current_a=[40, 40, -40, -40])
+    >>> compute("charge_out_ah", dt_s=3600, current_a=[40, 40, -40, -40])
     40.0
     """
 
@@ -52,7 +52,9 @@ class ChargeOut(_Charge):
 
 
 class EquivalentFullCycles(Metric):
-    """Equivalent full cycles by charge: charge in plus charge out over twice the nominal capacity [1].
+    r"""Equivalent full cycles by charge: charge in plus charge out over twice the nominal capacity [1].
+
+    .. math:: \frac{Q_{in} + Q_{out}}{2 \, C_{nom}}
 
     References
     ----------
@@ -60,7 +62,7 @@ class EquivalentFullCycles(Metric):
 
     Examples
     --------
-    >>> read(EquivalentFullCycles, dt_s=3600, nominal_capacity_ah=40, current_a=[40, -40, 0])
+    >>> compute("equivalent_full_cycles", dt_s=3600, nominal_capacity_ah=40, current_a=[40, -40, 0])
     1.0
     """
 

@@ -1,4 +1,4 @@
-"""How much of the time the rows speak for."""
+"""Share of the time that the rows cover, and the gaps between them."""
 
 import numpy as np
 
@@ -6,7 +6,9 @@ from stream_app.domain.metrics._base import AssetSpecs, Metric, Reading, Totals,
 
 
 class Coverage(Metric):
-    """Share of the window that valid steps cover [1]; the lifetime runs from the first to the last stamp.
+    r"""Share of the window that valid steps cover [1]; the lifetime runs from the first to the last stamp.
+
+    .. math:: \min\left(1, \frac{\sum dt_k}{T}\right)
 
     Notes
     -----
@@ -15,7 +17,7 @@ class Coverage(Metric):
 
     Examples
     --------
-    >>> read(Coverage, current_a=[1, 2, 3])
+    >>> compute("coverage", current_a=[1, 2, 3])
     1.0
     """
 
@@ -33,7 +35,7 @@ class GapCount(Metric):
 
     Examples
     --------
-    >>> read(GapCount, current_a=[1, 2, 3])
+    >>> compute("gap_count", current_a=[1, 2, 3])
     0.0
     """
 
@@ -51,7 +53,7 @@ class GapTime(Metric):
 
     Examples
     --------
-    >>> read(GapTime, dt_s=7200, current_a=[1, 2])
+    >>> compute("gap_s", dt_s=7200, current_a=[1, 2])
     7200.0
     """
 

@@ -1,4 +1,4 @@
-"""Energy that went in and out."""
+"""Energy in and out."""
 
 from typing import ClassVar
 
@@ -18,12 +18,14 @@ class _Energy(Metric):
 
 
 class EnergyIn(_Energy):
-    """Energy charged: sum of P dt over charging steps [kWh].
+    r"""Energy charged: sum of P dt over charging steps [kWh].
+
+    .. math:: \frac{1}{3.6 \cdot 10^6} \sum_{charging} P_k \, dt_k
 
     Notes
     -----
-    Left-hold: a reading holds until the next one; gaps count for nothing. Power is the measured column where there is
-    one, else I V. A step charges when its current is above the rest limit (0.005 C; 0 while the capacity is unknown).
+    Left-hold: a reading holds until the next one; gaps add nothing. Power is the measured column where there is one,
+    else I V. A step charges when its current is above the rest limit (0.005 C; 0 while the capacity is unknown).
 
     References
     ----------
@@ -31,7 +33,7 @@ class EnergyIn(_Energy):
 
     Examples
     --------
-    >>> read(EnergyIn, dt_s=3600, current_a=[40, 40, -40, -40], voltage_v=[900, 905, 890, 885])
+    >>> compute("energy_in_kwh", dt_s=3600, current_a=[40, 40, -40, -40], voltage_v=[900, 905, 890, 885])
     72.2
     """
 
@@ -39,7 +41,9 @@ class EnergyIn(_Energy):
 
 
 class EnergyOut(_Energy):
-    """Energy discharged: sum of -P dt over discharging steps [kWh]; steps as in ``energy_in_kwh``.
+    r"""Energy discharged: sum of -P dt over discharging steps [kWh]; steps as in ``energy_in_kwh``.
+
+    .. math:: \frac{-1}{3.6 \cdot 10^6} \sum_{discharging} P_k \, dt_k
 
     References
     ----------
@@ -47,7 +51,7 @@ class EnergyOut(_Energy):
 
     Examples
     --------
-    >>> read(EnergyOut, dt_s=3600, current_a=[40, 40, -40, -40], voltage_v=[900, 905, 890, 885])
+    >>> compute("energy_out_kwh", dt_s=3600, current_a=[40, 40, -40, -40], voltage_v=[900, 905, 890, 885])
     35.6
     """
 

@@ -1,4 +1,4 @@
-"""Smallest, time-weighted mean and largest reading of SoC, voltage, current and power."""
+"""Smallest, mean and largest reading of SoC, voltage, current and power."""
 
 from typing import ClassVar
 
@@ -61,7 +61,7 @@ class SocMin(_Smallest):
 
     Examples
     --------
-    >>> read(SocMin, soc_percent=[50, 51, 53])
+    >>> compute("soc_min_percent", soc_percent=[50, 51, 53])
     50.0
     """
 
@@ -73,7 +73,7 @@ class SocMean(_Mean):
 
     Examples
     --------
-    >>> read(SocMean, soc_percent=[50, 51, 53])
+    >>> compute("soc_mean_percent", soc_percent=[50, 51, 53])
     50.5
     """
 
@@ -85,7 +85,7 @@ class SocMax(_Largest):
 
     Examples
     --------
-    >>> read(SocMax, soc_percent=[50, 51, 53])
+    >>> compute("soc_max_percent", soc_percent=[50, 51, 53])
     53.0
     """
 
@@ -97,7 +97,7 @@ class VoltageMin(_Smallest):
 
     Examples
     --------
-    >>> read(VoltageMin, voltage_v=[900, 905, 890])
+    >>> compute("voltage_min_v", voltage_v=[900, 905, 890])
     890.0
     """
 
@@ -109,7 +109,7 @@ class VoltageMean(_Mean):
 
     Examples
     --------
-    >>> read(VoltageMean, voltage_v=[900, 905, 890])
+    >>> compute("voltage_mean_v", voltage_v=[900, 905, 890])
     902.5
     """
 
@@ -121,7 +121,7 @@ class VoltageMax(_Largest):
 
     Examples
     --------
-    >>> read(VoltageMax, voltage_v=[900, 905, 890])
+    >>> compute("voltage_max_v", voltage_v=[900, 905, 890])
     905.0
     """
 
@@ -133,7 +133,7 @@ class CurrentMin(_Smallest):
 
     Examples
     --------
-    >>> read(CurrentMin, current_a=[40, -10, 20])
+    >>> compute("current_min_a", current_a=[40, -10, 20])
     -10.0
     """
 
@@ -145,7 +145,7 @@ class CurrentMean(_Mean):
 
     Examples
     --------
-    >>> read(CurrentMean, current_a=[40, -10, 20])
+    >>> compute("current_mean_a", current_a=[40, -10, 20])
     15.0
     """
 
@@ -157,7 +157,7 @@ class CurrentMax(_Largest):
 
     Examples
     --------
-    >>> read(CurrentMax, current_a=[40, -10, 20])
+    >>> compute("current_max_a", current_a=[40, -10, 20])
     40.0
     """
 
@@ -169,7 +169,7 @@ class PowerMin(_Smallest):
 
     Examples
     --------
-    >>> read(PowerMin, power_w=[400, -100, 200])
+    >>> compute("power_min_w", power_w=[400, -100, 200])
     -100.0
     """
 
@@ -181,7 +181,7 @@ class PowerMean(_Mean):
 
     Examples
     --------
-    >>> read(PowerMean, power_w=[400, -100, 200])
+    >>> compute("power_mean_w", power_w=[400, -100, 200])
     150.0
     """
 
@@ -193,7 +193,7 @@ class PowerMax(_Largest):
 
     Examples
     --------
-    >>> read(PowerMax, power_w=[400, -100, 200])
+    >>> compute("power_max_w", power_w=[400, -100, 200])
     400.0
     """
 

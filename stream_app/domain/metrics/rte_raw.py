@@ -1,4 +1,4 @@
-"""Round-trip efficiency as the plain ratio of energies."""
+"""Round-trip efficiency as the plain ratio of two energies."""
 
 import numpy as np
 
@@ -9,13 +9,15 @@ MAX_NET_SHARE = 0.02
 
 
 class RteRaw(Metric):
-    """Energy out over energy in [1].
+    r"""Energy out over energy in [1].
+
+    .. math:: \frac{E_{out}}{E_{in}}
 
     Notes
     -----
     What is still stored at the end counts as lost, so the ratio means something only over many cycles that end where
     they began: null unless each direction moved half a full cycle (by the nominal capacity; while that is unknown, 50 %
-    of SoC) and the net SoC change is at most 2 % of the SoC moved. ``value_unchecked`` has the ratio all the same.
+    of SoC) and the net SoC change is at most 2 % of the SoC moved. ``value_unchecked`` gives the ratio all the same.
 
     References
     ----------
@@ -23,8 +25,8 @@ class RteRaw(Metric):
 
     Examples
     --------
-    >>> read(
-    ...     RteRaw, dt_s=3600, nominal_capacity_ah=40, current_a=[40, -40, 0],
+    >>> compute(
+    ...     "rte_raw", dt_s=3600, nominal_capacity_ah=40, current_a=[40, -40, 0],
     ...     voltage_v=[900, 880, 880],
     ...     soc_percent=[0, 100, 0]
     ... )

@@ -12,7 +12,7 @@ class RteV1(Metric):
 
     Notes
     -----
-    :math:`\Delta SoC` runs between successive rows of one sign, skipping the rows between. So the jump from one
+    The difference of the SoC runs between successive rows of one sign, skipping the rows between. So the jump from one
     charging run to the next counts as well, which is the discharge between them: over many cycles the correction tends
     to 1, and over few it may push the wrong way. Rows are taken as equally spaced. Values above 1 are possible and
     reported as they are. ``rte_loop`` has none of these biases.
@@ -23,7 +23,7 @@ class RteV1(Metric):
 
     Examples
     --------
-    >>> read(RteV1, current_a=[40, 40, -40, -40], voltage_v=[900, 905, 890, 885], soc_percent=[50, 51, 51, 50])
+    >>> compute("rte_v1", current_a=[40, 40, -40, -40], voltage_v=[900, 905, 890, 885], soc_percent=[50, 51, 51, 50])
     0.9833795013850416
     """
 
@@ -31,7 +31,7 @@ class RteV1(Metric):
     fields = {"charged_w": SUM, "discharged_w": SUM, "charging_path_percent": SUM, "discharging_path_percent": SUM}
 
     def contribute(self, samples: Samples) -> Columns:
-        """Current x voltage (measured power plays no part) and the SoC's path, by sign of the current."""
+        """Current x voltage (measured power is not used) and the SoC's path, by sign of the current."""
         iv_w = samples.current_a * samples.voltage_v
         return {
             "charged_w": np.where(samples.charging, iv_w, 0.0),

@@ -42,7 +42,7 @@ class RainflowCycles(Metric):
 
     Examples
     --------
-    >>> read(RainflowCycles, soc_percent=[20, 90, 60, 80, 10])[:5]
+    >>> compute("rainflow_cycles", soc_percent=[20, 90, 60, 80, 10])[:5]
     [0.0, 0.0, 0.0, 0.0, 1.0]
     """
 
@@ -74,13 +74,15 @@ class RainflowCycles(Metric):
 class RteLoop(Metric):
     r"""Round-trip efficiency of closed SoC loops: their energy out over their energy in [1].
 
+    .. math:: \frac{\sum_{loops} E_{out}}{\sum_{loops} E_{in}}
+
     Notes
     -----
     A loop ends at the SoC where it began, so nothing stored is counted as lost and the open-circuit voltage cancels. A
     loop counts in the window where it closes, with all its energy; loops that span a gap in which the SoC moved are
     left out.
-    Gated below 50 % of summed loop depth. The uncertainty is that of the SoC's resolution q at the ends of n loops:
-    :math:`\sigma / RTE = q \sqrt{n / 6} / \sum depth`.
+    Gated below 50 % of summed loop depth. The uncertainty comes from the SoC's resolution q at the ends of n loops:
+    sigma / RTE = q sqrt(n / 6) / (sum of depths).
 
     References
     ----------
@@ -88,7 +90,7 @@ class RteLoop(Metric):
 
     Examples
     --------
-    >>> read(RteLoop, current_a=[-9, 10, -9, 10, 0], voltage_v=[900] * 5, soc_percent=[60, 20, 80, 20, 90])
+    >>> compute("rte_loop", current_a=[-9, 10, -9, 10, 0], voltage_v=[900] * 5, soc_percent=[60, 20, 80, 20, 90])
     0.9
     """
 

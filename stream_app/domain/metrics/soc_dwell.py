@@ -1,4 +1,4 @@
-"""How long the state of charge dwelt where."""
+"""Time spent in each range of the state of charge."""
 
 import numpy as np
 
@@ -28,7 +28,7 @@ class SocDwell(Metric):
 
     Examples
     --------
-    >>> read(SocDwell, soc_percent=[5, 5, 95, 95])
+    >>> compute("soc_dwell_s", soc_percent=[5, 5, 95, 95])
     [2.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 1.0]
     """
 

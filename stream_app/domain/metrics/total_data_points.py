@@ -1,4 +1,4 @@
-"""How many rows there are."""
+"""Number of rows."""
 
 from stream_app.domain.metrics._base import AssetSpecs, Metric, Reading, Totals, defined_where
 
@@ -12,7 +12,7 @@ class TotalDataPoints(Metric):
 
     Examples
     --------
-    >>> read(TotalDataPoints, current_a=[1, 2, 3])
+    >>> compute("total_data_points", current_a=[1, 2, 3])
     3.0
     """
 

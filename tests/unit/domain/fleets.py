@@ -12,7 +12,7 @@ from schemas.asset import AssetSpec
 from stream_app.domain import ingestion
 from stream_app.domain import views as windows
 from stream_app.domain.catalogue import Catalogue
-from stream_app.domain.rows import Rows
+from stream_app.domain.rows import COLUMNS, Rows
 from stream_app.domain.snapshot import Snapshots
 from stream_app.domain.state import Fleet
 from stream_app.domain.views import Readings, Windows
@@ -21,7 +21,9 @@ CATALOGUE = Catalogue()
 SIZES_S = (60, 900, 3600, 86400)
 START_US = 1_649_808_000_000_000  # 2022-04-13T00:00:00Z
 
-_COLUMNS = {"current": "current_a", "voltage": "voltage_v", "soc": "soc_percent", "power": "power_w"}
+_SHORT = {"current_a": "current", "voltage_v": "voltage", "soc_percent": "soc", "power_w": "power"}
+#: Columns that the tests' rows call by their full names.
+OTHER_COLUMNS = tuple(column for column in COLUMNS if column not in _SHORT)
 
 
 def a_fleet(specs: dict[str, AssetSpec] | None = None, *, lateness_s: float = 0) -> Fleet:
@@ -41,7 +43,7 @@ def as_rows(fleet: Fleet, rows: Sequence[dict[str, Any]]) -> Rows:
         asset=np.array([fleet.slot(row["asset"]) for row in rows], np.int64),
         offset=np.array([row["offset"] for row in rows], np.int64),
         time_us=np.array([row["time_us"] for row in rows], np.int64),
-        columns={own: column(name) for name, own in _COLUMNS.items()},
+        columns={name: column(_SHORT.get(name, name)) for name in COLUMNS},
     )
 
 

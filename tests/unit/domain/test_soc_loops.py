@@ -9,7 +9,7 @@ from itertools import pairwise
 import numpy as np
 import pytest
 import rainflow
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from schemas.asset import AssetSpec
@@ -79,7 +79,6 @@ def test_published_counts(series: list[float], counts: dict[float, float]) -> No
     assert counted(series, [3, 4, 9]) == counts
 
 
-@settings(max_examples=200, deadline=None)
 @given(series=st.lists(st.integers(0, 100), min_size=3, max_size=80), cut=st.integers(0, 80))
 def test_counts_equal_the_batch_library(series: list[int], cut: int) -> None:
     """Any series, cut anywhere, counts as the batch library counts it whole."""

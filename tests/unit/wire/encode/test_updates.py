@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import orjson
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from schemas.asset import window_size_name
@@ -136,7 +136,6 @@ def readings_of(draw: st.DrawFn) -> tuple[Catalogue, Fleet, Readings]:
     return catalogue, fleet, Readings(windows, by_metric, numbers(k), late)
 
 
-@settings(max_examples=200, deadline=None)
 @given(given_=readings_of(), closed=st.booleans())
 def test_updates_have_the_bytes_of_plain_ones(given_: tuple[Catalogue, Fleet, Readings], *, closed: bool) -> None:
     """Nulls with reasons, sigma, unchecked values, histograms, counts, lifetimes, ids that need escapes."""

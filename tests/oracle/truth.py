@@ -1,0 +1,97 @@
+"""One asset's rows as the processor must see them, and every metric of any part of them."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any
+
+from tests.oracle.durations import give_durations
+from tests.oracle.plain import plain_functions
+from tests.oracle.rows import Flow, Loop, Nameplate, Part, Row, known
+from tests.oracle.soc_loops import closed_loops, turning_points
+
+
+@dataclass
+class Expected:
+    """An asset's rows in event-time order, with their durations, and the parts of them that windows have."""
+
+    rows: list[Row]
+    nameplate: Nameplate
+    loops: list[Loop]
+    turning_points_percent: list[float]
+    late: int
+
+    @property
+    def last_us(self) -> int:
+        """Newest stamp."""
+        return self.rows[-1].stamp_us
+
+    def lifetime(self) -> Part:
+        """All rows."""
+        span_s = (self.last_us - self.rows[0].stamp_us) / 1e6
+        return Part(self.rows, self.nameplate, span_s, self.loops, self.turning_points_percent)
+
+    def window(self, size_us: int, start_us: int, *, closed: bool) -> Part:
+        """Rows of one window."""
+        rows = [row for row in self.rows if start_us <= row.time_us < start_us + size_us]
+        inside = {id(row) for row in rows}
+        span_us = size_us if closed else min(self.last_us, start_us + size_us) - start_us
+        return Part(rows, self.nameplate, span_us / 1e6, [loop for loop in self.loops if id(loop.row) in inside])
+
+    def starts_us(self, size_us: int) -> list[int]:
+        """Starts of the windows that have rows."""
+        return sorted({row.time_us // size_us * size_us for row in self.rows})
+
+
+def expected(
+    rows: Sequence[Mapping[str, Any]],
+    nameplate: Nameplate,
+    *,
+    ended: bool,
+    lateness_s: float = 0,
+    known_us: float | None = None,
+    hysteresis_percent: float = 1.0,
+) -> Expected:
+    """Rows of one asset in arrival order, as the processor must see them after the last one.
+
+    ``known_us`` is the stamp before which no row is taken any more, if the lateness alone does not say so.
+    """
+    kept: list[Row] = []
+    newest_us = -(2**62)
+    for row in map(Row.of, rows):
+        if row.stamp_us >= newest_us - lateness_s * 1e6:
+            kept.append(row)
+            newest_us = max(newest_us, row.stamp_us)
+    kept.sort(key=lambda row: row.stamp_us)
+    known_us = newest_us - lateness_s * 1e6 if known_us is None else known_us
+    for before, after in pairwise(kept):
+        before.following, after.previous = after, before
+    give_durations(kept, nameplate, known_us=math.inf if ended else known_us)
+    rest_a = 0.005 * (nameplate.capacity_ah or 0)
+    for row in kept:
+        row.flow = _flow(row, rest_a)
+    settled = [row for row in kept if row.settled]
+    soc_percent = [row.soc_percent for row in settled if known(row.soc_percent)]
+    return Expected(
+        kept,
+        nameplate,
+        closed_loops(settled, hysteresis_percent),
+        turning_points(soc_percent, hysteresis_percent),
+        len(rows) - len(kept),
+    )
+
+
+def _flow(row: Row, rest_a: float) -> Flow:
+    """Direction of a step: of a row without current the power decides."""
+    if not row.valid:
+        return "unknown"
+    flow, limit = (row.current_a, rest_a) if known(row.current_a) else (row.power_w, 0.0)
+    return "charge" if flow > limit else "discharge" if flow < -limit else "rest"
+
+
+def plain_values(part: Part) -> dict[str, Any]:
+    """Every metric of a part, by name; None where it is undefined."""
+    return {name: function(part) for name, function in plain_functions().items()}
