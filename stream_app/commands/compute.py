@@ -11,9 +11,9 @@ import typer
 from pydantic import ValidationError
 
 from schemas.asset import AssetSpec, window_size_s
-from stream_app.commands.errors import CommandError
 from stream_app.commands.options import settings_from
 from stream_app.domain.catalogue import Catalogue
+from stream_app.errors import ExpectedError
 from stream_app.infra.files import read_blocks
 from stream_app.infra.row_messages import encode
 from stream_app.terminal import metrics_table, stdout
@@ -42,7 +42,7 @@ def compute(
             computed = computing.compute(_messages(source, asset, file), spec, decoder=Codec(), window_sizes_s=sizes_s)
     except InvalidError as error:
         msg = f"{file}: {error.detail}"
-        raise CommandError(msg) from None
+        raise ExpectedError(msg) from None
     if computed.rejected_rows:
         typer.echo(f"{computed.rejected_rows} rows left out, the first because: {computed.reason}", err=True)
     updates = [update for update in computed.updates if update.window.end is None or window]
@@ -61,7 +61,7 @@ def _spec(nominal_capacity_ah: float, windows: list[str] | None) -> AssetSpec:
         first = error.errors()[0]
         option = "--window" if first["loc"][0] == "windows" else "--nominal-capacity"
         msg = f"{option}: {first['msg'].removeprefix('Value error, ')}"
-        raise CommandError(msg) from None
+        raise ExpectedError(msg) from None
 
 
 def _messages(source: BinaryIO, asset: str | None, file: Path) -> Iterator[tuple[str, RowMessage]]:

@@ -7,8 +7,10 @@ DomainError
 
 from __future__ import annotations
 
+from stream_app.errors import ExpectedError
 
-class DomainError(Exception):
+
+class DomainError(ExpectedError):
     """Something that the domain refuses; the message tells what happened and the cure."""
 
 
