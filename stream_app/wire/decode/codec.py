@@ -32,12 +32,9 @@ _BATCH: Final = msgspec.json.Decoder(ColumnBatch)
 _REASON_MAX_LENGTH: Final = 500
 
 
-class Codec:
-    """Decodes messages of the measurements topic (a :class:`stream_app.usecases.ports.Decoder`)."""
-
-    def decode(self, fetch: Fetch) -> Batch:
-        """Decode; what cannot be applied becomes a reject and leaves its neighbours alone."""
-        return _Decoding(fetch).batch()
+def decode(fetch: Fetch) -> Batch:
+    """Decode a fetch; what cannot be applied becomes a reject, never an exception, and leaves its neighbours alone."""
+    return _Decoding(fetch).batch()
 
 
 class _Decoding:
