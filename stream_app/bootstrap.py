@@ -15,7 +15,8 @@ from stream_app.infra.kafka.worker import Worker
 from stream_app.infra.row_messages import RowMessages
 from stream_app.settings import Settings
 from stream_app.usecases.asset_views import Presenter
-from stream_app.usecases.ingest import Ingest, Retention
+from stream_app.usecases.checkpoints import KeptWindows
+from stream_app.usecases.ingest import Ingest
 from stream_app.usecases.layouts import StoredLayouts
 from stream_app.usecases.lookup import Lookup
 from stream_app.usecases.ports import Tables
@@ -23,7 +24,6 @@ from stream_app.usecases.posting import Posting
 from stream_app.usecases.queries import Queries
 from stream_app.usecases.retention import UploadRetention
 from stream_app.usecases.uploads import Uploads
-from stream_app.wire.decode import Codec
 
 
 def build_worker(settings: Settings) -> Worker:
@@ -32,13 +32,12 @@ def build_worker(settings: Settings) -> Worker:
 
     def new_ingest(tables: Tables) -> Ingest:
         return Ingest(
-            decoder=Codec(),
             tables=tables,
             catalogue=catalogue,
             presenter=Presenter(catalogue, StoredLayouts(tables)),
             window_sizes_s=settings.window_sizes_s,
             lateness_s=settings.allowed_lateness_s,
-            retention=Retention(
+            kept_windows=KeptWindows(
                 {window_size_s(size): count for size, count in settings.keep_windows.items()},
                 settings.keep_windows_default,
             ),

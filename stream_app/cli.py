@@ -8,33 +8,15 @@ import sys
 from typing import Annotated
 
 import typer
-from pydantic import ValidationError
 
 from stream_app import __version__
 from stream_app.commands.compute import compute
 from stream_app.commands.demo import demo
-from stream_app.commands.errors import CommandError
 from stream_app.commands.produce import produce
 from stream_app.commands.query import query
 from stream_app.commands.topics import app as topics
 from stream_app.commands.worker import worker
-from stream_app.demo.errors import DemoError
-from stream_app.domain.errors import DomainError
-from stream_app.infra.http.server import PortUnavailableError
-from stream_app.infra.kafka.errors import KafkaSideError
-from stream_app.usecases.errors import ServiceError
-from stream_app.worker_client import WorkerClientError
-
-#: What says of itself, in one line, what happened and what helps.
-_TOLD = (
-    CommandError,
-    DemoError,
-    DomainError,
-    KafkaSideError,
-    PortUnavailableError,
-    ServiceError,
-    WorkerClientError,
-)
+from stream_app.errors import ExpectedError
 
 app = typer.Typer(
     name="stream-app",
@@ -79,15 +61,14 @@ def main() -> None:
         # The reader, head for example, has seen enough. Python would complain when it flushes stdout at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(1)
-    except _TOLD as error:
+    except ExpectedError as error:
         _fail(str(error))
     except OSError as error:
         _fail(f"{error.filename}: {error.strerror}" if error.filename else str(error))
     except Exception as error:
         if os.environ.get("STREAM_LOG_LEVEL", "").upper() == "DEBUG":
             raise
-        kind = "an answer that this release cannot read" if isinstance(error, ValidationError) else "a bug"
-        _fail(f"{type(error).__name__}: {error} ({kind}; STREAM_LOG_LEVEL=DEBUG shows where)".replace("\n", " "))
+        _fail(f"{type(error).__name__}: {error} (a bug; STREAM_LOG_LEVEL=DEBUG shows where)".replace("\n", " "))
 
 
 def _fail(message: str, code: int = 1) -> None:

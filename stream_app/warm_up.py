@@ -6,7 +6,7 @@ a worker that had joined its group would answer nobody.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Final
 
 import numpy as np
@@ -16,9 +16,11 @@ from stream_app.domain.catalogue import Catalogue
 from stream_app.infra.kafka.log.fetches import fetches, response
 from stream_app.infra.kafka.topic_partition import TopicPartition
 from stream_app.usecases.asset_views import Presenter
-from stream_app.usecases.ingest import Ingest, Retention
+from stream_app.usecases.checkpoints import KeptWindows
+from stream_app.usecases.ingest import Ingest
+from stream_app.usecases.ports import NoTables
 from stream_app.wire.batch import Fetch
-from stream_app.wire.decode import Codec, arrow
+from stream_app.wire.decode import arrow
 
 _START_S: Final = 1_649_808_000
 _ROWS: Final = 200
@@ -32,31 +34,14 @@ def warm_up() -> None:
     messages = list(_messages())
     for parts in ([messages], [messages[:2], messages[2:]]):
         ingest = Ingest(
-            decoder=Codec(),
-            tables=_NoTables(),
+            tables=NoTables(),
             catalogue=catalogue,
             presenter=Presenter(catalogue, {}),
             window_sizes_s=(60, 900),
-            retention=Retention({}, 1),
+            kept_windows=KeptWindows({}, 1),
         )
         ingest.apply(fetch_of(0, parts))
         ingest.checkpoint(0)
-
-
-class _NoTables:
-    """No state before, and none is kept."""
-
-    def asset(self, partition: int, key: bytes) -> bytes | None:
-        return None
-
-    def asset_keys(self, partition: int) -> list[bytes]:
-        return []
-
-    def windows(self, partition: int, prefix: bytes) -> Mapping[bytes, bytes]:
-        return {}
-
-    def partitions(self) -> list[int]:
-        return []
 
 
 def fetch_of(start: int, parts: Iterable[Messages]) -> Fetch:

@@ -1,24 +1,28 @@
-"""Asks a worker over HTTP: what the command line and the demo know about metrics, they know from here."""
+"""A worker's HTTP API, as the command line and the demo call it."""
 
 from __future__ import annotations
 
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Self, TypeVar
 from urllib.parse import quote
 
 import httpx
+from pydantic import BaseModel
 
 from schemas.asset import AssetSpec
 from schemas.lookup import AssetAnswer, AssetPage
 from schemas.problem import Problem
 from schemas.task import TaskAccepted, TaskStatus
+from stream_app.errors import ExpectedError
 
 _TIMEOUT_S = 10.0
 
+Answer = TypeVar("Answer", bound=BaseModel)
 
-class WorkerClientError(Exception):
-    """A worker does not answer, or not as asked; the message is one line with the cure."""
+
+class WorkerClientError(ExpectedError):
+    """No worker answers, it refuses, or its answer cannot be read."""
 
 
 class NoWorkerError(WorkerClientError):
@@ -32,15 +36,24 @@ class NoWorkerError(WorkerClientError):
 
 
 class RefusedError(WorkerClientError):
-    """The worker answered with a problem, told in its own words."""
+    """The worker answered with a problem; the message is the problem's detail."""
 
     def __init__(self, response: httpx.Response) -> None:
         self.status = response.status_code
         try:
             detail = Problem.model_validate_json(response.content).detail
         except ValueError:
-            detail = f"{response.url} answered {self.status}, as no worker of this program does: check the URL"
+            detail = f"{response.url} answered {self.status}, which no worker does: check the URL"
         super().__init__(detail)
+
+
+class UnreadableAnswerError(WorkerClientError):
+    """The answer is not of the form that this release reads."""
+
+    def __init__(self, url: httpx.URL) -> None:
+        super().__init__(
+            f"cannot read the answer of {url}: the worker is of another release, or the URL is another program's"
+        )
 
 
 class WorkerClient:
@@ -65,23 +78,28 @@ class WorkerClient:
         await self._http.aclose()
 
     async def phase(self) -> str:
-        """What the worker is doing; ``ready`` when it can be asked. NoWorkerError before its port is open."""
+        """What the worker is doing; ``ready`` when it answers look-ups. NoWorkerError before its port is open."""
         response = await self._send(self._http.build_request("GET", "/health/live"))
-        return str(response.json()["phase"])
+        try:
+            return str(response.json()["phase"])
+        except (KeyError, TypeError, ValueError):
+            raise UnreadableAnswerError(response.url) from None
 
     async def asset(self, asset_id: str) -> AssetAnswer:
         """Lifetime and open windows of an asset."""
-        return AssetAnswer.model_validate_json(await self.asset_json(asset_id))
+        return _read(AssetAnswer, await self._asset(asset_id))
 
     async def asset_json(self, asset_id: str) -> bytes:
-        """Return the same as the worker wrote it."""
-        request = self._http.build_request("GET", f"/api/v1/assets/{quote(asset_id, safe='')}")
-        return (await self._send(request)).content
+        """The same as :meth:`asset`, as the worker wrote it."""
+        return (await self._asset(asset_id)).content
+
+    async def _asset(self, asset_id: str) -> httpx.Response:
+        return await self._send(self._http.build_request("GET", f"/api/v1/assets/{quote(asset_id, safe='')}"))
 
     async def assets(self, prefix: str = "") -> AssetPage:
         """Assets whose ids begin with ``prefix``, the first thousand."""
         request = self._http.build_request("GET", "/api/v1/assets", params={"prefix": prefix, "limit": 1_000})
-        return AssetPage.model_validate_json((await self._send(request)).content)
+        return _read(AssetPage, await self._send(request))
 
     async def put_spec(self, asset_id: str, spec: AssetSpec) -> None:
         """Replace an asset's spec."""
@@ -98,12 +116,11 @@ class WorkerClient:
                 data={"nominal_capacity": str(nominal_capacity_ah)},
                 files={"data": (file.name, data, "text/csv")},
             )
-            return TaskAccepted.model_validate_json((await self._send(request)).content).task_id
+            return _read(TaskAccepted, await self._send(request)).task_id
 
     async def task(self, task_id: str) -> TaskStatus:
         """State of an upload."""
-        response = await self._send(self._http.build_request("GET", f"/api/v1/metrics/{task_id}"))
-        return TaskStatus.model_validate_json(response.content)
+        return _read(TaskStatus, await self._send(self._http.build_request("GET", f"/api/v1/metrics/{task_id}")))
 
     async def _send(self, request: httpx.Request) -> httpx.Response:
         try:
@@ -113,3 +130,10 @@ class WorkerClient:
         if not response.is_success:
             raise RefusedError(response)
         return response
+
+
+def _read(kind: type[Answer], response: httpx.Response) -> Answer:
+    try:
+        return kind.model_validate_json(response.content)
+    except ValueError:
+        raise UnreadableAnswerError(response.url) from None

@@ -11,17 +11,15 @@ import typer
 from pydantic import ValidationError
 
 from schemas.asset import AssetSpec, window_size_s
-from stream_app.commands.errors import CommandError
+from schemas.metrics import MetricsUpdate
 from stream_app.commands.options import settings_from
-from stream_app.domain.catalogue import Catalogue
+from stream_app.errors import ExpectedError
 from stream_app.infra.files import read_blocks
 from stream_app.infra.row_messages import encode
 from stream_app.terminal import metrics_table, stdout
 from stream_app.usecases import compute as computing
-from stream_app.usecases.asset_views import Presenter
 from stream_app.usecases.errors import InvalidError
 from stream_app.usecases.ports import RowMessage
-from stream_app.wire.decode import Codec
 
 
 def compute(
@@ -39,19 +37,18 @@ def compute(
     sizes_s = tuple(window_size_s(size) for size in settings_from().upload_windows)
     try:
         with file.open("rb") as source:
-            computed = computing.compute(_messages(source, asset, file), spec, decoder=Codec(), window_sizes_s=sizes_s)
+            computed = computing.compute(_messages(source, asset, file), spec, window_sizes_s=sizes_s)
     except InvalidError as error:
         msg = f"{file}: {error.detail}"
-        raise CommandError(msg) from None
+        raise ExpectedError(msg) from None
     if computed.rejected_rows:
         typer.echo(f"{computed.rejected_rows} rows left out, the first because: {computed.reason}", err=True)
-    updates = [update for update in computed.updates if update.window.end is None or window]
+    updates = [update.json for update in computed.updates if update.window.end is None or window]
     if as_json:
-        presenter = Presenter(Catalogue(), {})
         for update in updates:
-            typer.echo(presenter.to_json(update))
+            typer.echo(update)
     else:
-        stdout().print(metrics_table(updates))
+        stdout().print(metrics_table([MetricsUpdate.model_validate_json(update) for update in updates]))
 
 
 def _spec(nominal_capacity_ah: float, windows: list[str] | None) -> AssetSpec:
@@ -61,7 +58,7 @@ def _spec(nominal_capacity_ah: float, windows: list[str] | None) -> AssetSpec:
         first = error.errors()[0]
         option = "--window" if first["loc"][0] == "windows" else "--nominal-capacity"
         msg = f"{option}: {first['msg'].removeprefix('Value error, ')}"
-        raise CommandError(msg) from None
+        raise ExpectedError(msg) from None
 
 
 def _messages(source: BinaryIO, asset: str | None, file: Path) -> Iterator[tuple[str, RowMessage]]:

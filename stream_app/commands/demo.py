@@ -9,10 +9,10 @@ from typing import Annotated
 
 import typer
 
-from stream_app.commands.errors import CommandError
 from stream_app.commands.options import settings_from
 from stream_app.demo.run import DemoOptions, run_live, run_once
 from stream_app.demo.session import until_signalled
+from stream_app.errors import ExpectedError
 from stream_app.terminal import metrics_table, stdout
 
 _EXAMPLE_FILE = "sample_day.csv"
@@ -53,5 +53,5 @@ def _example_folder() -> Path:
     """Folder of the simulator and the example file, which are in the repository, not in the installed package."""
     found = find_spec("stream_app.demo.simulator")
     if found is None or found.origin is None:
-        raise CommandError("the simulated fleet is not installed: run the demo from a clone, or with --no-feed")
+        raise ExpectedError("the simulated fleet is not installed: run the demo from a clone, or with --no-feed")
     return Path(found.origin).parent

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 from pydantic import ValidationError
 
-from stream_app.commands.errors import CommandError
+from stream_app.errors import ExpectedError
 from stream_app.settings import Settings
 
 Broker = Annotated[
@@ -22,7 +22,7 @@ def settings_from(**overrides: Any) -> Settings:
 
     Raises
     ------
-    CommandError
+    ExpectedError
         A setting is wrong; the message names its environment variable.
     """
     try:
@@ -31,7 +31,7 @@ def settings_from(**overrides: Any) -> Settings:
         first = error.errors()[0]
         name = "STREAM_" + "__".join(str(part) for part in first["loc"]).upper()
         msg = f"{name}: {first['msg']}, not {first['input']!r}: correct it in the environment or on the command line"
-        raise CommandError(msg) from None
+        raise ExpectedError(msg) from None
 
 
 def _given(overrides: Mapping[str, Any]) -> dict[str, Any]:

@@ -15,8 +15,8 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 
-from stream_app.commands.errors import CommandError
 from stream_app.commands.options import Broker, settings_from
+from stream_app.errors import ExpectedError
 from stream_app.infra.files import read_blocks
 from stream_app.infra.kafka.log import topics
 from stream_app.infra.kafka.log.measurements import MeasurementTopic
@@ -68,7 +68,7 @@ def produce(
         except InvalidError as error:
             cure = " with --asset" if error.code == "no_asset" else ""
             msg = f"{file}: {error.detail}{cure} ({sending.rows} rows before it were sent)"
-            raise CommandError(msg) from None
+            raise ExpectedError(msg) from None
     typer.echo(f"{sending.rows} rows sent to topic {settings.kafka.measurements_topic!r}")
 
 
@@ -91,7 +91,7 @@ class _Sending:
     async def run(self, source: BinaryIO, asset: str | None, form: Form, rate: float | None) -> None:
         name = self._kafka.measurements_topic
         if problems := [line for line in await topics.check(self._kafka) if line.startswith(f"topic {name!r} ")]:
-            raise CommandError("; ".join(problems))
+            raise ExpectedError("; ".join(problems))
         measurements = MeasurementTopic(self._kafka)
         await measurements.start()
         try:

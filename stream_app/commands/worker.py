@@ -12,8 +12,8 @@ from typing import Annotated, Final
 import typer
 
 from stream_app.bootstrap import build_worker
-from stream_app.commands.errors import CommandError
 from stream_app.commands.options import Broker, settings_from
+from stream_app.errors import ExpectedError
 from stream_app.infra.process import end_process
 from stream_app.infra.telemetry import configure_logging
 from stream_app.settings import Settings
@@ -71,8 +71,8 @@ def _own_address() -> str:
         address = socket.gethostbyname(name)
     except OSError as error:
         msg = f"--advertise auto: this host's name {name!r} has no address ({error.strerror}): give the URL"
-        raise CommandError(msg) from None
+        raise ExpectedError(msg) from None
     if ip_address(address).is_loopback:
         msg = f"--advertise auto: this host's name {name!r} means {address}, which no other host reaches: give the URL"
-        raise CommandError(msg)
+        raise ExpectedError(msg)
     return address

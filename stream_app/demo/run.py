@@ -13,9 +13,9 @@ from rich.console import Console
 from rich.live import Live
 
 from schemas.metrics import MetricsUpdate, Window
-from stream_app.demo.errors import DemoError
 from stream_app.demo.session import Session, session
 from stream_app.demo.view import Snapshot, links, panel
+from stream_app.errors import ExpectedError
 from stream_app.infra.kafka.log.measurements import MeasurementTopic
 from stream_app.settings import KafkaSettings
 from stream_app.worker_client import NoWorkerError, WorkerClient, WorkerClientError
@@ -77,7 +77,7 @@ async def _result(client: WorkerClient, task_id: str, name: str) -> MetricsUpdat
             await asyncio.sleep(_TASK_POLL_S)
     if status.data is None:
         msg = f"the upload failed: {status.error}"
-        raise DemoError(msg)
+        raise ExpectedError(msg)
     window = Window(size="lifetime", start="", end=None)
     return MetricsUpdate(asset_id=name, window=window, seq=0, final=True, metrics=status.data.metrics)
 

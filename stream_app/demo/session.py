@@ -15,8 +15,8 @@ from typing import Final, TypeVar
 
 from rich.console import Console
 
-from stream_app.demo.errors import DemoError
 from stream_app.demo.worker_process import WorkerProcess, worker_process
+from stream_app.errors import ExpectedError
 from stream_app.infra.kafka.embedded import EmbeddedBroker
 from stream_app.infra.kafka.log import topics
 from stream_app.settings import KafkaSettings
@@ -38,7 +38,7 @@ class Session:
     _process: WorkerProcess
 
     async def while_alive(self, work: Awaitable[T]) -> T:
-        """Await ``work``; DemoError as soon as the worker ends."""
+        """Await ``work``; ExpectedError as soon as the worker ends."""
         task, ended = asyncio.ensure_future(work), asyncio.create_task(self._process.ended())
         try:
             await asyncio.wait({task, ended}, return_when=asyncio.FIRST_COMPLETED)
@@ -59,7 +59,7 @@ async def session(
 
     Raises
     ------
-    DemoError, KafkaSideError
+    ExpectedError
         A part does not start; the message tells the cure.
     """
     _require_free(port)
@@ -94,7 +94,7 @@ async def _ready(client: WorkerClient, console: Console) -> None:
                 await asyncio.sleep(_POLL_S)
     except TimeoutError:
         msg = f"the worker is not ready after {_READY_TIMEOUT_S:.0f} s ({shown or 'its port is closed'}): see its log"
-        raise DemoError(msg) from None
+        raise ExpectedError(msg) from None
 
 
 async def until_signalled(work: Callable[[], Awaitable[None]]) -> None:
@@ -120,7 +120,7 @@ def _require_free(port: int) -> None:
             probe.bind(("127.0.0.1", port))
         except OSError as error:
             msg = f"port {port} is not free ({error.strerror}): end what uses it, or choose another: --port {port + 1}"
-            raise DemoError(msg) from None
+            raise ExpectedError(msg) from None
 
 
 @contextmanager
@@ -131,5 +131,5 @@ def _locked(data_dir: Path) -> Iterator[None]:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             msg = f"another demo uses {data_dir}: end it, or choose another folder with --data-dir"
-            raise DemoError(msg) from None
+            raise ExpectedError(msg) from None
         yield

@@ -11,7 +11,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Final
 
-from stream_app.demo.errors import DemoError
+from stream_app.errors import ExpectedError
 
 _STOP_TIMEOUT_S: Final = 25.0
 _LAST_LINES: Final = 1
@@ -24,12 +24,12 @@ class WorkerProcess:
         self._process = process
         self._log = log
 
-    async def ended(self) -> DemoError:
+    async def ended(self) -> ExpectedError:
         """Wait until it ends by itself; returns what to tell then."""
         code = await self._process.wait()
         with self._log.open(encoding="utf-8", errors="replace") as lines:
             last = " ".join(deque((line.strip() for line in lines if line.strip()), maxlen=_LAST_LINES))
-        return DemoError(f"the worker ended with exit code {code} ({last[-300:]}): see {self._log}")
+        return ExpectedError(f"the worker ended with exit code {code} ({last[-300:]}): see {self._log}")
 
     async def stop(self) -> None:
         """End it; what does not end in time is killed."""

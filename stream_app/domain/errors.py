@@ -9,10 +9,12 @@ from __future__ import annotations
 
 from typing import ClassVar
 
+from stream_app.errors import ExpectedError
+
 _ANEW = "delete the application's changelog topics, or use another STREAM_KAFKA__APP_ID, to compute the state anew"
 
 
-class DomainError(Exception):
+class DomainError(ExpectedError):
     """Something that the domain refuses; the message tells what happened and the cure.
 
     No row is at fault for it: it ends the worker.

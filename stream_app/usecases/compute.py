@@ -1,20 +1,23 @@
-"""Metrics of a file without a broker: the same messages through the same code, to the last update."""
+"""Metrics of a file without a broker: a worker's messages and code, from the first row to the last update."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import islice
 
+from pydantic import BaseModel
+
 from schemas.asset import AssetSpec, window_size_s
 from schemas.control import EndOfUpload, SpecControl
-from schemas.metrics import MetricsUpdate
+from schemas.metrics import Window
 from schemas.rejected import HEADER_PREFIX
 from stream_app.domain.catalogue import Catalogue
 from stream_app.usecases.asset_views import Presenter
-from stream_app.usecases.ingest import Applied, Ingest, Retention
-from stream_app.usecases.ports import Decoder, RowMessage
+from stream_app.usecases.checkpoints import KeptWindows
+from stream_app.usecases.ingest import Applied, Ingest
+from stream_app.usecases.ports import NoTables, RowMessage
 from stream_app.wire.batch import Fetch
 from stream_app.wire.encode.updates import LIFETIME_NAME
 
@@ -22,9 +25,25 @@ from stream_app.wire.encode.updates import LIFETIME_NAME
 _FETCH_MESSAGES = 64
 
 
+class _Heading(BaseModel):
+    """Which asset and window an update is about; its metrics are left unread."""
+
+    asset_id: str
+    window: Window
+
+
+@dataclass(frozen=True, slots=True)
+class ComputedUpdate:
+    """A metrics update of an asset and window; ``json`` is a :class:`schemas.metrics.MetricsUpdate` as published."""
+
+    asset_id: str
+    window: Window
+    json: bytes
+
+
 @dataclass(frozen=True, slots=True)
 class Computed:
-    """What was computed.
+    """Metrics of a file.
 
     Parameters
     ----------
@@ -36,14 +55,14 @@ class Computed:
         Why the first of those was left out.
     """
 
-    updates: list[MetricsUpdate]
+    updates: list[ComputedUpdate]
     rows: int
     rejected_rows: int
     reason: str | None
 
 
 def compute(
-    messages: Iterable[tuple[str, RowMessage]], spec: AssetSpec, *, decoder: Decoder, window_sizes_s: tuple[int, ...]
+    messages: Iterable[tuple[str, RowMessage]], spec: AssetSpec, *, window_sizes_s: tuple[int, ...]
 ) -> Computed:
     """Compute all metrics of assets that begin and end with the messages.
 
@@ -58,12 +77,11 @@ def compute(
     """
     catalogue = Catalogue()
     ingest = Ingest(
-        decoder=decoder,
-        tables=_NoTables(),
+        tables=NoTables(),
         catalogue=catalogue,
         presenter=Presenter(catalogue, {}),
         window_sizes_s=window_sizes_s,
-        retention=Retention({}, 1),
+        kept_windows=KeptWindows({}, 1),
     )
     rows = rejected_rows = offset = 0
     records = _records(messages, spec)
@@ -77,25 +95,9 @@ def compute(
     checkpoint = ingest.checkpoint(0)
     if checkpoint is None:
         return Computed([], 0, 0, None)
-    updates = [MetricsUpdate.model_validate_json(value) for _, value in checkpoint.updates]
+    updates = [_headed(value) for _, value in checkpoint.updates]
     reasons = (dict(letter.headers)[HEADER_PREFIX + "message"].decode() for letter in checkpoint.dead_letters)
     return Computed(sorted(updates, key=_order), rows, rejected_rows, next(reasons, None))
-
-
-class _NoTables:
-    """No state before the file, and none is kept."""
-
-    def partitions(self) -> Iterable[int]:
-        return ()
-
-    def asset(self, partition: int, key: bytes) -> bytes | None:
-        return None
-
-    def asset_keys(self, partition: int) -> Iterable[bytes]:
-        return ()
-
-    def windows(self, partition: int, prefix: bytes) -> Mapping[bytes, bytes]:
-        return {}
 
 
 def _records(messages: Iterable[tuple[str, RowMessage]], spec: AssetSpec) -> Iterator[tuple[bytes, bytes]]:
@@ -125,6 +127,11 @@ def _fetch(records: list[tuple[bytes, bytes]], offset: int) -> Fetch:
     )
 
 
-def _order(update: MetricsUpdate) -> tuple[str, int, str]:
+def _headed(json: bytes) -> ComputedUpdate:
+    heading = _Heading.model_validate_json(json)
+    return ComputedUpdate(heading.asset_id, heading.window, json)
+
+
+def _order(update: ComputedUpdate) -> tuple[str, int, str]:
     size = update.window.size
     return update.asset_id, 0 if size == LIFETIME_NAME else window_size_s(size), update.window.start

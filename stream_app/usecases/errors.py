@@ -8,8 +8,10 @@ ServiceError
 
 from __future__ import annotations
 
+from stream_app.errors import ExpectedError
 
-class ServiceError(Exception):
+
+class ServiceError(ExpectedError):
     """A use case's refusal."""
 
     def __init__(self, code: str, detail: str) -> None:

@@ -1,6 +1,9 @@
-"""Hot state of one source partition: what has been applied since the tables were last written."""
+"""State of one source partition: what was applied to it, and what of that no written checkpoint includes."""
 
 from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -13,15 +16,47 @@ from stream_app.domain.snapshot import Marker, Snapshots
 from stream_app.domain.state import Ended, Fleet
 from stream_app.domain.stored_layout import Layouts
 from stream_app.domain.views import Windows
-from stream_app.usecases.ports import MARKER_KEY, Tables
+from stream_app.usecases.ports import MARKER_KEY, DeadLetter, Tables
 from stream_app.wire.batch import Batch, ControlRecord, Reject
 
 
-class HotPartition:
-    """Applies decoded batches to the fleet of one partition, whose assets it loads from the tables when they appear."""
+@dataclass(frozen=True, slots=True)
+class Changes:
+    """What changed in a partition's state since its last written checkpoint, as of one moment.
+
+    Parameters
+    ----------
+    slots
+        Assets that changed, ascending.
+    forgotten
+        Assets that are gone, with the offset of the control that said so.
+    closed
+        Windows that closed, in the order in which they did.
+    dead_letters
+        What was not applied.
+    """
+
+    slots: IntArray
+    forgotten: Mapping[str, int]
+    closed: Sequence[Windows]
+    dead_letters: Sequence[DeadLetter]
+
+
+class PartitionState:
+    """The assets of one source partition; each is loaded from the tables when its first row or control comes.
+
+    Parameters
+    ----------
+    partition
+        The partition, of the source and of the tables.
+    fleet
+        Holds the assets; empty.
+    tables
+        State as of the last checkpoint.
+    """
 
     def __init__(self, partition: int, fleet: Fleet, tables: Tables) -> None:
-        self._partition = partition
+        self.partition = partition
         self._tables = tables
         self.fleet = fleet
         self.snapshots = Snapshots(self.fleet)
@@ -29,10 +64,32 @@ class HotPartition:
         stored = Marker.load(marker) if marker is not None else None
         #: Next source offset to apply; None until the first fetch of a partition that was never checkpointed.
         self.position: int | None = stored.position if stored else None
+        #: Position of the last written checkpoint.
+        self.written: int | None = self.position
         self.layouts: Layouts = {**(stored.layouts if stored else {}), **self.snapshots.layouts}
-        self.dirty: set[int] = set()
-        self.forgotten: dict[str, int] = {}  # with the offset of the control
-        self.closed: list[Windows] = []
+        #: Rejected messages; whoever applies a batch adds them.
+        self.dead_letters: list[DeadLetter] = []
+        self._dirty: set[int] = set()
+        self._forgotten: dict[str, int] = {}
+        self._closed: list[Windows] = []
+
+    def changes(self) -> Changes:
+        """Everything that no written checkpoint includes."""
+        return Changes(
+            slots=np.array(sorted(self._dirty), np.int64),
+            forgotten=dict(self._forgotten),
+            closed=tuple(self._closed),
+            dead_letters=tuple(self.dead_letters),
+        )
+
+    def settle(self, changes: Changes, position: int) -> None:
+        """Take changes as written, up to ``position``. Nothing may have been applied since they were collected."""
+        self._dirty.difference_update(changes.slots.tolist())
+        for asset_id in changes.forgotten:
+            del self._forgotten[asset_id]
+        del self._closed[: len(changes.closed)]
+        del self.dead_letters[: len(changes.dead_letters)]
+        self.written = position
 
     def apply(self, batch: Batch) -> list[Reject]:
         """Apply a batch, in offset order; returns what its rows or controls are rejected for."""
@@ -48,14 +105,16 @@ class HotPartition:
         return rejects + self._rows(batch, at, len(batch))
 
     def _slot(self, asset_id: str) -> int:
+        """The asset's slot in the fleet; loads the asset if it is not there yet."""
         fleet = self.fleet
         slot = fleet.slots.get(asset_id)
         if slot is None:
-            value = None if asset_id in self.forgotten else self._tables.asset(self._partition, asset_id.encode())
+            value = None if asset_id in self._forgotten else self._tables.asset(self.partition, asset_id.encode())
             slot = fleet.slot(asset_id) if value is None else self.snapshots.load(asset_id, value, self.layouts)
         return slot
 
     def _rows(self, batch: Batch, low: int, high: int) -> list[Reject]:
+        """Apply the batch's rows ``low`` to ``high``; returns those that are too late."""
         if low == high:
             return []
         part = slice(low, high)
@@ -69,22 +128,22 @@ class HotPartition:
         kept: slice | IntArray = part
         rejects: list[Reject] = []
         if self.fleet.ended:
-            over = np.array([c in self.fleet.ended for c in slots.tolist()])[batch.asset[part]]
+            over = np.array([each in self.fleet.ended for each in slots.tolist()])[batch.asset[part]]
             if over.any():
                 index = np.arange(low, high)
-                reason = "the upload that this asset was has ended: send to another asset id"
-                rejects = _coalesced(batch, index[over], reason)
+                reason = "this asset is an upload that has ended: send the rows under another asset id"
+                rejects = _late(batch, index[over], reason)
                 kept, slot = index[~over], slot[~over]
         columns = {name: column[kept] for name, column in batch.columns.items()}
         applied = ingestion.apply(self.fleet, Rows(slot, batch.offset[kept], batch.time_us[kept], columns))
-        self.closed += applied.closed
-        self.dirty.update((np.unique(slot) if rejects else slots[named]).tolist())
+        self._closed += applied.closed
+        self._dirty.update((np.unique(slot) if rejects else slots[named]).tolist())
         late = (
             "event time is further behind the asset's newest row than the allowed lateness: "
-            "send an asset's rows in time order, or raise allowed_lateness_s"
+            "send an asset's rows in time order, or raise STREAM_ALLOWED_LATENESS_S"
         )
         late_rows = applied.late + low if isinstance(kept, slice) else kept[applied.late]
-        return rejects + _coalesced(batch, late_rows, late)
+        return rejects + _late(batch, late_rows, late)
 
     def _control(self, record: ControlRecord) -> str | None:
         """Apply a control; returns why it cannot be applied, if so."""
@@ -96,16 +155,17 @@ class HotPartition:
         if record.offset <= fleet.integers.applied_offset[slot]:
             return None
         fleet.integers.applied_offset[slot] = record.offset
-        self.dirty.add(slot)
+        self._dirty.add(slot)
         if slot in fleet.ended:
-            return "the upload that this asset was has ended: it takes no further records"
+            return "this asset is an upload that has ended: it takes no further records"
         if isinstance(control, SpecControl):
             return self._spec(slot, control)
-        self.closed += ingestion.finish(fleet, slot, record.offset)
+        self._closed += ingestion.finish(fleet, slot, record.offset)
         fleet.ended[slot] = Ended(EndOfUpload.model_validate(control), record.timestamp_ms)
         return None
 
     def _spec(self, slot: int, control: SpecControl) -> str | None:
+        """Give an asset its spec; returns why that is refused, if so."""
         fleet, spec = self.fleet, control.spec
         if spec.windows is not None:
             sizes_s = tuple(window_size_s(size) for size in spec.windows)
@@ -120,14 +180,15 @@ class HotPartition:
         return None
 
     def _forget(self, asset_id: str, offset: int) -> None:
-        if asset_id in self.fleet.slots:
-            self.dirty.discard(self.fleet.slots[asset_id])
+        slot = self.fleet.slots.get(asset_id)
+        if slot is not None:
+            self._dirty.discard(slot)
             self.fleet.remove(asset_id)
-        self.forgotten[asset_id] = offset
+        self._forgotten[asset_id] = offset
 
 
-def _coalesced(batch: Batch, index: IntArray, reason: str) -> list[Reject]:
-    """One reject per message."""
+def _late(batch: Batch, index: IntArray, reason: str) -> list[Reject]:
+    """One reject per message of the late rows at ``index``."""
     by_message: dict[int, list[int]] = {}
     for message, row in zip(batch.message[index].tolist(), batch.row[index].tolist(), strict=True):
         by_message.setdefault(message, []).append(row)

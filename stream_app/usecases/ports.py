@@ -6,8 +6,6 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import BinaryIO, Literal, NamedTuple, Protocol
 
-from stream_app.wire.batch import Batch, Fetch
-
 #: Key of a partition's marker entry in the assets table (no asset id holds a control character).
 MARKER_KEY = b"\x00position"
 
@@ -18,14 +16,6 @@ class Entry(NamedTuple):
     key: bytes
     value: bytes | None  # None deletes
     offset: int
-
-
-class Decoder(Protocol):
-    """Turns raw messages into columns."""
-
-    def decode(self, fetch: Fetch) -> Batch:
-        """Decode; what cannot be decoded becomes a reject, never an exception."""
-        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +61,26 @@ class Tables(Protocol):
     def windows(self, partition: int, prefix: bytes) -> Mapping[bytes, bytes]:
         """Closed windows whose key begins with ``prefix``, by key ascending; must cost O(result), not O(table)."""
         ...
+
+
+class NoTables:
+    """Tables of whoever begins with nothing and keeps nothing."""
+
+    def partitions(self) -> Iterable[int]:
+        """None."""
+        return ()
+
+    def asset(self, partition: int, key: bytes) -> bytes | None:
+        """None."""
+        return None
+
+    def asset_keys(self, partition: int) -> Iterable[bytes]:
+        """None."""
+        return ()
+
+    def windows(self, partition: int, prefix: bytes) -> Mapping[bytes, bytes]:
+        """None."""
+        return {}
 
 
 class MeasurementLog(Protocol):

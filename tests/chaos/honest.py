@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from stream_app.domain.catalogue import Catalogue
 from stream_app.usecases.asset_views import Presenter
-from stream_app.usecases.ingest import Ingest, Retention
-from stream_app.usecases.ports import Checkpoint
+from stream_app.usecases.checkpoints import KeptWindows
+from stream_app.usecases.ingest import Ingest
+from stream_app.usecases.ports import Checkpoint, NoTables
 from stream_app.wire.batch import Fetch
-from stream_app.wire.decode import Codec
 from tests.chaos import verdict as checks
 from tests.chaos.traffic import Message
 from tests.chaos.truth import Truth
@@ -29,22 +28,6 @@ class Kept:
     key: bytes | None
     value: bytes | None
     headers: tuple[tuple[str, bytes], ...] = ()
-
-
-class NoTables:
-    """Tables of a worker that has just begun."""
-
-    def partitions(self) -> list[int]:
-        return [0]
-
-    def asset(self, partition: int, key: bytes) -> None:
-        return None
-
-    def asset_keys(self, partition: int) -> list[bytes]:
-        return []
-
-    def windows(self, partition: int, prefix: bytes) -> Mapping[bytes, bytes]:
-        return {}
 
 
 @dataclass
@@ -78,12 +61,11 @@ def run(messages: list[Message]) -> Topics:
     """Let the real command side process messages of one partition, in two checkpoints."""
     catalogue = Catalogue()
     ingest = Ingest(
-        decoder=Codec(),
         tables=NoTables(),
         catalogue=catalogue,
         presenter=Presenter(catalogue, {}),
         window_sizes_s=(60, 900, 3600, 86400),
-        retention=Retention({}, 5),
+        kept_windows=KeptWindows({}, 5),
     )
     topics = Topics([Kept("measurements", 0, i, m.key, m.value) for i, m in enumerate(messages)])
     for low, high in ((0, CUT), (CUT, len(messages))):

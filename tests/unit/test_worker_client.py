@@ -10,7 +10,7 @@ import pytest
 
 from schemas.asset import AssetSpec
 from schemas.problem import Problem
-from stream_app.worker_client import NoWorkerError, RefusedError, WorkerClient
+from stream_app.worker_client import NoWorkerError, RefusedError, UnreadableAnswerError, WorkerClient
 
 
 def client(answer: Callable[[httpx.Request], httpx.Response]) -> WorkerClient:
@@ -40,8 +40,16 @@ async def test_problem_is_told_in_the_workers_words() -> None:
 async def test_foreign_server_is_told() -> None:
     """An answer that is no problem document means that the URL is another program's."""
     async with client(lambda _: httpx.Response(500, text="<html>")) as worker:
-        with pytest.raises(RefusedError, match="as no worker of this program does: check the URL"):
+        with pytest.raises(RefusedError, match="which no worker does: check the URL"):
             await worker.phase()
+
+
+async def test_unreadable_answer_is_told() -> None:
+    """An answer that is not of the form that this release reads is told with its URL."""
+    async with client(lambda _: httpx.Response(200, json={"rows": "many"})) as worker:
+        for asked in (worker.asset("a"), worker.assets(), worker.phase(), worker.task("t")):
+            with pytest.raises(UnreadableAnswerError, match=r"^cannot read the answer of http://worker/"):
+                await asked
 
 
 async def test_nobody_answers() -> None:

@@ -10,12 +10,14 @@ from collections.abc import Generator
 import uvicorn
 from starlette.types import ASGIApp
 
+from stream_app.errors import ExpectedError
+
 _KEEP_ALIVE_S = 5
 _DRAIN_S = 10
 _BACKLOG = 1024
 
 
-class PortUnavailableError(Exception):
+class PortUnavailableError(ExpectedError):
     """The server's address cannot be bound; the message tells the cure."""
 
 

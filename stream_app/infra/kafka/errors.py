@@ -18,8 +18,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from stream_app.errors import ExpectedError
 
-class KafkaSideError(Exception):
+
+class KafkaSideError(ExpectedError):
     """The Kafka side cannot go on."""
 
 

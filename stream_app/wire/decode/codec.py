@@ -31,12 +31,9 @@ from stream_app.wire.decode.timestamps import Stamp, read_timestamps
 _REASON_MAX_LENGTH: Final = 500
 
 
-class Codec:
-    """Decodes the messages of one partition of the measurements topic."""
-
-    def decode(self, fetch: Fetch) -> Batch:
-        """Decode a fetch; what cannot be applied becomes a reject and leaves its neighbours alone."""
-        return _Decoding(fetch, Keys(ByteColumn.of(fetch.keys))).batch()
+def decode(fetch: Fetch) -> Batch:
+    """Decode a fetch; what cannot be applied becomes a reject, never an exception, and leaves its neighbours alone."""
+    return _Decoding(fetch, Keys(ByteColumn.of(fetch.keys))).batch()
 
 
 class _Decoding:

@@ -14,9 +14,9 @@ from stream_app.infra.kafka.log.topics import Topics
 from stream_app.infra.kafka.worker import Worker
 from stream_app.settings import HttpSettings, KafkaSettings, Settings
 from stream_app.usecases.asset_views import Presenter
-from stream_app.usecases.ingest import Ingest, Retention
+from stream_app.usecases.checkpoints import KeptWindows
+from stream_app.usecases.ingest import Ingest
 from stream_app.usecases.ports import MARKER_KEY, Tables
-from stream_app.wire.decode import Codec
 from tests.integration.kafka.running import TIMEOUT_S, produce, producing, read
 from tests.kafka import free_port
 
@@ -27,12 +27,11 @@ def ingest(tables: Tables) -> Ingest:
     """The real command side."""
     catalogue = Catalogue()
     return Ingest(
-        decoder=Codec(),
         tables=tables,
         catalogue=catalogue,
         presenter=Presenter(catalogue, {}),
         window_sizes_s=(60,),
-        retention=Retention({}, 1),
+        kept_windows=KeptWindows({}, 1),
     )
 
 

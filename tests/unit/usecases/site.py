@@ -10,11 +10,11 @@ from stream_app.domain.catalogue import Catalogue
 from stream_app.domain.metrics import REGISTRY
 from stream_app.domain.metrics._base import Metric
 from stream_app.usecases.asset_views import Presenter
-from stream_app.usecases.ingest import Ingest, Retention
+from stream_app.usecases.checkpoints import KeptWindows
+from stream_app.usecases.ingest import Ingest
 from stream_app.usecases.layouts import StoredLayouts
 from stream_app.usecases.ports import MARKER_KEY, Checkpoint
 from stream_app.wire.batch import Fetch
-from stream_app.wire.decode import Codec
 
 START_S = 1_649_808_000
 
@@ -60,13 +60,12 @@ class Site:
 
     def restarted(self) -> Ingest:
         self.ingest = Ingest(
-            decoder=Codec(),
             tables=self.tables,
             catalogue=self.catalogue,
             presenter=self.presenter,
             window_sizes_s=(60, 3600),
             lateness_s=self.lateness_s,
-            retention=Retention({60: 2}, 24),
+            kept_windows=KeptWindows({60: 2}, 24),
         )
         return self.ingest
 

@@ -6,7 +6,9 @@ import json
 from typing import ClassVar
 
 import numpy as np
+import pytest
 
+from stream_app.domain.errors import CorruptStateError
 from stream_app.domain.metrics._base import (
     SUM,
     AssetSpecs,
@@ -18,6 +20,7 @@ from stream_app.domain.metrics._base import (
     Totals,
     defined_where,
 )
+from stream_app.usecases.ingest import Applied
 from tests.unit.usecases.site import Site, a_row
 
 
@@ -58,6 +61,39 @@ def test_a_defect_costs_the_row_that_meets_it_and_no_other() -> None:
     assert [c["__stream_app.errors.code"] for c in codes] == [b"unexpected"] * 2
     assert [c.get("__stream_app.errors.row") for c in codes] == [b"0", b"6"]
     assert b"ZeroDivisionError" in codes[0]["__stream_app.errors.message"]
+
+
+def test_a_defect_is_found_in_a_fetch_that_reaches_further() -> None:
+    """Read again, a fetch may hold more than the one that failed: a second defect, behind it, is found as well."""
+    site = Site(None, FailsAtSoc66())
+    site.add("a", *(a_row(i, soc=66 if i in (5, 15) else 50) for i in range(20)))
+    with pytest.raises(ZeroDivisionError):
+        site.ingest.apply(site.fetch(0, 10))
+    for _ in range(2):
+        with pytest.raises(ZeroDivisionError):
+            site.ingest.apply(site.fetch(0, 20))
+    assert site.ingest.apply(site.fetch(0, 20)) == Applied(18, 2)
+    assert len(site.written().dead_letters) == 2
+    assert site.rows("a") == 18
+
+
+def test_a_stored_state_that_cannot_be_read_is_no_rows_fault() -> None:
+    """It is told as often as the rows are read, and no row goes to the dead letters for it."""
+    site = Site()
+    site.add("a", *(a_row(i) for i in range(5)))
+    site.ingest.apply(site.fetch())
+    site.written()
+    whole = site.tables.assets[b"a"]
+    site.tables.assets[b"a"] = whole[:-8]
+    site.restarted()
+    site.add("a", a_row(5))
+    for _ in range(3):
+        with pytest.raises(CorruptStateError):
+            site.ingest.apply(site.fetch(5))
+    site.tables.assets[b"a"] = whole
+    assert site.ingest.apply(site.fetch(5)) == Applied(1, 0)
+    site.written()
+    assert site.rows("a") == 6
 
 
 def test_state_of_another_version_is_read_by_name() -> None:

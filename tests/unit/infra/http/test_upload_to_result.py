@@ -10,10 +10,10 @@ import pytest
 from schemas.lookup import AssetAnswer, WindowsAnswer
 from stream_app.domain.catalogue import Catalogue
 from stream_app.usecases.asset_views import Presenter
-from stream_app.usecases.ingest import Applied, Ingest, Retention
+from stream_app.usecases.checkpoints import KeptWindows
+from stream_app.usecases.ingest import Applied, Ingest
 from stream_app.usecases.layouts import StoredLayouts
 from stream_app.wire.batch import Fetch
-from stream_app.wire.decode import Codec
 from tests.fakes import PARTITIONS, FakeTables
 
 if TYPE_CHECKING:
@@ -32,12 +32,11 @@ class Worker:
         presenter = Presenter(catalogue, StoredLayouts(self.tables))
         self.site: Site = open_site("here", tables=self.tables, presenter=presenter)
         self.ingest = Ingest(
-            decoder=Codec(),
             tables=self.tables,
             catalogue=catalogue,
             presenter=presenter,
             window_sizes_s=(60, 900),
-            retention=Retention({}, 24),
+            kept_windows=KeptWindows({}, 24),
         )
 
     def work(self) -> None:
