@@ -39,10 +39,15 @@ format: $(STAMP) ## Format, and mend what the linter can
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
+# pip-compile does not read dependency groups: it gets them on stdin, which requirements.lock calls "-r -".
+GROUPS_OF_PYPROJECT = import tomllib; \
+	print(*sum(tomllib.load(open("pyproject.toml", "rb"))["dependency-groups"].values(), []), sep="\n")
+
 lock: $(STAMP) ## Renew requirements.lock from pyproject.toml (ARGS="--upgrade" takes newer releases)
-	@env -u PIP_FIND_LINKS $(BIN)/pip-compile --quiet --all-extras --generate-hashes --strip-extras --allow-unsafe \
+	@$(BIN)/python -c '$(GROUPS_OF_PYPROJECT)' | env -u PIP_FIND_LINKS $(BIN)/pip-compile --quiet --all-extras \
+		--generate-hashes --strip-extras --allow-unsafe \
 		--no-header --no-emit-options --no-emit-index-url --no-emit-trusted-host --no-emit-find-links \
-		--output-file requirements.lock $(ARGS) pyproject.toml
+		--output-file requirements.lock $(ARGS) pyproject.toml -
 
 up: ## Kafka, topics and worker in containers (ARGS="--scale worker=2")
 	$(COMPOSE) up --build --detach $(ARGS)

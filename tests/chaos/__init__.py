@@ -1,1 +1,1 @@
-"""The fault suite: ``python -m tests.chaos`` puts real workers and a real broker under faults and counts every row."""
+"""The fault suite: ``python -m tests.chaos`` injects faults into real workers and a broker and counts every row."""

@@ -16,7 +16,7 @@ from tests.chaos.runs import MIXED, Outcome
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Do the runs that are asked for."""
+    """Do the requested runs."""
     asked = _parser().parse_args(arguments)
     if asked.gather:
         return gather(asked.gather, asked.report)
@@ -29,25 +29,25 @@ def main(arguments: Sequence[str] | None = None) -> int:
     done: list[Outcome] = []
     for outcome in outcomes(wanted, asked.rows, directory, asked.port, asked.jobs):
         done.append(outcome)
-        say(outcome.line(), *(f"    {line[:1000]}" for line in outcome.verdict.told()))
-        if outcome.verdict.ok and not asked.keep:
+        say(outcome.line(), *(f"    {line[:1000]}" for line in outcome.findings.summary_lines()))
+        if outcome.findings.ok and not asked.keep:
             shutil.rmtree(outcome.directory, ignore_errors=True)
             outcome.directory.mkdir()
-            outcome.save()  # it is all that a later --gather needs
+            outcome.save()  # all that a later --gather needs
     return close(done, asked.report)
 
 
 def gather(directories: Sequence[Path], report: Path | None) -> int:
-    """Report what earlier calls have done; a run that came to no end is told, it could hide a failure."""
-    done, endless = gathered(directories)
+    """Report the runs of earlier calls; an unfinished run is reported too, since it could hide a failure."""
+    done, unfinished = gathered(directories)
     for outcome in done:
-        if not outcome.verdict.ok:
-            say(outcome.line(), *(f"    {line[:1000]}" for line in outcome.verdict.told()))
-    say(*(f"came to no end: {run}" for run in endless))
+        if not outcome.findings.ok:
+            say(outcome.line(), *(f"    {line[:1000]}" for line in outcome.findings.summary_lines()))
+    say(*(f"came to no end: {run}" for run in unfinished))
     if not done:
         say("no run is there")
         return 1
-    return close(done, report) or int(bool(endless))
+    return close(done, report) or int(bool(unfinished))
 
 
 def close(done: Sequence[Outcome], report: Path | None) -> int:
@@ -57,11 +57,11 @@ def close(done: Sequence[Outcome], report: Path | None) -> int:
     if report:
         report.write_text(text + "\n")
     say(summary(done))
-    return 0 if all(outcome.verdict.ok for outcome in done) else 1
+    return 0 if all(outcome.findings.ok for outcome in done) else 1
 
 
 def say(*lines: str) -> None:
-    """Print at once: who watches a long run sees how far it is."""
+    """Print at once: the reader of a long run sees its progress."""
     sys.stdout.write("".join(f"{line}\n" for line in lines))
     sys.stdout.flush()
 

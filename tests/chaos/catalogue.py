@@ -12,7 +12,7 @@ from tests.chaos.runs import Script
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """A fault, how many rows there are at most, and what the broker and the workers must know of it."""
+    """A named fault: its script, the most rows it may send, and settings of the broker and the workers."""
 
     injected: str
     script: Script

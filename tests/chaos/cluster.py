@@ -1,4 +1,4 @@
-"""Three Kafka nodes, each broker and controller, of which one can be killed while the others go on."""
+"""Three Kafka nodes, each broker and controller; each can be killed while the others go on."""
 
 from __future__ import annotations
 
@@ -30,15 +30,15 @@ _PROPERTIES: Final = (
     "share.coordinator.state.topic.min.isr=2",
     f"default.replication.factor={NODES}",
     "min.insync.replicas=2",
-    # Leaders go back to the nodes that have come back, so that each node has some to lose.
+    # Leaders move back to restarted nodes, so that each node leads some partitions.
     "leader.imbalance.check.interval.seconds=5",
 )
 
-Described = list[dict[str, Any]]  # topics with their partitions, as the admin client gives them
+Described = list[dict[str, Any]]  # topics with their partitions, as the admin client returns them
 
 
 class KafkaCluster:
-    """Like one :class:`KafkaProcess`, and each of its nodes can be killed and started by itself.
+    """Behaves like one :class:`KafkaProcess`; each node can also be killed and started alone.
 
     Node ``i`` listens on ``port + 2 * i``, its controller on the next one.
     """
@@ -62,17 +62,17 @@ class KafkaCluster:
 
     @property
     def bootstrap_servers(self) -> str:
-        """Where all nodes listen."""
+        """Addresses of all nodes."""
         return ",".join(node.bootstrap_servers for node in self.nodes.values())
 
     def start(self) -> None:
-        """Start the nodes that are down, all at once: the first ones wait for a majority."""
+        """Start all stopped nodes at once: the first ones wait for a majority."""
         down = self.nodes.keys() - self.up
         with ThreadPoolExecutor(NODES) as pool:
             list(pool.map(self.start_node, down))
 
     def start_node(self, node: int) -> None:
-        """Start a node, with what it has on disk."""
+        """Start a node with the log that it has on disk."""
         self.nodes[node].start()
         self.up.add(node)
 
@@ -87,7 +87,7 @@ class KafkaCluster:
             self.kill_node(node)
 
     def stop(self) -> None:
-        """End all nodes in good order, at the same time: the last one alone would have no majority to leave."""
+        """SIGTERM all nodes at the same time: the last one alone would have no majority to leave."""
         with ThreadPoolExecutor(NODES) as pool:
             list(pool.map(lambda node: self.nodes[node].stop(), self.up))
         self.up.clear()
@@ -103,7 +103,7 @@ class KafkaCluster:
             self.nodes[node].resume()
 
     async def complete(self) -> None:
-        """Wait until every node is known to the others: topics with a copy on each can be created."""
+        """Wait until all nodes know each other: topics with a replica on each can be created then."""
         await self._asked(lambda admin: admin.describe_cluster(), lambda found: len(found["brokers"]) == NODES)
 
     async def leader(self, topic: str, partition: int) -> int:
@@ -121,11 +121,11 @@ class KafkaCluster:
         await self._asked(_topics, lambda topics: set(_leaders(topics).values()) <= self.up)
 
     async def in_sync(self) -> None:
-        """Wait until every copy of every partition is in sync."""
+        """Wait until every replica of every partition is in sync."""
         await self._asked(_topics, lambda topics: all(len(p["isr"]) == NODES for t in topics for p in t["partitions"]))
 
     async def _asked(self, ask: Callable[[AIOKafkaAdminClient], Awaitable[Any]], due: Callable[[Any], bool]) -> Any:
-        """Ask the live nodes until the answer is as it must be; what a node that is just dying answers is no answer."""
+        """Ask the live nodes until ``due`` accepts the answer; errors of a dying node are ignored."""
         found: Any = None
         try:
             async with asyncio.timeout(_TIMEOUT_S):
@@ -143,7 +143,7 @@ class KafkaCluster:
                         await admin.close()
                     await asyncio.sleep(_PERIOD_S)
         except TimeoutError:
-            msg = f"the cluster does not become as it must within {_TIMEOUT_S:.0f} s; last: {found!r:.1000}"
+            msg = f"the cluster did not reach the expected state within {_TIMEOUT_S:.0f} s; last: {found!r:.1000}"
             raise TimeoutError(msg) from None
 
 
@@ -198,7 +198,7 @@ class _QuorumRequestV0(RequestStruct):  # type: ignore[misc]
 
 
 class _QuorumRequest(Request[_QuorumRequestV0]):  # type: ignore[misc]
-    """DescribeQuorum, which aiokafka does not have: the metadata names any broker as the controller (KIP-590)."""
+    """DescribeQuorum, which aiokafka lacks: its metadata names any broker as the controller (KIP-590)."""
 
     API_KEY = 55
 

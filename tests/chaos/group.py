@@ -1,4 +1,4 @@
-"""The worker processes of a run, by slot, and what was done to them."""
+"""The worker processes of a run by slot, and their state."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from stream_app.settings import KafkaSettings
+from tests.chaos.findings import Findings
 from tests.chaos.history import History
-from tests.chaos.verdict import Verdict
-from tests.chaos.watch import Process
+from tests.chaos.prober import Process
 from tests.e2e.workers import WorkerProcess
 
 STOP_LIMIT_S = 25.0
@@ -25,7 +25,7 @@ class Group:
     kafka
         Settings of each slot's worker: how it reaches the broker.
     environment
-        More environment, for all of them.
+        Environment variables for all workers.
     """
 
     def __init__(
@@ -33,10 +33,10 @@ class Group:
     ) -> None:
         self.directory = directory
         self.history = History(directory)
-        self.verdict = Verdict()
+        self.findings = Findings()
         self.workers = [WorkerProcess(settings, directory, port + slot) for slot, settings in enumerate(kafka)]
         self.started = [0] * len(kafka)
-        self.ending: set[int] = set()  # slots that were told to end
+        self.ending: set[int] = set()  # slots that a script has ended
         self.armed: set[int] = set()  # slots whose failpoint kills them
         self.paused: set[int] = set()
         self.stops_s: list[float] = []
@@ -54,7 +54,7 @@ class Group:
         self.workers[slot].start(**{**data, **self._environment, **environment})
 
     def data_directory(self, slot: int) -> Path:
-        """Where a worker may keep what it likes."""
+        """Data directory of a worker."""
         return self.directory / f"data-{slot}"
 
     def kill(self, slot: int) -> None:
@@ -77,7 +77,7 @@ class Group:
         self.workers[slot].resume()
 
     async def terminate(self, slot: int) -> int:
-        """SIGTERM, and wait: a worker ends within 25 s with status 0, whatever happens around it."""
+        """SIGTERM, and wait: a worker must end within 25 s with status 0 under any fault."""
         began = time.monotonic()
         self.history.add("SIGTERM", worker=slot)
         self.ending.add(slot)
@@ -93,42 +93,42 @@ class Group:
         if status is None:
             worker.kill()
         if status == -signal.SIGTERM and not listens:
-            self.verdict.notes["ended before it began"] += 1
-            status = 0  # the interpreter itself was still starting: nobody was there to take the signal
+            self.findings.notes["ended before it began"] += 1
+            status = 0  # the interpreter was still starting: no handler was installed yet
         if status == -signal.SIGKILL and slot in self.armed:
-            self.verdict.notes["killed itself at its failpoint while ending"] += 1
-            status = 0  # which is what it was told to do, and its last checkpoint passed there
+            self.findings.notes["killed itself at its failpoint while ending"] += 1
+            status = 0  # as its failpoint demands: the last checkpoint passed it
         if status != 0 or took_s > STOP_LIMIT_S:
-            self.verdict.contradict(f"worker {slot}: SIGTERM took {took_s:.1f} s, exit status {status}")
+            self.findings.contradict(f"worker {slot}: SIGTERM took {took_s:.1f} s, exit status {status}")
         return -1 if status is None else status
 
     def alive(self) -> list[int]:
-        """Slots whose process is there, paused or not."""
+        """Slots whose process exists, paused or not."""
         return [slot for slot, worker in enumerate(self.workers) if worker.is_alive()]
 
     def died(self) -> list[int]:
-        """Slots whose process ended without having been told to."""
+        """Slots whose process ended although no script ended it."""
         ended = [slot for slot, w in enumerate(self.workers) if w.process is not None and not w.is_alive()]
         shot = {slot for slot in self.armed if self.workers[slot].returncode == -signal.SIGKILL}
         return [slot for slot in ended if slot not in self.ending | shot]
 
     def processes(self) -> list[Process]:
-        """Live processes as the watch names them."""
+        """Live processes as the prober names them."""
         return [(self.workers[slot].url, self.started[slot]) for slot in self.alive()]
 
     def urls(self) -> list[str]:
-        """Where the live workers answer."""
+        """URLs of the live workers."""
         return [url for url, _ in self.processes()]
 
     def log(self, slot: int) -> str:
-        """What a worker has logged so far, all its starts together."""
+        """Log of a worker so far, over all its starts."""
         return self.workers[slot].log.read_text("utf-8", "replace")
 
     def note_deaths(self) -> None:
-        """A worker that ends by itself without cause is a fault of the product."""
+        """Record every worker that ended by itself without cause: a defect of the product."""
         for slot in self.died():
             status = self.workers[slot].returncode
             last = self.log(slot).strip().splitlines()[-1:]
             self.history.add("died", worker=slot, status=status, last=last)
-            self.verdict.contradict(f"worker {slot} ended by itself: status {status}: {last}")
+            self.findings.contradict(f"worker {slot} ended by itself: status {status}: {last}")
             self.ending.add(slot)

@@ -1,4 +1,4 @@
-"""What was done and seen in a run, as JSON lines."""
+"""Actions and observations of a run, as JSON lines."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A broker, its proxies, some workers and their clients: everything that a run puts under faults."""
+"""A broker, its proxies, some workers and their clients: everything that a run injects faults into."""
 
 from __future__ import annotations
 
@@ -21,23 +21,23 @@ from stream_app.infra.kafka.log import topics
 from stream_app.settings import KafkaSettings
 from tests.chaos.cluster import NODES, KafkaCluster
 from tests.chaos.group import Group
+from tests.chaos.prober import Prober
 from tests.chaos.proxy import WELL, Network, Proxy
 from tests.chaos.traffic import Message, Producer
 from tests.chaos.uploads import Uploader
-from tests.chaos.watch import Prober
 from tests.kafka import KafkaProcess, kafka_jars
 
 SLOTS = 3
 SESSION_TIMEOUT_S = 6.0
 STOP_LIMIT_S = 25.0
-#: Ports of one run: outside of the range that the kernel gives to clients, so that a broker that is down finds its own
-#: port free when it comes back.
+#: Ports of one run, outside the range that the kernel gives to clients: a broker that restarts must find its own port
+#: free.
 PORTS_PER_RUN = 20
 
 
 @dataclass
 class Options:
-    """How a lab is set up."""
+    """Setup of a lab."""
 
     directory: Path
     port: int
@@ -76,12 +76,12 @@ class Lab(Group):
         ] or [self.kafka] * SLOTS
         super().__init__(through, port + 8, options.directory, options.environment)
         self.broker_state = "down"
-        #: Where the broker said that it has put a message: (partition, offset) -> value.
+        #: Messages that the broker acked: (partition, offset) -> value.
         self.acked: dict[tuple[int, int], bytes | None] = {}
         self.uploader = Uploader(self.urls, self.history, every_s=5.0, seed=options.seed)
 
     async def start_broker(self) -> None:
-        """Start it, or start it again with what it has on disk."""
+        """Start the broker, with the log that it has on disk."""
         await asyncio.to_thread(self.broker.start)
         if isinstance(self.broker, KafkaCluster):
             await self.broker.complete()
@@ -112,7 +112,7 @@ class Lab(Group):
         self.proxies[slot].become(network)
 
     async def heal(self, workers: int = 2) -> None:
-        """End all faults: broker up, network well, nobody paused, so many workers at least."""
+        """End all faults: broker up, network normal, no process paused, at least ``workers`` workers."""
         self.history.add("heal")
         if self.broker_state == "paused":
             self.resume_broker()
@@ -132,12 +132,12 @@ class Lab(Group):
     async def produce(
         self, messages: Sequence[Message], rate: float = 50_000, enough: asyncio.Event | None = None, **options: Any
     ) -> None:
-        """Send rows, all acked on return; ``options`` are the producer's."""
+        """Send rows; all are acked on return. ``options`` go to the producer."""
         await Producer(self.kafka, self.history, self.acked, **options).run(messages, rate, enough)
 
     @asynccontextmanager
     async def probed(self, assets: Sequence[str], rate: float = 10.0) -> AsyncIterator[Prober]:
-        """Ask the workers about assets meanwhile; what must not be answered is found in the verdict afterwards."""
+        """Ask the workers about assets meanwhile; forbidden answers become contradictions."""
         prober = Prober(self.processes, assets, rate=rate, seed=self.options.seed)
         task = asyncio.create_task(prober.run())
         try:
@@ -146,9 +146,9 @@ class Lab(Group):
             task.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await task
-            self.history.add("answers", **prober.watch.kinds)
-            for violation in prober.watch.violations:
-                self.verdict.contradict(f"probe: {violation}")
+            self.history.add("answers", **prober.check.kinds)
+            for violation in prober.check.violations:
+                self.findings.contradict(f"probe: {violation}")
 
     @asynccontextmanager
     async def uploading(self) -> AsyncIterator[Uploader]:
@@ -162,7 +162,7 @@ class Lab(Group):
             await task
 
     async def get(self, slot: int, path: str, **params: Any) -> Any | None:
-        """JSON of a path of a worker; None when it does not answer 200."""
+        """JSON of a path of a worker; None unless it answers 200."""
         try:
             async with httpx.AsyncClient(timeout=10) as client:
                 answer = await client.get(self.workers[slot].url + path, params=params)
@@ -171,7 +171,7 @@ class Lab(Group):
         return answer.json() if answer.status_code == 200 else None
 
     async def status(self, slot: int, path: str) -> int | None:
-        """HTTP status of a path of a worker; None when nobody answers."""
+        """HTTP status of a path of a worker; None when no process answers."""
         return await asyncio.to_thread(self.workers[slot].status, path)
 
     async def ready(self, *slots: int, timeout_s: float = 60) -> None:
@@ -180,7 +180,7 @@ class Lab(Group):
             await self.until(lambda s=slot: self.status(s, "/health/ready"), 200, f"worker {slot} is ready", timeout_s)
 
     async def until(self, look: Any, due: Any, what: str, timeout_s: float = 60) -> None:
-        """Wait until a look gives what is due."""
+        """Poll ``look`` until it returns ``due``."""
         deadline = time.monotonic() + timeout_s
         while (found := await look()) != due:
             if time.monotonic() > deadline:
@@ -200,8 +200,8 @@ class Lab(Group):
 
 
 @asynccontextmanager
-async def a_lab(options: Options) -> AsyncIterator[Lab]:
-    """A lab with its broker up and its topics there; all its processes end with it."""
+async def open_lab(options: Options) -> AsyncIterator[Lab]:
+    """A lab with a running broker and its topics; all its processes end with it."""
     shutil.rmtree(options.directory, ignore_errors=True)
     options.directory.mkdir(parents=True)
     lab = Lab(options)

@@ -1,4 +1,4 @@
-"""A plan of faults, drawn from a seed: actions with preconditions on what the plan itself has done so far."""
+"""A plan of faults drawn from a seed: actions with preconditions on the earlier steps of the plan."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class Step:
 
 @dataclass
 class _Model:
-    """What the plan assumes of the workers; an armed one may be dead by now, which every action must bear."""
+    """The workers' state as the plan assumes it; an armed worker may be dead, which every action must tolerate."""
 
     alive: set[int] = field(default_factory=lambda: {0, 1})
     paused: set[int] = field(default_factory=set)
@@ -94,7 +94,7 @@ def plan(seed: int, duration_s: float) -> list[Step]:
 
 
 async def execute(lab: Lab, steps: list[Step]) -> int:
-    """Do it; an action whose worker has died meanwhile is left out. Returns how many were done."""
+    """Execute the steps; skip an action whose worker has died. Returns the number of executed steps."""
     terminating: list[asyncio.Task[int]] = []
     done = 0
     for step in steps:
@@ -105,7 +105,7 @@ async def execute(lab: Lab, steps: list[Step]) -> int:
             lab.history.add("left out", action=step.action, worker=step.slot)
             continue
         if step.slot in lab.ending and is_alive and step.action in ("kill", "terminate", "pause", "resume"):
-            continue  # it is on its way out
+            continue  # it is ending
         done += 1
         match step.action:
             case "start":

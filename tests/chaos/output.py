@@ -1,4 +1,4 @@
-"""The metrics topic as it grows: when which rows have reached it."""
+"""The end of the metrics topic: which source offsets have reached it."""
 
 from __future__ import annotations
 
@@ -32,19 +32,19 @@ class Output:
             await self._consumer.seek_to_end()
             begun.set()
             async for record in self._consumer:
-                # Keys fall into the partitions of this topic as into those of the source.
+                # Both topics have the same partitions and partitioner.
                 seq: int = orjson.loads(record.value)["seq"]
                 self._seqs[record.partition] = max(seq, self._seqs.get(record.partition, -1))
                 self._grown.set()
 
     async def source_ends(self) -> dict[int, int]:
-        """Offset that the next message of each source partition gets."""
+        """Offset of the next message of each source partition."""
         topic, count = self._lab.kafka.measurements_topic, self._lab.kafka.partitions
         ends = await self._consumer.end_offsets([TopicPartition(topic, number) for number in range(count)])
         return {tp.partition: offset for tp, offset in ends.items()}
 
     async def reaches(self, offsets: Mapping[int, int]) -> None:
-        """Wait for output of rows at or behind these offsets, of every partition."""
+        """Wait until every partition has output with at least this seq."""
         missing = list(offsets)
         try:
             async with asyncio.timeout(_LIMIT_S):
@@ -52,11 +52,11 @@ class Output:
                     self._grown.clear()
                     await self._grown.wait()
         except TimeoutError:
-            self._lab.verdict.contradict(f"fail-over: no new output of {missing} within {_LIMIT_S:.0f} s")
+            self._lab.findings.contradict(f"fail-over: no new output of {missing} within {_LIMIT_S:.0f} s")
 
 
 @asynccontextmanager
-async def watched(lab: Lab) -> AsyncIterator[Output]:
+async def following(lab: Lab) -> AsyncIterator[Output]:
     """Follow the output meanwhile."""
     output, begun = Output(lab), asyncio.Event()
     task = asyncio.create_task(output.run(begun))

@@ -1,4 +1,4 @@
-"""Runs one after the other or two at a time, each process with ports of its own."""
+"""Runs one after the other or two at a time; each process has its own ports."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _own_port = 0
 
 
 def one(name: str, seed: int, rows: int, directory: Path, port: int) -> Outcome:
-    """Do one run; ``rows`` is how many a mixed one sends."""
+    """Do one run; ``rows`` is the number of rows of a mixed run."""
     directory = directory / f"{name}-{seed}"
     if name == MIXED:
         return asyncio.run(run(name, "what the seed says", mixed, Options(directory, port, seed), rows))
@@ -29,7 +29,7 @@ def one(name: str, seed: int, rows: int, directory: Path, port: int) -> Outcome:
 
 
 def outcomes(wanted: Sequence[tuple[str, int]], rows: int, directory: Path, port: int, jobs: int) -> Iterator[Outcome]:
-    """Do runs, by name and seed; what came of them, in their order."""
+    """Do runs by name and seed; yields their outcomes in order."""
     context = get_context("spawn")
     ports: Queue[int] = context.Queue()
     for job in range(jobs):

@@ -1,4 +1,4 @@
-"""A TCP proxy between one worker and the broker that can be told to be a bad network."""
+"""A TCP proxy between one worker and the broker that can act as a bad network."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ _CHUNKS_UNDER_WAY = 256
 
 @dataclass(frozen=True, slots=True)
 class Network:
-    """What the network does to what is sent through it.
+    """Faults of the network between a worker and the broker.
 
-    ``hold_out`` and ``hold_in`` keep back what the worker sends and what it is sent, until the network is well again:
-    both together are a black hole, as a cable that is pulled out, one alone makes the connections half open.
+    ``hold_out`` and ``hold_in`` hold the bytes that the worker sends and receives until the network is normal again:
+    both together are a black hole, like a pulled cable; one alone makes the connections half open.
     """
 
     latency_s: float = 0.0
@@ -35,7 +35,7 @@ BLACK_HOLE = Network(hold_out=True, hold_in=True)
 
 
 class Proxy:
-    """Forwards what is sent to port ``listen`` to port ``target``, both on the loopback."""
+    """Forwards port ``listen`` to port ``target``, both on the loopback interface."""
 
     def __init__(self, listen: int, target: int, seed: int) -> None:
         self.listen, self._target = listen, target
@@ -88,7 +88,7 @@ class Proxy:
                     pump.cancel()
                 await asyncio.gather(*pumps, return_exceptions=True)
         except (OSError, asyncio.CancelledError):
-            pass  # the task ends here: who made it does not expect that it was cancelled
+            pass  # the task ends here: the server does not expect a cancelled one
         finally:
             _reset(writer)
             if onward is not None:
@@ -125,7 +125,7 @@ class Proxy:
 
 
 def _reset(writer: asyncio.StreamWriter) -> None:
-    """Close with RST: whoever is at the other end learns at once that something is wrong."""
+    """Close with RST: the other end notices at once."""
     own: socket.socket | None = writer.get_extra_info("socket")
     if own is not None:
         with suppress(OSError):

@@ -1,4 +1,4 @@
-"""What a run is and what comes of it; the mixed run."""
+"""A run and its outcome; the mixed run."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from pathlib import Path
 from typing import Any
 
 from tests.chaos import nemesis
-from tests.chaos.judge import judged
-from tests.chaos.lab import Lab, Options, a_lab
-from tests.chaos.made import Made
+from tests.chaos.final_check import drain_and_check
+from tests.chaos.findings import Findings
+from tests.chaos.lab import Lab, Options, open_lab
+from tests.chaos.provenance import Provenance
 from tests.chaos.traffic import fleet
-from tests.chaos.verdict import Verdict
 
 MIXED = "mixed"
 RATE = 3000.0
@@ -26,7 +26,7 @@ OUTCOME = "outcome.json"
 
 @dataclass
 class Outcome:
-    """What came of a run; ``figures`` are seconds that it measured again and again, by what they are of."""
+    """Outcome of a run; ``figures`` are series of measured seconds by name."""
 
     name: str
     seed: int
@@ -35,37 +35,41 @@ class Outcome:
     faults: int = 0
     recovery_s: float | None = None
     wall_s: float = 0.0
-    verdict: Verdict = field(default_factory=Verdict)
+    findings: Findings = field(default_factory=Findings)
     stops_s: list[float] = field(default_factory=list)
     figures: dict[str, list[float]] = field(default_factory=dict)
-    made: Made = field(default_factory=Made)
+    provenance: Provenance = field(default_factory=Provenance)
 
     def line(self) -> str:
         """The run in one line."""
-        verdict = self.verdict
+        findings = self.findings
         recovery = "-" if self.recovery_s is None else f"{self.recovery_s:.1f}"
-        notes = "".join(f" {name.replace(' ', '-')}={count}" for name, count in sorted(verdict.notes.items()))
+        notes = "".join(f" {name.replace(' ', '-')}={count}" for name, count in sorted(findings.notes.items()))
         notes += "".join(f" [{name}: {spread(seconds)}]" for name, seconds in self.figures.items())
         return (
-            f"{self.name} seed={self.seed} faults={self.faults} rows={verdict.rows} lost={lost(verdict)} "
-            f"doubled={doubled(verdict)} contradictions={len(verdict.contradictions)} recovery_s={recovery} "
-            f"wall_s={self.wall_s:.0f}{notes} {'ok' if verdict.ok else 'FAILED ' + str(self.directory)}"
+            f"{self.name} seed={self.seed} faults={self.faults} rows={findings.rows} lost={lost(findings)} "
+            f"doubled={doubled(findings)} contradictions={len(findings.contradictions)} recovery_s={recovery} "
+            f"wall_s={self.wall_s:.0f}{notes} {'ok' if findings.ok else 'FAILED ' + str(self.directory)}"
         )
 
     def save(self) -> None:
-        """Write it into the run's directory, from where :meth:`load` reads it."""
+        """Write the outcome into the run's directory, where :meth:`load` reads it."""
         facts = vars(self) | {"directory": str(self.directory)}
-        facts |= {"verdict": vars(self.verdict), "made": asdict(self.made)}
+        facts |= {"findings": vars(self.findings), "provenance": asdict(self.provenance)}
         (self.directory / OUTCOME).write_text(json.dumps(facts, indent=1) + "\n")
 
     @classmethod
     def load(cls, file: Path) -> Outcome:
-        """Read what a run has saved."""
+        """Read the outcome that a run has saved."""
         facts: dict[str, Any] = json.loads(file.read_text())
-        verdict: dict[str, Any] = facts.pop("verdict")
+        findings: dict[str, Any] = facts.pop("findings")
         for name in ("lost", "doubled", "notes"):
-            verdict[name] = Counter(verdict[name])
-        facts |= {"directory": file.parent, "verdict": Verdict(**verdict), "made": Made(**facts["made"])}
+            findings[name] = Counter(findings[name])
+        facts |= {
+            "directory": file.parent,
+            "findings": Findings(**findings),
+            "provenance": Provenance(**facts["provenance"]),
+        }
         return cls(**facts)
 
 
@@ -78,42 +82,42 @@ def spread(seconds: Sequence[float]) -> str:
 
 
 def percentile(seconds: Sequence[float], percent: int) -> float:
-    """The smallest that so many percent do not exceed."""
+    """The smallest value that so many percent of the values do not exceed."""
     return sorted(seconds)[max(0, -(-percent * len(seconds) // 100) - 1)]
 
 
-def lost(verdict: Verdict) -> int:
-    """Rows that are missing where most are missing."""
-    return max(verdict.lost.values(), default=0)
+def lost(findings: Findings) -> int:
+    """Missing rows in the place that misses most."""
+    return max(findings.lost.values(), default=0)
 
 
-def doubled(verdict: Verdict) -> int:
-    """Rows that are too many where most are."""
-    return max(verdict.doubled.values(), default=0)
+def doubled(findings: Findings) -> int:
+    """Surplus rows in the place that has most."""
+    return max(findings.doubled.values(), default=0)
 
 
-Script = Callable[[Lab, Outcome, int], Awaitable[None]]  # the number: rows to send
+Script = Callable[[Lab, Outcome, int], Awaitable[None]]  # the int: rows to send
 
 
 async def run(name: str, injected: str, script: Script, options: Options, rows: int) -> Outcome:
     """Run a script in a lab of its own."""
-    outcome = Outcome(name, options.seed, options.directory, injected, made=Made.now())
+    outcome = Outcome(name, options.seed, options.directory, injected, provenance=Provenance.now())
     began = time.monotonic()
     try:
-        async with a_lab(options) as lab:
-            outcome.verdict, outcome.stops_s = lab.verdict, lab.stops_s
+        async with open_lab(options) as lab:
+            outcome.findings, outcome.stops_s = lab.findings, lab.stops_s
             await script(lab, outcome, rows)
     except Exception as error:
         (options.directory / "error.txt").write_text(traceback.format_exc())
-        outcome.verdict.contradict(f"the run broke off: {error!r}; see error.txt")
+        outcome.findings.contradict(f"the run broke off: {error!r}; see error.txt")
     outcome.wall_s = time.monotonic() - began
-    (options.directory / "verdict.txt").write_text("\n".join([outcome.line(), *outcome.verdict.contradictions, ""]))
+    (options.directory / "findings.txt").write_text("\n".join([outcome.line(), *outcome.findings.contradictions, ""]))
     outcome.save()
     return outcome
 
 
 async def mixed(lab: Lab, outcome: Outcome, rows: int) -> None:
-    """Two workers, a fleet, uploads and look-ups; meanwhile everything happens that the seed says."""
+    """Two workers, a fleet, uploads and look-ups under the faults that the seed draws."""
     messages = fleet(lab.options.seed, rows)
     duration_s = rows / RATE
     steps = nemesis.plan(lab.options.seed, duration_s)
@@ -128,6 +132,6 @@ async def mixed(lab: Lab, outcome: Outcome, rows: int) -> None:
             healed = time.monotonic()
             await producing
             recovering_s = time.monotonic() - healed
-        outcome.recovery_s = recovering_s + await judged(lab)
+        outcome.recovery_s = recovering_s + await drain_and_check(lab)
     await asyncio.gather(*(lab.terminate(slot) for slot in lab.alive()))
     lab.note_deaths()

@@ -1,4 +1,4 @@
-"""What the producers send: rows of a fleet in every form that the topic takes, and a share that is wrong."""
+"""Messages of the producers: rows of a fleet in every form that the topic accepts, some of them invalid."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from tests.chaos.history import History
 
 START_S = 1_649_808_000
 STEP_S = 2
-#: An asset's first rows come without faults and gaps: they teach its period.
+#: An asset's first rows have no faults and gaps: the processor learns the sampling period from them.
 _LEARNING_ROWS = 30
 
 _SINGLE, _LIST = 0.93, 0.055  # shares of messages; the rest are columnar batches
@@ -29,7 +29,7 @@ _REPEATED, _GAPS = 0.02, 0.002
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """A message for the measurements topic, and how many rows it means to be."""
+    """A message for the measurements topic and its number of rows."""
 
     key: bytes | None
     value: bytes | None
@@ -37,7 +37,7 @@ class Message:
 
 
 class Asset:
-    """Makes one asset's rows, in time order."""
+    """Generates one asset's rows in time order."""
 
     def __init__(self, number: int, rng: np.random.Generator) -> None:
         self.id = f"bess-{number:03d}"
@@ -48,7 +48,7 @@ class Asset:
         self._may_gap = False
 
     def rows(self, count: int) -> list[dict[str, Any]]:
-        """Next rows: one every two seconds, at times two with one stamp, at times a gap before one."""
+        """Next rows: one every two seconds, sometimes two with the same stamp, sometimes after a gap."""
         k = (self.made + np.arange(count)) / 300 + self._phase
         self.made += count
         soc = np.round(50 + 35 * np.sin(k) + self._rng.normal(0, 0.1, count), 1).tolist()
@@ -78,7 +78,7 @@ class Asset:
 
 
 def fleet(seed: int, rows: int, assets: int = 60) -> list[Message]:
-    """Messages of ``rows`` rows or a few more, the same for the same seed."""
+    """Messages with at least ``rows`` rows, the same for the same seed."""
     dice, rng = random.Random(seed), np.random.default_rng(seed)
     members = [Asset(number, rng) for number in range(assets)]
     messages: list[Message] = []
@@ -123,7 +123,7 @@ def _stamp(dice: random.Random, time_s: int) -> int | str:
 
 
 def _bad(dice: random.Random, asset: Asset) -> Message:
-    """Something that must end in the dead-letter topic, whole or in part."""
+    """A message that must end in the dead-letter topic, whole or in part."""
     kind = dice.choice(_BAD)
     return kind(dice, asset)
 
@@ -184,7 +184,7 @@ _BAD: Sequence[Callable[[random.Random, Asset], Message]] = (
 
 
 class Producer:
-    """Writes messages at a bounded rate through whatever happens to the broker; every one is acked in the end."""
+    """Writes messages at a bounded rate through all faults of the broker; every message is acked in the end."""
 
     def __init__(
         self,
@@ -196,7 +196,7 @@ class Producer:
         self._kafka, self._history, self._acked, self._options = kafka, history, acked, options
 
     async def run(self, messages: Sequence[Message], rate: float, enough: asyncio.Event | None = None) -> None:
-        """Send all, or until it is enough, at ``rate`` rows a second, and wait for the acks."""
+        """Send all, or until ``enough`` is set, at ``rate`` rows a second, and wait for the acks."""
         options = {"linger_ms": 10, "enable_idempotence": True, "request_timeout_ms": 120_000} | self._options
         producer = AIOKafkaProducer(bootstrap_servers=self._kafka.bootstrap_servers, **options)
         await producer.start()
@@ -213,7 +213,7 @@ class Producer:
                     await asyncio.sleep(ahead_s)
             for message, ack in zip(messages, acks, strict=False):
                 place = await ack
-                if place is not None and place.offset >= 0:  # the broker does not tell it of a batch that it had
+                if place is not None and place.offset >= 0:  # -1 for a batch that the broker already had
                     self._acked[place.partition, place.offset] = message.value
         finally:
             await producer.stop()
@@ -223,6 +223,6 @@ class Producer:
         while True:
             try:
                 return await producer.send(self._kafka.measurements_topic, message.value, key=message.key)
-            except KafkaError as error:  # it has not taken the message
+            except KafkaError as error:  # the producer did not accept the message
                 self._history.add("producer waits", error=repr(error))
                 await asyncio.sleep(0.5)

@@ -1,4 +1,4 @@
-"""What the processor must arrive at, computed from the measurements topic by plain code that shares nothing with it."""
+"""Expected results, computed from the measurements topic by plain code that shares nothing with the processor."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from tests.chaos.traffic import STEP_S
 
 Rejects = dict[tuple[int, int, str], frozenset[int] | None]  # (partition, offset, code) -> rows of the message or all
 
-#: Rows of an asset that wait at most, whatever the allowed lateness.
+#: Most rows of an asset that may wait, for any allowed lateness.
 MOST_WAITING = 8192
 _ARROW = b"\xff" * 4
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -28,7 +28,7 @@ _LIMITS = {"current": (-1e6, 1e6), "voltage": (-1e5, 1e5), "soc": (-10.0, 120.0)
 
 
 class Record(Protocol):
-    """A record as a consumer gives it."""
+    """A record as a consumer returns it."""
 
     @property
     def topic(self) -> str: ...
@@ -46,7 +46,7 @@ class Record(Protocol):
 
 @dataclass
 class AssetTruth:
-    """One asset as it must be after the last record."""
+    """Expected state of one asset after the last record."""
 
     partition: int
     asset_id: str
@@ -54,21 +54,21 @@ class AssetTruth:
         default_factory=list
     )  # applied, by stamp and arrival, as tests.oracle takes them
     late: int = 0
-    watermark_us: float = -math.inf  # nothing older is taken
-    settled: int = 0  # so many of the rows do not wait for others
+    watermark_us: float = -math.inf  # older rows are late
+    settled: int = 0  # number of rows whose order is final
     seq: int = -1
     spec: dict[str, Any] = field(default_factory=dict)
     ended: dict[str, Any] | None = None
 
     @property
     def uploaded(self) -> bool:
-        """Whether it came over the batch API."""
+        """Whether the asset came through the upload API."""
         return self.asset_id.startswith("upload-")
 
     def take(self, row: dict[str, Any], lateness_us: float) -> bool:
-        """Put a row in its place; False: it is late.
+        """Insert a row by its stamp; False if it is late.
 
-        Stamps that repeat thousands of times, and specs with a sampling period, settle by rules that are not told here.
+        Stamps that repeat thousands of times and specs with a sampling period follow rules that are not modelled here.
         """
         newest_us = max(row["time_us"], self.rows[-1]["time_us"] if self.rows else row["time_us"])
         if row["time_us"] < max(newest_us - lateness_us, self.watermark_us):
@@ -89,13 +89,13 @@ class AssetTruth:
         return bisect_left(self.rows, _stamp(self.rows[at]), key=_stamp)
 
     def open_until_us(self, size_us: int) -> float:
-        """End of the window in which the oldest row lies that waits: of later ones there is nothing yet."""
+        """End of the window that holds the oldest waiting row: later windows have no update yet."""
         if self.ended or self.settled == len(self.rows):
             return math.inf
         return (_stamp(self.rows[self.settled]) // size_us + 1) * size_us
 
     def sums(self, period_s: float | None = None) -> dict[str, float]:
-        """Energies [kWh] and charges [Ah], by numpy alone; an asset's steps are all of one length, but for gaps."""
+        """Energies [kWh] and charges [Ah] by numpy alone; an asset's steps have one length except for gaps."""
         period_s = period_s or (1 if self.uploaded else STEP_S)
         time_s = np.array([row["time_us"] for row in self.rows]) / 1e6
         current = np.array([row["current"] for row in self.rows], float)
@@ -131,7 +131,7 @@ class _Bad(Exception):  # noqa: N818
 
 @dataclass
 class Truth:
-    """All assets, and all that must be in the dead-letter topic."""
+    """All assets, and the expected contents of the dead-letter topic."""
 
     lateness_s: float = 0
     assets: dict[str, AssetTruth] = field(default_factory=dict)
@@ -140,11 +140,11 @@ class Truth:
 
     @property
     def rows(self) -> int:
-        """Rows that count."""
+        """Number of applied rows."""
         return sum(len(asset.rows) for asset in self.assets.values())
 
     def take(self, records: Iterable[Record]) -> Truth:
-        """Go through records, by partition and offset ascending."""
+        """Process records in ascending order of partition and offset."""
         for record in records:
             self.ends[record.partition] = record.offset + 1
             try:
@@ -204,7 +204,7 @@ class Truth:
 
 
 def _content(value: bytes, key: bytes | None) -> Any:
-    """What a message holds; an Arrow stream holds a list of rows of its key's asset."""
+    """Content of a message; an Arrow stream holds a list of rows of its key's asset."""
     if not value.startswith(_ARROW):
         try:
             return json.loads(value)
@@ -256,7 +256,7 @@ def _rows(content: Any, key: str) -> Iterator[Any]:
 
 
 def _checked(row: Any, key: str) -> dict[str, Any]:
-    """Readings and stamp of a row that may count."""
+    """Readings and stamp of a valid row."""
     if not isinstance(row, dict) or any(name not in row for name in ("asset_id", "timestamp", *_REQUIRED)):
         raise _Bad("bad_row")
     for name, (low, high) in _LIMITS.items():

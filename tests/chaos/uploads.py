@@ -1,4 +1,4 @@
-"""Files sent to the batch API all the time; each that was accepted must end in SUCCESS with exact counts."""
+"""Files sent to the upload API continuously; each accepted file must end in SUCCESS with exact counts."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from typing import Any
 
 import httpx
 
+from tests.chaos.findings import Findings
 from tests.chaos.history import History
 from tests.chaos.traffic import START_S
-from tests.chaos.verdict import Verdict
 
 CAPACITY_AH = 94.0
 _TIMEOUT_S = 60.0
@@ -27,12 +27,12 @@ class Accepted:
 
     @property
     def asset_id(self) -> str:
-        """The asset that it became."""
+        """The asset that the upload became."""
         return f"upload-{self.task_id}"
 
 
-def a_file(rows: int, seed: int) -> bytes:
-    """Rows of one second as CSV."""
+def csv_file(rows: int, seed: int) -> bytes:
+    """A CSV file with one row a second."""
     dice = random.Random(seed)
     lines = ["timestamp,current,voltage,soc"]
     soc = 50.0
@@ -44,7 +44,7 @@ def a_file(rows: int, seed: int) -> bytes:
 
 
 class Uploader:
-    """Sends a file every few seconds to some worker, through whatever happens."""
+    """Sends a file every few seconds to some worker, during all faults."""
 
     def __init__(self, urls: Callable[[], Sequence[str]], history: History, *, every_s: float, seed: int) -> None:
         self._urls, self._history, self._every_s = urls, history, every_s
@@ -52,7 +52,7 @@ class Uploader:
         self.accepted: list[Accepted] = []
 
     async def run(self, stop: asyncio.Event) -> None:
-        """Send until told to stop; what is under way then is waited for."""
+        """Send until ``stop`` is set, then wait for open requests."""
         async with httpx.AsyncClient(timeout=_TIMEOUT_S) as client, asyncio.TaskGroup() as group:
             while not stop.is_set():
                 rows = self._random.randint(200, 1500)
@@ -64,8 +64,8 @@ class Uploader:
                     continue
 
     async def send(self, client: httpx.AsyncClient, url: str, rows: int, **headers: str) -> httpx.Response | None:
-        """Send one file; None: no answer."""
-        files = {"data": ("a.csv", a_file(rows, rows), "text/csv")}
+        """Send one file; None if no worker answered."""
+        files = {"data": ("a.csv", csv_file(rows, rows), "text/csv")}
         try:
             answer = await client.post(
                 f"{url}/api/v1/metrics", files=files, data={"nominal_capacity": str(CAPACITY_AH)}, headers=headers
@@ -79,12 +79,12 @@ class Uploader:
         return answer
 
 
-def check_task(worker: str, upload: Accepted, status: dict[str, Any], verdict: Verdict) -> None:
+def check_task(worker: str, upload: Accepted, status: dict[str, Any], findings: Findings) -> None:
     """An accepted upload has succeeded, with as many rows as the file."""
     who = f"{worker} {upload.asset_id}"
     if status["state"] != "SUCCESS":
-        verdict.contradict(f"uploads: {who} was accepted and is {status['state']}: {status['error']}")
+        findings.contradict(f"uploads: {who} was accepted and is {status['state']}: {status['error']}")
         return
-    verdict.count(f"uploads at {worker}", upload.asset_id, upload.rows, status["data"]["total_data_points"])
+    findings.count(f"uploads at {worker}", upload.asset_id, upload.rows, status["data"]["total_data_points"])
     if (sent := status["progress"]["rows_sent"]) != upload.rows or status["progress"]["rows_rejected"]:
-        verdict.contradict(f"uploads: {who} had {upload.rows} rows: {status['progress']} ({sent} sent)")
+        findings.contradict(f"uploads: {who} had {upload.rows} rows: {status['progress']} ({sent} sent)")

@@ -1,4 +1,4 @@
-"""Rows that come late where lateness is allowed: put in order as far as it goes, told where it does not."""
+"""Late rows where lateness is allowed: sorted within the limit, rejected beyond it."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from typing import Any, Final
 import httpx
 import orjson
 
-from tests.chaos.faults.scene import counted, goes_on, worst
-from tests.chaos.judge import judged
+from tests.chaos.faults.load import await_progress, note_recovery, row_count
+from tests.chaos.final_check import drain_and_check
 from tests.chaos.lab import Lab
 from tests.chaos.runs import Outcome
 from tests.chaos.traffic import START_S, Message, columnar
@@ -32,16 +32,16 @@ Row = dict[str, Any]
 
 
 async def disorder(lab: Lab, outcome: Outcome, rows: int) -> None:
-    """F21b: rows late by less and by more than is allowed, future stamps, too many that wait; workers are killed."""
+    """F21b: rows late by less and by more than allowed, future stamps, too many waiting rows; workers are killed."""
     for slot in (0, 1):
         lab.start(slot)
     await lab.ready(0, 1)
     producing = asyncio.create_task(lab.produce(_messages(random.Random(lab.options.seed), rows), _RATE))
-    await goes_on(lab, 1, rows // 20)
+    await await_progress(lab, 1, rows // 20)
     for slot in (0, 1, 0):
-        before = await counted(lab, 1 - slot)
-        lab.kill(slot)  # with rows that wait in its state
-        worst(outcome, await goes_on(lab, 1 - slot, before))
+        before = await row_count(lab, 1 - slot)
+        lab.kill(slot)  # with waiting rows in its state
+        note_recovery(outcome, await await_progress(lab, 1 - slot, before))
         lab.start(slot)
         await lab.ready(slot)
         outcome.faults += 1
@@ -51,12 +51,12 @@ async def disorder(lab: Lab, outcome: Outcome, rows: int) -> None:
             await lab.uploader.send(client, lab.workers[slot].url, 700)
     records = await read(lab.kafka, lab.kafka.measurements_topic)
     truth = Truth(lateness_s=LATENESS_S).take(records)
-    _tells(lab, truth)
-    await judged(lab, records=records, truth=truth, regular=False, sampled=len(truth.assets))
+    _covers_all_cases(lab, truth)
+    await drain_and_check(lab, records=records, truth=truth, regular=False, sampled=len(truth.assets))
 
 
-def _tells(lab: Lab, truth: Truth) -> None:
-    """What was sent must have been worth it: rows put in order, rows too late, and more than may wait."""
+def _covers_all_cases(lab: Lab, truth: Truth) -> None:
+    """Check that the traffic covers the cases: reordered rows, late rows, and more rows than may wait."""
     assets = truth.assets.values()
     allowed_us = LATENESS_S * 1e6
     found = {
@@ -66,12 +66,12 @@ def _tells(lab: Lab, truth: Truth) -> None:
     }
     lab.history.add("truth", **found)
     if not all(found.values()):
-        lab.verdict.contradict(f"the traffic does not tell: {found}")
+        lab.findings.contradict(f"the traffic does not cover all cases: {found}")
 
 
 def _messages(dice: random.Random, rows: int) -> list[Message]:
-    """So many rows of all assets: single, in lists and in columnar batches; one is told the future, some end."""
-    ending, dreaming = _SLOW[-2:], _SLOW[0]
+    """Rows of all assets: single, in lists and in columnar batches; one asset gets a future stamp, some end."""
+    ending, ahead = _SLOW[-2:], _SLOW[0]
     made = {name: _slow(dice, name) for name in _SLOW} | {name: _fast(dice, name) for name in _FAST}
     messages: list[Message] = []
     count, at_last = 0, rows * 4 // 5
@@ -86,12 +86,12 @@ def _messages(dice: random.Random, rows: int) -> list[Message]:
             count += len(part)
         if count >= at_last:
             at_last = 2 * rows
-            messages.append(_message(dreaming, _row(dice, dreaming, 1000 * START_S + 20_000 * _DAY_MS), 1))
+            messages.append(_message(ahead, _row(dice, ahead, 1000 * START_S + 20_000 * _DAY_MS), 1))
             messages += [_message(n, {"asset_id": n, "control": "end_of_upload", "rows": 1}, 0) for n in ending]
     for name in _FAST:
         while part := list(islice(made[name], 60)):
             messages.append(_message(name, part, len(part)))
-    name = _FAST[0]  # the other one ends with as many rows as may wait
+    name = _FAST[0]  # the other one ends with the most rows that may wait
     return [*messages, _message(name, _row(dice, name, 1000 * START_S + _DAY_MS), 1)]
 
 
@@ -105,7 +105,7 @@ def _row(dice: random.Random, asset_id: str, time_ms: int) -> Row:
 
 
 def _slow(dice: random.Random, asset_id: str) -> Iterator[Row]:
-    """Rows by a clock that stands, jumps on and back: some within the lateness, at its edge, beyond it."""
+    """Rows of a clock that stops and jumps: some within the lateness, some at its edge, some beyond it."""
     second = START_S
     while True:
         second += dice.choices((0, 1, 2, 60, 200_000, -80), (10, 30, 30, 10, 1, 3))[0]
@@ -116,7 +116,7 @@ def _slow(dice: random.Random, asset_id: str) -> Iterator[Row]:
 
 
 def _fast(dice: random.Random, asset_id: str) -> Iterator[Row]:
-    """More rows than may wait: the oldest are settled early, and what is older then is late within the lateness."""
+    """More rows than may wait: the oldest are settled early, and older rows are late even within the lateness."""
     for i in range(_FAST_ROWS):
         back = dice.randint(1, 2 * MOST_WAITING) if dice.random() < 0.05 else 0
         yield _row(dice, asset_id, 1000 * START_S + _FAST_STEP_MS * max(0, i - back))

@@ -1,4 +1,4 @@
-"""Measurements: what is promised in seconds, taken often enough for a percentile."""
+"""Measurements: promises in seconds, measured often enough for a percentile."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 
-from tests.chaos.faults.scene import under_load, worst
+from tests.chaos.faults.load import note_recovery, under_load
 from tests.chaos.group import STOP_LIMIT_S
 from tests.chaos.lab import SESSION_TIMEOUT_S, Lab
-from tests.chaos.output import Output, watched
+from tests.chaos.output import Output, following
 from tests.chaos.proxy import BLACK_HOLE, WELL
 from tests.chaos.runs import Outcome, percentile
 
@@ -23,19 +23,19 @@ _STOPS = 50
 
 
 async def failed_over(lab: Lab, outcome: Outcome, rows: int) -> None:
-    """C4: an owner is killed again and again; its survivor soon emits what was sent after that, of every partition."""
+    """C4: an owner is killed 20 times; each time the survivor soon emits new rows of every partition."""
     took = outcome.figures[_FAIL_OVER] = []
     dice = random.Random(lab.options.seed)
-    async with under_load(lab, outcome, rows, rate=_RATE), watched(lab) as output:
+    async with under_load(lab, outcome, rows, rate=_RATE), following(lab) as output:
         for number in range(_ROUNDS):
             await _shared(lab)
             await asyncio.sleep(dice.uniform(0, 2))  # at any moment between two heartbeats and two checkpoints
             took.append(await _killed(lab, number % 2, output))
-            worst(outcome, took[-1])
+            note_recovery(outcome, took[-1])
             outcome.faults += 1
             lab.start(number % 2)
     if (slow_s := percentile(took, 95)) > _FAIL_OVER_P95_S:
-        lab.verdict.contradict(f"fail-over: p95 is {slow_s:.1f} s")
+        lab.findings.contradict(f"fail-over: p95 is {slow_s:.1f} s")
 
 
 async def _killed(lab: Lab, slot: int, output: Output) -> float:
@@ -63,7 +63,7 @@ async def _shared(lab: Lab) -> None:
 
 
 async def stopped(lab: Lab, outcome: Outcome, rows: int) -> None:
-    """C9: SIGTERM at all moments of a worker's life; it always ends in time, with status 0."""
+    """C9: SIGTERM at every stage of a worker's life; it always ends in time with status 0."""
     dice = random.Random(lab.options.seed)
     moments = [_MOMENTS[number % len(_MOMENTS)] for number in range(_STOPS)]
     dice.shuffle(moments)

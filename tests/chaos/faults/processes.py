@@ -1,4 +1,4 @@
-"""Faults of worker processes: killed, stopped, hung, slow, coming and going."""
+"""Faults of worker processes: killed, paused, hung, slow, joining and leaving."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ import shutil
 import time
 from pathlib import Path
 
-from tests.chaos.faults.scene import counted, ends, goes_on, under_load, worst
-from tests.chaos.judge import judged
+from tests.chaos.faults.load import await_exit, await_progress, note_recovery, row_count, under_load
+from tests.chaos.final_check import drain_and_check
 from tests.chaos.lab import SESSION_TIMEOUT_S, Lab
 from tests.chaos.nemesis import POINTS
 from tests.chaos.runs import Outcome
@@ -26,21 +26,21 @@ async def killed_at_points(lab: Lab, outcome: Outcome, rows: int) -> None:
             await lab.terminate(0)
             lab.start(0, STREAM_FAILPOINT=f"{point}:6:kill")
             await _dies(lab, 0, point)
-            took_s = await goes_on(lab, 1, await _last_count(lab))
+            took_s = await await_progress(lab, 1, await _last_count(lab))
             lab.history.add("failed over", point=point, after_s=took_s)
             if took_s > _FAIL_OVER_LIMIT_S:
-                lab.verdict.contradict(f"fail-over after {point} took {took_s:.1f} s")
-            worst(outcome, took_s)
+                lab.findings.contradict(f"fail-over after {point} took {took_s:.1f} s")
+            note_recovery(outcome, took_s)
             outcome.faults += 1
             lab.start(0)
             await lab.ready(0)
 
 
 async def all_killed(lab: Lab, outcome: Outcome, rows: int) -> None:
-    """F2: every worker dies at once, in the end with its directory; what comes back knows all."""
+    """F2: all workers die at once, later with their directories; the restarted ones recover all state."""
     async with under_load(lab, outcome, rows):
         for wiped in (False, True, True):
-            before = await counted(lab, 1)
+            before = await row_count(lab, 1)
             for slot in (0, 1):
                 lab.kill(slot)
             if wiped:
@@ -48,17 +48,17 @@ async def all_killed(lab: Lab, outcome: Outcome, rows: int) -> None:
                     shutil.rmtree(lab.data_directory(slot), ignore_errors=True)
             for slot in (0, 1):
                 lab.start(slot)
-            worst(outcome, await goes_on(lab, 0, before))
+            note_recovery(outcome, await await_progress(lab, 0, before))
             outcome.faults += 1
 
 
 async def stopped_and_continued(lab: Lab, outcome: Outcome, rows: int) -> None:
-    """F3: a worker sleeps for two session timeouts, loses its partitions, wakes up and must not write."""
+    """F3: a worker is paused for two session timeouts, loses its partitions, continues and must not write."""
     async with under_load(lab, outcome, rows):
         for slot in (0, 1, 0):
-            before = await counted(lab, 1 - slot)
+            before = await row_count(lab, 1 - slot)
             lab.pause(slot)
-            worst(outcome, await goes_on(lab, 1 - slot, before))
+            note_recovery(outcome, await await_progress(lab, 1 - slot, before))
             await asyncio.sleep(max(0.0, 2 * SESSION_TIMEOUT_S - (outcome.recovery_s or 0)))
             lab.resume(slot)
             await asyncio.sleep(2)
@@ -67,7 +67,7 @@ async def stopped_and_continued(lab: Lab, outcome: Outcome, rows: int) -> None:
 
 
 async def rebalance_storm(lab: Lab, outcome: Outcome, rows: int) -> None:
-    """F4: workers come and go every three seconds, for a minute; none crashes, and the lag falls afterwards."""
+    """F4: a worker joins or leaves every three seconds for a minute; none crashes, and the lag falls afterwards."""
     async with under_load(lab, outcome, rows):
         began = time.monotonic()
         leaving: list[asyncio.Task[int]] = []
@@ -85,7 +85,7 @@ async def rebalance_storm(lab: Lab, outcome: Outcome, rows: int) -> None:
 
 
 async def slow_sink(lab: Lab, outcome: Outcome, rows: int) -> None:
-    """F11: every checkpoint takes five seconds: nobody is taken for dead, memory stays bounded, the lag is told."""
+    """F11: every checkpoint takes five seconds: no worker is held for dead, memory is bounded, the lag is reported."""
     lab.start(0, STREAM_FAILPOINT="after_output_flush:1+:sleep=5")
     await lab.ready(0)
     producing = asyncio.create_task(lab.produce(fleet(lab.options.seed, rows), rate=rows / 50))
@@ -94,41 +94,41 @@ async def slow_sink(lab: Lab, outcome: Outcome, rows: int) -> None:
         await asyncio.sleep(0.5)
         lab.note_deaths()
         if await lab.status(0, "/health/live") != 200:
-            lab.verdict.contradict("a slow sink: the worker does not say that it lives")
+            lab.findings.contradict("a slow sink: the worker does not answer /health/live")
         page = await lab.get(0, "/api/v1/assets", limit=1)
         lags.append(0 if page is None else page["meta"]["lag"])
         sizes.append(_resident_bytes(lab, 0))
     await producing
     if max(lags) < rows // 50:
-        lab.verdict.contradict(f"a slow sink: the largest lag told was {max(lags)}")
+        lab.findings.contradict(f"a slow sink: the largest reported lag was {max(lags)}")
     if max(sizes) - sizes[0] > 300 * _MIB:
-        lab.verdict.contradict(f"a slow sink: {sizes[0] // _MIB} MiB grew to {max(sizes) // _MIB}")
+        lab.findings.contradict(f"a slow sink: {sizes[0] // _MIB} MiB grew to {max(sizes) // _MIB}")
     lab.history.add("slow", lags=lags, mib=[size // _MIB for size in sizes[::10]])
     outcome.faults = 1
-    outcome.recovery_s = await judged(lab)
+    outcome.recovery_s = await drain_and_check(lab)
 
 
 async def hung(lab: Lab, outcome: Outcome, rows: int) -> None:
-    """F12: a step that never ends: the worker must notice that it makes no progress, say so and end."""
+    """F12: a step that never ends: the worker must notice that it makes no progress, log it and end."""
     async with under_load(lab, outcome, rows, rate=500):
         for point in ("after_fetch", "after_output_flush"):
             await lab.terminate(0)
             lab.start(0, STREAM_FAILPOINT=f"{point}:5:hang")
-            took_s = await ends(lab, 0, _WATCHDOG_LIMIT_S, "progress")
+            took_s = await await_exit(lab, 0, _WATCHDOG_LIMIT_S, "progress")
             lab.history.add("watchdog", point=point, after_s=took_s)
             outcome.faults += 1
-            before = await counted(lab, 1)
+            before = await row_count(lab, 1)
             lab.start(0)
-            worst(outcome, await goes_on(lab, 1, before))
+            note_recovery(outcome, await await_progress(lab, 1, before))
 
 
 async def asked_in_trouble(lab: Lab, outcome: Outcome, rows: int) -> None:
-    """F23: fifty questions a second while workers die, sleep and change places; each is answered, soon and rightly."""
+    """F23: 100 look-ups a second while workers die and are paused; each gets a correct answer soon."""
     async with under_load(lab, outcome, rows, workers=3, probes=100.0):
         for slot in (0, 1):
-            before = await counted(lab, 2)
+            before = await row_count(lab, 2)
             lab.kill(slot)
-            worst(outcome, await goes_on(lab, 2, before))
+            note_recovery(outcome, await await_progress(lab, 2, before))
             lab.start(slot)
             await lab.ready(slot)
             lab.pause(slot)
@@ -139,26 +139,26 @@ async def asked_in_trouble(lab: Lab, outcome: Outcome, rows: int) -> None:
 
 
 async def _answers_soon(lab: Lab, slot: int) -> None:
-    """While an owner does not answer: one hop, two seconds at most, then 503."""
+    """While an owner does not answer: one hop, at most two seconds, then 503."""
     for number in range(0, 60, 5):
         began = time.monotonic()
         status = await lab.status(slot, f"/api/v1/assets/bess-{number:03d}")
         took_s = time.monotonic() - began
         if status not in (200, 503) or took_s > 3.5:
-            lab.verdict.contradict(f"while an owner sleeps, worker {slot} answers {status} after {took_s:.1f} s")
+            lab.findings.contradict(f"while an owner is paused, worker {slot} answers {status} after {took_s:.1f} s")
 
 
 async def _dies(lab: Lab, slot: int, point: str) -> None:
     """Wait until a failpoint has killed a worker."""
     async with asyncio.timeout(60):
-        while lab.workers[slot].is_alive():  # noqa: ASYNC110  # a process tells no event
+        while lab.workers[slot].is_alive():  # noqa: ASYNC110  # a process gives no event to wait for
             await asyncio.sleep(0.02)
     lab.history.add("killed", worker=slot, point=point)
 
 
 async def _last_count(lab: Lab) -> int:
-    """Rows that count at present, whoever can tell; 0 when nobody can."""
-    return max([await counted(lab, slot) for slot in lab.alive()] + [0])
+    """Rows counted at present by any worker; 0 when none can answer."""
+    return max([await row_count(lab, slot) for slot in lab.alive()] + [0])
 
 
 def _resident_bytes(lab: Lab, slot: int) -> int:

@@ -1,4 +1,4 @@
-"""Faults of what is sent: poison, codecs, duplicates, disorder, other partitioners, uploads that break off."""
+"""Faults of the input: poison, codecs, duplicates, disorder, other partitioners, broken uploads."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ import httpx
 import orjson
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
-from tests.chaos.faults.scene import goes_on, under_load, worst
-from tests.chaos.judge import judged
+from tests.chaos.faults.load import await_progress, note_recovery, under_load
+from tests.chaos.final_check import drain_and_check
 from tests.chaos.lab import Lab
 from tests.chaos.runs import Outcome
 from tests.chaos.traffic import START_S, Message, columnar, fleet
 from tests.chaos.truth import Truth
-from tests.chaos.uploads import CAPACITY_AH, a_file
+from tests.chaos.uploads import CAPACITY_AH, csv_file
 from tests.e2e.fleet import crc32_partitioner
 from tests.integration.kafka.running import producing, read
 
@@ -65,7 +65,7 @@ def _poison(asset_id: str, second: int) -> list[bytes | None]:
 
 
 async def poison(lab: Lab, outcome: Outcome, rows: int) -> None:
-    """F13: each poison is in the dead-letter topic within a second, its neighbours count, the partition goes on."""
+    """F13: each poison message is in the dead letters within a second; its neighbours count, the partition goes on."""
     lab.start(0)
     await lab.ready(0)
     consumer = AIOKafkaConsumer(bootstrap_servers=lab.kafka.bootstrap_servers, fetch_max_wait_ms=50)
@@ -73,7 +73,7 @@ async def poison(lab: Lab, outcome: Outcome, rows: int) -> None:
     consumer.assign([TopicPartition(lab.kafka.dead_letter_topic, number) for number in range(lab.kafka.partitions)])
     took: list[float] = []
     await lab.produce([Message(b"bess-000", orjson.dumps(_row("bess-000", -1)), 1)])
-    await goes_on(lab, 0, 0)  # its first checkpoint imports and connects
+    await await_progress(lab, 0, 0)  # its first checkpoint imports and connects
     try:
         for second, bad in enumerate(_poison("bess-000", rows)):
             neighbours = [orjson.dumps(_row("bess-000", second, soc=soc)) for soc in (50, 51)]
@@ -88,7 +88,7 @@ async def poison(lab: Lab, outcome: Outcome, rows: int) -> None:
             outcome.faults += 1
             if took[-1] > _LETTER_LIMIT_S:
                 shown = None if bad is None else bad[:60]
-                lab.verdict.contradict(f"poison {shown!r} was not in the dead-letter topic after {took[-1]:.1f} s")
+                lab.findings.contradict(f"poison {shown!r} was not in the dead-letter topic after {took[-1]:.1f} s")
         async with producing(lab.kafka) as producer:
             for key in (None, b"", b"a b", b"\xff", b"other"):
                 await producer.send(lab.kafka.measurements_topic, orjson.dumps(_row("bess-001", 1)), key=key)
@@ -96,8 +96,8 @@ async def poison(lab: Lab, outcome: Outcome, rows: int) -> None:
             await producer.send(lab.kafka.measurements_topic, twice, key=b"bess-001")
     finally:
         await consumer.stop()
-    worst(outcome, max(took))
-    await judged(lab, regular=False)
+    note_recovery(outcome, max(took))
+    await drain_and_check(lab, regular=False)
 
 
 async def codecs(lab: Lab, outcome: Outcome, rows: int) -> None:
@@ -120,7 +120,7 @@ def _renamed(messages: Sequence[Message], name: str) -> list[Message]:
 
 
 async def duplicates(lab: Lab, outcome: Outcome, rows: int) -> None:
-    """F20: messages come twice, a file is posted twice, in the end all comes again: each is what its offset says."""
+    """F20: messages come twice, a file is posted twice, then everything again: rows count by their offset."""
     dice = random.Random(lab.options.seed)
     messages = [m for message in fleet(lab.options.seed, rows) for m in [message] * dice.choice((1, 1, 1, 2))]
     for slot in (0, 1):
@@ -131,14 +131,14 @@ async def duplicates(lab: Lab, outcome: Outcome, rows: int) -> None:
         for slot in (0, 1):
             await lab.uploader.send(client, lab.workers[slot].url, 700, **{"Idempotency-Key": "the-same"})
     if len(lab.uploader.accepted) != 2:
-        lab.verdict.contradict(f"of two equal uploads {len(lab.uploader.accepted)} were accepted")
+        lab.findings.contradict(f"of two equal uploads {len(lab.uploader.accepted)} were accepted")
     await lab.produce(messages)
     outcome.faults = 3
-    outcome.recovery_s = await judged(lab, regular=False)
+    outcome.recovery_s = await drain_and_check(lab, regular=False)
 
 
 async def disorder(lab: Lab, outcome: Outcome, rows: int) -> None:
-    """F21: late rows, rows out of order, thirty rows a stamp, future stamps, gaps of days: by the documented rule."""
+    """F21: late rows, disorder, thirty rows a stamp, future stamps and gaps of days follow the documented rule."""
     dice = random.Random(lab.options.seed)
     messages: list[Message] = []
     seconds = [0] * 20
@@ -157,7 +157,7 @@ async def disorder(lab: Lab, outcome: Outcome, rows: int) -> None:
     await lab.ready(0, 1)
     await lab.produce(messages)
     outcome.faults = 5
-    outcome.recovery_s = await judged(lab, regular=False)
+    outcome.recovery_s = await drain_and_check(lab, regular=False)
 
 
 def _librdkafka(key: bytes | None, partitions: list[int], available: list[int]) -> int:
@@ -169,7 +169,7 @@ async def foreign_partitioner(lab: Lab, outcome: Outcome, rows: int) -> None:
     async with under_load(lab, outcome, rows, partitioner=_librdkafka):
         await asyncio.sleep(5)
         lab.kill(0)
-        worst(outcome, await goes_on(lab, 1, 0))
+        note_recovery(outcome, await await_progress(lab, 1, 0))
         lab.start(0)
         await lab.ready(0)
         outcome.faults = 2
@@ -179,15 +179,15 @@ async def foreign_partitioner(lab: Lab, outcome: Outcome, rows: int) -> None:
         for message in moved:
             assert message.key is not None
             if await lab.status(slot, f"/api/v1/assets/{message.key.decode()}") not in (200, 503):
-                lab.verdict.contradict(f"worker {slot} does not find {message.key!r}, which has moved")
+                lab.findings.contradict(f"worker {slot} does not find {message.key!r} after its move")
 
 
 async def broken_uploads(lab: Lab, outcome: Outcome, rows: int) -> None:
-    """F24: uploads reset midway, stalled, and overtaken by SIGTERM: whole or marked failed; repeated they are exact."""
+    """F24: uploads reset midway, stalled, interrupted by SIGTERM: complete or marked failed; exact when repeated."""
     for slot in (0, 1):
         lab.start(slot)
     await lab.ready(0, 1)
-    body, content_type = _multipart(a_file(rows, 1))
+    body, content_type = _multipart(csv_file(rows, 1))
     for patience_s in (0.0, 3.0):
         await _broken_off(lab.workers[0].port, body[: len(body) // 2], content_type, len(body), patience_s)
         outcome.faults += 1
@@ -204,12 +204,12 @@ async def broken_uploads(lab: Lab, outcome: Outcome, rows: int) -> None:
             before = len(lab.uploader.accepted)
             await lab.uploader.send(client, lab.workers[slot].url, rows)
             if len(lab.uploader.accepted) == before:
-                lab.verdict.contradict(f"worker {slot} does not take the file again")
-    outcome.recovery_s = await judged(lab)
+                lab.findings.contradict(f"worker {slot} does not take the file again")
+    outcome.recovery_s = await drain_and_check(lab)
     truth = Truth().take(await read(lab.kafka, lab.kafka.measurements_topic))
     open_ended = [asset.asset_id for asset in truth.assets.values() if asset.uploaded and asset.ended is None]
     if open_ended:
-        lab.verdict.contradict(f"uploads broke off and are not marked as failed: {open_ended}")
+        lab.findings.contradict(f"uploads broke off and are not marked as failed: {open_ended}")
 
 
 def _multipart(file: bytes) -> tuple[bytes, str]:

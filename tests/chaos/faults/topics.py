@@ -1,4 +1,4 @@
-"""Faults of topics and of what is stored: compacted, cut off, deleted, recreated, corrupt, of another release."""
+"""Faults of topics and stored state: compacted, truncated, deleted, recreated, corrupt, of another release."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ from aiokafka.structs import OffsetAndMetadata
 
 from stream_app.infra.kafka.log import topics
 from stream_app.infra.kafka.log.topics import Topics
-from tests.chaos.faults.scene import counted, ends, goes_on, under_load, worst
-from tests.chaos.judge import judged
+from tests.chaos.faults.load import await_exit, await_progress, note_recovery, row_count, under_load
+from tests.chaos.final_check import drain_and_check
 from tests.chaos.lab import Lab
 from tests.chaos.runs import Outcome
 from tests.chaos.traffic import fleet
@@ -38,27 +38,27 @@ _EAGER = {
 
 
 async def bad_storage(lab: Lab, outcome: Outcome, rows: int) -> None:
-    """F9: a data directory that is none, then an entry of the changelog that is garbage: both told by name."""
+    """F9: a data directory that is a file, then a garbage entry in the changelog: the log names both."""
     blocked = lab.directory / "a-file"
     blocked.write_text("no directory")
     lab.start(0, STREAM_DATA_DIR=str(blocked / "data"))
-    await ends(lab, 0, 40, str(blocked))
+    await await_exit(lab, 0, 40, str(blocked))
     outcome.faults += 1
     lab.start(0)
     await lab.ready(0)
     await lab.produce(fleet(lab.options.seed, rows))
-    worst(outcome, await judged(lab))
+    note_recovery(outcome, await drain_and_check(lab))
     await lab.terminate(0)
     changelog = Topics.of(lab.kafka).assets_changelog
     async with producing(lab.kafka) as producer:
         await producer.send_and_wait(changelog, b"\x01garbage", key=b"bess-000", partition=1)
     lab.start(0)
-    await ends(lab, 0, 60, changelog, "partition 1")
+    await await_exit(lab, 0, 60, changelog, "partition 1")
     outcome.faults += 1
 
 
 async def compacted(lab: Lab, outcome: Outcome, rows: int) -> None:
-    """F16: the changelogs are compacted as eagerly as can be; workers that lost everything recover all of it."""
+    """F16: the changelogs are compacted as eagerly as possible; workers without data recover all state."""
     names = Topics.of(lab.kafka)
     async with lab.admin() as admin:
         await admin.alter_configs(
@@ -70,19 +70,19 @@ async def compacted(lab: Lab, outcome: Outcome, rows: int) -> None:
     async with under_load(lab, outcome, rows):
         for _ in range(3):
             await asyncio.sleep(8)
-            before = await counted(lab, 1)
+            before = await row_count(lab, 1)
             for slot in (0, 1):
                 lab.kill(slot)
                 shutil.rmtree(lab.data_directory(slot), ignore_errors=True)
             for slot in (0, 1):
                 lab.start(slot)
-            worst(outcome, await goes_on(lab, 0, before))
+            note_recovery(outcome, await await_progress(lab, 0, before))
             outcome.faults += 1
     kept = await read(lab.kafka, names.assets_changelog)
     written = sum({record.partition: record.offset + 1 for record in kept}.values())
     lab.history.add("compacted", kept=len(kept), written=written)
     if len(kept) > 0.5 * written:
-        lab.verdict.contradict(f"the broker has not compacted: {len(kept)} of {written} entries are left")
+        lab.findings.contradict(f"the broker has not compacted: {len(kept)} of {written} entries are left")
 
 
 def _sizes() -> dict[str, str]:
@@ -90,13 +90,13 @@ def _sizes() -> dict[str, str]:
 
 
 async def cut_off(lab: Lab, outcome: Outcome, rows: int) -> None:
-    """F17: retention deletes rows before they are processed, offsets are deleted: told and counted, never silent."""
+    """F17: retention deletes rows before they are processed, offsets are deleted: logged and counted."""
     source, messages = lab.kafka.measurements_topic, fleet(lab.options.seed, rows)
     half = len(messages) // 2
     lab.start(0)
     await lab.ready(0)
     await lab.produce(messages[:half])
-    await judged(lab)
+    await drain_and_check(lab)
     await lab.terminate(0)
     await _commit(lab, 10**9)
     processed = await read(lab.kafka, source)
@@ -107,17 +107,17 @@ async def cut_off(lab: Lab, outcome: Outcome, rows: int) -> None:
     async with lab.admin() as admin:
         await admin.delete_records({TopicPartition(source, p): RecordsToDelete(offset) for p, offset in cut.items()})
     surviving = [r for r in everything if r.offset < ends_at[r.partition] or r.offset >= cut[r.partition]]
-    lab.acked.clear()  # what was deleted is no loss of the broker's
+    lab.acked.clear()  # the script deleted them, the broker did not lose them
     lab.start(0)
-    outcome.recovery_s = await judged(lab, records=everything, truth=Truth().take(surviving), regular=False)
+    outcome.recovery_s = await drain_and_check(lab, records=everything, truth=Truth().take(surviving), regular=False)
     outcome.faults = 2
     for partition, end in ends_at.items():
         if f"offsets {end} to {cut[partition] - 1}" not in lab.log(0):
-            lab.verdict.contradict(f"the log does not tell that offsets {end} to {cut[partition] - 1} are gone")
+            lab.findings.contradict(f"the log does not say that offsets {end} to {cut[partition] - 1} are gone")
     answer = await asyncio.to_thread(lab.workers[0].text, "/metrics")
     told = [line for line in answer.splitlines() if line.startswith("stream_skipped_messages_total{")]
     if sum(float(line.rsplit(" ", 1)[1]) for line in told) != 50 * len(cut):
-        lab.verdict.contradict(f"/metrics does not count the {50 * len(cut)} skipped messages: {told}")
+        lab.findings.contradict(f"/metrics does not count the {50 * len(cut)} skipped messages: {told}")
 
 
 async def _commit(lab: Lab, offset: int) -> None:
@@ -133,7 +133,7 @@ async def _commit(lab: Lab, offset: int) -> None:
 
 
 async def recreated(lab: Lab, outcome: Outcome, rows: int) -> None:
-    """F18: topics are missing, do not fit, grow, are recreated: each is refused with what is wrong and its cure."""
+    """F18: topics are missing, misfit, grow, are recreated: the worker ends with the defect and its cure."""
     names = Topics.of(lab.kafka)
     async with lab.admin() as admin:
         await admin.delete_topics([names.metrics])
@@ -154,23 +154,23 @@ async def recreated(lab: Lab, outcome: Outcome, rows: int) -> None:
     lab.start(0)
     await lab.ready(0)
     await lab.produce(fleet(lab.options.seed, rows))
-    worst(outcome, await judged(lab))
-    async with lab.admin() as admin:  # under the feet of the worker
+    note_recovery(outcome, await drain_and_check(lab))
+    async with lab.admin() as admin:  # while the worker runs
         await admin.delete_topics([names.measurements])
         await asyncio.sleep(1)
     lab.history.add("source deleted")
     await topics.ensure(lab.kafka)
     lab.acked.clear()
     await lab.produce(fleet(lab.options.seed + 1, 200))
-    await ends(lab, 0, 60, names.measurements, "recreated")
+    await await_exit(lab, 0, 60, names.measurements, "recreated")
     outcome.faults += 1
     lab.start(0)
-    await ends(lab, 0, 60, names.measurements, "recreated")
+    await await_exit(lab, 0, 60, names.measurements, "recreated")
     outcome.faults += 1
 
 
 async def never_created(lab: Lab, outcome: Outcome, rows: int) -> None:
-    """F18c: all topics are missing, then each, where asking for one by name would make it: a worker makes none."""
+    """F18c: all topics are missing, then each, at a broker that creates topics on request: a worker creates none."""
     names = list(astuple(Topics.of(lab.kafka)))
     async with lab.admin() as admin:
         await admin.describe_topics(["asked-for"])
@@ -180,15 +180,15 @@ async def never_created(lab: Lab, outcome: Outcome, rows: int) -> None:
             await lab.until(lambda m=missing: _existing(admin, *m), set(), "the topics are deleted")
             await _refused(lab, outcome, 30, *(f"topic '{name}' is missing" for name in missing), "topics ensure")
             if (status := lab.workers[0].returncode) != 1:
-                lab.verdict.contradict(f"without {missing} the worker ended with status {status}")
+                lab.findings.contradict(f"without {missing} the worker ended with status {status}")
             if created := await _existing(admin, *missing):
-                lab.verdict.contradict(f"a worker that refuses has created {created}")
+                lab.findings.contradict(f"a worker that refuses has created {created}")
             await topics.ensure(lab.kafka)
     for slot in (0, 1):
         lab.start(slot)
     await lab.ready(0, 1)
     await lab.produce(fleet(lab.options.seed, rows))
-    worst(outcome, await judged(lab))
+    note_recovery(outcome, await drain_and_check(lab))
 
 
 async def _existing(admin: AIOKafkaAdminClient, *names: str) -> set[str]:
@@ -196,27 +196,27 @@ async def _existing(admin: AIOKafkaAdminClient, *names: str) -> set[str]:
 
 
 async def grown(lab: Lab, outcome: Outcome, rows: int) -> None:
-    """F18b: the measurements topic gets more partitions than the changelogs have: refused, and cured by the same."""
+    """F18b: the measurements topic gets more partitions than the changelogs: refused with the cure."""
     names = Topics.of(lab.kafka)
     lab.start(0)
     await lab.ready(0)
     await lab.produce(fleet(lab.options.seed, rows))
-    worst(outcome, await judged(lab))
+    note_recovery(outcome, await drain_and_check(lab))
     async with lab.admin() as admin:
         await admin.create_partitions({names.measurements: NewPartitions(total_count=8)})
-    await ends(lab, 0, 90, names.measurements, "8")
+    await await_exit(lab, 0, 90, names.measurements, "8")
     outcome.faults += 1
     await _refused(lab, outcome, 30, names.assets_changelog, "4 partition", "must be equal")
 
 
 async def _refused(lab: Lab, outcome: Outcome, timeout_s: float, *said: str) -> None:
     lab.start(0)
-    await ends(lab, 0, timeout_s, *said)
+    await await_exit(lab, 0, timeout_s, *said)
     outcome.faults += 1
 
 
 async def upgraded(lab: Lab, outcome: Outcome, rows: int) -> None:
-    """F30: a release with one metric less, this one, a newer one that writes another format, and back."""
+    """F30: a release with one metric fewer, this one, a newer one that writes another format, and back."""
     older, newer = lab.directory / "older", lab.directory / "newer"
     for tree in (older, newer):
         for package in ("stream_app", "schemas"):
@@ -238,35 +238,35 @@ async def upgraded(lab: Lab, outcome: Outcome, rows: int) -> None:
         await lab.ready(slot)
         outcome.faults += 1
     await lab.produce(messages[third : 2 * third])
-    worst(outcome, await _rows_counted(lab, 0))
+    note_recovery(outcome, await _rows_counted(lab, 0))
     for slot in (0, 1):
         await lab.terminate(slot)
     lab.start(0, PYTHONPATH=str(newer), PYTHONSAFEPATH="1")
     await lab.ready(0)
     await lab.produce(messages[2 * third :])
-    worst(outcome, await _rows_counted(lab, 0))
+    note_recovery(outcome, await _rows_counted(lab, 0))
     await lab.terminate(0)
     outcome.faults += 1
     lab.start(0)
-    await ends(lab, 0, 60, "format 3")
+    await await_exit(lab, 0, 60, "format 3")
     outcome.faults += 1
 
 
 async def _rows_counted(lab: Lab, slot: int) -> float:
-    """Wait until a worker counts what the topic holds; the releases' metrics differ, their rows do not."""
+    """Wait until a worker counts all rows of the topic; the releases differ in metrics, not in rows."""
     truth = Truth().take(await read(lab.kafka, lab.kafka.measurements_topic))
-    lab.verdict.rows = truth.rows
-    took_s = await goes_on(lab, slot, truth.rows - 1)
-    lab.verdict.count("answers", "all assets together", truth.rows, await counted(lab, slot))
+    lab.findings.rows = truth.rows
+    took_s = await await_progress(lab, slot, truth.rows - 1)
+    lab.findings.count("answers", "all assets together", truth.rows, await row_count(lab, slot))
     return took_s
 
 
 async def corrupted(lab: Lab, outcome: Outcome, rows: int) -> None:
-    """F15b: a byte of the log flips: the checksum tells, and the worker ends and names the place."""
+    """F15b: a byte of the log flips: the worker notices the checksum, ends and names the place."""
     lab.start(0)
     await lab.ready(0)
     await lab.produce(fleet(lab.options.seed, rows))
-    worst(outcome, await judged(lab))
+    note_recovery(outcome, await drain_and_check(lab))
     await lab.terminate(0)
     mark = struct.pack(">d", time.time()).hex().encode()
     async with producing(lab.kafka) as producer:
@@ -278,7 +278,7 @@ async def corrupted(lab: Lab, outcome: Outcome, rows: int) -> None:
     await lab.start_broker()
     lab.start(0)
     place = f"{lab.kafka.measurements_topic!r} partition 2 is damaged at offset {done.offset}"
-    await ends(lab, 0, 60, place, "kafka-delete-records")
+    await await_exit(lab, 0, 60, place, "kafka-delete-records")
     outcome.faults += 1
 
 

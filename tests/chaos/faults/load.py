@@ -1,4 +1,4 @@
-"""What most scripts share: a load that flows while something happens, and what is measured of it."""
+"""The load under which most scripts inject their faults, and the waits that measure recovery."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
-from tests.chaos.judge import judged
+from tests.chaos.final_check import drain_and_check
 from tests.chaos.lab import Lab
 from tests.chaos.runs import Outcome
 from tests.chaos.traffic import fleet
@@ -20,9 +20,9 @@ RATE = 1500.0
 async def under_load(
     lab: Lab, outcome: Outcome, rows: int, *, workers: int = 2, rate: float = RATE, probes: float = 10.0, **options: Any
 ) -> AsyncIterator[None]:
-    """Workers that are ready, rows that flow and questions that are asked; then all is healed, drained and judged.
+    """Ready workers, a stream of rows and look-ups around the body; afterwards heal, drain and check.
 
-    The rows flow until the script is through (``rows`` are a limit). ``options`` are the producer's.
+    Rows flow until the body ends (``rows`` is the limit). ``options`` go to the producer.
     """
     for slot in range(workers):
         lab.start(slot)
@@ -39,25 +39,25 @@ async def under_load(
             enough.set()
             await producing
         await lab.heal(workers)
-    took_s = await judged(lab)
+    took_s = await drain_and_check(lab)
     outcome.recovery_s = took_s if outcome.recovery_s is None else outcome.recovery_s
 
 
-async def counted(lab: Lab, slot: int) -> int:
-    """Rows of all assets as a worker tells; -1 when it cannot tell of all partitions."""
+async def row_count(lab: Lab, slot: int) -> int:
+    """Rows of all assets according to a worker; -1 when it cannot answer for all partitions."""
     page = await lab.get(slot, "/api/v1/assets", limit=1000)
     return -1 if page is None else sum(item["rows"] for item in page["assets"])
 
 
-async def goes_on(lab: Lab, slot: int, beyond: int, timeout_s: float = 60.0) -> float:
+async def await_progress(lab: Lab, slot: int, beyond: int, timeout_s: float = 60.0) -> float:
     """Seconds until a worker counts more than ``beyond`` rows, in all partitions."""
     began = time.monotonic()
-    while await counted(lab, slot) <= beyond:
+    while await row_count(lab, slot) <= beyond:
         lab.note_deaths()
         if not lab.workers[slot].is_alive():
-            lab.start(slot)  # as whoever supervises it would
+            lab.start(slot)  # as its supervisor would
         if time.monotonic() - began > timeout_s:
-            lab.verdict.contradict(f"worker {slot} does not go on within {timeout_s:.0f} s")
+            lab.findings.contradict(f"worker {slot} does not go on within {timeout_s:.0f} s")
             break
         await asyncio.sleep(0.1)
     took_s = time.monotonic() - began
@@ -65,8 +65,8 @@ async def goes_on(lab: Lab, slot: int, beyond: int, timeout_s: float = 60.0) -> 
     return took_s
 
 
-async def ends(lab: Lab, slot: int, timeout_s: float, *said: str) -> float:
-    """Seconds until a worker has ended by itself, as it must: with a status that tells, and a reason in its log."""
+async def await_exit(lab: Lab, slot: int, timeout_s: float, *said: str) -> float:
+    """Seconds until a worker has ended by itself, with an exit status above 0 and the reason in its log."""
     began = time.monotonic()
     while lab.workers[slot].is_alive() and time.monotonic() - began < timeout_s:  # noqa: ASYNC110  # a process
         await asyncio.sleep(0.1)
@@ -75,16 +75,16 @@ async def ends(lab: Lab, slot: int, timeout_s: float, *said: str) -> float:
     lab.history.add("ended by itself", worker=slot, status=status, after_s=round(took_s, 1), last=last)
     lab.ending.add(slot)
     if status is None:
-        lab.verdict.contradict(f"worker {slot} still runs after {timeout_s:.0f} s: it must end and say {said}")
+        lab.findings.contradict(f"worker {slot} still runs after {timeout_s:.0f} s: it must end and say {said}")
         lab.kill(slot)
     elif status <= 0:
-        lab.verdict.contradict(f"worker {slot} ended with status {status}: it must tell that something is wrong")
+        lab.findings.contradict(f"worker {slot} ended with status {status}: it must tell that something is wrong")
     missing = [text for text in said if text not in "".join(last)]
     if status is not None and missing:
-        lab.verdict.contradict(f"worker {slot} ended without saying {missing}: {last}")
+        lab.findings.contradict(f"worker {slot} ended without saying {missing}: {last}")
     return took_s
 
 
-def worst(outcome: Outcome, *seconds: float) -> None:
-    """Keep the longest recovery."""
+def note_recovery(outcome: Outcome, *seconds: float) -> None:
+    """Keep the longest recovery [s] of the run."""
     outcome.recovery_s = max((outcome.recovery_s or 0.0, *seconds))

@@ -1,4 +1,4 @@
-"""A run in one process and without Kafka: what the real command side makes of messages, to be tampered with."""
+"""A run in this process without Kafka: the real use cases turn messages into topics, which tests then tamper with."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ from stream_app.usecases.checkpoints import KeptWindows
 from stream_app.usecases.ingest import Ingest
 from stream_app.usecases.ports import Checkpoint, NoTables
 from stream_app.wire.batch import Fetch
-from tests.chaos import verdict as checks
+from tests.chaos import checks
+from tests.chaos.findings import Findings
 from tests.chaos.traffic import Message
 from tests.chaos.truth import Truth
-from tests.chaos.verdict import Verdict
 
 CUT = 900  # messages before the first checkpoint
 
 
 @dataclass(frozen=True)
-class Kept:
-    """A record of a topic."""
+class StoredRecord:
+    """A record of a topic, as a consumer reads it."""
 
     topic: str
     partition: int
@@ -31,34 +31,36 @@ class Kept:
 
 
 @dataclass
-class Topics:
-    """What a run leaves behind."""
+class TopicContents:
+    """All records that a run leaves in its topics."""
 
-    measurements: list[Kept]
-    metrics: list[Kept] = field(default_factory=list)
-    letters: list[Kept] = field(default_factory=list)
-    assets: list[Kept] = field(default_factory=list)
+    measurements: list[StoredRecord]
+    metrics: list[StoredRecord] = field(default_factory=list)
+    letters: list[StoredRecord] = field(default_factory=list)
+    assets: list[StoredRecord] = field(default_factory=list)
 
-    def take(self, checkpoint: Checkpoint) -> None:
+    def append(self, checkpoint: Checkpoint) -> None:
         for key, value in checkpoint.updates:
-            self.metrics.append(Kept("metrics", 0, len(self.metrics), key, value))
+            self.metrics.append(StoredRecord("metrics", 0, len(self.metrics), key, value))
         for letter in checkpoint.dead_letters:
-            self.letters.append(Kept("dlq", 0, len(self.letters), letter.key, letter.value, tuple(letter.headers)))
+            self.letters.append(
+                StoredRecord("dlq", 0, len(self.letters), letter.key, letter.value, tuple(letter.headers))
+            )
         for key, entry, _ in checkpoint.assets:
-            self.assets.append(Kept("assets", 0, len(self.assets), key, entry))
+            self.assets.append(StoredRecord("assets", 0, len(self.assets), key, entry))
 
-    def judged(self) -> Verdict:
-        verdict, truth = Verdict(), Truth().take(self.measurements)
+    def check(self) -> Findings:
+        findings, truth = Findings(), Truth().take(self.measurements)
         values = {(record.partition, record.offset): record.value for record in self.measurements}
-        updates = checks.read_updates(self.metrics, verdict)
-        checks.check_updates(updates, truth, verdict)
-        checks.check_dead_letters(self.letters, truth, values, verdict)
-        checks.fold(self.assets, verdict)
-        return verdict
+        updates = checks.read_updates(self.metrics, findings)
+        checks.check_updates(updates, truth, findings)
+        checks.check_dead_letters(self.letters, truth, values, findings)
+        checks.fold(self.assets, findings)
+        return findings
 
 
-def run(messages: list[Message]) -> Topics:
-    """Let the real command side process messages of one partition, in two checkpoints."""
+def run(messages: list[Message]) -> TopicContents:
+    """Process messages of one partition with the real use cases, in two checkpoints."""
     catalogue = Catalogue()
     ingest = Ingest(
         tables=NoTables(),
@@ -67,7 +69,7 @@ def run(messages: list[Message]) -> Topics:
         window_sizes_s=(60, 900, 3600, 86400),
         kept_windows=KeptWindows({}, 5),
     )
-    topics = Topics([Kept("measurements", 0, i, m.key, m.value) for i, m in enumerate(messages)])
+    topics = TopicContents([StoredRecord("measurements", 0, i, m.key, m.value) for i, m in enumerate(messages)])
     for low, high in ((0, CUT), (CUT, len(messages))):
         part = messages[low:high]
         ingest.apply(
@@ -85,6 +87,6 @@ def run(messages: list[Message]) -> Topics:
         )
         checkpoint = ingest.checkpoint(0)
         assert checkpoint is not None
-        topics.take(checkpoint)
+        topics.append(checkpoint)
         ingest.written(checkpoint)
     return topics

@@ -1,4 +1,4 @@
-"""When, of what and how a run was made: a figure without it says nothing."""
+"""Date, versions and command of a run: a figure without them cannot be compared."""
 
 from __future__ import annotations
 
@@ -18,33 +18,33 @@ from tests.kafka import kafka_jars
 
 
 @dataclass(frozen=True, slots=True)
-class Made:
-    """One run's."""
+class Provenance:
+    """Date, versions and command of one run."""
 
     date: str = "?"
     versions: str = "?"
     command: str = "?"
 
     @classmethod
-    def now(cls) -> Made:
-        """For a run that begins here and now."""
-        told = (
+    def now(cls) -> Provenance:
+        """Provenance of a run that starts now."""
+        versions = (
             f"Apache Kafka {_kafka()}",
             *(f"{name} {version(name)}" for name in ("faust-streaming", "aiokafka")),
             f"Python {platform.python_version()}",
             f"commit {_commit()}",
             f"{os.cpu_count()} cores",
         )
-        return cls(f"{datetime.now(UTC):%Y-%m-%d}", ", ".join(told), _command())
+        return cls(f"{datetime.now(UTC):%Y-%m-%d}", ", ".join(versions), _command())
 
 
-def heading(all_made: Iterable[Made]) -> str:
-    """What some runs were made of, each thing once."""
-    made = list(dict.fromkeys(all_made))
-    dates = sorted({one.date for one in made})
+def heading(provenances: Iterable[Provenance]) -> str:
+    """Dates, versions and commands of some runs, each once."""
+    distinct = list(dict.fromkeys(provenances))
+    dates = sorted({one.date for one in distinct})
     days = dates[0] if len(dates) == 1 else f"{dates[0]} to {dates[-1]}"
-    versions = "; ".join(dict.fromkeys(one.versions for one in made))
-    return "\n".join((f"{days}, {versions}.", *dict.fromkeys(f"`{one.command}`" for one in made)))
+    versions = "; ".join(dict.fromkeys(one.versions for one in distinct))
+    return "\n".join((f"{days}, {versions}.", *dict.fromkeys(f"`{one.command}`" for one in distinct)))
 
 
 def _kafka() -> str:
@@ -61,7 +61,7 @@ def _commit() -> str:
 
 
 def _command() -> str:
-    """As it was given: a process of a pool has the arguments of its parent."""
+    """The command as typed: a process of a pool has the arguments of its parent."""
     program = Path(sys.argv[0])
     name = f"python -m tests.{program.parent.name}" if program.name == "__main__.py" else program.name
     return shlex.join([*name.split(), *sys.argv[1:]])

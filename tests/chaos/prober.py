@@ -1,4 +1,4 @@
-"""Asks the workers all the time, and notes each answer that must not be given."""
+"""Asks the workers continuously and records every forbidden answer."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ _TIMEOUT_S = 8.0
 _UNDER_WAY = 40
 
 
-class Watch:
-    """What was answered so far. Pure: fed by :class:`Prober`, or by a test."""
+class AnswerCheck:
+    """Checks each answer against the earlier ones. Pure: fed by :class:`Prober` or by a test."""
 
     def __init__(self) -> None:
         self.seen: set[str] = set()
@@ -26,13 +26,13 @@ class Watch:
         self.violations: list[str] = []
 
     def before(self, process: Process, asset_id: str) -> tuple[bool, tuple[int, int]]:
-        """What an answer that is asked for now must not fall behind: whether the asset is known; its seq and rows."""
+        """Lower bound for an answer that is requested now: whether the asset is known, and its seq and rows."""
         return asset_id in self.seen, self.newest.get((process, asset_id), (-1, 0))
 
-    def answered(  # what is asked, what was known then, and what came
+    def answered(  # the question, its lower bound, and the answer
         self, process: Process, asset_id: str, known: tuple[bool, tuple[int, int]], answer: httpx.Response
     ) -> None:
-        """Judge an answer."""
+        """Check an answer."""
         was_seen, (seq, rows) = known
         who = f"{process[0]} (start {process[1]}) on {asset_id}"
         self.kinds[str(answer.status_code)] += 1
@@ -69,7 +69,7 @@ class Prober:
     ) -> None:
         self._processes, self._assets, self._rate = processes, assets, rate
         self._random = random.Random(seed)
-        self.watch = Watch()
+        self.check = AnswerCheck()
 
     async def run(self) -> None:
         """Ask until cancelled."""
@@ -85,11 +85,11 @@ class Prober:
                         task.add_done_callback(asking.discard)
 
     async def _ask(self, client: httpx.AsyncClient, process: Process, asset_id: str) -> None:
-        known = self.watch.before(process, asset_id)
+        known = self.check.before(process, asset_id)
         try:
             answer = await client.get(f"{process[0]}/api/v1/assets/{asset_id}")
         except httpx.TransportError as error:
-            self.watch.kinds[type(error).__name__] += 1
+            self.check.kinds[type(error).__name__] += 1
             return
-        if process in self._processes():  # else another one may have answered at its port
-            self.watch.answered(process, asset_id, known, answer)
+        if process in self._processes():  # otherwise another process may have answered on its port
+            self.check.answered(process, asset_id, known, answer)

@@ -1,4 +1,4 @@
-"""The end of a run: wait until all is applied, then compare everything that can be seen from outside with the truth."""
+"""The end of a run: wait until every row is applied, then compare all that is visible from outside with the truth."""
 
 from __future__ import annotations
 
@@ -16,21 +16,22 @@ from stream_app.domain.stored_layout import Layouts
 from stream_app.infra.kafka.log.topics import Topics
 from stream_app.usecases.asset_views import Presenter
 from stream_app.usecases.ports import MARKER_KEY
-from tests.chaos import verdict as checks
+from tests.chaos import checks
+from tests.chaos.checks import Updates
+from tests.chaos.findings import Findings
 from tests.chaos.lab import Lab
 from tests.chaos.truth import Record, Truth
 from tests.chaos.uploads import check_task
-from tests.chaos.verdict import Updates, Verdict
 from tests.integration.kafka.running import read
 
 DRAIN_TIMEOUT_S = 90.0
 _ANSWERS_TIMEOUT_S = 15.0
 _LIST_LIMIT = 1000
 #: Owners look for late entries every five seconds.
-_MENDED_TIMEOUT_S = 30.0
+_REPAIRED_TIMEOUT_S = 30.0
 
 
-async def judged(
+async def drain_and_check(
     lab: Lab,
     *,
     timeout_s: float = DRAIN_TIMEOUT_S,
@@ -39,32 +40,32 @@ async def judged(
     regular: bool = True,
     sampled: int = 4,
 ) -> float:
-    """Drain and compare; returns how many seconds the draining took. Everything must be healed before.
+    """Wait for lag 0 and compare; returns the seconds that the wait took. All faults must have ended.
 
     Parameters
     ----------
     records, truth
-        For runs whose measurements topic does not hold any more what was applied.
+        For runs whose measurements topic no longer holds every row that was applied.
     regular
-        Whether all steps of an asset are of one length, but for gaps, as the quick sums assume.
+        Whether all steps of an asset have the same length except for gaps, as the quick sums assume.
     sampled
-        Assets of which every metric is compared.
+        Number of assets whose every metric is compared.
     """
     began = time.monotonic()
     if records is None:
         records = await read(lab.kafka, lab.kafka.measurements_topic)
     truth = truth or Truth().take(records)
-    lab.verdict.rows = truth.rows
+    lab.findings.rows = truth.rows
     await _drained(lab, truth, timeout_s)
     took_s = time.monotonic() - began
     lab.note_deaths()
     lab.history.add("drained", seconds=round(took_s, 1), rows=truth.rows)
     values = {(record.partition, record.offset): record.value for record in records}
-    checks.check_acks(lab.acked, values, lab.verdict)
-    updates = checks.read_updates(await read(lab.kafka, lab.kafka.metrics_topic), lab.verdict)
-    checks.check_updates(updates, truth, lab.verdict, regular=regular, sampled=sampled)
+    checks.check_acks(lab.acked, values, lab.findings)
+    updates = checks.read_updates(await read(lab.kafka, lab.kafka.metrics_topic), lab.findings)
+    checks.check_updates(updates, truth, lab.findings, regular=regular, sampled=sampled)
     letters = await read(lab.kafka, lab.kafka.dead_letter_topic)
-    checks.check_dead_letters(letters, truth, values, lab.verdict)
+    checks.check_dead_letters(letters, truth, values, lab.findings)
     lab.history.add("topics checked")
     await check_state(lab, truth, updates)
     lab.history.add("state checked")
@@ -73,7 +74,7 @@ async def judged(
 
 
 async def _drained(lab: Lab, truth: Truth, timeout_s: float) -> None:
-    """Wait until every live worker counts every row; what is missing then is found by the checks."""
+    """Wait until every live worker counts every row; the checks find any row that is still missing."""
     due = {asset.asset_id: len(asset.rows) for asset in truth.assets.values()}
     waiting, deadline = lab.alive(), time.monotonic() + timeout_s
     found: dict[str, int] = {}
@@ -89,18 +90,18 @@ async def _drained(lab: Lab, truth: Truth, timeout_s: float) -> None:
     if waiting or not lab.alive():
         wrong = {name: (found.get(name), count) for name, count in due.items() if found.get(name) != count}
         shown = dict(list(wrong.items())[:5])
-        lab.verdict.contradict(f"not drained in {timeout_s:.0f} s: worker {waiting[:1]}, {len(wrong)} assets: {shown}")
+        lab.findings.contradict(f"not drained in {timeout_s:.0f} s: worker {waiting[:1]}, {len(wrong)} assets: {shown}")
 
 
 async def check_state(lab: Lab, truth: Truth, updates: Updates) -> None:
-    """What a recovery would find: every asset's state and every kept window, to the bit what the topic said last."""
-    names, verdict = Topics.of(lab.kafka), lab.verdict
-    assets, windows = await _mended(lab, names.assets_changelog), await _mended(lab, names.windows_changelog)
+    """The state a recovery would read, assets and kept windows, equals the last updates of the topic bit for bit."""
+    names, findings = Topics.of(lab.kafka), lab.findings
+    assets, windows = await _repaired(lab, names.assets_changelog), await _repaired(lab, names.windows_changelog)
     markers = {partition: Marker.load(value) for (partition, key), value in assets.items() if key == MARKER_KEY}
     for partition, end in truth.ends.items():
         position = markers[partition].position if partition in markers else 0
         if position != end:
-            verdict.contradict(f"state: partition {partition} stands at {position}, the topic ends at {end}")
+            findings.contradict(f"state: partition {partition} stands at {position}, the topic ends at {end}")
     found: dict[str, int] = {}
     for (partition, key), value in assets.items():
         if key == MARKER_KEY:
@@ -109,19 +110,19 @@ async def check_state(lab: Lab, truth: Truth, updates: Updates) -> None:
         summary = presenter.summary(key.decode(), value)
         found[summary.asset_id] = summary.rows
         if summary.asset_id in truth.assets and truth.assets[summary.asset_id].partition != partition:
-            verdict.contradict(f"state: {summary.asset_id} is in partition {partition}")
+            findings.contradict(f"state: {summary.asset_id} is in partition {partition}")
         said = [presenter.to_json(update) for update in presenter.asset(summary.asset_id, value)]
-        _same(said, [updates.raw.get(_place(s)) for s in said], f"state of {summary.asset_id}", verdict)
+        _same(said, [updates.raw.get(_place(s)) for s in said], f"state of {summary.asset_id}", findings)
     for asset_id in truth.assets.keys() | found.keys():
         due = len(truth.assets[asset_id].rows) if asset_id in truth.assets else 0
-        verdict.count("state", asset_id, due, found.get(asset_id, 0))
+        findings.count("state", asset_id, due, found.get(asset_id, 0))
     kept: dict[tuple[str, str], list[str]] = {}
     for (_, key), value in windows.items():
         presenter = Presenter(Catalogue(), _layouts(markers.values()))
         said = [presenter.to_json(presenter.window(key, value))]
         place = _place(said[0])
         kept.setdefault(place[:2], []).append(place[2])
-        _same(said, [updates.raw.get(place)], f"closed window {place}", verdict)
+        _same(said, [updates.raw.get(place)], f"closed window {place}", findings)
     finals: dict[tuple[str, str], list[str]] = {}
     for (asset_id, size, start), update in updates.newest.items():
         if update["final"] and size != "lifetime":
@@ -129,20 +130,20 @@ async def check_state(lab: Lab, truth: Truth, updates: Updates) -> None:
     for place2, starts in finals.items():
         held = sorted(kept.get(place2, []))
         if not held or held != sorted(starts)[-len(held) :]:
-            verdict.contradict(f"state: of {place2} are kept {held[:4]}..., the newest are {sorted(starts)[-4:]}")
+            findings.contradict(f"state: of {place2} are kept {held[:4]}..., the newest are {sorted(starts)[-4:]}")
 
 
-async def _mended(lab: Lab, changelog: str) -> dict[tuple[int, bytes], bytes]:
-    """State as a changelog has it, once its owners have mended what came late."""
-    deadline = time.monotonic() + _MENDED_TIMEOUT_S
+async def _repaired(lab: Lab, changelog: str) -> dict[tuple[int, bytes], bytes]:
+    """State in a changelog, once its owners have repaired entries that arrived late."""
+    deadline = time.monotonic() + _REPAIRED_TIMEOUT_S
     while True:
-        found = Verdict()
+        found = Findings()
         state = checks.fold(await read(lab.kafka, changelog), found)
         if found.ok or time.monotonic() > deadline:
-            lab.verdict.notes.update(found.notes)
-            lab.verdict.contradictions += found.contradictions
+            lab.findings.notes.update(found.notes)
+            lab.findings.contradictions += found.contradictions
             return state
-        await asyncio.sleep(0.5)  # a changelog tells no event
+        await asyncio.sleep(0.5)  # a changelog gives no event to wait for
 
 
 def _layouts(markers: Iterable[Marker]) -> Layouts:
@@ -154,14 +155,14 @@ def _place(said: bytes) -> checks.Window:
     return update["asset_id"], update["window"]["size"], update["window"]["start"]
 
 
-def _same(said: list[bytes], topic: list[bytes | None], what: str, verdict: Verdict) -> None:
+def _same(said: list[bytes], topic: list[bytes | None], what: str, findings: Findings) -> None:
     for own, there in zip(said, topic, strict=True):
         if own != there:
-            verdict.contradict(f"state: {what} says {own!r}, the topic {there!r}")
+            findings.contradict(f"state: {what} says {own!r}, the topic {there!r}")
 
 
 async def check_answers(lab: Lab, truth: Truth, updates: Updates) -> None:
-    """Every live worker answers for every asset what the state is, and for every upload that it has succeeded."""
+    """Every live worker answers with the state of every asset, and with SUCCESS for every upload."""
     async with httpx.AsyncClient(timeout=_ANSWERS_TIMEOUT_S) as client:
         await asyncio.gather(*(_check_worker(client, url, lab, truth, updates) for url in lab.urls()))
 
@@ -169,17 +170,17 @@ async def check_answers(lab: Lab, truth: Truth, updates: Updates) -> None:
 async def _check_worker(client: httpx.AsyncClient, url: str, lab: Lab, truth: Truth, updates: Updates) -> None:
     deadline = time.monotonic() + _ANSWERS_TIMEOUT_S
     for asset in truth.assets.values():
-        body = await _asked(client, f"{url}/api/v1/assets/{asset.asset_id}", deadline, lab.verdict)
+        body = await _asked(client, f"{url}/api/v1/assets/{asset.asset_id}", deadline, lab.findings)
         if body is not None:
-            checks.check_answer(url, body, asset, updates, lab.verdict)
+            checks.check_answer(url, body, asset, updates, lab.findings)
     for upload in lab.uploader.accepted:
-        body = await _asked(client, f"{url}/api/v1/metrics/{upload.task_id}", deadline, lab.verdict)
+        body = await _asked(client, f"{url}/api/v1/metrics/{upload.task_id}", deadline, lab.findings)
         if body is not None:
-            check_task(url, upload, body, lab.verdict)
+            check_task(url, upload, body, lab.findings)
 
 
-async def _asked(client: httpx.AsyncClient, url: str, deadline: float, verdict: Verdict) -> Any | None:
-    """Body of an answer; a busy moment may answer 503, or that it cannot tell what is missing."""
+async def _asked(client: httpx.AsyncClient, url: str, deadline: float, findings: Findings) -> Any | None:
+    """Body of an answer; a busy worker may answer 503, or with an unknown lag."""
     while True:
         try:
             answer = await client.get(url)
@@ -192,6 +193,6 @@ async def _asked(client: httpx.AsyncClient, url: str, deadline: float, verdict: 
             if late or body.get("meta", {}).get("lag", 0) is not None:
                 return body
         elif late or (answer is not None and answer.status_code != 503):
-            verdict.contradict(f"answers: {url}: {found}")
+            findings.contradict(f"answers: {url}: {found}")
             return None
         await asyncio.sleep(0.25)
