@@ -12,10 +12,11 @@ from pathlib import Path
 
 from bench import pages
 from bench.broker import broker_versions, own_broker
-from bench.contenders import FORM_NAMES, PEERS, Contender, rows_for
+from bench.contenders import FORM_NAMES, Contender, rows_for
 from bench.lab import Lab
 from bench.measure import Outcome
 from bench.messages import FORMS
+from bench.peers import PEERS
 from bench.project import ThisProject
 from bench.report import provenance, ratio_line, record, runs, table, write
 

@@ -28,7 +28,7 @@ from typing import Final
 
 from bench import processes, topics
 from bench.contenders import Contender, Job
-from bench.environments import EnvironmentMissingError
+from bench.environments import BuildError, ToolMissingError
 from bench.ledger import Ledger
 from bench.observer import Observer
 
@@ -56,6 +56,7 @@ class Outcome:
     startup_s: float | None = None  # from the process's start to the first rows
     whole_cpu_s: float | None = None  # start-up and end included
     others_cpu_s: float | None = None  # all else on the machine meanwhile: the broker, and who disturbs
+    skipped: str | None = None  # why it did not run: a tool that it is built with is not installed here
 
     @property
     def right(self) -> bool:
@@ -83,7 +84,9 @@ async def measure(contender: Contender, job: Job, timeout_s: float) -> tuple[Out
         await topics.create(job.broker, *changelogs, compacted=True)
     try:
         command = await asyncio.to_thread(contender.command, job)
-    except EnvironmentMissingError as error:
+    except ToolMissingError as error:
+        return replace(outcome, skipped=str(error)), None
+    except BuildError as error:
         return replace(outcome, problems=[str(error)]), None
     process = processes.start(command, contender.environment(job), job.directory / _LOG)
     started_at = time.time()
