@@ -110,7 +110,9 @@ def rust_program(name: str) -> Path:
 
     def build(directory: Path) -> None:
         shutil.copytree(folder, directory, dirs_exist_ok=True)
-        _run(name, ["cargo", "build", "--release", "--quiet"], directory, {"CARGO_TARGET_DIR": str(directory / "target")})
+        for what in ("test", "build"):
+            where = {"CARGO_TARGET_DIR": str(directory / "target")}
+            _run(name, ["cargo", what, "--release", "--quiet"], directory, where)
 
     sources = [folder / "Cargo.toml", *sorted((folder / "src").glob("*.rs"))]
     return _built(name, _texts(sources), build) / "target" / "release" / "loop"
@@ -120,7 +122,9 @@ def crates(name: str) -> list[str]:
     """Pinned crates of the Rust program of this name."""
     content = tomllib.loads((_PROGRAMS / name / "Cargo.toml").read_text("utf-8"))
     found = {**content["dependencies"], **content.get("build-dependencies", {})}
-    return [f"{crate}={version if isinstance(version, str) else version['version']}" for crate, version in found.items()]
+    return [
+        f"{crate}={version if isinstance(version, str) else version['version']}" for crate, version in found.items()
+    ]
 
 
 def _need(*tools: str) -> None:

@@ -37,8 +37,8 @@ _POLL_S: Final = 0.5
 _QUIET_S: Final = 1.5
 #: Who has told nothing and done nothing for so long will not finish.
 _IDLE_S: Final = 20.0
-_LOG_TOLD: Final = 1500
-_LOG: Final = "log.txt"
+_LOG_BYTES: Final = 1500
+LOG: Final = "log.txt"
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +88,7 @@ async def measure(contender: Contender, job: Job, timeout_s: float) -> tuple[Out
         return replace(outcome, skipped=str(error)), None
     except BuildError as error:
         return replace(outcome, problems=[str(error)]), None
-    process = processes.start(command, contender.environment(job), job.directory / _LOG)
+    process = processes.start(command, contender.environment(job), job.directory / LOG)
     started_at = time.time()
     observer = Observer(process.pid, int(job.broker.rpartition(":")[2])).start()
     try:
@@ -146,13 +146,17 @@ async def until_told(
                 if ledger.finished_at(truth) is not None:
                     return []
             elif ended:
-                return _failed(f"it ended by itself (status {statuses[0]})", job, ledger)
+                return failed(f"it ended by itself (status {statuses[0]})", job, ledger)
             elif quiet_s > _IDLE_S and all(observer.is_idle(_IDLE_S) for _, observer in seen):
-                return _failed(f"it did nothing for {_IDLE_S:.0f} s", job, ledger)
+                return failed(f"it did nothing for {_IDLE_S:.0f} s", job, ledger)
             if late:
-                return _failed(f"not done within {timeout_s:.0f} s", job, ledger)
+                return failed(f"not done within {timeout_s:.0f} s", job, ledger)
 
 
-def _failed(what: str, job: Job, ledger: Ledger) -> list[str]:
-    said = (job.directory / _LOG).read_text("utf-8", "replace").strip()[-_LOG_TOLD:]
-    return [f"{what}, having told {ledger.rows} of {job.rows.total} rows", f"it said last: {said or 'nothing'}"]
+def failed(what: str, job: Job, ledger: Ledger) -> list[str]:
+    """Say what went wrong, how far the contender had come, and what its log ends with."""
+    said = (job.directory / LOG).read_text("utf-8", "replace").strip()[-_LOG_BYTES:]
+    return [
+        f"{what}, with {ledger.rows} of {job.rows.total} rows in its output",
+        f"its log ends with: {said or 'nothing'}",
+    ]

@@ -16,7 +16,13 @@ from bench.programs.job import BATCHED, BROKER, CONSUMER_TUNING, INPUT, OUTPUT, 
 
 _BATCH = 50_000
 _COMMIT_S = 1.0
-_SCHEMA = {"asset_id": pl.String, "timestamp": pl.String, "current": pl.Float64, "voltage": pl.Float64, "soc": pl.Float64}
+_SCHEMA = {
+    "asset_id": pl.String,
+    "timestamp": pl.String,
+    "current": pl.Float64,
+    "voltage": pl.Float64,
+    "soc": pl.Float64,
+}
 _NAMES = ("rows", "charge_in_as", "charge_out_as", "energy_in_j", "energy_out_j", "travel_percent")
 _TRAVEL = _NAMES.index("travel_percent")
 
@@ -36,13 +42,13 @@ _SUMS = (
 
 def sums_of(values: list[bytes]) -> list[tuple[Any, ...]]:
     """Asset, minute, the sums by name, first and last SoC: of each asset and minute in some messages, in that order."""
+    text = b"\n".join([value.strip(b"[]") for value in values])
     if BATCHED:
-        text = b"\n".join([value[1:-1] for value in values]).replace(b"},{", b"}\n{")
-    else:
-        text = b"\n".join(values)
+        text = text.replace(b"},{", b"}\n{")
     frame = pl.read_ndjson(io.BytesIO(text), schema=_SCHEMA)
     by_minute = frame.group_by("asset_id", pl.col("timestamp").str.slice(0, 16).alias("minute"))
-    return by_minute.agg(_SUMS).sort("asset_id", "minute").rows()
+    rows: list[tuple[Any, ...]] = by_minute.agg(_SUMS).sort("asset_id", "minute").rows()
+    return rows
 
 
 class State:
