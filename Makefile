@@ -77,12 +77,18 @@ $(STAMP): requirements.lock pyproject.toml
 chaos: $(STAMP) ## The fault suite: real workers and broker under faults, every row counted (SEEDS=n SEED=first FAULT=F3)
 	@exec $(BIN)/python -m tests.chaos $(if $(SEEDS),--seeds $(SEEDS)) $(if $(SEED),--seed $(SEED)) $(if $(FAULT),--fault $(FAULT)) $(ARGS)
 
-.PHONY: bench bench-quick bench-scale
+.PHONY: bench bench-check bench-profile bench-quick bench-scale
 bench: $(STAMP) ## This project beside its peers, each in an environment of its own (ARGS="--help" tells the options)
 	@exec $(BIN)/python -m bench $(ARGS)
 
 bench-quick: $(STAMP) ## This project beside the naive Faust agent, in a minute: one line
 	@exec $(BIN)/python -m bench --quick $(ARGS)
+
+bench-check: $(STAMP) ## The hand-written loops in Go and Rust are killed again and again: their sums stay exact
+	@exec $(BIN)/python -m bench.crash $(ARGS)
+
+bench-profile: $(STAMP) ## Where a worker spends its CPU time, step by step (ARGS="--help" tells the options)
+	@exec $(BIN)/python -m bench.profile $(ARGS)
 
 bench-scale: $(STAMP) ## This project alone: assets, workers, latency, look-ups, recovery, memory (ARGS="--help" tells the options)
 	@exec $(BIN)/python -m bench.scale $(ARGS)

@@ -28,7 +28,7 @@ from typing import Final
 
 from bench import processes, topics
 from bench.contenders import Contender, Job
-from bench.environments import EnvironmentMissingError
+from bench.environments import BuildError, ToolMissingError
 from bench.ledger import Ledger
 from bench.observer import Observer
 
@@ -37,8 +37,8 @@ _POLL_S: Final = 0.5
 _QUIET_S: Final = 1.5
 #: Who has told nothing and done nothing for so long will not finish.
 _IDLE_S: Final = 20.0
-_LOG_TOLD: Final = 1500
-_LOG: Final = "log.txt"
+_LOG_BYTES: Final = 1500
+LOG: Final = "log.txt"
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +56,7 @@ class Outcome:
     startup_s: float | None = None  # from the process's start to the first rows
     whole_cpu_s: float | None = None  # start-up and end included
     others_cpu_s: float | None = None  # all else on the machine meanwhile: the broker, and who disturbs
+    skipped: str | None = None  # why it did not run: a tool that it is built with is not installed here
 
     @property
     def right(self) -> bool:
@@ -83,9 +84,11 @@ async def measure(contender: Contender, job: Job, timeout_s: float) -> tuple[Out
         await topics.create(job.broker, *changelogs, compacted=True)
     try:
         command = await asyncio.to_thread(contender.command, job)
-    except EnvironmentMissingError as error:
+    except ToolMissingError as error:
+        return replace(outcome, skipped=str(error)), None
+    except BuildError as error:
         return replace(outcome, problems=[str(error)]), None
-    process = processes.start(command, contender.environment(job), job.directory / _LOG)
+    process = processes.start(command, contender.environment(job), job.directory / LOG)
     started_at = time.time()
     observer = Observer(process.pid, int(job.broker.rpartition(":")[2])).start()
     try:
@@ -143,13 +146,17 @@ async def until_told(
                 if ledger.finished_at(truth) is not None:
                     return []
             elif ended:
-                return _failed(f"it ended by itself (status {statuses[0]})", job, ledger)
+                return failed(f"it ended by itself (status {statuses[0]})", job, ledger)
             elif quiet_s > _IDLE_S and all(observer.is_idle(_IDLE_S) for _, observer in seen):
-                return _failed(f"it did nothing for {_IDLE_S:.0f} s", job, ledger)
+                return failed(f"it did nothing for {_IDLE_S:.0f} s", job, ledger)
             if late:
-                return _failed(f"not done within {timeout_s:.0f} s", job, ledger)
+                return failed(f"not done within {timeout_s:.0f} s", job, ledger)
 
 
-def _failed(what: str, job: Job, ledger: Ledger) -> list[str]:
-    said = (job.directory / _LOG).read_text("utf-8", "replace").strip()[-_LOG_TOLD:]
-    return [f"{what}, having told {ledger.rows} of {job.rows.total} rows", f"it said last: {said or 'nothing'}"]
+def failed(what: str, job: Job, ledger: Ledger) -> list[str]:
+    """Say what went wrong, how far the contender had come, and what its log ends with."""
+    said = (job.directory / LOG).read_text("utf-8", "replace").strip()[-_LOG_BYTES:]
+    return [
+        f"{what}, with {ledger.rows} of {job.rows.total} rows in its output",
+        f"its log ends with: {said or 'nothing'}",
+    ]

@@ -16,12 +16,11 @@ from typing import Final
 
 import httpx
 
-from bench.contenders import FORM_NAMES, Contender, Job
-from bench.environments import ROOT, EnvironmentMissingError
+from bench.contenders import EVERY_ROW, FORM_NAMES, Contender, Job
+from bench.environments import ROOT, BuildError
 from bench.ledger import Reading, own_update
 from bench.workload import ASSETS
 
-_EVERY_ROW: Final = 1 << 60
 _POLL_S: Final = 0.2
 _PATIENCE_S: Final = 30.0
 _CLI: Final = (sys.executable, "-m", "stream_app")
@@ -32,7 +31,7 @@ class ThisProject(Contender):
 
     name = "stream-app"
     title = "this project"
-    limits = dict.fromkeys(FORM_NAMES, _EVERY_ROW)
+    limits = dict.fromkeys(FORM_NAMES, EVERY_ROW)
     held = True
 
     def command(self, job: Job) -> list[str]:
@@ -40,7 +39,7 @@ class ThisProject(Contender):
             [*_CLI, "topics", "ensure"], env=self.environment(job), check=False, capture_output=True, text=True
         )
         if ensured.returncode != 0:
-            raise EnvironmentMissingError(ensured.stderr[-500:])
+            raise BuildError(ensured.stderr[-500:])
         return [*_CLI, "worker"]
 
     def read(self, value: bytes) -> Reading | None:

@@ -1,57 +1,99 @@
-"""The table, the line of the quick run, and the JSON."""
+"""The table, the line of the quick run, and what is known about runs."""
 
 from __future__ import annotations
 
-import json
-import os
-import platform
 import statistics
-import subprocess
-import sys
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict
-from datetime import UTC, datetime
-from pathlib import Path
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from bench.environments import ROOT
 from bench.measure import Outcome
 from bench.messages import FORMS
 
 _HEAD = ("contender", "rows", "rows/s", "rows/CPU s", "peak MB", "ours : it, wall", "ours : it, CPU", "right")
 
-_FILE_OPTIONS = ("--output", "--markdown", "--figures", "--from")
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A line of the table: a contender in a workload, medians of its runs."""
+
+    workload: str
+    contender: str
+    title: str
+    rows: int
+    runs: int
+    rows_per_s: float | None
+    rows_per_cpu_s: float | None
+    peak_mb: float | None
+    right: bool
+    skipped: str | None = None
+    problems: list[str] = field(default_factory=list)
 
 
-def table(outcomes: Sequence[Outcome], ours: str) -> str:
-    """A markdown table a workload; medians of the passes."""
-    parts = []
-    for form in dict.fromkeys(outcome.form for outcome in outcomes):
-        mine = [outcome for outcome in outcomes if outcome.form == form]
-        own = [outcome for outcome in mine if outcome.contender == ours]
-        names = dict.fromkeys(outcome.contender for outcome in mine)
-        most = max(outcome.rows for outcome in mine)
-        lines = [_HEAD, tuple("---" for _ in _HEAD)]
-        lines += [_line([each for each in mine if each.contender == name], own, most) for name in names]
-        notes = [f"{each.title}: {'; '.join(each.problems)}" for each in mine if not each.right]
-        text = [f"{form}: {FORMS[form].title}, {most:,} rows", "", *(f"| {' | '.join(line)} |" for line in lines), ""]
-        parts.append("\n".join([*text, *(f"WRONG {note}" for note in notes)]))
+def rows_of(outcomes: Sequence[Outcome]) -> list[Row]:
+    """Lines of the table, in the order in which the contenders ran first."""
+    by_line: dict[tuple[str, str], list[Outcome]] = {}
+    for outcome in outcomes:
+        by_line.setdefault((outcome.form, outcome.contender), []).append(outcome)
+    return [_row(some) for some in by_line.values()]
+
+
+def _row(outcomes: Sequence[Outcome]) -> Row:
+    first = outcomes[0]
+    return Row(
+        workload=first.form,
+        contender=first.contender,
+        title=first.title,
+        rows=first.rows,
+        runs=len(outcomes),
+        rows_per_s=median(outcomes, lambda o: o.rows_per_s),
+        rows_per_cpu_s=median(outcomes, lambda o: o.rows_per_cpu_s),
+        peak_mb=median(outcomes, lambda o: o.peak_mb),
+        right=all(outcome.right for outcome in outcomes),
+        skipped=first.skipped,
+        problems=[problem for outcome in outcomes for problem in outcome.problems],
+    )
+
+
+def table(rows: Sequence[Row], ours: str) -> str:
+    """A markdown table for each workload."""
+    texts = [
+        _workload_table([row for row in rows if row.workload == workload], ours)
+        for workload in dict.fromkeys(row.workload for row in rows)
+    ]
     fewer = "* fewer rows than the others: too slow for all of them, the rate is of its own rows"
-    return "\n\n".join([*parts, fewer] if any("*" in part for part in parts) else parts)
+    return "\n\n".join([*texts, fewer] if any("*" in text for text in texts) else texts)
 
 
-def _line(mine: Sequence[Outcome], own: Sequence[Outcome], most: int) -> tuple[str, ...]:
-    first = mine[0]
-    wall, cpu = median(mine, lambda o: o.rows_per_s), median(mine, lambda o: o.rows_per_cpu_s)
+def _workload_table(rows: Sequence[Row], ours: str) -> str:
+    own = next((row for row in rows if row.contender == ours), None)
+    most = max(row.rows for row in rows)
+    lines = [_HEAD, tuple("---" for _ in _HEAD), *(_line(row, own, most) for row in rows)]
+    notes = [f"WRONG {row.title}: {'; '.join(row.problems)}" for row in rows if not row.right]
+    notes += [f"skipped {row.title}: {row.skipped}" for row in rows if row.skipped is not None]
+    workload = rows[0].workload
+    return "\n".join(
+        [
+            f"{workload}: {FORMS[workload].title}, {most:,} rows",
+            "",
+            *(f"| {' | '.join(line)} |" for line in lines),
+            "",
+            *notes,
+        ]
+    )
+
+
+def _line(row: Row, own: Row | None, most: int) -> tuple[str, ...]:
+    verdict = "skipped" if row.skipped is not None else "yes" if row.right else "WRONG"
     return (
-        first.title,
-        f"{first.rows:,}{'*' if first.rows < most else ''}",
-        _count(wall),
-        _count(cpu),
-        _count(median(mine, lambda o: o.peak_mb)),
-        _ratio(median(own, lambda o: o.rows_per_s), wall),
-        _ratio(median(own, lambda o: o.rows_per_cpu_s), cpu),
-        "yes" if all(outcome.right for outcome in mine) else "WRONG",
+        row.title,
+        f"{row.rows:,}{'*' if row.rows < most else ''}",
+        _count(row.rows_per_s),
+        _count(row.rows_per_cpu_s),
+        _count(row.peak_mb),
+        _ratio(own.rows_per_s if own else None, row.rows_per_s),
+        _ratio(own.rows_per_cpu_s if own else None, row.rows_per_cpu_s),
+        verdict,
     )
 
 
@@ -69,44 +111,18 @@ def _ratio(ours: float | None, its: float | None) -> str:
     return "-" if ours is None or not its else f"{ours / its:,.2f}"
 
 
-def ratio_line(outcomes: Sequence[Outcome], ours: str) -> str:
-    """One line for a machine that watches the ratio: this project to the other contender; medians of the passes."""
-    own = [outcome for outcome in outcomes if outcome.contender == ours]
-    other = [outcome for outcome in outcomes if outcome.contender != ours]
-    walls = [median(some, lambda o: o.rows_per_s) for some in (own, other)]
-    cpus = [median(some, lambda o: o.rows_per_cpu_s) for some in (own, other)]
-    parts = {"wall": _ratio(*walls), "cpu": _ratio(*cpus), ours: _count(walls[0]), other[0].contender: _count(walls[1])}
-    right = "yes" if all(outcome.right for outcome in outcomes) else "WRONG"
-    return " ".join(["ratio", *(f"{name}={text.replace(',', '')}" for name, text in parts.items()), f"right={right}"])
-
-
-def record(module: str, versions: Mapping[str, Sequence[str]]) -> dict[str, Any]:
-    """When, where and on what something was measured."""
-    return {
-        "date": datetime.now(UTC).isoformat(timespec="seconds"),
-        "command": ["python", "-m", module, *sys.argv[1:]],
-        "commit": _commit(),
-        "machine": _machine(),
-        "versions": versions,
+def ratio_line(rows: Sequence[Row], ours: str) -> str:
+    """One line for a machine that watches the ratio: this project to the other contender."""
+    own = next(row for row in rows if row.contender == ours)
+    other = next(row for row in rows if row.contender != ours)
+    parts = {
+        "wall": _ratio(own.rows_per_s, other.rows_per_s),
+        "cpu": _ratio(own.rows_per_cpu_s, other.rows_per_cpu_s),
+        ours: _count(own.rows_per_s),
+        other.contender: _count(other.rows_per_s),
     }
-
-
-def provenance(content: Mapping[str, Any]) -> str:
-    """The same in a line, for people."""
-    machine, kafka = content["machine"], ", ".join(content["versions"].get("kafka", ()))
-    where = f"{machine['cores']} cores ({machine['cpu']}), {machine['memory_gb']:.0f} GB, Python {machine['python']}"
-    command = " ".join(_without_files(content["command"]))
-    return f"{content['date'][:10]}, commit {content['commit']}, {where}, {kafka}: `{command}`"
-
-
-def _without_files(command: Iterable[str]) -> Iterator[str]:
-    """The command without the options that say where results go, which are nobody's business."""
-    words = iter(command)
-    for word in words:
-        if word in _FILE_OPTIONS:
-            next(words, None)
-        elif not word.startswith(tuple(f"{option}=" for option in _FILE_OPTIONS)):
-            yield word
+    right = "yes" if all(row.right for row in rows) else "WRONG"
+    return " ".join(["ratio", *(f"{name}={text.replace(',', '')}" for name, text in parts.items()), f"right={right}"])
 
 
 def runs(outcomes: Sequence[Outcome]) -> list[dict[str, Any]]:
@@ -115,27 +131,3 @@ def runs(outcomes: Sequence[Outcome]) -> list[dict[str, Any]]:
         {**asdict(each), "rows_per_s": each.rows_per_s, "rows_per_cpu_s": each.rows_per_cpu_s, "right": each.right}
         for each in outcomes
     ]
-
-
-def write(file: Path, content: Mapping[str, Any]) -> None:
-    """Write a record as JSON."""
-    file.parent.mkdir(parents=True, exist_ok=True)
-    file.write_text(json.dumps(content, indent=1, ensure_ascii=False) + "\n", "utf-8")
-
-
-def _commit() -> str | None:
-    described = ["git", "describe", "--always", "--dirty", "--abbrev=12"]
-    told = subprocess.run(described, cwd=ROOT, check=False, capture_output=True, text=True)
-    return told.stdout.strip() or None
-
-
-def _machine() -> dict[str, object]:
-    cpu = [line for line in Path("/proc/cpuinfo").read_text().splitlines() if line.startswith("model name")]
-    return {
-        "cpu": cpu[0].partition(":")[2].strip() if cpu else platform.processor(),
-        "cores": os.cpu_count(),
-        "memory_gb": round(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 1e9, 1),
-        "kernel": platform.release(),
-        "python": platform.python_version(),
-        "load_1m": os.getloadavg()[0],
-    }

@@ -18,7 +18,7 @@ from typing import Any, Final
 from bench import pages
 from bench.broker import broker_versions, own_broker
 from bench.project import ThisProject
-from bench.report import provenance, record, write
+from bench.provenance import provenance, record, write
 from bench.scale.assets import Assets
 from bench.scale.figures import draw
 from bench.scale.latency import Latency

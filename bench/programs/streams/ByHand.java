@@ -7,10 +7,14 @@ import org.apache.kafka.streams.kstream.Produced;
 import org.apache.kafka.streams.processor.api.FixedKeyProcessor;
 import org.apache.kafka.streams.processor.api.FixedKeyProcessorContext;
 import org.apache.kafka.streams.processor.api.FixedKeyRecord;
+import org.apache.kafka.streams.state.KeyValueBytesStoreSupplier;
 import org.apache.kafka.streams.state.KeyValueStore;
 import org.apache.kafka.streams.state.Stores;
 
-/** The Processor API: two key-value stores with caches, the window kept by hand; a read and a write of each a message. */
+/**
+ * The Processor API: two key-value stores with caches, the window kept by hand; a read and a write of each a message. The
+ * argument says where the stores are: "persistent" (RocksDB, the default of Kafka Streams) or "memory".
+ */
 public final class ByHand {
     private static final long WINDOW_MS = 60_000;
 
@@ -19,8 +23,11 @@ public final class ByHand {
     public static void main(String[] arguments) {
         StreamsBuilder builder = new StreamsBuilder();
         for (String name : List.of("lives", "minutes")) {
-            builder.addStateStore(Stores.keyValueStoreBuilder(
-                Stores.persistentKeyValueStore(name), Serdes.String(), Sums.serde()).withCachingEnabled());
+            KeyValueBytesStoreSupplier store = arguments[0].equals("memory")
+                ? Stores.inMemoryKeyValueStore(name)
+                : Stores.persistentKeyValueStore(name);
+            builder.addStateStore(
+                Stores.keyValueStoreBuilder(store, Serdes.String(), Sums.serde()).withCachingEnabled());
         }
         KStream<String, Row[]> messages = Job.BATCHED
             ? builder.stream(Job.INPUT, Consumed.with(Serdes.String(), Row.serde(Row[].class)))

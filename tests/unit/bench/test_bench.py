@@ -13,8 +13,11 @@ from typing import Any
 
 import pytest
 
-from bench import contenders, environments, pages, report
+from bench import environments, history, pages, peers, provenance, report
+from bench.crash import portions
+from bench.environments import ToolMissingError
 from bench.ledger import Ledger, own_update, peers_record
+from bench.measure import Outcome
 from bench.messages import FORMS
 from bench.pages import MarkMissingError
 from bench.programs.fold import advance
@@ -127,13 +130,13 @@ def test_every_requirement_is_pinned() -> None:
     """Peers are measured in the versions that are written down."""
     files = sorted((Path(environments.__file__).parent / "requirements").glob("*.txt"))
     lines = [line for file in files for line in environments.requirements(file.stem)]
-    assert len(files) == 4
+    assert len(files) == 5
     assert [line for line in lines if not re.fullmatch(r"[A-Za-z0-9_.-]+==[\w.]+", line)] == []
 
 
 def test_every_peer_takes_single_rows_and_arrays() -> None:
     """No peer is left out of a workload that its program can read."""
-    assert all({"rows", "arrays"} == set(peer.limits) for peer in contenders.PEERS)
+    assert all({"rows", "arrays"} == set(peer.limits) for peer in peers.PEERS)
 
 
 def test_a_table_takes_the_place_that_its_marks_have() -> None:
@@ -146,9 +149,71 @@ def test_a_table_takes_the_place_that_its_marks_have() -> None:
         pages.filled(page, {"y": ""})
 
 
+def test_crates_and_modules_and_jars_are_pinned() -> None:
+    """Each crate exactly, for there is no lock file; Go modules by go.sum, jars by one version."""
+    assert all(re.fullmatch(r"[\w-]+==\d+\.\d+\.\d+", crate) for crate in environments.crates("rust"))
+    assert "github.com/twmb/franz-go==v1.22.3" in environments.go_modules("go")
+    for name in ("streams", "flink"):
+        found = environments.jars(name)
+        assert found
+        assert [jar for jar in found if not re.fullmatch(r"[\w.-]+:[\w.-]+:\d[\w.-]*", jar)] == []
+
+
+def test_a_contender_whose_tool_is_missing_says_which(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """The reason names the tool and where it comes from."""
+    monkeypatch.setenv("PATH", str(tmp_path))
+    for build, tool in ((environments.go_program, "go"), (environments.rust_program, "cargo")):
+        with pytest.raises(ToolMissingError, match=rf"^{tool} is not installed \("):
+            build(tool)
+    with pytest.raises(ToolMissingError, match=r"java is not installed .*; mvn is not installed"):
+        environments.java_classpath("flink")
+
+
+def _outcome(name: str, **known: Any) -> Outcome:
+    return Outcome(name, f"title of {name}", "rows", 1000, **known)
+
+
+def test_a_skipped_contender_has_a_line_and_a_reason() -> None:
+    """It is neither right nor wrong, and costs the others nothing."""
+    ours = [_outcome("ours", wall_s=seconds, cpu_s=2.0, peak_mb=5.0) for seconds in (1.0, 2.0, 4.0)]
+    rows = report.rows_of([*ours, _outcome("slow", wall_s=4.0, cpu_s=5.0), _outcome("go", skipped="go is not there")])
+    text = report.table(rows, "ours")
+    assert "| title of ours | 1,000 | 500 | 500 | 5 | 1.00 | 1.00 | yes |" in text
+    assert "| title of slow | 1,000 | 250 | 200 | - | 2.00 | 2.50 | yes |" in text
+    assert "| title of go | 1,000 | - | - | - | - | - | skipped |" in text
+    assert text.endswith("skipped title of go: go is not there")
+    assert report.ratio_line(rows[:2], "ours") == "ratio wall=2.00 cpu=2.50 ours=500 slow=250 right=yes"
+
+
+def test_portions_are_all_messages_in_their_order() -> None:
+    """Nothing is lost between two portions; sizes differ by one at most."""
+    messages = [(b"k", str(number).encode()) for number in range(11)]
+    cut = portions(messages, 4)
+    assert [message for portion in cut for message in portion] == messages
+    assert sorted(len(portion) for portion in cut) == [2, 3, 3, 3]
+
+
+def test_a_kept_result_says_what_a_table_shows_and_names_no_machine(tmp_path: Path) -> None:
+    """Sections of a release stand side by side; a section written again takes its place."""
+    machine = {"cpu": "c", "cores": 2, "memory_gb": 8.0, "kernel": "k", "python": "3.11", "load_1m": 0.5}
+    measured = {"date": "d", "commit": "abc", "machine": machine, "versions": {"kafka": ["kafka-clients-4"]}}
+    for name, rows in (("scale", {"assets": [{"rows": 1}]}), ("peers", [{"rows": 1}])):
+        history.keep(name, history.section(measured, rows), tmp_path, "1.2.3")
+    file = history.keep("peers", history.section(measured, [{"rows": 2}]), tmp_path, "1.2.3")
+    shape = {"cores": 2, "memory_gb": 8.0, "python": "3.11"}
+    where = {"date": "d", "commit": "abc", "machine": shape, "kafka": ["kafka-clients-4"]}
+    assert file.name == "1.2.3.json"
+    assert json.loads(file.read_text()) == {
+        "schema": 1,
+        "version": "1.2.3",
+        "scale": {**where, "rows": {"assets": [{"rows": 1}]}},
+        "peers": {**where, "rows": [{"rows": 2}]},
+    }
+
+
 def test_the_told_command_names_no_files() -> None:
     """A page says how a figure was taken, not where somebody keeps his files."""
     machine = {"cores": 2, "cpu": "c", "memory_gb": 8.0, "python": "3.11"}
     command = ["python", "-m", "bench", "--markdown", "/mine/x.md", "--rows", "5", "--output=/mine/y"]
     content = {"date": "2026-01-01T00", "commit": "abc", "machine": machine, "versions": {}, "command": command}
-    assert report.provenance(content).endswith(": `python -m bench --rows 5`")
+    assert provenance.provenance(content).endswith(": `python -m bench --rows 5`")
