@@ -38,29 +38,37 @@ def ragged_arange(start: IntArray, count: IntArray) -> IntArray:
     return index
 
 
+def segments_of(slot: IntArray, slots: int) -> tuple[IntArray, IntArray, IntArray, IntArray]:
+    """Sort items by slot (``0 … slots-1``), those of one slot in their order.
+
+    Returns
+    -------
+    order, present, starts, stops
+        Positions of the items, shape ``(n,)``; the slots that have any, ascending, and where the items of each begin
+        and end in the order.
+    """
+    if len(slot) < slots >> 4:
+        order = np.argsort(slot, kind="stable")
+        starts = np.flatnonzero(first_of_runs(slot[order]))
+        return order, slot[order[starts]], starts, ends(starts, len(slot))
+    order, place = np.empty(len(slot), np.int64), np.zeros(slots + 1, np.int64)
+    _counting_sort(slot, place, order)
+    stops = place[:-1]
+    count = np.diff(stops, prepend=0)
+    present = np.flatnonzero(count)
+    return order, present, stops[present] - count[present], stops[present]
+
+
 @compiled
-def first_at_or_after(sorted_values: IntArray, low: IntArray, high: IntArray, target: IntArray) -> IntArray:
-    """Binary search in many slices: first index in ``[low, high)`` whose value is >= target, else ``high``."""
-    found = np.empty(len(target), np.int64)
-    for i in range(len(target)):
-        a, b = low[i], high[i]
-        while a < b:
-            middle = (a + b) // 2
-            if sorted_values[middle] < target[i]:
-                a = middle + 1
-            else:
-                b = middle
-        found[i] = a
-    return found
-
-
-def sorted_by(code: IntArray, codes: int) -> IntArray:
-    """Positions of items sorted by code (``0 … codes-1``); those of one code stay in their order."""
-    if len(code) < codes >> 4:
-        return np.argsort(code, kind="stable")
-    order = np.empty(len(code), np.int64)
-    _counting_sort(code, np.zeros(codes + 1, np.int64), order)
-    return order
+def first_at_or_after(sorted_us: IntArray, low: int, high: int, target_us: int) -> int:
+    """First index in ``[low, high)`` whose stamp is at or after the target, else ``high``."""
+    while low < high:
+        middle = (low + high) // 2
+        if sorted_us[middle] < target_us:
+            low = middle + 1
+        else:
+            high = middle
+    return low
 
 
 @compiled

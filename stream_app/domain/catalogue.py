@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from functools import cached_property
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import cached_property, partial
 
 import numpy as np
 
-from schemas.asset import AssetSpec
 from stream_app.columns.arrays import FloatArray
 from stream_app.domain.fields import Columns, Field, Layout
 from stream_app.domain.metrics import REGISTRY
 from stream_app.domain.metrics._base import Metric, Reading, Totals, sequential_states, statistic_key
 from stream_app.domain.rows import COLUMNS
-from stream_app.domain.samples import Among, Carried, Samples
+from stream_app.domain.samples import Carried, Samples
 from stream_app.domain.sequential import SequentialState
 from stream_app.domain.specs import AssetSpecs
 from stream_app.domain.statistics import STATISTICS
+from stream_app.domain.tracing import Trace, trace
 
 #: Always kept: windows need to know whether anything is in them, and readings how much time is covered.
 _ALWAYS = ("rows", "valid_s")
@@ -51,28 +51,32 @@ class Catalogue:
         #: What each metric's value rests on: fields of a pane and sequential states, as stored states name them.
         self.rests_on = {metric.name: frozenset(_rests_on(metric)) for metric in metrics}
 
-    @cached_property
-    def carried(self) -> tuple[Carried, ...]:
-        """Readings that some metric, statistic or sequential state compares with those of the asset's next row.
+    def contributors(self) -> Iterator[tuple[str, Callable[[Samples], Columns]]]:
+        """Name of each statistic and metric, and what gives its fields' columns."""
+        for name in self._statistics:
+            yield name, partial(_statistic, name)
+        for metric in self.metrics:
+            yield metric.name, partial(_contribution, metric)
 
-        They are found by asking all of them about two made rows, once as rows that count and once as rows that wait.
+    @cached_property
+    def trace(self) -> Trace:
+        """What rows add, as expressions.
+
+        Raises
+        ------
+        UntraceableError
+            A metric does with a column what cannot be compiled.
         """
-        asked: set[Carried] = set()
-        rows, waiting = _Asked(self.columns, asked), _Asked(self.columns, asked)
-        for state in self.sequential_states:
-            _, _, events = state.advance(state.start()[None], [np.zeros(0)], rows)
-            rows.set_events(type(state), events)
-        for samples in (rows, waiting):
-            self.contributions(samples)
-        return tuple(sorted(asked))
+        return trace(self.contributors(), self.columns, self.sequential_states)
+
+    @property
+    def carried(self) -> tuple[Carried, ...]:
+        """Readings that some metric, statistic or sequential state compares with those of the asset's next row."""
+        return self.trace.carried
 
     def contributions(self, samples: Samples) -> Columns:
         """What each row adds to each field."""
-        columns: dict[str, object] = {statistic_key(name): STATISTICS[name][1](samples) for name in self._statistics}
-        for metric in self.metrics:
-            prefix = metric.prefix()
-            columns |= {prefix + name: column for name, column in metric.contribute(samples).items()}
-        return columns  # type: ignore[return-value]  # the metrics' own annotations say Contribution
+        return {field: column for _, columns in self.contributors() for field, column in columns(samples).items()}
 
     def read(
         self, totals: FloatArray, span_s: FloatArray, specs: AssetSpecs, states: States | None = None
@@ -102,25 +106,10 @@ def _rests_on(metric: Metric) -> list[str]:
     return [*own, *map(statistic_key, metric.statistics), *(state.key() for state in metric.sequential_states)]
 
 
-class _Asked(Samples):
-    """Two rows of one asset, a charging and a discharging one, that note which differences they are asked for."""
+def _statistic(name: str, samples: Samples) -> Columns:
+    return {statistic_key(name): STATISTICS[name][1](samples)}
 
-    def __init__(self, columns: tuple[str, ...], asked: set[Carried]) -> None:
-        reading = np.array([1.0, -1.0])
-        super().__init__(
-            asset=np.zeros(2, np.int64),
-            starts=np.zeros(1, np.int64),
-            values={name: reading + 50.0 if name == "soc_percent" else reading for name in columns},
-            soc_following_percent=np.array([49.0, np.nan]),
-            dt_s=np.array([1.0, 0.0]),
-            valid=np.array([True, False]),
-            gap_s=np.zeros(2),
-            specs=AssetSpecs.of(AssetSpec()),
-            carried=(),
-            carry=np.zeros((1, 0)),
-        )
-        self._asked = asked
 
-    def diff(self, column: str, among: Among = "any") -> FloatArray:
-        self._asked.add((column, among))
-        return np.array([np.nan, self[column][1] - self[column][0]])
+def _contribution(metric: Metric, samples: Samples) -> Columns:
+    prefix = metric.prefix()
+    return {prefix + name: column for name, column in metric.contribute(samples).items()}

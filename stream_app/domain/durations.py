@@ -93,7 +93,7 @@ def measure(
     known_from = starts.copy()
     settled, dt_s, valid = np.zeros(n, np.bool_), np.empty(n), np.empty(n, np.bool_)
     gap_s, time_us = np.empty(n), np.empty(n, np.int64)
-    used = _measure(
+    used = measure_groups(
         starts,
         stamp_us,
         (history.count, history.steps_s, history.period_s),
@@ -105,7 +105,7 @@ def measure(
 
 
 @compiled
-def _measure(  # noqa: PLR0912, PLR0915  # one walk: what a group needs of its neighbours is at hand
+def measure_groups(  # noqa: PLR0912, PLR0915  # one walk: what a group needs of its neighbours is at hand
     starts: IntArray,
     stamp_us: IntArray,
     history: tuple[IntArray, FloatArray, FloatArray],
@@ -181,7 +181,7 @@ def _measure(  # noqa: PLR0912, PLR0915  # one walk: what a group needs of its n
             if not whole:
                 break  # and so are all after it
             if not last:
-                _remember(k, step_s, count, ring_s, period_s, window)
+                remember_step(k, step_s, count, ring_s, period_s, window)
             head, first = end, False
     return used
 
@@ -196,7 +196,7 @@ def _group_end(stamp_us: IntArray, head: int, stop: int) -> int:
 
 
 @compiled
-def _remember(
+def remember_step(
     k: int, step_s: float, count: IntArray, ring_s: FloatArray, period_s: FloatArray, window: FloatArray
 ) -> None:
     """Remember a step; where it is due, the median of the last ones is the period from the next group on."""

@@ -44,3 +44,17 @@ class CorruptStateError(DomainError):
 
     def __init__(self, reason: str) -> None:
         super().__init__(f"{reason}: {_ANEW}")
+
+
+class UntraceableError(DomainError):
+    """A metric does with a column what cannot be compiled."""
+
+    code = "metric_not_compiled"
+
+    def __init__(self, operation: str, cure: str, metric: str = "a contribution") -> None:
+        super().__init__(f"{metric} uses {operation}, which cannot be compiled: {cure}")
+        self.operation, self.cure = operation, cure
+
+    def of(self, metric: str) -> UntraceableError:
+        """The same, of a metric known by name."""
+        return UntraceableError(self.operation, self.cure, metric)

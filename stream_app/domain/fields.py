@@ -54,14 +54,10 @@ Contribution = FloatArray | Binned | At
 Columns = Mapping[str, Contribution]
 
 
-@compiled
 def even_bins(values: FloatArray, width: float, count: int) -> IntArray:
     """Bin of each value, of ``count`` bins of one width from 0 on; beyond them the outer ones, NaN the first."""
-    bins = np.zeros(len(values), np.int64)
-    for i in range(len(values)):
-        if values[i] >= width:  # numpy's // takes ten times as long
-            bins[i] = min(int(min(values[i], width * count) // width), count - 1)
-    return bins
+    within = np.where(values >= width, np.minimum(values, width * count) // width, 0.0)
+    return np.minimum(within, count - 1).astype(np.int64)
 
 
 class Layout:
@@ -76,15 +72,15 @@ class Layout:
             width += field.width
         self.width = width
         self.names = tuple(f"{name}#{field.width}" for name, field in self.fields.items())
-        self._identity = np.concatenate([np.full(field.width, field.identity) for field in self.fields.values()])
-        self._kinds = np.concatenate(
+        self.identity = np.concatenate([np.full(field.width, field.identity) for field in self.fields.values()])
+        self.kinds = np.concatenate(
             [np.full(field.width, _KINDS[field.reducer], np.int64) for field in self.fields.values()]
         )
-        self._rows_by_reducer = {ufunc: np.flatnonzero(self._kinds == kind) for ufunc, kind in _KINDS.items()}
+        self._rows_by_reducer = {ufunc: np.flatnonzero(self.kinds == kind) for ufunc, kind in _KINDS.items()}
 
     def empty(self, panes: int) -> FloatArray:
         """Panes that nothing was added to, shape ``(width, panes)``."""
-        return np.repeat(self._identity[:, None], panes, axis=1)
+        return np.repeat(self.identity[:, None], panes, axis=1)
 
     def add(self, totals: FloatArray, pane: IntArray, columns: Columns) -> None:
         """Add rows to their panes, one after the other; NaN adds nothing.
@@ -111,7 +107,7 @@ class Layout:
 
     def fold(self, into: FloatArray, at: IntArray, panes: FloatArray) -> None:
         """Merge panes ``(width, p)`` into ``into[:, at]``, one after the other."""
-        _fold(into, at, np.ascontiguousarray(panes), self._kinds)
+        _fold(into, at, np.ascontiguousarray(panes), self.kinds)
 
     def merged(self, a: FloatArray, b: FloatArray) -> FloatArray:
         """Merge pane by pane, both ``(width, k)``."""

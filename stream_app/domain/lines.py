@@ -14,13 +14,17 @@ from schemas.asset import MAX_WINDOW_SIZES
 from stream_app.columns.arrays import FloatArray, IntArray
 from stream_app.domain.durations import HISTORY
 from stream_app.domain.fields import Layout
-from stream_app.domain.panes import UNOPENED
 from stream_app.domain.sequential import SequentialState
 
 #: Window sizes that an asset may have.
 LEVELS: Final = MAX_WINDOW_SIZES
 #: Stamps of an asset without rows.
 NEVER: Final = np.iinfo(np.int64).min
+#: Number of an open window that no row has opened yet.
+UNOPENED: Final = NEVER
+#: Places of the whole numbers; of each level the two last ones follow, :data:`LEVEL_STRIDE` apart.
+APPLIED, FIRST_US, LAST_US, WATERMARK_US, LATE_ROWS, STEP_COUNT, OPEN_NUMBER, SIZE_US = range(8)
+LEVEL_STRIDE: Final = 2
 
 
 class _Column:
@@ -44,16 +48,19 @@ class Integers:
     WIDTH: Final = len(NAMES) + LEVELS * len(LEVEL_NAMES)
 
     #: Last source offset that the state includes; -1 before the first.
-    applied_offset = _Column(0)
+    applied_offset = _Column(APPLIED)
     #: Stamps of the first and the newest row; NEVER before there is one.
-    first_us, last_us = _Column(1), _Column(2)
+    first_us, last_us = _Column(FIRST_US), _Column(LAST_US)
     #: No row before this is taken any more.
-    watermark_us = _Column(3)
-    late_rows = _Column(4)
+    watermark_us = _Column(WATERMARK_US)
+    late_rows = _Column(LATE_ROWS)
     #: Steps that the history of steps has seen.
-    step_count = _Column(5)
+    step_count = _Column(STEP_COUNT)
     #: Of each level: number (start / size) of its open window, and its size; 0: the asset has no such level.
-    open_number, size_us = _Column(slice(6, WIDTH, 2)), _Column(slice(7, WIDTH, 2))
+    open_number, size_us = (
+        _Column(slice(OPEN_NUMBER, WIDTH, LEVEL_STRIDE)),
+        _Column(slice(SIZE_US, WIDTH, LEVEL_STRIDE)),
+    )
 
     def __init__(self) -> None:
         self.array: IntArray = np.zeros((0, self.WIDTH), np.int64)
@@ -137,6 +144,22 @@ class Floats:
     def state(self, state: type[SequentialState]) -> FloatArray:
         """A sequential state, ``(assets, width)``."""
         return self.array[:, self._states[state]]
+
+    @property
+    def places(self) -> tuple[int, int, int, int, int]:
+        """Where lifetime, smallest open window, steps and period begin in a line, after the width of a pane."""
+        steps_s, period_s = self._history
+        width = self._life.stop - self._life.start
+        return width, self._life.start, self._levels[0].start, steps_s.start, period_s.start
+
+    @property
+    def carry_at(self) -> int:
+        """Where the carry begins in a line."""
+        return int(self._carry.start)
+
+    def state_at(self, state: type[SequentialState]) -> slice:
+        """Where a sequential state stands in a line."""
+        return self._states[state]
 
     def used(self, levels: int) -> int:
         """Where the totals of an asset with so many levels end."""

@@ -40,8 +40,7 @@ class Samples:
     specs
         Specs of the ``k`` assets.
     carried, carry
-        Which readings are carried, and those before these rows, shape ``(k, len(carried))``; :meth:`next_carry`
-        has those after them.
+        Which readings are carried, and those before these rows, shape ``(k, len(carried))``.
     """
 
     def __init__(
@@ -132,10 +131,15 @@ class Samples:
 
     @cached_property
     def _flows(self) -> tuple[BoolArray, BoolArray]:
-        charge, discharge = np.empty(len(self), np.bool_), np.empty(len(self), np.bool_)
-        limit_a = self.specs.rest_current_a
-        _flows(self.current_a, self.power_w, self.valid, limit_a, self.asset, charge, discharge)
-        return charge, discharge
+        without = np.isnan(self.current_a)
+        flow = np.where(without, self.power_w, self.current_a)
+        limit = np.where(without, 0.0, self.rest_limit_a)
+        return self.valid & (flow > limit), self.valid & (flow < -limit)
+
+    @property
+    def rest_limit_a(self) -> FloatArray:
+        """Current up to which the row's asset rests [A]."""
+        return self.specs.rest_current_a[self.asset]
 
     @cached_property
     def soc_ahead_percent(self) -> FloatArray:
@@ -177,17 +181,6 @@ class Samples:
     def _all(self) -> BoolArray:
         return np.ones(len(self), np.bool_)
 
-    def next_carry(self) -> FloatArray:
-        """The carry after these rows, shape ``(k, len(carried))``."""
-        carry = self._carry.copy()
-        newest: dict[Among, IntArray] = {}
-        for at, (column, among) in enumerate(self._carried):
-            if among not in newest:
-                newest[among] = _newest(self._kind(among), self.starts, self.stops)
-            have = np.flatnonzero(newest[among] >= 0)
-            carry[have, at] = self[column][newest[among][have]]
-        return carry
-
     def set_events(self, state: type, events: Any) -> None:
         """Record what a sequential state saw in these rows."""
         self._events[state] = events
@@ -203,25 +196,6 @@ class Samples:
 
 
 @compiled
-def _flows(
-    current_a: FloatArray,
-    power_w: FloatArray,
-    valid: BoolArray,
-    limit_a: FloatArray,
-    asset: IntArray,
-    charge: BoolArray,
-    discharge: BoolArray,
-) -> None:
-    """Tell which steps charge and which discharge."""
-    for i in range(len(current_a)):
-        flow, limit = current_a[i], limit_a[asset[i]]
-        if np.isnan(flow):
-            flow, limit = power_w[i], 0.0
-        charge[i] = valid[i] and flow > limit
-        discharge[i] = valid[i] and flow < -limit
-
-
-@compiled
 def _diffs(
     values: FloatArray, counts: BoolArray, starts: IntArray, stops: IntArray, before: FloatArray, out: FloatArray
 ) -> None:
@@ -234,15 +208,3 @@ def _diffs(
                 previous = values[i]
             else:
                 out[i] = np.nan
-
-
-@compiled
-def _newest(counts: BoolArray, starts: IntArray, stops: IntArray) -> IntArray:
-    """Last row of each asset that counts; -1 where there is none."""
-    newest = np.full(len(starts), -1)
-    for k in range(len(starts)):
-        for i in range(stops[k] - 1, starts[k] - 1, -1):
-            if counts[i]:
-                newest[k] = i
-                break
-    return newest

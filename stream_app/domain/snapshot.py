@@ -92,7 +92,7 @@ class Snapshots:
         for slot, applied, level_count, (shape, rows) in zip(
             slots.tolist(), offsets, levels.tolist(), StoredRows(fleet, slots), strict=True
         ):
-            tails = [little(tails[slot]).data for tails in fleet.tails.values()]
+            tails = [little(stack).data for stack in fleet.stacks.get(slot)]
             sizes = level_count, slot in fleet.own_sizes
             text = _about(fleet.spec_json[slot], *sizes, *shape, fleet.catalogue.columns, tuple(map(len, tails)))
             if slot in fleet.ended:
@@ -126,8 +126,8 @@ class Snapshots:
         fleet.floats.array[slot, : fleet.floats.rest] = asset.totals.reshape(-1)
         fleet.floats.array[slot, fleet.floats.rest :] = asset.rest
         fleet.pending.set(np.array([slot]), np.array([len(asset.waiting)]), asset.waiting)
-        for state, tail in asset.tails.items():
-            fleet.tails[state][slot] = tail
+        states = fleet.catalogue.sequential_states
+        fleet.stacks.set(slot, [asset.tails.get(type(state), np.zeros(0)) for state in states])
         fleet.set_spec(slot, asset.spec)
         if asset.own_sizes:
             fleet.own_sizes.add(slot)

@@ -15,12 +15,13 @@ ASTM E1049-85 (rainflow counting); four-point rule: full cycles here plus the re
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
-from stream_app.columns.arrays import BoolArray, FloatArray, IntArray
+from stream_app.columns.arrays import FloatArray, IntArray
 from stream_app.columns.compiled import compiled
 from stream_app.domain.samples import Samples
 from stream_app.domain.sequential import SequentialState
@@ -31,6 +32,8 @@ HYSTERESIS_PERCENT = 1.0
 _DIRECTION, _HIGH, _LOW, _COUNTED, _TAKEN, _LEVEL = 0, 1, 5, 9, 12, 15
 _WIDTH = 16
 _POINT = 4
+#: Turning points that are kept: some ten of any real pack. Of a SoC that swings ever wider the oldest are forgotten.
+_POINTS = 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,18 +50,140 @@ class Loops:
     whole: FloatArray
 
 
-class SocLoops(SequentialState):
-    """Turning points of the SoC that no closed loop has used up yet.
+@compiled
+def _step(
+    state: FloatArray,
+    stack: FloatArray,
+    depths: IntArray,
+    soc_percent: float,
+    energy_j: float,
+    charge: bool,
+    discharge: bool,
+    over_gap_percent: float,
+    hysteresis_percent: float,
+    events: FloatArray,
+) -> int:
+    """Take a row: its SoC, then the energy of its step; how many loops were closed."""
+    closed = 0
+    direction, soc = state[_DIRECTION], soc_percent
+    crossed = state[_LEVEL] <= soc if direction > 0 else soc <= state[_LEVEL]
+    if crossed or _turn(state, soc, hysteresis_percent) != 0.0:
+        closed = _turn_and_close(state, stack, depths, soc, hysteresis_percent, events)
+    else:
+        if direction >= 0 and soc > state[_HIGH]:
+            _extend(state, _HIGH, soc)
+        if direction <= 0 and soc < state[_LOW]:
+            _extend(state, _LOW, soc)
+    unknown = np.isnan(energy_j)
+    if charge and not unknown:
+        state[_COUNTED] += energy_j
+    if discharge and not unknown:
+        state[_COUNTED + 1] -= energy_j
+    if over_gap_percent != 0 or (unknown and (charge or discharge)):
+        state[_COUNTED + 2] += 1
+    return closed
 
-    What is left are legs that grow and then shrink, each at least ``hysteresis_percent`` long and no two of the
-    shrinking ones alike. So there are at most twice as many as lengths of a leg: 2,600 where the SoC comes in tenths of
-    a percent from -15 to 115, and some ten of any real pack.
+
+@compiled
+def _turn_and_close(
+    state: FloatArray,
+    stack: FloatArray,
+    depths: IntArray,
+    soc_percent: float,
+    hysteresis_percent: float,
+    events: FloatArray,
+) -> int:
+    """Go from turn to crossing to turn; how many loops were closed."""
+    closed = 0
+    while True:
+        turn = _turn(state, soc_percent, hysteresis_percent)
+        if turn != 0.0:
+            _push(state, stack, depths, turn)
+            _extend(state, _LOW if turn < 0 else _HIGH, soc_percent)
+            state[_LEVEL] = _level(stack, depths[0])
+        elif state[_LEVEL] <= soc_percent if state[_DIRECTION] > 0 else soc_percent <= state[_LEVEL]:
+            depths[0] -= 2
+            _close(state, soc_percent, stack[_POINT * depths[0] :], events, closed)
+            closed += 1
+            state[_LEVEL] = _level(stack, depths[0])
+        else:
+            if state[_DIRECTION] >= 0 and soc_percent > state[_HIGH]:
+                _extend(state, _HIGH, soc_percent)
+            if state[_DIRECTION] <= 0 and soc_percent < state[_LOW]:
+                _extend(state, _LOW, soc_percent)
+            return closed
+
+
+@compiled
+def _turn(state: FloatArray, soc_percent: float, hysteresis_percent: float) -> float:
+    """Direction into which a reading turns the SoC; 0 when it does not."""
+    direction = state[_DIRECTION]
+    if direction >= 0 and soc_percent < state[_HIGH] and state[_HIGH] - soc_percent >= hysteresis_percent:
+        return -1.0
+    if direction <= 0 and soc_percent > state[_LOW] and soc_percent - state[_LOW] >= hysteresis_percent:
+        return 1.0
+    return 0.0
+
+
+@compiled
+def _push(state: FloatArray, stack: FloatArray, depths: IntArray, turn: float) -> None:
+    """Put the extreme that a turn confirms onto the stack."""
+    if depths[0] == _POINTS:
+        for x in range(_POINT * (_POINTS - 1)):
+            stack[x] = stack[x + _POINT]
+        depths[0] -= 1
+    side = _HIGH if turn < 0 else _LOW
+    for x in range(_POINT):
+        stack[_POINT * depths[0] + x] = state[side + x]
+    depths[0] += 1
+    state[_DIRECTION] = turn
+
+
+@compiled
+def _extend(state: FloatArray, side: int, soc_percent: float) -> None:
+    """Move the running extreme to a reading, with what is in the counters then."""
+    state[side] = soc_percent
+    for x in range(3):
+        state[side + 1 + x] = state[_COUNTED + x] - state[_TAKEN + x]
+
+
+@compiled
+def _level(stack: FloatArray, depth: int) -> float:
+    """Level whose crossing closes a loop; NaN while there is none."""
+    if depth < 3:
+        return np.nan
+    a, b, c = stack[_POINT * (depth - 3)], stack[_POINT * (depth - 2)], stack[_POINT * (depth - 1)]
+    return b if abs(a - b) >= abs(b - c) else np.nan
+
+
+@compiled
+def _close(state: FloatArray, soc_percent: float, loop: FloatArray, events: FloatArray, closed: int) -> None:
+    """Take the loop between two turning points, which are the first of ``loop``, out: the SoC is back where it began.
+
+    No row of this leg was beyond the level before, so the row is its extreme, with what is left in the counters.
     """
+    events[0, closed] = abs(loop[0] - loop[_POINT])
+    side = _HIGH if state[_DIRECTION] > 0 else _LOW
+    state[side] = soc_percent
+    for x in range(3):
+        energy = state[_COUNTED + x] - state[_TAKEN + x] - loop[1 + x]
+        state[_TAKEN + x] += energy
+        state[side + 1 + x] = state[_COUNTED + x] - state[_TAKEN + x]
+        if x < 2:
+            events[1 + x, closed] = energy
+        else:
+            events[3, closed] = 1.0 if energy == 0 else 0.0
 
-    name, version, width = "soc_loops", 1, _WIDTH
+
+class SocLoops(SequentialState):
+    """Turning points of the SoC that no closed loop has used up yet."""
+
+    name, version, width, point, points = "soc_loops", 1, _WIDTH, _POINT, _POINTS
+    event = ("depth_percent", "energy_in_j", "energy_out_j", "whole")
+    step = staticmethod(_step)
 
     def __init__(self, hysteresis_percent: float = HYSTERESIS_PERCENT) -> None:
-        self._hysteresis = hysteresis_percent
+        self._hysteresis_percent = hysteresis_percent
 
     def start(self) -> FloatArray:
         """No SoC seen, no direction, all counters 0."""
@@ -66,35 +191,20 @@ class SocLoops(SequentialState):
         state[[_HIGH, _LOW, _LEVEL]] = -np.inf, np.inf, np.nan
         return state
 
-    def advance(
-        self, state: FloatArray, tails: Sequence[FloatArray], samples: Samples
-    ) -> tuple[FloatArray, Sequence[FloatArray], Loops]:
-        """Walk the rows, asset by asset."""
-        state, tails = state.copy(), list(tails)
-        starts, stops = samples.starts, samples.stops
-        depth = np.array([len(tail) // _POINT for tail in tails], np.int64)
-        # Each row may bring one turning point, and each closed loop takes two.
-        room = np.cumsum(depth + stops - starts)
-        stacks = np.empty((int(room[-1]) if len(room) else 0, _POINT))
-        bottom = room - (depth + stops - starts)
-        for at, tail, points in zip(bottom.tolist(), tails, depth.tolist(), strict=True):
-            if points:
-                stacks[at : at + points] = tail.reshape(-1, _POINT)
-        rows, loops = np.empty(len(stacks) // 2, np.int64), np.empty((4, len(stacks) // 2))
-        steps = samples.charge_step, samples.discharge_step
-        turned = np.zeros(len(starts), np.bool_)
-        closed = _walk(
-            (starts, stops),
-            (samples.soc_percent, samples.energy_j, samples.soc_over_gap_percent),
-            steps,
-            self._hysteresis,
-            state,
-            (stacks, bottom, depth, turned),
-            (rows, loops),
+    def inputs(self, samples: Samples) -> tuple[Any, ...]:
+        """SoC and energy of the row's step, its direction, and the SoC's change over the gap behind it."""
+        return (
+            samples.soc_percent,
+            samples.energy_j,
+            samples.charge_step,
+            samples.discharge_step,
+            samples.soc_over_gap_percent,
+            np.full(len(samples), self._hysteresis_percent),
         )
-        for k in np.flatnonzero(turned).tolist():
-            tails[k] = stacks[bottom[k] : bottom[k] + depth[k]].ravel()
-        return state, tails, Loops(rows[:closed], *loops[:, :closed])
+
+    def events(self, row: Any, told: Mapping[str, Any]) -> Loops:
+        """The loops that close."""
+        return Loops(row, **told)
 
     @staticmethod
     def residues_percent(held: Sequence[tuple[FloatArray, FloatArray]]) -> tuple[FloatArray, IntArray]:
@@ -111,109 +221,3 @@ class SocLoops(SequentialState):
         moves = state[:, _DIRECTION] != 0
         extreme = np.where(state[:, _DIRECTION] > 0, state[:, _HIGH], state[:, _LOW])[moves]
         return np.insert(points, np.cumsum(count)[moves], extreme), count + moves
-
-
-@compiled
-def _walk(
-    segments: tuple[IntArray, IntArray],
-    readings: tuple[FloatArray, FloatArray, FloatArray],
-    steps: tuple[BoolArray, BoolArray],
-    hysteresis: float,
-    states: FloatArray,
-    tails: tuple[FloatArray, IntArray, IntArray, BoolArray],
-    out: tuple[IntArray, FloatArray],
-) -> int:
-    """Go from turn to crossing to turn; how many loops were closed.
-
-    ``tails`` are the assets' turning points: where each asset's begin and how many there are; ``turned`` tells which
-    have changed.
-    """
-    starts, stops = segments
-    soc_percent, energy_j, over_gap_percent = readings
-    charge_step, discharge_step = steps
-    stacks, bottoms, depths, turned = tails
-    closed = 0
-    point = np.empty(_POINT)
-    for k in range(len(starts)):
-        state, bottom, depth = states[k], bottoms[k], depths[k]
-        for i in range(starts[k], stops[k]):
-            soc = soc_percent[i]
-            while not np.isnan(soc):
-                point[0] = soc
-                for x in range(3):
-                    point[1 + x] = state[_COUNTED + x] - state[_TAKEN + x]
-                turn = _turn(state, soc, hysteresis)
-                if turn != 0.0:
-                    turned[k] = True
-                    from_, fresh = (_HIGH, _LOW) if turn < 0 else (_LOW, _HIGH)
-                    stacks[bottom + depth] = state[from_ : from_ + _POINT]
-                    depth += 1
-                    state[_DIRECTION] = turn
-                    state[fresh : fresh + _POINT] = point
-                    state[_LEVEL] = _level(stacks, bottom, depth)
-                elif state[_LEVEL] <= soc if state[_DIRECTION] > 0 else soc <= state[_LEVEL]:
-                    turned[k] = True
-                    _close(state, point, stacks, bottom + depth - 2, out, closed)
-                    out[0][closed] = i
-                    closed += 1
-                    depth -= 2
-                    state[_LEVEL] = _level(stacks, bottom, depth)
-                else:
-                    if state[_DIRECTION] >= 0 and soc > state[_HIGH]:
-                        state[_HIGH : _HIGH + _POINT] = point
-                    if state[_DIRECTION] <= 0 and soc < state[_LOW]:
-                        state[_LOW : _LOW + _POINT] = point
-                    break
-            energy = energy_j[i]
-            unknown = np.isnan(energy)
-            if charge_step[i] and not unknown:
-                state[_COUNTED] += energy
-            if discharge_step[i] and not unknown:
-                state[_COUNTED + 1] -= energy
-            if over_gap_percent[i] != 0 or (unknown and (charge_step[i] or discharge_step[i])):
-                state[_COUNTED + 2] += 1
-        depths[k] = depth
-    return closed
-
-
-@compiled
-def _turn(state: FloatArray, soc: float, hysteresis: float) -> float:
-    """Direction into which a reading turns the SoC; 0 when it does not."""
-    direction = state[_DIRECTION]
-    if direction >= 0 and soc < state[_HIGH] and state[_HIGH] - soc >= hysteresis:
-        return -1.0
-    if direction <= 0 and soc > state[_LOW] and soc - state[_LOW] >= hysteresis:
-        return 1.0
-    return 0.0
-
-
-@compiled
-def _level(stacks: FloatArray, bottom: int, depth: int) -> float:
-    """Level whose crossing closes a loop; NaN while there is none."""
-    if depth < 3:
-        return np.nan
-    top = bottom + depth
-    a, b, c = stacks[top - 3, 0], stacks[top - 2, 0], stacks[top - 1, 0]
-    return b if abs(a - b) >= abs(b - c) else np.nan
-
-
-@compiled
-def _close(
-    state: FloatArray, point: FloatArray, stacks: FloatArray, b: int, out: tuple[IntArray, FloatArray], closed: int
-) -> None:
-    """Take the loop between the two last turning points out: the SoC is back where it began.
-
-    No row of this leg was beyond the level before, so the row is its extreme, with what is left in the counters.
-    """
-    loops = out[1]
-    loops[0, closed] = abs(stacks[b, 0] - stacks[b + 1, 0])
-    side = _HIGH if state[_DIRECTION] > 0 else _LOW
-    state[side] = point[0]
-    for x in range(3):
-        energy = point[1 + x] - stacks[b, 1 + x]
-        state[_TAKEN + x] += energy
-        state[side + 1 + x] = state[_COUNTED + x] - state[_TAKEN + x]
-        if x < 2:
-            loops[1 + x, closed] = energy
-        else:
-            loops[3, closed] = 1.0 if energy == 0 else 0.0

@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
 from schemas.asset import AssetSpec
 from schemas.control import EndOfUpload
-from stream_app.columns.arrays import FloatArray, IntArray
 from stream_app.domain.catalogue import Catalogue
-from stream_app.domain.lines import LEVELS, NEVER, Floats, Integers
-from stream_app.domain.panes import UNOPENED
+from stream_app.domain.lines import LEVELS, NEVER, UNOPENED, Floats, Integers
 from stream_app.domain.pending import PendingRows
-from stream_app.domain.sequential import SequentialState
 from stream_app.domain.since import Sinces
 from stream_app.domain.specs import AssetSpecs
+from stream_app.domain.stacks import Stacks
+from stream_app.domain.workspace import Workspace
 
 _DEFAULT_SPEC = AssetSpec()
 _DEFAULT_SPEC_JSON = b"{}"
@@ -59,9 +58,14 @@ class Fleet:
         self.own_sizes: set[int] = set()
         #: What began to count after the asset's rows, by slot and window: almost always nothing.
         self.since: dict[int, Sinces] = {}
-        self.tails: dict[type[SequentialState], list[FloatArray]] = {type(state): [] for state in states}
+        self.stacks = Stacks(len(states))
         self.pending = PendingRows(len(catalogue.columns))
         self.specs = AssetSpecs.of()
+
+    @cached_property
+    def workspace(self) -> Workspace:
+        """What rows are worked on in."""
+        return Workspace(self.catalogue.layout.width, len(self.catalogue.columns), self.catalogue.sequential_states)
 
     def slot(self, asset_id: str) -> int:
         """Slot of an asset; a new asset gets a blank one."""
@@ -76,8 +80,6 @@ class Fleet:
         self.slots[asset_id] = slot
         self.spec.append(_DEFAULT_SPEC)
         self.spec_json.append(_DEFAULT_SPEC_JSON)
-        for tails in self.tails.values():
-            tails.append(np.zeros(0))
         self._put_sizes(slot, self.default_sizes_s)
         return slot
 
@@ -85,6 +87,7 @@ class Fleet:
         self.integers.grow(room)
         self.floats.grow(room)
         self.pending.resize(room)
+        self.stacks.resize(room)
         self.specs = self.specs.resized(room)
 
     def set_sizes(self, slot: int, sizes_s: tuple[int, ...]) -> None:
@@ -111,15 +114,8 @@ class Fleet:
     def remove(self, asset_id: str) -> None:
         """Forget an asset: its slot stays unused until the partition is loaded anew."""
         slot = self.slots.pop(asset_id)
-        none = np.array([slot])
-        self.pending.set(none, np.zeros(1, np.int64), self.pending.get(none).take(np.zeros(0, np.int64)))
+        self.pending.count[slot] = 0
+        self.stacks.set(slot, [np.zeros(0)] * len(self.catalogue.sequential_states))
         self.ended.pop(slot, None)
         self.own_sizes.discard(slot)
         self.since.pop(slot, None)
-
-    def levels(self, slots: IntArray) -> Iterator[tuple[int, IntArray]]:
-        """Levels above the smallest that any of the assets has: its index, and the positions of those assets."""
-        for level in range(1, LEVELS):
-            position = np.flatnonzero(self.integers.size_us[slots, level])
-            if len(position):
-                yield level, position

@@ -10,8 +10,7 @@ import numpy as np
 from schemas.asset import AssetSpec
 from stream_app.columns.arrays import FloatArray, IntArray
 from stream_app.domain.catalogue import Catalogue
-from stream_app.domain.lines import LEVELS, NEVER, Integers
-from stream_app.domain.panes import UNOPENED
+from stream_app.domain.lines import LEVELS, NEVER, UNOPENED, Integers
 from stream_app.domain.pending import TimedColumns
 from stream_app.domain.sequential import SequentialState
 from stream_app.domain.since import LIFE, Since, Sinces

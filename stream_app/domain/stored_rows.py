@@ -17,7 +17,7 @@ class StoredRows:
     """Waiting rows of assets: for each asset their count and columns (as bits), and what is stored of them."""
 
     def __init__(self, fleet: Fleet, slots: IntArray) -> None:
-        self._count = fleet.pending.count(slots)
+        self._count = fleet.pending.count[slots]
         self._rows = fleet.pending.get(slots)
         owner = np.repeat(np.arange(len(slots)), self._count)
         there = ~np.isnan(self._rows.values)

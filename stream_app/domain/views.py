@@ -163,8 +163,8 @@ def read(fleet: Fleet, windows: Windows, *, closed: bool) -> Readings:
             msg = "a window stands before a lifetime"
             raise ValueError(msg)
         states = {
-            state: [(fleet.floats.state(state)[life], tails[life]) for life in lives]
-            for state, tails in fleet.tails.items()
+            type(state): [(fleet.floats.state(type(state))[life], fleet.stacks.get(life)[number]) for life in lives]
+            for number, state in enumerate(catalogue.sequential_states)
         }
     by_metric = catalogue.read(windows.totals, span_s, windows.specs, states)
     coverage = catalogue.coverage(windows.totals, span_s)
@@ -179,7 +179,7 @@ def _waiting(fleet: Fleet, slots: IntArray) -> tuple[Samples, IntArray, IntArray
     """Rows whose duration is not known yet, as samples without one; with their owners and stamps."""
     k = len(slots)
     rows = fleet.pending.get(slots)
-    owner = np.repeat(np.arange(k), fleet.pending.count(slots))
+    owner = np.repeat(np.arange(k), fleet.pending.count[slots])
     n, columns = len(rows), fleet.catalogue.columns
     soc = rows.values[columns.index("soc_percent")]
     following = np.full(n, np.nan)

@@ -104,7 +104,7 @@ class Presenter:
         return AssetSummary(
             asset_id=asset_id,
             seq=int(integers.applied_offset[slot]),
-            rows=int(settled) + int(fleet.pending.count(np.array([slot]))[0]),
+            rows=int(settled) + int(fleet.pending.count[slot]),
             rows_rejected=int(integers.late_rows[slot]),
             first_time=time(integers.first_us),
             last_time=time(integers.last_us),

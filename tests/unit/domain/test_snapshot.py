@@ -22,7 +22,7 @@ def _plain(fleet: Fleet, slot: int) -> bytes:
     levels = int(np.count_nonzero(fleet.integers.size_us[slot]))
     waiting = fleet.pending.get(np.array([slot]))
     measured = [i for i in range(len(COLUMNS)) if not np.isnan(waiting.values[i]).all()]
-    tails = [tails[slot] for tails in fleet.tails.values()]
+    tails = fleet.stacks.get(slot)
     about = {
         "spec": json.loads(fleet.spec_json[slot]),
         "levels": levels,
@@ -40,7 +40,7 @@ def _plain(fleet: Fleet, slot: int) -> bytes:
     integers = [*own, *(number for level in of_levels for number in level)]
     totals = [fleet.floats.life[slot], *(fleet.floats.level(level)[slot] for level in range(levels))]
     head = struct.pack(">Bq", FORMAT, fleet.integers.applied_offset[slot]) + bytes.fromhex(*Snapshots(fleet).layouts)
-    states = [fleet.floats.state(state)[slot] for state in fleet.tails]
+    states = [fleet.floats.state(type(state))[slot] for state in fleet.catalogue.sequential_states]
     history = fleet.floats.steps_s[slot], fleet.floats.period_s[slot : slot + 1]
     numbers = np.concatenate([*totals, fleet.floats.carry[slot], *history, *states])
     return b"".join(

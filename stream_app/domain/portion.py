@@ -1,0 +1,186 @@
+"""A portion of an asset's rows on their walk: what waited and what is new, in order, with its durations.
+
+A portion stays in the processor's cache. ``scratch`` holds it: stamps ``(n,)``, source offsets ``(n,)``, readings
+``(columns, n)``, and up to where each column of readings is known to be blank. ``arrivals`` holds the new rows in
+the order of their arrival: the asset's newest stamp then, the source offset, and where the row stands in the fetch.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+import numpy as np
+
+from stream_app.columns.arrays import BoolArray, FloatArray, IntArray
+from stream_app.columns.compiled import compiled
+from stream_app.columns.ragged import placed
+from stream_app.domain.durations import FIRST_GAP_S, GAP_PERIODS, measure_groups, remember_step
+from stream_app.domain.lines import APPLIED, LAST_US, LATE_ROWS, NEVER, STEP_COUNT, WATERMARK_US
+
+#: New rows of an asset at a time.
+PORTION: Final = 512
+#: How a column is brought into the asset's own frame: not at all, by the current's sign, by the scale of the SoC.
+AS_IT_IS, SIGNED, SOC = range(3)
+
+
+@compiled
+def take_portion(  # noqa: PLR0912  # compiled as one: what a row needs is at hand
+    slot: int,
+    place: IntArray,
+    segment: tuple[int, int],
+    order: IntArray,
+    rows: tuple[IntArray, IntArray, tuple[FloatArray, ...]],
+    line: IntArray,
+    scale: tuple[float, float],
+    frame: IntArray,
+    waiting: tuple[IntArray, IntArray, IntArray, IntArray, IntArray, IntArray, FloatArray],
+    scratch: tuple[IntArray, IntArray, FloatArray, IntArray],
+    arrivals: tuple[IntArray, IntArray, IntArray],
+    late: tuple[IntArray, IntArray],
+    rule: tuple[int, int, int],
+) -> tuple[int, int, bool]:
+    """Copy waiting rows and the next portion of new ones; how many there are, and how many are new.
+
+    ``place[1]`` is the next new row, ``segment`` the offset that the state included before the fetch and the row after
+    the last. Late rows are noted and left out. The third result says whether rows came out of order.
+    """
+    applied, stop = segment
+    time_us, offset, columns = rows
+    start, count, _, _, waiting_us, waiting_offset, waiting_values = waiting
+    s_time_us, s_offset, s_values, blank = scratch
+    newest_us, new_offset, source = arrivals
+    before = count[slot]
+    for i in range(before):
+        at = start[slot] + i
+        s_time_us[i], s_offset[i] = waiting_us[at], waiting_offset[at]
+        for c in range(len(columns)):
+            value = waiting_values[at, c]
+            if i >= blank[c] or not np.isnan(value):
+                s_values[c, i] = value
+                blank[c] = min(blank[c], i)
+    lateness_us, _, max_waiting = rule
+    portion = PORTION if lateness_us == 0 else min(PORTION, max(1, max_waiting - before))
+    newest, mark = line[LAST_US], line[WATERMARK_US]
+    j, new, disordered = place[1], 0, False
+    while j < stop and new < portion:
+        q = order[j]
+        j += 1
+        if offset[q] <= applied:
+            continue
+        line[APPLIED] = offset[q]
+        stamp = time_us[q]
+        if (newest != NEVER and stamp < newest - lateness_us) or stamp < mark:
+            late[0][late[1][0]] = q
+            late[1][0] += 1
+            line[LATE_ROWS] += 1
+            continue
+        disordered |= stamp < newest
+        newest = max(newest, stamp)
+        s_time_us[before + new], s_offset[before + new] = stamp, offset[q]
+        newest_us[new], new_offset[new], source[new] = newest, offset[q], q
+        new += 1
+    place[1] = j
+    for c in range(len(columns)):
+        column, by = columns[c], 1.0
+        if frame[c] == SIGNED:
+            by = scale[0]
+        elif frame[c] == SOC:
+            by = scale[1]
+        if len(column) == 0:
+            for i in range(max(before, blank[c]), before + new):
+                s_values[c, i] = np.nan
+            if blank[c] >= before:
+                blank[c] = max(blank[c], before + new)
+            continue
+        blank[c] = min(blank[c], before)
+        if by == 1.0:
+            for i in range(new):
+                s_values[c, before + i] = column[source[i]]
+        else:
+            for i in range(new):
+                s_values[c, before + i] = column[source[i]] * by
+    return before + new, new, disordered
+
+
+@compiled
+def put_in_order(known: int, scratch: tuple[IntArray, IntArray, FloatArray, IntArray]) -> None:
+    """Sort rows by event time; rows of one stamp stay in the order of arrival."""
+    s_time_us, s_offset, s_values, blank = scratch
+    order = np.argsort(s_time_us[:known], kind="mergesort")
+    s_time_us[:known] = s_time_us[:known][order]
+    s_offset[:known] = s_offset[:known][order]
+    for c in range(len(s_values)):
+        if blank[c] < known:
+            s_values[c, :known] = s_values[c, :known][order]
+            blank[c] = 0
+
+
+@compiled
+def measure_durations(
+    known: int,
+    stamp_us: IntArray,
+    line: IntArray,
+    history: tuple[FloatArray, FloatArray],
+    given: tuple[int, float, float, bool],
+    timed: tuple[BoolArray, FloatArray, BoolArray, FloatArray, IntArray],
+    boxes: tuple[IntArray, FloatArray, IntArray, FloatArray, FloatArray, BoolArray, IntArray, IntArray, FloatArray],
+) -> tuple[int, int]:
+    """Give rows their durations; how many are settled, and the row before whose arrival nothing could be.
+
+    Plain steps (a row a stamp, no gap) are taken here, from the first other group on :func:`measure_groups` takes over.
+    """
+    ring, period_s = history
+    mark_us, nominal_s, max_gap_s, flush = given
+    settled, dt_s, valid, gap_s, time_us = timed
+    b_steps, b_ring, b_mark, b_nominal, b_max_gap, b_flush, b_known_from, b_start, window = boxes
+    b_steps[0] = line[STEP_COUNT]
+    b_ring[0, :] = ring
+    head, last_us, step_s = 0, 0, 0.0
+    while head + 1 < known:
+        step_us = stamp_us[head + 1] - stamp_us[head]
+        if step_us != last_us:  # a division takes longer than all the rest
+            last_us, step_s = step_us, step_us / 1e6
+        period = period_s[0] if np.isnan(nominal_s) else nominal_s
+        limit_s = FIRST_GAP_S if np.isnan(period) else GAP_PERIODS * period
+        if not np.isnan(max_gap_s):
+            limit_s = max_gap_s
+        if step_us == 0 or step_s > limit_s or stamp_us[head + 1] > mark_us:
+            break
+        dt_s[head], valid[head], gap_s[head], time_us[head] = step_s, True, 0.0, stamp_us[head]
+        remember_step(0, step_s, b_steps, b_ring, period_s, window)
+        head += 1
+    used, known_from = head, 0
+    if head + 1 < known or flush:
+        b_mark[0], b_nominal[0], b_max_gap[0], b_flush[0], b_known_from[0] = mark_us, nominal_s, max_gap_s, flush, 0
+        used += measure_groups(
+            b_start,
+            stamp_us[head:known],
+            (b_steps, b_ring, period_s),
+            (b_mark, b_nominal, b_max_gap, b_flush),
+            b_known_from,
+            (settled[head:], dt_s[head:], valid[head:], gap_s[head:], time_us[head:]),
+        )
+        known_from = b_known_from[0] if head == 0 else 0
+    line[STEP_COUNT] = b_steps[0]
+    ring[:] = b_ring[0]
+    return used, known_from
+
+
+@compiled
+def keep_waiting(
+    slot: int,
+    rows: tuple[int, int],
+    waiting: tuple[IntArray, IntArray, IntArray, IntArray, IntArray, IntArray, FloatArray],
+    scratch: tuple[IntArray, IntArray, FloatArray, IntArray],
+) -> None:
+    """Keep the rows from one position up to another: their durations are not known yet."""
+    start, count, room, used, waiting_us, waiting_offset, waiting_values = waiting
+    s_time_us, s_offset, s_values, _ = scratch
+    first, known = rows
+    count[slot] = known - first
+    at = placed(start, room, used, slot, count[slot])
+    for i in range(first, known):
+        waiting_us[at], waiting_offset[at] = s_time_us[i], s_offset[i]
+        for c in range(len(s_values)):
+            waiting_values[at, c] = s_values[c, i]
+        at += 1
