@@ -102,7 +102,7 @@ def test_demo_refuses_what_is_taken(tmp_path: Path) -> None:
 
 
 def test_demo_once_prints_the_metrics(tmp_path: Path) -> None:
-    """``--once`` uploads the example file, prints each metric of its 21,600 rows, and ends."""
+    """``--once`` uploads the simulated day, prints each metric of its 21,600 rows, and ends."""
     command = [sys.executable, "-m", "stream_app", "demo", "--once", "--port", str(free_port())]
     run = subprocess.run(
         [*command, "--data-dir", str(tmp_path)], capture_output=True, text=True, check=False, timeout=_START_TIMEOUT_S
