@@ -72,8 +72,8 @@ def test_links_lead_somewhere(page: Path) -> None:
 
 def test_make_targets_exist() -> None:
     """Every ``make`` target that a page names is there."""
-    targets = set(re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text("utf-8"), re.MULTILINE))
+    targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text("utf-8"), re.MULTILINE))
     named = {
-        name for page in PAGES for name in re.findall(r"`make ([a-z]+)|^make ([a-z]+)", page.read_text("utf-8"), re.M)
+        name for page in PAGES for name in re.findall(r"`make ([a-z-]+)|^make ([a-z-]+)", page.read_text("utf-8"), re.M)
     }
     assert {a or b for a, b in named} <= targets
