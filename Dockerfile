@@ -1,14 +1,15 @@
 FROM python:3.11-slim AS build
 ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_CACHE_DIR=1 PIP_ROOT_USER_ACTION=ignore
 WORKDIR /src
-# Every package of the lock, hashes checked. The project's own metadata then chooses what a worker needs of them.
+# Every package of the lock, hashes checked. The project's own metadata then chooses those that a worker needs, and the
+# broker of `docker run stream-app demo`.
 COPY requirements.lock ./
 RUN pip wheel --quiet --require-hashes --requirement requirements.lock --wheel-dir /wheels
 COPY pyproject.toml README.md LICENSE ./
 COPY schemas schemas
 COPY stream_app stream_app
 RUN python -m venv /opt/stream-app \
-    && /opt/stream-app/bin/pip install --quiet --no-index --find-links /wheels .
+    && /opt/stream-app/bin/pip install --quiet --no-index --find-links /wheels '.[embedded]'
 
 FROM python:3.11-slim
 ENV PATH=/opt/stream-app/bin:$PATH \

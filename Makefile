@@ -13,7 +13,7 @@ COMPOSE = $(shell docker compose version >/dev/null 2>&1 && echo docker compose 
 .PHONY: help demo test check lint docs format lock up down clean
 
 help: ## Show this help
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 	@echo '  ARGS="…" reaches the program: make demo ARGS="--port 8123 --once"; PYTHON=python3.12 chooses the interpreter'
 
 demo: $(STAMP) ## Broker, worker and a simulated fleet on http://127.0.0.1:8000, until Ctrl-C
@@ -72,6 +72,10 @@ $(STAMP): requirements.lock pyproject.toml
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
 	@$(BIN)/python -m stream_app.warm_up
 	@touch $@
+
+.PHONY: release-check
+release-check: $(STAMP) ## Build the wheel, install it into a fresh environment, run the demo from it
+	@exec $(BIN)/python -m pytest tests/e2e/test_wheel.py $(ARGS)
 
 .PHONY: chaos
 chaos: $(STAMP) ## The fault suite: real workers and broker under faults, every row counted (SEEDS=n SEED=first FAULT=F3)

@@ -1,4 +1,4 @@
-"""Where a process begins: a worker that is told to end before it has begun ends well."""
+"""Where a process begins. A worker that gets SIGTERM while Python still imports its libraries ends with exit code 0."""
 
 import os
 import signal
@@ -9,7 +9,7 @@ from types import FrameType
 def main() -> None:
     """Run the command line."""
     if sys.argv[1:2] == ["worker"]:
-        # Importing takes seconds on a busy machine. From then on the worker itself looks at its signals.
+        # Importing takes seconds on a busy machine; after it, the worker sets handlers of its own.
         signal.signal(signal.SIGTERM, _end)
     from stream_app.cli import main as run  # noqa: PLC0415
 

@@ -1,4 +1,4 @@
-"""``stream-app``: one command line for everything; whatever goes wrong is told in one line."""
+"""``stream-app``: the command line; every error is one line on stderr."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from stream_app.commands.compute import compute
 from stream_app.commands.demo import demo
 from stream_app.commands.produce import produce
 from stream_app.commands.query import query
+from stream_app.commands.run_worker import worker
 from stream_app.commands.topics import app as topics
-from stream_app.commands.worker import worker
 from stream_app.errors import ExpectedError
 
 app = typer.Typer(

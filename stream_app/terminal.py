@@ -11,18 +11,18 @@ from schemas.metrics import MetricsUpdate, MetricValue
 
 
 def metrics_table(updates: Sequence[MetricsUpdate]) -> Table:
-    """Return one line per metric: asset, window, name, value, unit, reason of a null."""
+    """Return a table with a line per metric: asset, window, name, value, unit, reason of a null."""
     table = Table("asset", "window", "metric", "value", "unit", "reason", box=None, header_style="bold")
     table.columns[3].justify = "right"
     for update in updates:
         window = update.window.size if update.window.end is None else f"{update.window.size} {update.window.start}"
         for name, metric in sorted(update.metrics.items()):
-            table.add_row(update.asset_id, window, name, reading(metric), metric.unit, metric.reason or "")
+            table.add_row(update.asset_id, window, name, value_text(metric), metric.unit, metric.reason or "")
     return table
 
 
-def reading(metric: MetricValue) -> str:
-    """Return a value as people read it: six digits; a list as its first entries."""
+def value_text(metric: MetricValue) -> str:
+    """Return a metric's value as text: six digits; of a list the first entries; a dash for null."""
     if metric.value is None:
         return "–"
     if isinstance(metric.value, list):
@@ -32,6 +32,6 @@ def reading(metric: MetricValue) -> str:
 
 
 def stdout() -> Console:
-    """Return a console; as wide as it likes when stdout is a file or a pipe, so that no column is cut."""
+    """Return a console on stdout; 200 columns wide where that is a file or a pipe, so that no column is cut."""
     console = Console(highlight=False)
     return console if console.is_terminal else Console(highlight=False, width=200)

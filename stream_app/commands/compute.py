@@ -3,23 +3,16 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated, BinaryIO
+from typing import TYPE_CHECKING, Annotated
 
 import typer
-from pydantic import ValidationError
 
-from schemas.asset import AssetSpec, window_size_s
-from schemas.metrics import MetricsUpdate
 from stream_app.commands.options import settings_from
 from stream_app.errors import ExpectedError
-from stream_app.infra.files import read_blocks
-from stream_app.infra.row_messages import encode
-from stream_app.terminal import metrics_table, stdout
-from stream_app.usecases import compute as computing
-from stream_app.usecases.errors import InvalidError
-from stream_app.usecases.ports import RowMessage
+
+if TYPE_CHECKING:
+    from schemas.asset import AssetSpec
 
 
 def compute(
@@ -29,15 +22,31 @@ def compute(
     asset: Annotated[
         str | None, typer.Option(help="Asset of all rows [the file's asset column, else its name]")
     ] = None,
-    window: Annotated[list[str] | None, typer.Option(help="Windows of this size too, such as 1h; repeatable")] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="A JSON metrics update per line")] = False,
+    window: Annotated[
+        list[str] | None, typer.Option(help="Show the windows of this size too, such as 1h; repeatable")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print each metrics update as a line of JSON")] = False,
 ) -> None:
-    """Compute the metrics of a file; nothing but this program is needed."""
+    """Compute the metrics of a file, without Kafka."""
+    from schemas.asset import window_size_s
+    from schemas.metrics import MetricsUpdate
+    from stream_app.infra.files import read_blocks
+    from stream_app.infra.row_messages import encode
+    from stream_app.terminal import metrics_table, stdout
+    from stream_app.usecases.compute import compute as compute_metrics
+    from stream_app.usecases.errors import InvalidError
+
     spec = _spec(nominal_capacity, window)
     sizes_s = tuple(window_size_s(size) for size in settings_from().upload_windows)
+    name = asset or re.sub(r"\s+", "-", file.stem)
     try:
         with file.open("rb") as source:
-            computed = computing.compute(_messages(source, asset, file), spec, window_sizes_s=sizes_s)
+            messages = (
+                message
+                for block in read_blocks(source, name)
+                for message in encode(block, name if block.asset_ids is None else asset, "arrow")
+            )
+            computed = compute_metrics(messages, spec, window_sizes_s=sizes_s)
     except InvalidError as error:
         msg = f"{file}: {error.detail}"
         raise ExpectedError(msg) from None
@@ -52,6 +61,10 @@ def compute(
 
 
 def _spec(nominal_capacity_ah: float, windows: list[str] | None) -> AssetSpec:
+    from pydantic import ValidationError
+
+    from schemas.asset import AssetSpec
+
     try:
         return AssetSpec(nominal_capacity_ah=nominal_capacity_ah, windows=tuple(windows) if windows else None)
     except ValidationError as error:
@@ -59,9 +72,3 @@ def _spec(nominal_capacity_ah: float, windows: list[str] | None) -> AssetSpec:
         option = "--window" if first["loc"][0] == "windows" else "--nominal-capacity"
         msg = f"{option}: {first['msg'].removeprefix('Value error, ')}"
         raise ExpectedError(msg) from None
-
-
-def _messages(source: BinaryIO, asset: str | None, file: Path) -> Iterator[tuple[str, RowMessage]]:
-    name = asset or re.sub(r"\s+", "-", file.stem)
-    for block in read_blocks(source, name):
-        yield from encode(block, name if block.asset_ids is None else asset, "arrow")

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from pydantic import ValidationError
 
 from stream_app.errors import ExpectedError
-from stream_app.settings import Settings
+
+if TYPE_CHECKING:
+    from stream_app.settings import Settings
 
 Broker = Annotated[
     str | None,
@@ -25,6 +26,10 @@ def settings_from(**overrides: Any) -> Settings:
     ExpectedError
         A setting is wrong; the message names its environment variable.
     """
+    from pydantic import ValidationError
+
+    from stream_app.settings import Settings
+
     try:
         return Settings(**_given(overrides))
     except ValidationError as error:

@@ -1,4 +1,4 @@
-"""``stream-app topics``: create what is missing, tell what is wrong."""
+"""``stream-app topics``: create the topics that are missing, say what is wrong with the others."""
 
 from __future__ import annotations
 
@@ -7,14 +7,15 @@ import asyncio
 import typer
 
 from stream_app.commands.options import Broker, settings_from
-from stream_app.infra.kafka.log import topics
 
 app = typer.Typer(no_args_is_help=True, help="Create and check the topics.")
 
 
 @app.command()
 def ensure(broker: Broker = None) -> None:
-    """Create the topics that are missing; what exists is left as it is."""
+    """Create the topics that are missing; those that exist are left as they are."""
+    from stream_app.infra.kafka.log import topics
+
     settings = settings_from(kafka={"bootstrap_servers": broker})
     created = asyncio.run(topics.ensure(settings.kafka))
     for line in created or ["all topics are there"]:
@@ -23,7 +24,9 @@ def ensure(broker: Broker = None) -> None:
 
 @app.command()
 def check(broker: Broker = None) -> None:
-    """Tell what is wrong with the topics, each with its cure; exit code 1 if anything is."""
+    """Say what is wrong with the topics, and the cure of each; exit code 1 if anything is."""
+    from stream_app.infra.kafka.log import topics
+
     settings = settings_from(kafka={"bootstrap_servers": broker})
     problems = asyncio.run(topics.check(settings.kafka))
     for problem in problems:

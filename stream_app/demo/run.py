@@ -1,4 +1,4 @@
-"""The two ways to run the demo: until it is ended, with a live view; or once over the example file."""
+"""The two ways to run the demo: until it is ended, with a live view; or once, over a simulated day."""
 
 from __future__ import annotations
 
@@ -13,8 +13,10 @@ from rich.console import Console
 from rich.live import Live
 
 from schemas.metrics import MetricsUpdate, Window
+from stream_app.demo.sample_day import PACK, simulate_day, write_csv
 from stream_app.demo.session import Session, session
-from stream_app.demo.view import Snapshot, links, panel
+from stream_app.demo.simulated_fleet import SimulatedFleet
+from stream_app.demo.view import Observation, links, panel
 from stream_app.errors import ExpectedError
 from stream_app.infra.kafka.log.measurements import MeasurementTopic
 from stream_app.settings import KafkaSettings
@@ -26,6 +28,8 @@ _TASK_POLL_S: Final = 0.1
 _TASK_TIMEOUT_S: Final = 60.0
 #: Assets whose metrics are asked for at each refresh.
 _SHOWN_ASSETS: Final = 20
+#: In the demo's folder, so that it is there wherever the program was installed from.
+_SAMPLE_NAME: Final = "sample_day.csv"
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,14 +65,21 @@ async def run_live(options: DemoOptions, kafka: KafkaSettings, console: Console)
             tasks.create_task(running.while_alive(_show(running, options, console)))
 
 
-async def run_once(options: DemoOptions, kafka: KafkaSettings, console: Console, file: Path) -> MetricsUpdate:
-    """Upload a file as any client would, and return its metrics over all rows."""
-    nominal_capacity_ah = 100.0
+async def run_once(options: DemoOptions, kafka: KafkaSettings, console: Console) -> MetricsUpdate:
+    """Upload the simulated day as any client would, and return its metrics over all rows."""
+    nominal_capacity_ah = PACK.nominal_capacity_ah
     async with session(kafka, options.data_dir, options.port, options.broker, console) as running:
-        client = running.client
+        client, file = running.client, await _sample(options)
         task_id = await client.upload(file, nominal_capacity_ah)
         console.print(f"uploaded {file} (nominal capacity {nominal_capacity_ah:g} Ah): {client.url}, task {task_id}")
         return await running.while_alive(_result(client, task_id, file.name))
+
+
+async def _sample(options: DemoOptions) -> Path:
+    """Write the simulated day into the demo's folder; returns the file."""
+    file = options.data_dir / _SAMPLE_NAME
+    await asyncio.to_thread(lambda: write_csv(simulate_day(), file))
+    return file
 
 
 async def _result(client: WorkerClient, task_id: str, name: str) -> MetricsUpdate:
@@ -83,9 +94,7 @@ async def _result(client: WorkerClient, task_id: str, name: str) -> MetricsUpdat
 
 
 async def _feed(running: Session, options: DemoOptions) -> None:
-    from stream_app.demo.fleet import Fleet  # noqa: PLC0415  # needs the repository's example/
-
-    fleet = Fleet(options.fleet_size, options.speed)
+    fleet = SimulatedFleet(options.fleet_size, options.speed)
     await _caught_up(running.client)
     await fleet.resume(running.client)
     measurements = MeasurementTopic(running.kafka)
@@ -97,7 +106,7 @@ async def _feed(running: Session, options: DemoOptions) -> None:
 
 
 async def _caught_up(client: WorkerClient) -> None:
-    """Wait until the worker has applied all rows that are in Kafka: only then it knows how far each asset came."""
+    """Wait until the worker has applied all rows that are in Kafka: its state then tells how far each asset came."""
     while True:
         with contextlib.suppress(WorkerClientError):  # a rebalance, or a busy machine: ask again
             if (await client.assets()).meta.lag == 0:
@@ -106,40 +115,41 @@ async def _caught_up(client: WorkerClient) -> None:
 
 
 async def _show(running: Session, options: DemoOptions, console: Console) -> None:
-    places = links(running.client.url, running.kafka.bootstrap_servers, str(running.log))
+    sample = await _sample(options)
+    places = links(running.client.url, running.kafka.bootstrap_servers, str(running.log), str(sample))
     if not console.is_terminal:
         for name, place in places:
             console.print(f"{name}: {place}")
         console.print(f"simulated packs; event time runs {options.speed:g} times as fast as the clock")
-        snapshot = Snapshot("ready")
+        seen = Observation("ready")
         while True:
-            snapshot = await _look(running.client, snapshot, _LINE_EVERY_S)
-            console.print(snapshot.line)
+            seen = await _look(running.client, seen, _LINE_EVERY_S)
+            console.print(seen.line)
             await asyncio.sleep(_LINE_EVERY_S)
-    snapshot = Snapshot("ready")
-    with Live(panel(snapshot, places, options.speed), console=console, auto_refresh=False) as live:
+    seen = Observation("ready")
+    with Live(panel(seen, places, options.speed), console=console, auto_refresh=False) as live:
         while True:
-            snapshot = await _look(running.client, snapshot, _REFRESH_S)
-            live.update(panel(snapshot, places, options.speed), refresh=True)
+            seen = await _look(running.client, seen, _REFRESH_S)
+            live.update(panel(seen, places, options.speed), refresh=True)
             await asyncio.sleep(_REFRESH_S)
 
 
-async def _look(client: WorkerClient, before: Snapshot, period_s: float) -> Snapshot:
+async def _look(client: WorkerClient, before: Observation, period_s: float) -> Observation:
     try:
         page = await client.assets()
         shown = [item.asset_id for item in page.assets if item.rows][:_SHOWN_ASSETS]
         assets = await asyncio.gather(*(client.asset(asset_id) for asset_id in shown))
         phase = "ready"
     except WorkerClientError:
-        # The worker recovers, or a rebalance is under way: the view keeps what it had and tells.
-        return Snapshot(await _phase(client), before.assets, before.rows, 0.0, None)
+        # The worker recovers, or a rebalance is under way: the view keeps the last values and shows the phase.
+        return Observation(await _phase(client), before.assets, before.rows, 0.0, None)
     rows = sum(item.rows for item in page.assets)
     rows_per_s = max(0, rows - before.rows) / period_s if before.rows else 0.0
-    return Snapshot(phase, tuple(assets), rows, rows_per_s, page.meta.lag)
+    return Observation(phase, tuple(assets), rows, rows_per_s, page.meta.lag)
 
 
 async def _phase(client: WorkerClient) -> str:
     try:
         return await client.phase()
-    except NoWorkerError:  # it is alive, or the demo would end: a busy machine
+    except NoWorkerError:  # its process lives, or the demo would have ended: the machine is busy
         return "slow to answer"

@@ -1,4 +1,4 @@
-"""Starts the parts of the demo in their order, watches them, and ends them in the reverse order."""
+"""Starts the parts of the demo in order, watches them, and ends them in reverse order."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ from stream_app.settings import KafkaSettings
 from stream_app.worker_client import NoWorkerError, WorkerClient
 
 _POLL_S: Final = 0.1
-_READY_TIMEOUT_S: Final = 120.0
+_READY_TIMEOUT_S: Final = 300.0
 
 T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
 class Session:
-    """A demo whose worker is ready."""
+    """A running demo whose worker is ready."""
 
     kafka: KafkaSettings
     client: WorkerClient
@@ -38,7 +38,7 @@ class Session:
     _process: WorkerProcess
 
     async def while_alive(self, work: Awaitable[T]) -> T:
-        """Await ``work``; ExpectedError as soon as the worker ends."""
+        """Await ``work``; ExpectedError as soon as the worker's process ends."""
         task, ended = asyncio.ensure_future(work), asyncio.create_task(self._process.ended())
         try:
             await asyncio.wait({task, ended}, return_when=asyncio.FIRST_COMPLETED)
@@ -72,6 +72,7 @@ async def session(
         for line in await topics.ensure(kafka):
             console.print(line)
         log = data_dir / "worker.log"
+        console.print("starting the worker; the first start after an installation compiles for up to a minute")
         process = await stack.enter_async_context(worker_process(broker, port, data_dir / "worker", log))
         client = await stack.enter_async_context(WorkerClient(f"http://127.0.0.1:{port}"))
         running = Session(kafka, client, log, process)
@@ -98,7 +99,7 @@ async def _ready(client: WorkerClient, console: Console) -> None:
 
 
 async def until_signalled(work: Callable[[], Awaitable[None]]) -> None:
-    """Run ``work`` until it returns, or until Ctrl-C or SIGTERM ends it, which is a good end too."""
+    """Run ``work`` until it returns, or until Ctrl-C or SIGTERM cancels it, which is no error."""
     loop = asyncio.get_running_loop()
     task = asyncio.ensure_future(work())
     for number in (signal.SIGINT, signal.SIGTERM):
@@ -119,7 +120,8 @@ def _require_free(port: int) -> None:
         try:
             probe.bind(("127.0.0.1", port))
         except OSError as error:
-            msg = f"port {port} is not free ({error.strerror}): end what uses it, or choose another: --port {port + 1}"
+            cure = f"end the program that uses it, or choose another: --port {port + 1}"
+            msg = f"port {port} is not free ({error.strerror}): {cure}"
             raise ExpectedError(msg) from None
 
 

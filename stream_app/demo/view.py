@@ -1,4 +1,4 @@
-"""What the demo shows: where to look, how fast rows come, what is known of each asset."""
+"""The demo's live view: places to look at, rows per second, metrics of each asset."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from schemas.lookup import AssetAnswer
-from stream_app.terminal import reading
+from stream_app.terminal import value_text
 
 #: Metrics of the live view and their headings.
 SHOWN: Final = {
@@ -25,8 +25,8 @@ SHOWN: Final = {
 
 
 @dataclass(frozen=True, slots=True)
-class Snapshot:
-    """What one look at the worker found."""
+class Observation:
+    """What the demo saw when it last asked the worker."""
 
     phase: str
     assets: tuple[AssetAnswer, ...] = ()
@@ -45,19 +45,19 @@ class Snapshot:
         )
 
 
-def links(url: str, broker: str, log: str) -> list[tuple[str, str]]:
-    """Return the places worth a look, by name."""
+def links(url: str, broker: str, log: str, sample: str) -> list[tuple[str, str]]:
+    """Return the places worth a look, each with its name; ``sample`` is a file to upload."""
     return [
         ("try the API", f"{url}/docs"),
         ("look up an asset", f"{url}/api/v1/assets/demo-01"),
         ("all metrics", f"{url}/api/v1/catalogue"),
-        ("upload a file", f"curl -F data=@example/sample_day.csv -F nominal_capacity=100 {url}/api/v1/metrics"),
+        ("upload a file", f"curl -F data=@{sample} -F nominal_capacity=100 {url}/api/v1/metrics"),
         ("Kafka", broker),
         ("the worker's log", log),
     ]
 
 
-def panel(snapshot: Snapshot, places: list[tuple[str, str]], speed: float) -> Group:
+def panel(seen: Observation, places: list[tuple[str, str]], speed: float) -> Group:
     """Return the live view."""
     where = Table.grid(padding=(0, 2))
     for name, place in places:
@@ -65,10 +65,10 @@ def panel(snapshot: Snapshot, places: list[tuple[str, str]], speed: float) -> Gr
     table = Table("asset", "rows", "event time", *SHOWN.values(), box=None, header_style="bold")
     for column in (1, *range(3, 3 + len(SHOWN))):
         table.columns[column].justify = "right"
-    for asset in snapshot.assets:
+    for asset in seen.assets:
         metrics = {} if asset.lifetime is None else asset.lifetime.metrics
-        cells = [reading(metrics[name]) if name in metrics else "" for name in SHOWN]
+        cells = [value_text(metrics[name]) if name in metrics else "" for name in SHOWN]
         table.add_row(asset.asset_id, f"{asset.rows:,}", (asset.last_time or "")[:19], *cells)
-    status = Text(snapshot.line, style="green" if snapshot.phase == "ready" else "yellow")
+    status = Text(seen.line, style="green" if seen.phase == "ready" else "yellow")
     note = Text(f"Simulated packs; event time runs {speed:g} times as fast as the clock. Ctrl-C ends.", style="dim")
     return Group(where, Text(), status, Text(), table, Text(), note)

@@ -14,7 +14,6 @@ from typing import Final
 from stream_app.errors import ExpectedError
 
 _STOP_TIMEOUT_S: Final = 25.0
-_LAST_LINES: Final = 1
 
 
 class WorkerProcess:
@@ -25,14 +24,14 @@ class WorkerProcess:
         self._log = log
 
     async def ended(self) -> ExpectedError:
-        """Wait until it ends by itself; returns what to tell then."""
+        """Wait until the process ends by itself; returns the error to raise then."""
         code = await self._process.wait()
         with self._log.open(encoding="utf-8", errors="replace") as lines:
-            last = " ".join(deque((line.strip() for line in lines if line.strip()), maxlen=_LAST_LINES))
+            last = " ".join(deque((line.strip() for line in lines if line.strip()), maxlen=1))
         return ExpectedError(f"the worker ended with exit code {code} ({last[-300:]}): see {self._log}")
 
     async def stop(self) -> None:
-        """End it; what does not end in time is killed."""
+        """End the process; if it does not end in time, kill it."""
         if self._process.returncode is not None:
             return
         self._process.terminate()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import subprocess
 import sys
 from pathlib import Path
 
@@ -12,7 +13,8 @@ from schemas.metrics import MetricsUpdate
 from stream_app import __version__
 from stream_app.cli import main
 
-SAMPLE = Path(__file__).parents[2] / "example" / "sample_day.csv"
+ROOT = Path(__file__).parents[2]
+SAMPLE = ROOT / "example" / "sample_day.csv"
 NOBODY = "127.0.0.1:1"
 
 
@@ -34,6 +36,26 @@ def test_version(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[
     """``--version`` prints the version alone."""
     assert run(monkeypatch, "--version") == 0
     assert capsys.readouterr().out.strip() == __version__
+
+
+@pytest.mark.parametrize(
+    "arguments", [["--help"], ["--version"], ["worker", "--help"], ["query", "a", "--url", NOBODY]]
+)
+def test_quick_commands_import_nothing_heavy(arguments: list[str]) -> None:
+    """Neither numba nor pyarrow nor Kafka's libraries are imported by who does not need them."""
+    done = subprocess.run(
+        [sys.executable, "-X", "importtime", "-m", "stream_app", *arguments],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    imported = {line.rpartition("|")[2].strip() for line in done.stderr.splitlines() if line.startswith("import time:")}
+    assert "stream_app.cli" in imported
+    assert (
+        imported & {"numba", "numpy", "faust", "aiokafka", "pyarrow", "pandas", "fastapi", "stream_app.bootstrap"}
+        == set()
+    )
 
 
 def test_compute_as_json(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], small: Path) -> None:

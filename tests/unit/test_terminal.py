@@ -1,9 +1,9 @@
-"""How readings look."""
+"""How values look."""
 
 import pytest
 
 from schemas.metrics import MetricValue
-from stream_app.terminal import reading
+from stream_app.terminal import value_text
 
 
 @pytest.mark.parametrize(
@@ -16,6 +16,6 @@ from stream_app.terminal import reading
         ([0.0] * 8, "0 0 0 0 0 0 … (8)"),
     ],
 )
-def test_reading(value: float | list[float] | None, shown: str) -> None:
+def test_value_text(value: float | list[float] | None, shown: str) -> None:
     """Six digits of a number, the beginning of a list, a dash where there is none."""
-    assert reading(MetricValue(value=value, unit="1", reason=None if value is not None else "no_charge")) == shown
+    assert value_text(MetricValue(value=value, unit="1", reason=None if value is not None else "no_charge")) == shown

@@ -5,9 +5,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from example import generate
+from stream_app.demo.sample_day import PERIOD_S, simulate_day, write_csv
 from stream_app.demo.simulator import DAY_S, FloatArray, Pack, Simulation, Trace, truth_of
 
+EXAMPLE = Path(__file__).parents[3] / "example"
 PACK = Pack()
 
 
@@ -91,14 +92,14 @@ def test_state_of_charge_stays_in_bounds(seed: int) -> None:
     assert 0.89 < soc.max() < 1.0
 
 
-def test_committed_sample_is_what_the_generator_writes(tmp_path: Path) -> None:
+def test_committed_sample_is_the_day_that_the_demo_writes(tmp_path: Path) -> None:
     """``sample_day.csv`` holds a whole day in at most 1 MB, and its truth belongs to it."""
-    trace = Simulation(Pack(), period_s=generate.PERIOD_S, seed=generate.SEED).advance(DAY_S // generate.PERIOD_S)
-    generate.write_csv(trace, tmp_path / "day.csv")
-    committed = generate.FOLDER / "sample_day.csv"
+    trace = simulate_day()
+    write_csv(trace, tmp_path / "day.csv")
+    committed = EXAMPLE / "sample_day.csv"
     assert committed.read_bytes() == (tmp_path / "day.csv").read_bytes()
     assert committed.stat().st_size <= 1_000_000
     with committed.open(encoding="utf-8", newline="") as file:
-        assert len(list(csv.DictReader(file))) == DAY_S // generate.PERIOD_S
-    truth = json.loads((generate.FOLDER / "sample_day_truth.json").read_text(encoding="utf-8"))["truth"]
-    assert truth["rte"] == pytest.approx(truth_of(Pack(), trace).rte, rel=1e-12)
+        assert len(list(csv.DictReader(file))) == DAY_S // PERIOD_S
+    truth = json.loads((EXAMPLE / "sample_day_truth.json").read_text(encoding="utf-8"))["truth"]
+    assert truth["rte"] == pytest.approx(truth_of(PACK, trace).rte, rel=1e-12)

@@ -1,4 +1,4 @@
-"""A simulated fleet that sends rows as its batteries would, with event time running faster than the clock."""
+"""A simulated fleet: sends rows as its batteries would, with event time running faster than the clock."""
 
 from __future__ import annotations
 
@@ -25,15 +25,15 @@ _FORWARD_ROWS: Final = 20_000
 
 
 @dataclass(slots=True)
-class Asset:
-    """One battery: its id, its simulation and the row it has come to."""
+class SimulatedAsset:
+    """One battery: its id, its simulation and the number of its next row."""
 
     asset_id: str
     simulation: Simulation
     next_row: int = 0
 
     @classmethod
-    def number(cls, i: int) -> Asset:
+    def number(cls, i: int) -> SimulatedAsset:
         """Return the fleet's ``i``-th: each has another age and another regulation signal."""
         pack = Pack(soh=0.98 - 0.02 * (i % 8))
         return cls(f"{PREFIX}{i + 1:02d}", Simulation(pack, period_s=PERIOD_S, seed=i, start_soc=0.4 + 0.05 * (i % 5)))
@@ -71,8 +71,8 @@ def _messages(asset_id: str, trace: Trace) -> list[bytes]:
 
 
 @dataclass(slots=True)
-class Fleet:
-    """Some batteries that send.
+class SimulatedFleet:
+    """Batteries that send rows to the measurements topic.
 
     Parameters
     ----------
@@ -84,14 +84,14 @@ class Fleet:
 
     size: int
     speed: float
-    assets: Sequence[Asset] = field(init=False)
+    assets: Sequence[SimulatedAsset] = field(init=False)
 
     def __post_init__(self) -> None:
         """Make the assets; nothing is simulated yet."""
-        self.assets = [Asset.number(i) for i in range(self.size)]
+        self.assets = [SimulatedAsset.number(i) for i in range(self.size)]
 
     async def resume(self, worker: WorkerClient) -> None:
-        """Bring each asset to where the worker's state is; a new one gets its nameplate."""
+        """Bring each asset to where the worker's state is; a new one gets its spec."""
         for asset in self.assets:
             last_time = None
             with contextlib.suppress(RefusedError):  # the worker does not know it yet
@@ -116,6 +116,6 @@ class Fleet:
                 await asyncio.gather(
                     *(measurements.append(asset.asset_id.encode(), asset.rows(n)) for asset in self.assets)
                 )
-            # A tick that came late is not made up for: the fleet slows down instead of flooding a busy machine.
+            # Time lost in a late tick is not made up for: the fleet slows down instead of flooding a busy machine.
             tick = max(tick + TICK_S, loop.time())
             await asyncio.sleep(tick - loop.time())

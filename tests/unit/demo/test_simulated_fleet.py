@@ -11,13 +11,13 @@ import pytest
 from schemas.asset import AssetSpec
 from schemas.lookup import AssetAnswer, AssetMeta
 from schemas.measurement import Measurement
-from stream_app.demo.fleet import EPOCH, PERIOD_S, Asset, Fleet
+from stream_app.demo.simulated_fleet import EPOCH, PERIOD_S, SimulatedAsset, SimulatedFleet
 from stream_app.worker_client import WorkerClient
 
 
 def test_rows_are_measurements() -> None:
     """Each message is a row as the wire contract has it, a period after the one before."""
-    rows = [Measurement.model_validate(orjson.loads(message)) for message in Asset.number(0).rows(3)]
+    rows = [Measurement.model_validate(orjson.loads(message)) for message in SimulatedAsset.number(0).rows(3)]
     start = int(EPOCH.timestamp())
     assert [row.timestamp for row in rows] == [start, start + PERIOD_S, start + 2 * PERIOD_S]
     assert {row.asset_id for row in rows} == {"demo-01"}
@@ -25,7 +25,7 @@ def test_rows_are_measurements() -> None:
 
 def test_forwarded_asset_goes_on_as_if_never_stopped() -> None:
     """Forwarded to its last row, an asset sends the very rows that it would have sent."""
-    whole, resumed = Asset.number(3), Asset.number(3)
+    whole, resumed = SimulatedAsset.number(3), SimulatedAsset.number(3)
     sent = whole.rows(25_000)
     last = orjson.loads(sent[-1])["timestamp"]
     resumed.forward_to(EPOCH + timedelta(seconds=last - EPOCH.timestamp()))
@@ -34,13 +34,13 @@ def test_forwarded_asset_goes_on_as_if_never_stopped() -> None:
 
 def test_assets_differ() -> None:
     """No two assets of a fleet are the same battery."""
-    first = [tuple(asset.rows(2_000)[-1:]) for asset in Fleet(size=10, speed=60).assets]
+    first = [tuple(asset.rows(2_000)[-1:]) for asset in SimulatedFleet(size=10, speed=60).assets]
     assert len({row[0].split(b",", 1)[1] for row in first}) == 10
 
 
 @pytest.mark.parametrize("known", [False, True])
 async def test_resume_asks_the_worker(known: bool) -> None:
-    """An asset that the worker knows goes on after its last row; a new one first gets its nameplate."""
+    """An asset that the worker knows goes on after its last row; a new one first gets its spec."""
     put: list[bytes] = []
 
     def answer(request: httpx.Request) -> httpx.Response:
@@ -64,7 +64,7 @@ async def test_resume_asks_the_worker(known: bool) -> None:
         )
         return httpx.Response(200, content=found.model_dump_json())
 
-    fleet = Fleet(size=1, speed=60)
+    fleet = SimulatedFleet(size=1, speed=60)
     async with WorkerClient("http://worker", httpx.MockTransport(answer)) as worker:
         await fleet.resume(worker)
     assert fleet.assets[0].next_row == (11 if known else 0)

@@ -6,18 +6,18 @@ import asyncio
 import signal
 import socket
 import threading
+from collections.abc import Callable
+from functools import partial
 from ipaddress import ip_address
-from typing import Annotated, Final
+from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
-from stream_app.bootstrap import build_worker
 from stream_app.commands.options import Broker, settings_from
 from stream_app.errors import ExpectedError
-from stream_app.infra.process import end_process
-from stream_app.infra.telemetry import configure_logging
-from stream_app.settings import Settings
-from stream_app.warm_up import warm_up
+
+if TYPE_CHECKING:
+    from stream_app.infra.kafka.worker import Worker
 
 #: After the worker has stopped, its process has this long to end by itself.
 _LINGER_S: Final = 3.0
@@ -34,30 +34,36 @@ def worker(
     ] = None,
 ) -> None:
     """Run a worker until Ctrl-C or SIGTERM: it then writes a last checkpoint and leaves the group."""
+    from stream_app.bootstrap import build_worker
+    from stream_app.infra.telemetry import configure_logging
+    from stream_app.warm_up import warm_up
+
     settings = settings_from(kafka={"bootstrap_servers": broker}, http={"host": host, "port": port})
     if advertise == "auto":
-        # What a deployment has set by name is better than what can be found out.
+        # An address that the deployment has set is better than one that is guessed.
         advertise = settings.http.advertised_url or f"http://{_own_address()}:{settings.http.port}"
     if advertise is not None:
         http = settings.http.model_copy(update={"advertised_url": advertise.rstrip("/")})
         settings = settings.model_copy(update={"http": http})
     configure_logging(settings.log_level, json=settings.log_json)
     warm_up()
-    asyncio.run(_run(settings))
+    asyncio.run(_run(partial(build_worker, settings)))
 
 
-async def _run(settings: Settings) -> None:
+async def _run(build: Callable[[], Worker]) -> None:
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stop.set)
     error: Exception | None = None
     try:
-        await build_worker(settings).run(stop)
+        await build().run(stop)
     except Exception as raised:
         error = raised
         raise
     finally:
+        from stream_app.infra.process import end_process  # heavy, as all that a worker imports
+
         # All is done: a thread of a library that hangs must not keep the process.
         linger = threading.Timer(_LINGER_S, end_process, [0 if error is None else 1, error])
         linger.daemon = True
