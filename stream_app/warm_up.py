@@ -17,7 +17,6 @@ from aiokafka.record.default_records import DefaultRecordBatchBuilder
 from stream_app.domain.catalogue import Catalogue
 from stream_app.infra.kafka.batching_consumer import fetched
 from stream_app.infra.kafka.record_batches import batches
-from stream_app.usecases.asset_views import Presenter
 from stream_app.usecases.ingest import Ingest, Retention
 from stream_app.wire.batch import Fetch
 from stream_app.wire.decode import Codec, arrow
@@ -38,7 +37,6 @@ def warm_up() -> None:
             decoder=Codec(),
             tables=_NoTables(),
             catalogue=catalogue,
-            presenter=Presenter(catalogue, {}),
             window_sizes_s=(60, 900),
             retention=Retention({}, 1),
         )

@@ -13,12 +13,10 @@ from pydantic import ValidationError
 from schemas.asset import AssetSpec, window_size_s
 from stream_app.commands.errors import CommandError
 from stream_app.commands.options import settings_from
-from stream_app.domain.catalogue import Catalogue
 from stream_app.infra.files import read_blocks
 from stream_app.infra.row_messages import encode
 from stream_app.terminal import metrics_table, stdout
 from stream_app.usecases import compute as computing
-from stream_app.usecases.asset_views import Presenter
 from stream_app.usecases.errors import InvalidError
 from stream_app.usecases.ports import RowMessage
 from stream_app.wire.decode import Codec
@@ -45,13 +43,12 @@ def compute(
         raise CommandError(msg) from None
     if computed.rejected_rows:
         typer.echo(f"{computed.rejected_rows} rows left out, the first because: {computed.reason}", err=True)
-    updates = [update for update in computed.updates if update.window.end is None or window]
+    updates = [(text, update) for text, update in computed.updates if update.window.end is None or window]
     if as_json:
-        presenter = Presenter(Catalogue(), {})
-        for update in updates:
-            typer.echo(presenter.to_json(update))
+        for text, _ in updates:
+            typer.echo(text)
     else:
-        stdout().print(metrics_table(updates))
+        stdout().print(metrics_table([update for _, update in updates]))
 
 
 def _spec(nominal_capacity_ah: float, windows: list[str] | None) -> AssetSpec:

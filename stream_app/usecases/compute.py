@@ -12,7 +12,6 @@ from schemas.control import EndOfUpload, SpecControl
 from schemas.metrics import MetricsUpdate
 from schemas.rejected import HEADER_PREFIX
 from stream_app.domain.catalogue import Catalogue
-from stream_app.usecases.asset_views import Presenter
 from stream_app.usecases.ingest import Applied, Ingest, Retention
 from stream_app.usecases.ports import Decoder, RowMessage
 from stream_app.wire.batch import Fetch
@@ -29,14 +28,15 @@ class Computed:
     Parameters
     ----------
     updates
-        By asset: its lifetime, then its windows ascending by size and start; all final.
+        By asset: its lifetime, then its windows ascending by size and start; all final. Each as it is published, in
+        JSON, and parsed.
     rows, rejected_rows
         Rows applied, and rows left out.
     reason
         Why the first of those was left out.
     """
 
-    updates: list[MetricsUpdate]
+    updates: list[tuple[bytes, MetricsUpdate]]
     rows: int
     rejected_rows: int
     reason: str | None
@@ -61,7 +61,6 @@ def compute(
         decoder=decoder,
         tables=_NoTables(),
         catalogue=catalogue,
-        presenter=Presenter(catalogue, {}),
         window_sizes_s=window_sizes_s,
         retention=Retention({}, 1),
     )
@@ -77,7 +76,7 @@ def compute(
     checkpoint = ingest.checkpoint(0)
     if checkpoint is None:
         return Computed([], 0, 0, None)
-    updates = [MetricsUpdate.model_validate_json(value) for _, value in checkpoint.updates]
+    updates = [(value, MetricsUpdate.model_validate_json(value)) for _, value in checkpoint.updates]
     reasons = (dict(letter.headers)[HEADER_PREFIX + "message"].decode() for letter in checkpoint.dead_letters)
     return Computed(sorted(updates, key=_order), rows, rejected_rows, next(reasons, None))
 
@@ -125,6 +124,7 @@ def _fetch(records: list[tuple[bytes, bytes]], offset: int) -> Fetch:
     )
 
 
-def _order(update: MetricsUpdate) -> tuple[str, int, str]:
+def _order(written: tuple[bytes, MetricsUpdate]) -> tuple[str, int, str]:
+    _, update = written
     size = update.window.size
     return update.asset_id, 0 if size == LIFETIME_NAME else window_size_s(size), update.window.start

@@ -17,12 +17,14 @@ from stream_app.domain.catalogue import Catalogue
 from stream_app.domain.snapshot import Marker
 from stream_app.domain.state import APPLIED, Fleet
 from stream_app.domain.views import Windows
-from stream_app.usecases.asset_views import Presenter, window_key, window_prefix, windows_prefix
+from stream_app.usecases.asset_views import current
 from stream_app.usecases.dead_letters import dead_letter
 from stream_app.usecases.partition_state import HotPartition
 from stream_app.usecases.ports import MARKER_KEY, Checkpoint, DeadLetter, Decoder, Entry, Tables
 from stream_app.usecases.quarantine import Quarantine
+from stream_app.usecases.window_keys import asset_prefix, size_prefix, window_key
 from stream_app.wire.batch import Batch, Fetch
+from stream_app.wire.encode.updates import updates
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,8 +88,8 @@ class Ingest:
         Turns messages into columns.
     tables
         State as of the last checkpoints; hot state starts from it.
-    catalogue, presenter
-        The metrics, and how they are published.
+    catalogue
+        The metrics.
     window_sizes_s
         Default window sizes [s], ascending.
     lateness_s
@@ -102,13 +104,12 @@ class Ingest:
         decoder: Decoder,
         tables: Tables,
         catalogue: Catalogue,
-        presenter: Presenter,
         window_sizes_s: tuple[int, ...],
         retention: Retention,
         lateness_s: float = 0,
     ) -> None:
         self._decoder, self._tables = decoder, tables
-        self._catalogue, self._presenter = catalogue, presenter
+        self._catalogue = catalogue
         self._sizes_s, self._lateness_s, self._retention = window_sizes_s, lateness_s, retention
         self._quarantine = Quarantine()
         self._open: dict[int, _Open] = {}
@@ -232,13 +233,13 @@ class Ingest:
 
     def _updates(self, hot: HotPartition) -> tuple[Windows, list[tuple[bytes, bytes]]]:
         """Closed windows; and updates of them, and of lifetimes and open windows of what changed."""
-        updates: list[tuple[bytes, bytes]] = []
-        closed = views.concatenated(hot.fleet, hot.closed)
+        fleet, written = hot.fleet, list[tuple[bytes, bytes]]()
+        closed = views.concatenated(fleet, hot.closed)
         if len(closed):
-            readings = views.read(hot.fleet, closed, closed=True)
-            updates += self._presenter.updates(hot.fleet, readings, closed=True)
-        updates += self._presenter.current(hot.fleet, np.array(sorted(hot.dirty), np.int64))
-        return closed, updates
+            readings = views.read(fleet, closed, closed=True)
+            written += updates(self._catalogue, readings, fleet.ids, fleet.ended, closed=True)
+        readings = current(fleet, np.array(sorted(hot.dirty), np.int64))
+        return closed, written + updates(self._catalogue, readings, fleet.ids, fleet.ended)
 
     def written(self, checkpoint: Checkpoint) -> None:
         """Confirm a checkpoint: it is in Kafka and in the tables. Nothing may have been applied since it was taken."""
@@ -264,7 +265,7 @@ class Ingest:
             asset_id, size_s = hot.fleet.ids[code], size_us // 1_000_000
             if asset_id in hot.forgotten:
                 continue
-            keep, prefix = self._retention.of(size_s), window_prefix(asset_id, size_s)
+            keep, prefix = self._retention.of(size_s), size_prefix(asset_id, size_s)
             # Of more windows than are kept the first are not written, and are known to nobody unless in doubt.
             new = slice(None if doubtful else -keep, None)
             keys = [window_key(prefix, start_us) for start_us in starts_us[new]]
@@ -280,7 +281,7 @@ class Ingest:
         entries = list(map(Entry, keys, hot.snapshots.dump_windows(closed, at), closed.seq[at].tolist()))
         entries += [Entry(key, None, position) for key in sorted(gone)]
         for asset_id, offset in sorted(hot.forgotten.items()):
-            prefix = windows_prefix(asset_id)
+            prefix = asset_prefix(asset_id)
             own = {key for key in doubtful if key.startswith(prefix)}
             windows = sorted({*self._tables.windows(partition, prefix), *own})
             entries += [Entry(key, None, offset) for key in windows]

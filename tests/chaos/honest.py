@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from stream_app.domain.catalogue import Catalogue
-from stream_app.usecases.asset_views import Presenter
 from stream_app.usecases.ingest import Ingest, Retention
 from stream_app.usecases.ports import Checkpoint
 from stream_app.wire.batch import Fetch
@@ -81,7 +80,6 @@ def run(messages: list[Message]) -> Topics:
         decoder=Codec(),
         tables=NoTables(),
         catalogue=catalogue,
-        presenter=Presenter(catalogue, {}),
         window_sizes_s=(60, 900, 3600, 86400),
         retention=Retention({}, 5),
     )

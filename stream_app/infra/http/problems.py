@@ -16,6 +16,7 @@ from starlette.routing import Match
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from schemas.problem import Problem, ProblemError
+from stream_app.domain.errors import DomainError
 from stream_app.usecases.errors import InvalidError, NotFoundError, ServiceError, UnavailableError
 
 log = logging.getLogger(__name__)
@@ -27,6 +28,9 @@ _DETAILS = {
     404: "there is nothing at {path}; /docs lists what there is",
     405: "{path} does not take {method}; the Allow header names what it takes",
 }
+
+#: A state becomes readable when another version is started, which takes a while.
+_RETRY_UNREADABLE_S = 30
 
 
 class ProblemResponse(Response):
@@ -85,6 +89,12 @@ def _service_error(request: Request, error: Exception) -> Response:
             return ProblemResponse(scope, 503, error.code, error.detail, headers=headers)
         case _:
             raise error
+
+
+def _unreadable_state(request: Request, error: Exception) -> Response:
+    log.error("%s %s: %s", request.method, request.url.path, error)
+    headers = {"Retry-After": str(_RETRY_UNREADABLE_S)}
+    return ProblemResponse(request.scope, 503, "unreadable_state", str(error), headers=headers)
 
 
 def _validation_error(request: Request, error: Exception) -> Response:
@@ -151,6 +161,7 @@ class UnexpectedErrors:
 def install(api: FastAPI) -> None:
     """Register the handlers that turn errors into problems; the routes to tell of are ``api.state.routes``."""
     api.add_exception_handler(ServiceError, _service_error)
+    api.add_exception_handler(DomainError, _unreadable_state)
     api.add_exception_handler(RequestValidationError, _validation_error)
     api.add_exception_handler(HTTPException, _http_exception)
     generate = api.openapi

@@ -42,10 +42,10 @@ def test_file_gives_its_lifetime_and_windows() -> None:
     """Lifetime first, then windows by size and start; all are final, and all rows count."""
     computed = of_file(a_table(7201))
     assert (computed.rows, computed.rejected_rows, computed.reason) == (7201, 0, None)
-    windows = [(update.window.size, update.window.start[11:16]) for update in computed.updates]
+    windows = [(update.window.size, update.window.start[11:16]) for _, update in computed.updates]
     assert windows == [("lifetime", "00:00"), ("1h", "00:00"), ("1h", "01:00"), ("1h", "02:00"), ("1d", "00:00")]
-    assert all(update.final for update in computed.updates)
-    counts = [value(update, "total_data_points") for update in computed.updates]
+    assert all(update.final for _, update in computed.updates)
+    counts = [value(update, "total_data_points") for _, update in computed.updates]
     assert counts == [7201, 3600, 3600, 1, 7201]
 
 
@@ -57,7 +57,7 @@ def test_v1_metrics_equal_the_pandas_computation() -> None:
     out, into = (discharged.current.abs() * discharged.voltage).sum(), (charged.current * charged.voltage).sum()
     rte = charged.soc.diff().abs().sum() / discharged.soc.diff().abs().sum() * out / into
     c_rate = 100 / frame.soc.diff().abs().sum() * frame.current.abs().sum() / (94.0 * 3600)
-    lifetime = of_file(text).updates[0]
+    lifetime = of_file(text).updates[0][1]
     assert value(lifetime, "rte_v1") == pytest.approx(rte, rel=1e-12)
     assert value(lifetime, "c_rate_v1") == pytest.approx(c_rate, rel=1e-12)
 
@@ -67,16 +67,16 @@ def test_files_of_several_assets() -> None:
     plain = a_table(1200).splitlines()[1:]
     mixed = "".join(f"{name},{line}\n" for line in plain for name in ("b", "a"))
     computed = of_file(f"asset_id,{HEADER}{mixed}", asset_id=None)
-    lifetimes = [update for update in computed.updates if update.window.size == "lifetime"]
+    lifetimes = [update for _, update in computed.updates if update.window.size == "lifetime"]
     assert [update.asset_id for update in lifetimes] == ["a", "b"]
-    (alone,) = [update for update in of_file(a_table(1200)).updates if update.window.size == "lifetime"]
+    (alone,) = [update for _, update in of_file(a_table(1200)).updates if update.window.size == "lifetime"]
     assert all(update.metrics == alone.metrics for update in lifetimes)
 
 
 def test_windows_of_the_spec_or_the_default() -> None:
     """A spec without windows takes the given sizes."""
     spec = AssetSpec(nominal_capacity_ah=94.0)
-    sizes = {update.window.size for update in of_file(a_table(1200), spec=spec).updates}
+    sizes = {update.window.size for _, update in of_file(a_table(1200), spec=spec).updates}
     assert sizes == {"lifetime", "1m", "15m"}
 
 
@@ -84,7 +84,7 @@ def test_rows_out_of_order_are_left_out_and_told() -> None:
     """A row before the ones applied is not counted; the answer says so."""
     early = "2022-04-12T00:00:00Z,1,800,50\n"
     computed = of_file(a_table(100) + early)
-    assert value(computed.updates[0], "total_data_points") == 100
+    assert value(computed.updates[0][1], "total_data_points") == 100
     assert computed.rejected_rows == 1
     assert "time order" in str(computed.reason)
 
