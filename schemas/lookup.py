@@ -113,7 +113,7 @@ class CatalogueEntry(BaseModel):
     reference: str | None = Field(default=None, description="Standard or paper that defines it")
 
 
-class Catalogue(BaseModel):
+class CatalogueAnswer(BaseModel):
     """Every metric that the processor computes."""
 
     metrics: list[CatalogueEntry]

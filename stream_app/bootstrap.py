@@ -14,7 +14,7 @@ from stream_app.infra.http.server import HttpServer
 from stream_app.infra.kafka.worker import Worker
 from stream_app.infra.row_messages import RowMessages
 from stream_app.settings import Settings
-from stream_app.usecases.asset_views import Presenter
+from stream_app.usecases.asset_views import AssetViews
 from stream_app.usecases.checkpoints import KeptWindows
 from stream_app.usecases.ingest import Ingest
 from stream_app.usecases.layouts import StoredLayouts
@@ -23,6 +23,7 @@ from stream_app.usecases.ports import Tables
 from stream_app.usecases.posting import Posting
 from stream_app.usecases.queries import Queries
 from stream_app.usecases.retention import UploadRetention
+from stream_app.usecases.tasks import Tasks
 from stream_app.usecases.uploads import Uploads
 
 
@@ -34,7 +35,6 @@ def build_worker(settings: Settings) -> Worker:
         return Ingest(
             tables=tables,
             catalogue=catalogue,
-            presenter=Presenter(catalogue, StoredLayouts(tables)),
             window_sizes_s=settings.window_sizes_s,
             lateness_s=settings.allowed_lateness_s,
             kept_windows=KeptWindows(
@@ -52,13 +52,13 @@ def build_worker(settings: Settings) -> Worker:
 
 async def _serve(settings: Settings, catalogue: Catalogue, worker: Worker) -> None:
     """Answer HTTP, and forget old uploads, until cancelled."""
-    presenter = Presenter(catalogue, StoredLayouts(worker.tables))
+    views = AssetViews(catalogue, StoredLayouts(worker.tables))
     peers = HttpPeers(settings.http.forward_timeout_s)
     lookup = Lookup(
         tables=worker.tables,
         cluster=worker,
         log=worker.measurements,
-        presenter=presenter,
+        views=views,
         peers=peers,
         url=settings.http.url,
     )
@@ -67,9 +67,10 @@ async def _serve(settings: Settings, catalogue: Catalogue, worker: Worker) -> No
         cluster=worker,
         lookup=lookup,
         queries=Queries(lookup, settings.windows),
+        tasks=Tasks(lookup),
         uploads=Uploads(lookup, worker.measurements, rows, settings.upload_windows),
         posting=Posting(lookup, worker.measurements, rows, settings.windows),
-        presenter=presenter,
+        catalogue=catalogue,
     )
     http = settings.http
     options = ApiOptions(
@@ -83,7 +84,7 @@ async def _serve(settings: Settings, catalogue: Catalogue, worker: Worker) -> No
         tables=worker.tables,
         cluster=worker,
         measurements=worker.measurements,
-        presenter=presenter,
+        views=views,
         retention_s=settings.upload_retention_s,
         now_ms=lambda: time.time_ns() // 1_000_000,
     )

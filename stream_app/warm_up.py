@@ -15,7 +15,6 @@ import orjson
 from stream_app.domain.catalogue import Catalogue
 from stream_app.infra.kafka.log.fetches import fetches, response
 from stream_app.infra.kafka.topic_partition import TopicPartition
-from stream_app.usecases.asset_views import Presenter
 from stream_app.usecases.checkpoints import KeptWindows
 from stream_app.usecases.ingest import Ingest
 from stream_app.usecases.ports import NoTables
@@ -36,7 +35,6 @@ def warm_up() -> None:
         ingest = Ingest(
             tables=NoTables(),
             catalogue=catalogue,
-            presenter=Presenter(catalogue, {}),
             window_sizes_s=(60, 900),
             kept_windows=KeptWindows({}, 1),
         )

@@ -8,11 +8,17 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, BinaryIO
 
-from schemas.asset import AssetSpec
+import numpy as np
+
+from schemas.asset import AssetSpec, window_size_s
 from schemas.control import CONTROL, EndOfUpload
-from schemas.metrics import MetricsUpdate, MetricValue, Window
-from stream_app.domain.snapshot import Marker
-from stream_app.usecases.asset_views import AssetSummary, Presenter
+from stream_app.domain import ingestion
+from stream_app.domain.catalogue import Catalogue
+from stream_app.domain.rows import Rows
+from stream_app.domain.snapshot import Marker, Snapshots
+from stream_app.domain.state import Ended, Fleet
+from stream_app.domain.views import Windows
+from stream_app.usecases import window_keys
 from stream_app.usecases.errors import InvalidError, UnavailableError
 from stream_app.usecases.ports import MARKER_KEY, PeerAnswer, RowMessage, WorkerPhase, WorkerStatus
 
@@ -25,51 +31,56 @@ def partition_of(key: bytes) -> int:
     return zlib.crc32(key) % PARTITIONS
 
 
-class FakePresenter(Presenter):
-    """Reads what :class:`FakeTables` holds: values are indexes into its summaries."""
+CATALOGUE = Catalogue()
 
-    def __init__(self) -> None:
-        self.summaries: list[AssetSummary] = []
-        self.stored: list[list[MetricsUpdate]] = []
-
-    def add(self, summary: AssetSummary, updates: Sequence[MetricsUpdate]) -> bytes:
-        self.summaries.append(summary)
-        self.stored.append(list(updates))
-        return str(len(self.summaries) - 1).encode()
-
-    def summary(self, asset_id: str, value: bytes) -> AssetSummary:
-        summary = self.summaries[int(value)]
-        assert summary.asset_id == asset_id
-        return summary
-
-    def asset(self, asset_id: str, value: bytes) -> list[MetricsUpdate]:
-        assert self.summaries[int(value)].asset_id == asset_id
-        return self.stored[int(value)]
-
-    def window(self, key: bytes, value: bytes) -> MetricsUpdate:
-        asset_id, _, start = key.decode().split("\x00")
-        return an_update(asset_id, size=value.decode(), start=str(int(start)), final=True)
-
-    def window_prefix(self, asset_id: str, size_s: int) -> bytes:
-        return f"{asset_id}\x00{size_s:010d}\x00".encode()
-
-    def to_json(self, update: MetricsUpdate) -> bytes:
-        return update.model_dump_json().encode()
-
-    def catalogue(self) -> list[dict[str, object]]:
-        return [{"name": "rte_v1", "unit": "1", "version": 1, "description": "Efficiency", "reference": None}]
+#: Stamp of an asset's first row: 2022-04-13T00:00:00Z.
+START_US = 1_649_808_000_000_000
+_STEP_US = 2_000_000
 
 
-def an_update(asset_id: str, *, size: str, start: str = "2022", final: bool = False, seq: int = 7) -> MetricsUpdate:
-    """Build an update with the metrics that a task answers."""
-    metrics = {
-        "rte_v1": MetricValue(value=0.93, unit="1"),
-        "c_rate_v1": MetricValue(value=None, unit="1", reason="no_soc_swing"),
-        "total_data_points": MetricValue(value=5, unit="1"),
+def a_state(
+    asset_id: str,
+    *,
+    rows: int,
+    seq: int,
+    spec: AssetSpec | None = None,
+    ended: EndOfUpload | None = None,
+    ended_timestamp_ms: int | None = None,
+    sizes_s: tuple[int, ...] = (60,),
+    catalogue: Catalogue = CATALOGUE,
+) -> bytes:
+    """Stored state of an asset: its rows are two seconds apart, the first half charge it, the others discharge it."""
+    fleet = Fleet(catalogue, sizes_s)
+    slot = fleet.slot(asset_id)
+    fleet.set_spec(slot, spec or AssetSpec())
+    index = np.arange(rows)
+    charges = index <= rows // 2
+    columns = {
+        "current_a": np.where(charges, 40.0, -40.0),
+        "voltage_v": np.full(rows, 800.0),
+        "soc_percent": 50.0 + np.where(charges, index, rows // 2 * 2 - index),
     }
-    end = None if size == "lifetime" else "2023"
-    window = Window(size=size, start=start, end=end)
-    return MetricsUpdate(asset_id=asset_id, window=window, seq=seq, final=final, metrics=metrics)
+    if rows:
+        stamps_us = START_US + index * _STEP_US
+        ingestion.apply(fleet, Rows(np.full(rows, slot), np.full(rows, seq), stamps_us, columns))
+    if ended is not None:
+        ingestion.finish(fleet, slot, seq)
+        fleet.ended[slot] = Ended(ended, ended_timestamp_ms or 0)
+    return Snapshots(fleet).dump_all(np.array([slot]))[0]
+
+
+def a_closed_window(asset_id: str, size_s: int, start_us: int) -> bytes:
+    """Stored window without rows."""
+    fleet = Fleet(CATALOGUE, (size_s,))
+    one = Windows.of(
+        fleet,
+        slot=np.array([fleet.slot(asset_id)]),
+        size_us=np.array([size_s * 1_000_000]),
+        start_us=np.array([start_us]),
+        seq=np.array([7]),
+        totals=CATALOGUE.layout.empty(1),
+    )
+    return Snapshots(fleet).dump_windows(one, np.array([0]))[0]
 
 
 @dataclass
@@ -77,7 +88,6 @@ class FakeTables:
     """Tables of one worker."""
 
     owned: set[int] = field(default_factory=lambda: set(range(PARTITIONS)))
-    presenter: FakePresenter = field(default_factory=FakePresenter)
     assets: dict[int, dict[bytes, bytes]] = field(default_factory=lambda: {p: {} for p in range(PARTITIONS)})
     closed: dict[int, dict[bytes, bytes]] = field(default_factory=lambda: {p: {} for p in range(PARTITIONS)})
 
@@ -95,26 +105,23 @@ class FakeTables:
     ) -> int:
         """Store an asset; returns its partition."""
         partition = partition_of(asset_id.encode()) if partition is None else partition
-        summary = AssetSummary(
-            asset_id=asset_id,
-            seq=seq,
+        self.assets[partition][asset_id.encode()] = a_state(
+            asset_id,
             rows=rows,
-            rows_rejected=0,
-            first_time="2022-04-13T00:00:00Z" if rows else None,
-            last_time="2022-04-13T00:00:08Z" if rows else None,
-            spec=spec or AssetSpec(),
+            seq=seq,
+            spec=spec,
             ended=ended,
             ended_timestamp_ms=ended_timestamp_ms,
+            sizes_s=tuple(map(window_size_s, sizes)),
         )
-        updates = [an_update(asset_id, size=size, seq=seq) for size in ("lifetime", *sizes)] if rows else []
-        self.assets[partition][asset_id.encode()] = self.presenter.add(summary, updates)
         return partition
 
-    def close_window(self, asset_id: str, size: str, size_s: int, start_us: int) -> None:
-        """Store a closed window on the partition of its asset."""
+    def close_window(self, asset_id: str, size: str, start_s: int) -> None:
+        """Store a closed window, which begins so long after an asset's first row, on the partition of its asset."""
         partition = next(p for p, assets in self.assets.items() if asset_id.encode() in assets)
-        key = self.presenter.window_prefix(asset_id, size_s) + f"{start_us:020d}".encode()
-        self.closed[partition][key] = size.encode()
+        size_s, start_us = window_size_s(size), START_US + start_s * 1_000_000
+        key = window_keys.window_key(window_keys.size_prefix(asset_id, size_s), start_us)
+        self.closed[partition][key] = a_closed_window(asset_id, size_s, start_us)
 
     def forget(self, asset_id: str) -> None:
         """Drop an asset."""

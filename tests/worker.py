@@ -7,9 +7,12 @@ from dataclasses import dataclass, field
 from schemas.asset import AssetSpec
 from schemas.lookup import AssetMeta, SpecAnswer
 from schemas.problem import Problem
+from stream_app.usecases.asset_views import AssetViews
+from stream_app.usecases.layouts import StoredLayouts
 from stream_app.usecases.lookup import Lookup
 from stream_app.usecases.queries import Queries
-from tests.fakes import PARTITIONS, FakeCluster, FakeLog, FakePeers, FakeTables
+from stream_app.usecases.tasks import Tasks
+from tests.fakes import CATALOGUE, PARTITIONS, FakeCluster, FakeLog, FakePeers, FakeTables
 
 HERE, THERE, ELSEWHERE = "http://here", "http://there", "http://elsewhere"
 
@@ -29,11 +32,12 @@ class Worker:
             tables=self.tables,
             cluster=self.cluster,
             log=self.log,
-            presenter=self.tables.presenter,
+            views=AssetViews(CATALOGUE, StoredLayouts(self.tables)),
             peers=self.peers,
             url=HERE,
         )
         self.queries = Queries(self.lookup, windows=("1m", "15m"))
+        self.tasks = Tasks(self.lookup)
 
     def give_away(self, *partitions: int, to: str = THERE) -> None:
         """Let another worker own some partitions."""

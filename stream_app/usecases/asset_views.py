@@ -1,35 +1,45 @@
-"""State as the world sees it: metrics updates, summaries and the catalogue. Commands and queries share it."""
+"""Stored state as values: what is known of an asset, and what the metrics of its windows read."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from typing import Final
 
 import numpy as np
-import orjson
 
 from schemas.asset import AssetSpec
 from schemas.control import EndOfUpload
-from schemas.metrics import MetricsUpdate
 from stream_app.columns.arrays import IntArray
 from stream_app.domain import views
 from stream_app.domain.catalogue import Catalogue
-from stream_app.domain.descriptions import describe
 from stream_app.domain.lines import NEVER
-from stream_app.domain.metrics._base import Metric
 from stream_app.domain.snapshot import Snapshots
 from stream_app.domain.state import Fleet
 from stream_app.domain.stored_layout import Layouts
 from stream_app.domain.views import Readings
-from stream_app.wire.encode import updates as update_json
+from stream_app.usecases import window_keys
+from stream_app.wire.encode.updates import iso_times
 
-_SHIFT_US = 10**19  # start stamps before 1970 sort as text too
-
-Json = dict[str, object]
+#: States that are read into a fleet before another one takes its place.
+_STATES_PER_FLEET: Final = 64
 
 
 @dataclass(frozen=True, slots=True)
 class AssetSummary:
-    """What a look-up needs to know of an asset before it reads any metric."""
+    """What is known of an asset beside its metrics.
+
+    Parameters
+    ----------
+    seq
+        Last source offset included.
+    rows, rows_rejected
+        Rows applied, and rows that came too late.
+    first_time, last_time
+        Oldest and newest stamp (ISO 8601, UTC); None before the first row.
+    ended, ended_timestamp_ms
+        How an upload ended, and when; None while it has not.
+    """
 
     asset_id: str
     seq: int
@@ -42,23 +52,26 @@ class AssetSummary:
     ended_timestamp_ms: int | None
 
 
-def window_prefix(asset_id: str, size_s: int) -> bytes:
-    """What the keys of an asset's closed windows of one size begin with."""
-    return asset_id.encode() + b"\0%010d\0" % size_s
+@dataclass(frozen=True, slots=True)
+class AssetView:
+    """An asset's summary, and the readings of its lifetime (the first) and its open windows (ascending by size).
+
+    Before the first row there are no windows; ``readings`` is None where they were not wanted.
+    """
+
+    summary: AssetSummary
+    readings: Readings | None
 
 
-def windows_prefix(asset_id: str) -> bytes:
-    """What the keys of all of an asset's closed windows begin with."""
-    return asset_id.encode() + b"\0"
+def current(fleet: Fleet, slots: IntArray) -> Readings:
+    """Read the lifetimes of the assets that have rows, then their open windows."""
+    # Read as one: for a single asset it is not the windows that cost, but each metric's being asked.
+    windows = views.concatenated(fleet, list(views.current(fleet, slots)))
+    return views.read(fleet, windows, closed=False)
 
 
-def window_key(prefix: bytes, start_us: int) -> bytes:
-    """Key of a closed window, given what the keys of its asset and size begin with; they sort by time."""
-    return prefix + b"%020d" % (start_us + _SHIFT_US)
-
-
-class Presenter:
-    """Turns state into what is published and answered.
+class AssetViews:
+    """Reads stored states. What it returns are values of their own, independent of what is read later.
 
     Parameters
     ----------
@@ -71,82 +84,56 @@ class Presenter:
     def __init__(self, catalogue: Catalogue, layouts: Layouts) -> None:
         self._catalogue = catalogue
         self._layouts = layouts
-
-    def updates(self, fleet: Fleet, readings: Readings, *, closed: bool) -> list[tuple[bytes, bytes]]:
-        """Asset id and metrics update of each window; ``closed`` windows are final, and so is an ended asset's life."""
-        return update_json.updates(self._catalogue, fleet, readings, closed=closed)
-
-    def current(self, fleet: Fleet, slots: IntArray) -> list[tuple[bytes, bytes]]:
-        """Updates of the assets' lifetimes and open windows."""
-        # Read as one: for a single asset it is not the windows that cost, but each metric's being asked.
-        windows = views.concatenated(fleet, list(views.current(fleet, slots)))
-        return self.updates(fleet, views.read(fleet, windows, closed=False), closed=False) if len(windows) else []
-
-    def to_json(self, update: MetricsUpdate) -> bytes:
-        """Bytes of an update as they are published: absent is what is null, but for ``value`` and ``end``."""
-        dumped = update.model_dump()
-        for reading in dumped["metrics"].values():
-            for name in [name for name, value in reading.items() if value is None and name != "value"]:
-                del reading[name]
-        return orjson.dumps(dumped)
+        self._renew()
 
     def summary(self, asset_id: str, value: bytes) -> AssetSummary:
-        """Summary of a stored asset."""
-        fleet, slot = self._loaded(asset_id, value)
-        integers = fleet.integers
-        ended = fleet.ended.get(slot)
-        rows_at = self._catalogue.rows_at
-        settled = fleet.floats.life[slot, rows_at] + fleet.floats.level(0)[slot, rows_at]
+        """Read what is known of a stored asset. DomainError: the state cannot be read."""
+        return self.asset(asset_id, value, wanted=lambda _: False).summary
 
-        def time(stamps_us: IntArray) -> str | None:
-            return None if stamps_us[slot] == NEVER else update_json.iso_times(stamps_us[slot : slot + 1])[0]
+    def asset(
+        self, asset_id: str, value: bytes, *, wanted: Callable[[AssetSummary], bool] = lambda _: True
+    ) -> AssetView:
+        """Read a stored asset, and its metrics if they are ``wanted``. DomainError: the state cannot be read."""
+        self._line(asset_id)
+        slot = self._snapshots.load(asset_id, value, self._layouts)
+        summary = self._summary(asset_id, slot)
+        return AssetView(summary, current(self._fleet, np.array([slot])) if wanted(summary) else None)
 
+    def windows(self, asset_id: str, size_s: int, stored: Iterable[tuple[bytes, bytes]]) -> Readings:
+        """Read closed windows of one asset and size, given by key and value. DomainError: one cannot be read."""
+        slot = self._line(asset_id)
+        windows = [
+            self._snapshots.load_window(value, slot, size_s * 1_000_000, window_keys.start_us(key), self._layouts)
+            for key, value in stored
+        ]
+        return views.read(self._fleet, views.concatenated(self._fleet, windows), closed=True)
+
+    def _renew(self) -> None:
+        self._fleet = Fleet(self._catalogue, ())
+        self._snapshots = Snapshots(self._fleet)
+
+    def _line(self, asset_id: str) -> int:
+        """Give the asset a blank line: to build a fleet for each state takes longer than to read the state."""
+        if len(self._fleet.ids) >= _STATES_PER_FLEET:
+            self._renew()
+        if asset_id in self._fleet.slots:
+            self._fleet.remove(asset_id)
+        return self._fleet.slot(asset_id)
+
+    def _summary(self, asset_id: str, slot: int) -> AssetSummary:
+        fleet, rows_at = self._fleet, self._catalogue.rows_at
+        integers, ended = fleet.integers, fleet.ended.get(slot)
+        counted = fleet.floats.life[slot, rows_at] + fleet.floats.level(0)[slot, rows_at]
+        stamps_us = np.array([integers.first_us[slot], integers.last_us[slot]])
+        first_time, last_time = iso_times(stamps_us) if stamps_us[1] != NEVER else (None, None)
         return AssetSummary(
             asset_id=asset_id,
             seq=int(integers.applied_offset[slot]),
-            rows=int(settled) + int(fleet.pending.count[slot]),
+            rows=int(counted) + int(fleet.pending.count[slot]),
             rows_rejected=int(integers.late_rows[slot]),
-            first_time=time(integers.first_us),
-            last_time=time(integers.last_us),
+            first_time=first_time,
+            last_time=last_time,
             spec=fleet.spec[slot],
             ended=ended.control if ended else None,
             ended_timestamp_ms=ended.timestamp_ms if ended else None,
         )
-
-    def asset(self, asset_id: str, value: bytes) -> list[MetricsUpdate]:
-        """Lifetime and open windows of a stored asset, ascending by size; empty before its first row."""
-        fleet, slot = self._loaded(asset_id, value)
-        return [MetricsUpdate.model_validate_json(update) for _, update in self.current(fleet, np.array([slot]))]
-
-    def window(self, key: bytes, value: bytes) -> MetricsUpdate:
-        """Read a stored closed window."""
-        asset, size, start = key.split(b"\0")
-        size_s = int(size)
-        fleet = Fleet(self._catalogue, (size_s,))
-        slot = fleet.slot(asset.decode())
-        one = Snapshots(fleet).load_window(value, slot, size_s * 1_000_000, int(start) - _SHIFT_US, self._layouts)
-        ((_, update),) = self.updates(fleet, views.read(fleet, one, closed=True), closed=True)
-        return MetricsUpdate.model_validate_json(update)
-
-    def catalogue(self) -> list[Json]:
-        """Name, unit, version, description and reference of every metric."""
-        return [_entry(metric) for metric in self._catalogue.metrics]
-
-    def window_prefix(self, asset_id: str, size_s: int) -> bytes:
-        """What the keys of an asset's closed windows of one size begin with."""
-        return window_prefix(asset_id, size_s)
-
-    def _loaded(self, asset_id: str, value: bytes) -> tuple[Fleet, int]:
-        fleet = Fleet(self._catalogue, ())
-        return fleet, Snapshots(fleet).load(asset_id, value, self._layouts)
-
-
-def _entry(metric: Metric) -> Json:
-    text = describe(metric)
-    return {
-        "name": metric.name,
-        "unit": metric.unit,
-        "version": metric.version,
-        "description": text.summary,
-        "reference": text.reference,
-    }

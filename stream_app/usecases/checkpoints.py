@@ -12,11 +12,14 @@ from dataclasses import dataclass
 import numpy as np
 
 from stream_app.domain import views
+from stream_app.domain.catalogue import Catalogue
 from stream_app.domain.snapshot import Marker
 from stream_app.domain.views import Windows
-from stream_app.usecases.asset_views import Presenter, window_key, window_prefix, windows_prefix
+from stream_app.usecases.asset_views import current
 from stream_app.usecases.partition_state import Changes, PartitionState
 from stream_app.usecases.ports import MARKER_KEY, Checkpoint, Entry, Tables
+from stream_app.usecases.window_keys import asset_prefix, size_prefix, window_key
+from stream_app.wire.encode.updates import updates
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,14 +41,14 @@ class Checkpoints:
     ----------
     tables
         What the confirmed checkpoints hold.
-    presenter
-        How metrics are published.
+    catalogue
+        The metrics that are published.
     kept_windows
         Closed windows to keep.
     """
 
-    def __init__(self, tables: Tables, presenter: Presenter, kept_windows: KeptWindows) -> None:
-        self._tables, self._presenter, self._kept_windows = tables, presenter, kept_windows
+    def __init__(self, tables: Tables, catalogue: Catalogue, kept_windows: KeptWindows) -> None:
+        self._tables, self._catalogue, self._kept_windows = tables, catalogue, kept_windows
         #: By partition, the checkpoint that is being written, and the changes that it includes.
         self._in_flight: dict[int, tuple[Checkpoint, Changes]] = {}
         #: By partition, keys of closed windows that a failed checkpoint put: Kafka may have taken them, or not.
@@ -58,11 +61,11 @@ class Checkpoints:
         if position is None or position == state.written:
             return None
         changes = state.changes()
-        closed, updates = self.updates(state, changes)
+        closed, written = self.updates(state, changes)
         checkpoint = Checkpoint(
             partition=state.partition,
             position=position,
-            updates=updates,
+            updates=written,
             dead_letters=changes.dead_letters,
             windows=[
                 *self._window_entries(state, changes, closed, position),
@@ -95,13 +98,13 @@ class Checkpoints:
 
     def updates(self, state: PartitionState, changes: Changes) -> tuple[Windows, list[tuple[bytes, bytes]]]:
         """Closed windows; and updates of them, and of lifetimes and open windows of the assets that changed."""
-        fleet = state.fleet
-        updates: list[tuple[bytes, bytes]] = []
+        fleet, written = state.fleet, list[tuple[bytes, bytes]]()
         closed = views.concatenated(fleet, list(changes.closed))
         if len(closed):
-            updates += self._presenter.updates(fleet, views.read(fleet, closed, closed=True), closed=True)
-        updates += self._presenter.current(fleet, changes.slots)
-        return closed, updates
+            readings = views.read(fleet, closed, closed=True)
+            written += updates(self._catalogue, readings, fleet.ids, fleet.ended, closed=True)
+        readings = current(fleet, changes.slots)
+        return closed, written + updates(self._catalogue, readings, fleet.ids, fleet.ended)
 
     def _window_entries(self, state: PartitionState, changes: Changes, closed: Windows, position: int) -> list[Entry]:
         """Closed windows to put, and those that the tables keep no longer because of them."""
@@ -112,7 +115,7 @@ class Checkpoints:
             asset_id, size_s = state.fleet.ids[slot], size_us // 1_000_000
             if asset_id in changes.forgotten:
                 continue
-            keep, prefix = self._kept_windows.of(size_s), window_prefix(asset_id, size_s)
+            keep, prefix = self._kept_windows.of(size_s), size_prefix(asset_id, size_s)
             # Of more windows than are kept the first are not put: nobody has them, unless some are unconfirmed.
             new = slice(None if unconfirmed else -keep, None)
             keys = [window_key(prefix, start_us) for start_us in starts_us[new]]
@@ -131,7 +134,7 @@ class Checkpoints:
     def _windows_of_forgotten(self, state: PartitionState, changes: Changes) -> Iterator[Entry]:
         """Deletions of all closed windows of assets that are gone."""
         for asset_id, offset in sorted(changes.forgotten.items()):
-            prefix = windows_prefix(asset_id)
+            prefix = asset_prefix(asset_id)
             unconfirmed = {key for key in self._unconfirmed[state.partition] if key.startswith(prefix)}
             for key in sorted({*self._tables.windows(state.partition, prefix), *unconfirmed}):
                 yield Entry(key, None, offset)

@@ -14,7 +14,6 @@ from schemas.control import EndOfUpload, SpecControl
 from schemas.metrics import Window
 from schemas.rejected import HEADER_PREFIX
 from stream_app.domain.catalogue import Catalogue
-from stream_app.usecases.asset_views import Presenter
 from stream_app.usecases.checkpoints import KeptWindows
 from stream_app.usecases.ingest import Applied, Ingest
 from stream_app.usecases.ports import NoTables, RowMessage
@@ -48,7 +47,8 @@ class Computed:
     Parameters
     ----------
     updates
-        By asset: its lifetime, then its windows ascending by size and start; all final.
+        By asset: its lifetime, then its windows ascending by size and start; all final. Each as it is published, in
+        JSON, and parsed.
     rows, rejected_rows
         Rows applied, and rows left out.
     reason
@@ -79,7 +79,6 @@ def compute(
     ingest = Ingest(
         tables=NoTables(),
         catalogue=catalogue,
-        presenter=Presenter(catalogue, {}),
         window_sizes_s=window_sizes_s,
         kept_windows=KeptWindows({}, 1),
     )

@@ -10,7 +10,6 @@ from stream_app.domain.catalogue import Catalogue
 from stream_app.domain.errors import DomainError
 from stream_app.domain.snapshot import header
 from stream_app.domain.state import Fleet
-from stream_app.usecases.asset_views import Presenter
 from stream_app.usecases.checkpoints import Checkpoints, KeptWindows
 from stream_app.usecases.dead_letters import dead_letter
 from stream_app.usecases.partition_state import PartitionState
@@ -47,8 +46,8 @@ class Ingest:
     ----------
     tables
         State as of the last checkpoints; the state of a partition starts from it.
-    catalogue, presenter
-        The metrics, and how they are published.
+    catalogue
+        The metrics.
     window_sizes_s
         Default window sizes [s], ascending.
     lateness_s
@@ -62,7 +61,6 @@ class Ingest:
         *,
         tables: Tables,
         catalogue: Catalogue,
-        presenter: Presenter,
         window_sizes_s: tuple[int, ...],
         kept_windows: KeptWindows,
         lateness_s: float = 0,
@@ -70,7 +68,7 @@ class Ingest:
         self._tables, self._catalogue = tables, catalogue
         self._sizes_s, self._lateness_s = window_sizes_s, lateness_s
         self._states: dict[int, PartitionState] = {}
-        self._checkpoints = Checkpoints(tables, presenter, kept_windows)
+        self._checkpoints = Checkpoints(tables, catalogue, kept_windows)
         self._quarantine = Quarantine()
 
     def drop(self) -> None:

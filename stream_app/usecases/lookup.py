@@ -10,13 +10,30 @@ import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from pydantic import BaseModel, ValidationError
+import msgspec
 
-from schemas.lookup import AssetMeta
-from schemas.problem import Problem
-from stream_app.usecases.asset_views import AssetSummary, Presenter
+from stream_app.domain.snapshot import Marker
+from stream_app.usecases.asset_views import AssetSummary, AssetView, AssetViews
 from stream_app.usecases.errors import NotFoundError, UnavailableError
-from stream_app.usecases.ports import Cluster, MeasurementLog, PeerAnswer, Peers, Tables
+from stream_app.usecases.ports import MARKER_KEY, Cluster, MeasurementLog, PeerAnswer, Peers, Tables
+
+
+@dataclass(frozen=True, slots=True)
+class Freshness:
+    """How fresh an answer is and which worker gave it, as :class:`schemas.lookup.AnswerMeta` describes."""
+
+    owner: str
+    seq: int | None
+    lag: int | None
+    stale: bool
+
+
+@dataclass(frozen=True, slots=True)
+class AssetFreshness(Freshness):
+    """The same of one asset, as :class:`schemas.lookup.AssetMeta` describes."""
+
+    partition: int
+    rows: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,8 +41,12 @@ class Local:
     """An asset in a partition of this worker."""
 
     partition: int
-    value: bytes
-    summary: AssetSummary
+    view: AssetView
+
+    @property
+    def summary(self) -> AssetSummary:
+        """What is known of it beside its metrics."""
+        return self.view.summary
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,11 +57,24 @@ class _NotHere:
 @dataclass(frozen=True, slots=True)
 class _There:
     answer: PeerAnswer
-    rows: int | None  # None: an answer about an existing asset that is no AssetMeta, such as a problem
+    rows: int | None  # None: a problem with an asset that exists
 
 
-class _Answer(BaseModel):
-    meta: AssetMeta
+class _Meta(msgspec.Struct):
+    rows: int
+
+
+class _Answer(msgspec.Struct):
+    """All that is read of another worker's answer before it is passed on."""
+
+    meta: _Meta
+
+
+class _Problem(msgspec.Struct):
+    """All that is read of another worker's problem."""
+
+    code: str
+    partitions: frozenset[int] | None = None
 
 
 class Lookup:
@@ -48,16 +82,18 @@ class Lookup:
 
     Parameters
     ----------
-    tables, cluster, log, presenter, peers
+    tables, cluster, log, peers
         The ports; ``peers`` asks other workers, never more than one hop.
+    views
+        Reads what the tables hold.
     url
         This worker's URL, as ``cluster`` names it.
     """
 
     def __init__(
-        self, *, tables: Tables, cluster: Cluster, log: MeasurementLog, presenter: Presenter, peers: Peers, url: str
+        self, *, tables: Tables, cluster: Cluster, log: MeasurementLog, views: AssetViews, peers: Peers, url: str
     ) -> None:
-        self.tables, self.cluster, self.log, self.presenter = tables, cluster, log, presenter
+        self.tables, self.cluster, self.log, self.views = tables, cluster, log, views
         self.url = url
         self._peers = peers
 
@@ -73,20 +109,31 @@ class Lookup:
         partitions = self.tables.partitions()
         return [(p, value) for p in partitions if (value := self.tables.asset(p, key)) is not None]
 
-    def here(self, asset_id: str) -> Local | None:
+    def position(self, partition: int) -> int:
+        """Next source offset that the tables do not include."""
+        marker = self.tables.asset(partition, MARKER_KEY)
+        return 0 if marker is None else Marker.load(marker).position
+
+    def here(self, asset_id: str, *, with_metrics: bool = False) -> Local | None:
         """Return the asset as this worker has it; of several partitions the one with most rows."""
         found = [
-            Local(partition, value, self.presenter.summary(asset_id, value))
+            Local(partition, self.views.asset(asset_id, value, wanted=lambda _: with_metrics))
             for partition, value in self.stored(asset_id.encode())
         ]
         return max(found, key=lambda local: local.summary.rows, default=None)
 
     async def find(
-        self, asset_id: str, path: str, params: Mapping[str, str] | None = None, *, hop: bool = False
+        self,
+        asset_id: str,
+        path: str,
+        params: Mapping[str, str] | None = None,
+        *,
+        hop: bool = False,
+        with_metrics: bool = False,
     ) -> Local | PeerAnswer:
         """Find the asset here, or let the worker that has it answer ``path``.
 
-        A place with rows is the answer; one that knows only a spec is it when no other place can have rows.
+        A place with rows is the answer; a place that knows only a spec is, when no other place can have rows.
 
         Raises
         ------
@@ -97,7 +144,7 @@ class Lookup:
         """
         self.require_ready()
         covered = frozenset(self.tables.partitions())
-        local = self.here(asset_id)
+        local = self.here(asset_id, with_metrics=with_metrics)
         if local is not None and (hop or local.summary.rows):
             return local
         fallback: Local | PeerAnswer | None = local
@@ -144,17 +191,22 @@ class Lookup:
             "owner_unreachable", f"the owner of partition {names} is not known or does not answer: ask again"
         )
 
-    def meta(self, local: Local) -> AssetMeta:
-        """How fresh an answer from here is."""
+    def freshness(self, local: Local) -> AssetFreshness:
+        """How fresh an answer from here about one asset is."""
         lag = self.cluster.lag(local.partition)
-        return AssetMeta(
+        return AssetFreshness(
             owner=self.url,
-            partition=local.partition,
             seq=local.summary.seq,
-            rows=local.summary.rows,
             lag=lag,
             stale=lag != 0,
+            partition=local.partition,
+            rows=local.summary.rows,
         )
+
+    def freshness_of_all(self, lags: Sequence[int | None]) -> Freshness:
+        """How fresh an answer that spans partitions is, given their lags."""
+        lag = None if None in lags else sum(lag for lag in lags if lag is not None)
+        return Freshness(owner=self.url, seq=None, lag=lag, stale=lag != 0)
 
     def _by_likelihood(self, asset_id: str) -> Sequence[Sequence[str]]:
         peers = self.cluster.peers()
@@ -168,11 +220,11 @@ class Lookup:
             return None
         try:
             if answer.status == 200:
-                return _There(answer, _Answer.model_validate_json(answer.body).meta.rows)
-            problem = Problem.model_validate_json(answer.body)
-        except ValidationError:
-            return None  # not one of us
-        return _There(answer, None) if problem.partitions is None else _NotHere(frozenset(problem.partitions))
+                return _There(answer, msgspec.json.decode(answer.body, type=_Answer).meta.rows)
+            problem = msgspec.json.decode(answer.body, type=_Problem)
+        except msgspec.MsgspecError:
+            return None  # not a worker of this program
+        return _There(answer, None) if problem.partitions is None else _NotHere(problem.partitions)
 
     def _owned_by(self, worker: str) -> frozenset[int]:
         return frozenset(p for p in range(self.cluster.partition_count()) if self.cluster.owner(p) == worker)

@@ -7,10 +7,10 @@ import logging
 from collections.abc import Callable, Iterator
 
 from schemas.control import Forget
-from stream_app.usecases.asset_views import AssetSummary, Presenter
+from stream_app.usecases.asset_views import AssetSummary, AssetViews
 from stream_app.usecases.errors import UnavailableError
 from stream_app.usecases.ports import Cluster, MeasurementLog, Tables
-from stream_app.usecases.queries import UPLOAD_PREFIX
+from stream_app.usecases.tasks import UPLOAD_PREFIX
 
 log = logging.getLogger(__name__)
 
@@ -37,17 +37,17 @@ class UploadRetention:
         tables: Tables,
         cluster: Cluster,
         measurements: MeasurementLog,
-        presenter: Presenter,
+        views: AssetViews,
         retention_s: float,
         now_ms: Callable[[], int],
     ) -> None:
         self._tables, self._cluster, self._measurements = tables, cluster, measurements
-        self._presenter = presenter
+        self._views = views
         self._retention_ms = retention_s * 1000
         self._now_ms = now_ms
         self._interval_s = min(_LONGEST_INTERVAL_S, retention_s / 4)
         self._unended: dict[str, tuple[int, int]] = {}  # asset id: seq, when it was first seen [ms]
-        self._told: set[str] = set()  # a Forget is in the log, not yet in the table
+        self._forgotten: set[str] = set()  # a Forget is in the log, not yet in the table
 
     async def run(self) -> None:
         """Sweep again and again, until cancelled."""
@@ -65,16 +65,16 @@ class UploadRetention:
         uploads = list(self._uploads())
         seen = {asset_id for _, asset_id, _ in uploads}
         self._unended = {asset_id: since for asset_id, since in self._unended.items() if asset_id in seen}
-        self._told &= seen
+        self._forgotten &= seen
         due = 0
         for partition, asset_id, value in uploads:
             await asyncio.sleep(0)  # there may be thousands: let others have the loop
-            if asset_id in self._told or not self._is_due(self._presenter.summary(asset_id, value)):
+            if asset_id in self._forgotten or not self._is_due(self._views.summary(asset_id, value)):
                 continue
             due += 1
             forget = Forget(asset_id=asset_id).model_dump_json().encode()
             await self._measurements.append(asset_id.encode(), [forget], partition)
-            self._told.add(asset_id)
+            self._forgotten.add(asset_id)
         return due
 
     def _uploads(self) -> Iterator[tuple[int, str, bytes]]:

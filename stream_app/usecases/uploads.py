@@ -22,7 +22,7 @@ from schemas.control import EndOfUpload, SpecControl
 from stream_app.usecases.errors import InvalidError, UnavailableError
 from stream_app.usecases.lookup import Lookup
 from stream_app.usecases.ports import MeasurementLog, RowReader
-from stream_app.usecases.queries import UPLOAD_PREFIX
+from stream_app.usecases.tasks import UPLOAD_PREFIX
 
 log = logging.getLogger(__name__)
 

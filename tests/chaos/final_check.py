@@ -13,9 +13,11 @@ import orjson
 from stream_app.domain.catalogue import Catalogue
 from stream_app.domain.snapshot import Marker
 from stream_app.domain.stored_layout import Layouts
+from stream_app.domain.views import Readings
 from stream_app.infra.kafka.log.topics import Topics
-from stream_app.usecases.asset_views import Presenter
+from stream_app.usecases.asset_views import AssetViews
 from stream_app.usecases.ports import MARKER_KEY
+from stream_app.wire.encode.updates import updates as updates_of
 from tests.chaos import checks
 from tests.chaos.checks import Updates
 from tests.chaos.findings import Findings
@@ -102,24 +104,26 @@ async def check_state(lab: Lab, truth: Truth, updates: Updates) -> None:
         position = markers[partition].position if partition in markers else 0
         if position != end:
             findings.contradict(f"state: partition {partition} stands at {position}, the topic ends at {end}")
+    catalogue = Catalogue()
+    views = AssetViews(catalogue, _layouts(markers.values()))
     found: dict[str, int] = {}
     for (partition, key), value in assets.items():
         if key == MARKER_KEY:
             continue
-        presenter = Presenter(Catalogue(), _layouts(markers.values()))
-        summary = presenter.summary(key.decode(), value)
+        view = views.asset(key.decode(), value)
+        summary = view.summary
         found[summary.asset_id] = summary.rows
         if summary.asset_id in truth.assets and truth.assets[summary.asset_id].partition != partition:
             findings.contradict(f"state: {summary.asset_id} is in partition {partition}")
-        said = [presenter.to_json(update) for update in presenter.asset(summary.asset_id, value)]
+        said = _written(catalogue, view.readings, summary.asset_id, final=summary.ended is not None)
         _same(said, [updates.raw.get(_place(s)) for s in said], f"state of {summary.asset_id}", findings)
     for asset_id in truth.assets.keys() | found.keys():
         due = len(truth.assets[asset_id].rows) if asset_id in truth.assets else 0
         findings.count("state", asset_id, due, found.get(asset_id, 0))
     kept: dict[tuple[str, str], list[str]] = {}
     for (_, key), value in windows.items():
-        presenter = Presenter(Catalogue(), _layouts(markers.values()))
-        said = [presenter.to_json(presenter.window(key, value))]
+        asset_id, size_s = key.split(b"\0")[0].decode(), int(key.split(b"\0")[1])
+        said = _written(catalogue, views.windows(asset_id, size_s, [(key, value)]), asset_id, final=True)
         place = _place(said[0])
         kept.setdefault(place[:2], []).append(place[2])
         _same(said, [updates.raw.get(place)], f"closed window {place}", findings)
@@ -131,6 +135,14 @@ async def check_state(lab: Lab, truth: Truth, updates: Updates) -> None:
         held = sorted(kept.get(place2, []))
         if not held or held != sorted(starts)[-len(held) :]:
             findings.contradict(f"state: of {place2} are kept {held[:4]}..., the newest are {sorted(starts)[-4:]}")
+
+
+def _written(catalogue: Catalogue, readings: Readings | None, asset_id: str, *, final: bool) -> list[bytes]:
+    """Updates as a worker would publish them."""
+    if readings is None:
+        return []
+    asset_ids = dict.fromkeys(readings.windows.slot.tolist(), asset_id)
+    return [text for _, text in updates_of(catalogue, readings, asset_ids, closed=final)]
 
 
 async def _repaired(lab: Lab, changelog: str) -> dict[tuple[int, bytes], bytes]:

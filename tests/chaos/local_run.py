@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from stream_app.domain.catalogue import Catalogue
-from stream_app.usecases.asset_views import Presenter
 from stream_app.usecases.checkpoints import KeptWindows
 from stream_app.usecases.ingest import Ingest
 from stream_app.usecases.ports import Checkpoint, NoTables
@@ -65,7 +64,6 @@ def run(messages: list[Message]) -> TopicContents:
     ingest = Ingest(
         tables=NoTables(),
         catalogue=catalogue,
-        presenter=Presenter(catalogue, {}),
         window_sizes_s=(60, 900, 3600, 86400),
         kept_windows=KeptWindows({}, 5),
     )

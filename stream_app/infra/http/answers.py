@@ -1,30 +1,47 @@
-"""What the query side found, as JSON; updates are written by the presenter, so here and on the topic they are equal."""
+"""Values of the query side as JSON.
+
+The models in :mod:`schemas` describe the answers, and tests check the answers by them; at run time they are written
+without these. Updates are the text that the metrics topic has, put into the answers as it is.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import asyncio
+from http import HTTPStatus
+from typing import Any, Final
 
 import orjson
 from starlette.responses import Response
 
-from schemas.metrics import MetricsUpdate
+from stream_app.domain.catalogue import Catalogue
+from stream_app.domain.views import Readings
 from stream_app.infra.http.problems import MEDIA_TYPE
-from stream_app.usecases.asset_views import Presenter
+from stream_app.usecases.asset_views import AssetView
 from stream_app.usecases.ports import PeerAnswer
-from stream_app.usecases.queries import AssetFound, WindowsFound
+from stream_app.usecases.queries import AssetFound, SpecFound, WindowsFound
+from stream_app.usecases.tasks import Task
+from stream_app.wire.encode.updates import updates
+
+#: Fields of :class:`schemas.metrics.MetricValue`, which a task shows even where they are null.
+_METRIC_VALUE: Final = ("value", "unit", "reason", "sigma", "value_unchecked", "coverage")
+
+
+def json(content: Any) -> Response:
+    """Answer any value that orjson writes; dataclasses by their fields."""
+    return Response(orjson.dumps(content), media_type="application/json")
 
 
 def relay(answer: PeerAnswer) -> Response:
     """Pass another worker's answer on."""
-    media_type = "application/json" if answer.status < 400 else MEDIA_TYPE
+    media_type = "application/json" if answer.status < HTTPStatus.BAD_REQUEST else MEDIA_TYPE
     return Response(answer.body, answer.status, media_type=media_type)
 
 
-def asset(found: AssetFound, presenter: Presenter) -> Response:
-    """Return an :class:`schemas.lookup.AssetAnswer`."""
-    summary = found.summary
-    updates = _fragments(found.updates, presenter)
-    return _response(
+def asset(found: AssetFound, catalogue: Catalogue) -> Response:
+    """Answer a :class:`schemas.lookup.AssetAnswer`."""
+    summary = found.view.summary
+    current = _current(found.view, catalogue)
+    return json(
         {
             "asset_id": summary.asset_id,
             "rows": summary.rows,
@@ -32,30 +49,80 @@ def asset(found: AssetFound, presenter: Presenter) -> Response:
             "first_time": summary.first_time,
             "last_time": summary.last_time,
             "ended": summary.ended is not None,
-            "spec": summary.spec.model_dump(mode="json", exclude_none=True),
-            "lifetime": updates[0] if updates else None,
-            "open_windows": updates[1:],
-            "meta": found.meta.model_dump(mode="json"),
+            "spec": orjson.Fragment(summary.spec.model_dump_json(exclude_none=True)),
+            "lifetime": current[0] if current else None,
+            "open_windows": current[1:],
+            "meta": found.meta,
         }
     )
 
 
-def windows(found: WindowsFound, presenter: Presenter) -> Response:
-    """Return a :class:`schemas.lookup.WindowsAnswer`."""
-    return _response(
+async def windows(found: WindowsFound, catalogue: Catalogue) -> Response:
+    """Answer a :class:`schemas.lookup.WindowsAnswer`."""
+    written = []
+    for part in found.closed:
+        written += _fragments(part, found.asset_id, catalogue, closed=True)
+        await asyncio.sleep(0)  # a long page takes a while: let others have the event loop
+    if found.view is not None and found.view.readings is not None:
+        sizes_us = found.view.readings.windows.size_us.tolist()
+        current = zip(sizes_us, _current(found.view, catalogue), strict=True)
+        written += [update for size_us, update in current if size_us == found.size_us]
+    return json(
         {
             "asset_id": found.asset_id,
             "size": found.size,
-            "windows": _fragments(found.windows, presenter),
+            "windows": written,
             "next_cursor": found.next_cursor,
-            "meta": found.meta.model_dump(mode="json"),
+            "meta": found.meta,
         }
     )
 
 
-def _fragments(updates: Iterable[MetricsUpdate], presenter: Presenter) -> list[orjson.Fragment]:
-    return [orjson.Fragment(presenter.to_json(update)) for update in updates]
+def spec(found: SpecFound) -> Response:
+    """Answer a :class:`schemas.lookup.SpecAnswer`."""
+    spec_json = orjson.Fragment(found.spec.model_dump_json())
+    return json({"asset_id": found.asset_id, "spec": spec_json, "meta": found.meta})
 
 
-def _response(content: dict[str, object]) -> Response:
-    return Response(orjson.dumps(content), media_type="application/json")
+def task(found: Task, catalogue: Catalogue) -> Response:
+    """Answer a :class:`schemas.task.TaskStatus`."""
+    data = None
+    if found.readings is not None and len(found.readings.windows):
+        _, lifetime = _updates(found.readings, found.task_id, catalogue, closed=True)[0]
+        metrics = {
+            name: {field: metric.get(field) for field in _METRIC_VALUE}
+            for name, metric in orjson.loads(lifetime)["metrics"].items()
+        }
+        data = {
+            "rte": metrics["rte_v1"]["value"],
+            "c_rate": metrics["c_rate_v1"]["value"],
+            "total_data_points": metrics["total_data_points"]["value"],
+            "metrics": metrics,
+        }
+    return json(
+        {
+            "task_id": found.task_id,
+            "state": found.state,
+            "data": data,
+            "progress": found.progress,
+            "error": found.error,
+        }
+    )
+
+
+def _current(view: AssetView, catalogue: Catalogue) -> list[orjson.Fragment]:
+    """Updates of an asset's lifetime and open windows."""
+    if view.readings is None:
+        return []
+    summary = view.summary
+    return _fragments(view.readings, summary.asset_id, catalogue, closed=summary.ended is not None)
+
+
+def _fragments(readings: Readings, asset_id: str, catalogue: Catalogue, *, closed: bool) -> list[orjson.Fragment]:
+    return [orjson.Fragment(update) for _, update in _updates(readings, asset_id, catalogue, closed=closed)]
+
+
+def _updates(readings: Readings, asset_id: str, catalogue: Catalogue, *, closed: bool) -> list[tuple[bytes, bytes]]:
+    """Write the updates of one asset."""
+    asset_ids = dict.fromkeys(readings.windows.slot.tolist(), asset_id)
+    return updates(catalogue, readings, asset_ids, closed=closed)

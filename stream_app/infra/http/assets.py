@@ -29,16 +29,16 @@ async def list_assets(
     prefix: Annotated[str, Query(description="Only ids that begin so", examples=["bess-"])] = "",
     cursor: Annotated[str, Query(description="`next_cursor` of the page before")] = "",
     limit: Limit = 100,
-) -> AssetPage:
+) -> Response:
     """List the assets of all workers by id. An upload is an asset too, named `upload-` and its task id."""
-    return await services.queries.assets(prefix=prefix, cursor=cursor, limit=limit, hop=hop)
+    return answers.json(await services.queries.assets(prefix=prefix, cursor=cursor, limit=limit, hop=hop))
 
 
 @router.get("/{asset_id}", response_model=AssetAnswer, responses=describe(404))
 async def get_asset(asset_id: AssetPath, services: ServicesDep, hop: Hop, min_offset: MinOffset = None) -> Response:
     """Return an asset's lifetime and open windows. Any worker answers; it asks the one that has the asset."""
     found = await services.queries.asset(asset_id, min_offset=min_offset, hop=hop)
-    return answers.relay(found) if isinstance(found, PeerAnswer) else answers.asset(found, services.presenter)
+    return answers.relay(found) if isinstance(found, PeerAnswer) else answers.asset(found, services.catalogue)
 
 
 @router.get("/{asset_id}/windows/{size}", response_model=WindowsAnswer, responses=describe(404))
@@ -56,19 +56,14 @@ async def list_windows(
     `next_cursor` leads to older windows.
     """
     found = await services.queries.windows(asset_id, size, limit=limit, cursor=cursor, hop=hop)
-    return answers.relay(found) if isinstance(found, PeerAnswer) else answers.windows(found, services.presenter)
+    return answers.relay(found) if isinstance(found, PeerAnswer) else await answers.windows(found, services.catalogue)
 
 
 @router.get("/{asset_id}/spec", response_model=SpecAnswer, responses=describe(404))
-async def get_spec(
-    asset_id: AssetPath, services: ServicesDep, hop: Hop, min_offset: MinOffset = None
-) -> SpecAnswer | Response:
+async def get_spec(asset_id: AssetPath, services: ServicesDep, hop: Hop, min_offset: MinOffset = None) -> Response:
     """Return the asset's nameplate and reading rules in force."""
     found = await services.queries.spec(asset_id, min_offset=min_offset, hop=hop)
-    if isinstance(found, PeerAnswer):
-        return answers.relay(found)
-    spec, meta = found
-    return SpecAnswer(asset_id=asset_id, spec=spec, meta=meta)
+    return answers.relay(found) if isinstance(found, PeerAnswer) else answers.spec(found)
 
 
 @router.put("/{asset_id}/spec", status_code=202, response_model=SpecAccepted)

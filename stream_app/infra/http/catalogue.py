@@ -1,16 +1,38 @@
-"""What is computed."""
+"""The metrics that are computed."""
 
 from __future__ import annotations
 
-from fastapi import APIRouter
+from functools import lru_cache
 
-from schemas.lookup import Catalogue
+from fastapi import APIRouter
+from starlette.responses import Response
+
+from schemas.lookup import CatalogueAnswer, CatalogueEntry
+from stream_app.domain.catalogue import Catalogue
+from stream_app.domain.descriptions import describe
 from stream_app.infra.http.deps import ServicesDep
 
 router = APIRouter(tags=["catalogue"])
 
 
-@router.get("/api/v1/catalogue", response_model=Catalogue)
-async def catalogue(services: ServicesDep) -> Catalogue:
+@router.get("/api/v1/catalogue", response_model=CatalogueAnswer)
+async def catalogue(services: ServicesDep) -> Response:
     """List every metric: its name, unit, formula and source."""
-    return Catalogue.model_validate({"metrics": services.presenter.catalogue()})
+    return Response(_written(services.catalogue), media_type="application/json")
+
+
+@lru_cache(maxsize=1)
+def _written(metrics: Catalogue) -> str:
+    entries = []
+    for metric in metrics.metrics:
+        text = describe(metric)
+        entries.append(
+            CatalogueEntry(
+                name=metric.name,
+                unit=metric.unit,
+                version=metric.version,
+                description=text.summary,
+                reference=text.reference,
+            )
+        )
+    return CatalogueAnswer(metrics=entries).model_dump_json()

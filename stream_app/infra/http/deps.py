@@ -1,4 +1,4 @@
-"""What routes are given; the only use of FastAPI's ``Depends``."""
+"""Parameters that routes share; the only use of FastAPI's ``Depends``."""
 
 from __future__ import annotations
 
@@ -11,11 +11,12 @@ from fastapi.routing import APIRoute
 from starlette.responses import Response
 
 from schemas.asset import ASSET_ID_MAX_LENGTH, ASSET_ID_PATTERN
-from stream_app.usecases.asset_views import Presenter
+from stream_app.domain.catalogue import Catalogue
 from stream_app.usecases.lookup import Lookup
 from stream_app.usecases.ports import Cluster
 from stream_app.usecases.posting import Posting
 from stream_app.usecases.queries import Queries
+from stream_app.usecases.tasks import Tasks
 from stream_app.usecases.uploads import Uploads
 
 #: Marks a question of one worker to another: it is answered from the worker's own tables.
@@ -24,27 +25,33 @@ HOP_HEADER = "X-Stream-App-Hop"
 
 @dataclass(frozen=True, slots=True)
 class Services:
-    """Everything that routes use; built before Kafka is there."""
+    """Everything that routes use; built before the worker is connected to Kafka."""
 
     cluster: Cluster
     lookup: Lookup
     queries: Queries
+    tasks: Tasks
     uploads: Uploads
     posting: Posting
-    presenter: Presenter
+    catalogue: Catalogue
 
 
 def services_of(request: Request) -> Services:
-    """Return what ``create_api`` was given."""
+    """Return the services that ``create_api`` was given."""
     services: Services = request.app.state.services
     return services
 
 
-def _is_hop(hop: Annotated[str | None, Header(alias=HOP_HEADER, include_in_schema=False)] = None) -> bool:
+# Coroutines, since FastAPI runs plain functions in a thread: two more waits for the event loop in each answer.
+async def _services(request: Request) -> Services:
+    return services_of(request)
+
+
+async def _is_hop(hop: Annotated[str | None, Header(alias=HOP_HEADER, include_in_schema=False)] = None) -> bool:
     return hop is not None
 
 
-ServicesDep = Annotated[Services, Depends(services_of)]
+ServicesDep = Annotated[Services, Depends(_services)]
 Hop = Annotated[bool, Depends(_is_hop)]
 AssetPath = Annotated[
     str,

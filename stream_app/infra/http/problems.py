@@ -29,6 +29,9 @@ _DETAILS = {
     405: "{path} does not take {method}; the Allow header names what it takes",
 }
 
+#: A state becomes readable when another version is started, which takes a while.
+_RETRY_UNREADABLE_S = 30
+
 
 class ProblemResponse(Response):
     """A problem as a response.
@@ -88,9 +91,11 @@ def _service_error(request: Request, error: Exception) -> Response:
             raise error
 
 
-def _domain_error(request: Request, error: Exception) -> Response:
+def _unreadable_state(request: Request, error: Exception) -> Response:
     assert isinstance(error, DomainError)  # noqa: S101  # registered for it alone
-    return ProblemResponse(request.scope, 503, error.code, str(error))
+    log.error("%s %s: %s", request.method, request.url.path, error)
+    headers = {"Retry-After": str(_RETRY_UNREADABLE_S)}
+    return ProblemResponse(request.scope, 503, error.code, str(error), headers=headers)
 
 
 def _validation_error(request: Request, error: Exception) -> Response:
@@ -157,7 +162,7 @@ class UnexpectedErrors:
 def install(api: FastAPI) -> None:
     """Register the handlers that turn errors into problems; the routes to tell of are ``api.state.routes``."""
     api.add_exception_handler(ServiceError, _service_error)
-    api.add_exception_handler(DomainError, _domain_error)
+    api.add_exception_handler(DomainError, _unreadable_state)
     api.add_exception_handler(RequestValidationError, _validation_error)
     api.add_exception_handler(HTTPException, _http_exception)
     generate = api.openapi

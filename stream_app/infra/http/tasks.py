@@ -41,7 +41,7 @@ async def upload(
 @router.get(UPLOAD_PATHS[0] + "/{task_id}", response_model=TaskStatus, responses=describe(404))
 async def get_task(
     task_id: Annotated[str, Path(examples=["0c9f7f0e-8f0b-4c1c-9d55-1b8d5d0d5c0f"])], services: ServicesDep, hop: Hop
-) -> TaskStatus | Response:
+) -> Response:
     """Return the state of an upload. `data` is there on SUCCESS, `error` on FAILURE."""
-    found = await services.queries.task(task_id, hop=hop)
-    return answers.relay(found) if isinstance(found, PeerAnswer) else found
+    found = await services.tasks.task(task_id, hop=hop)
+    return answers.relay(found) if isinstance(found, PeerAnswer) else answers.task(found, services.catalogue)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Final, TypeVar
+from collections.abc import Sequence
+from typing import Final, NamedTuple
 
 import numpy as np
 import orjson
@@ -13,40 +13,56 @@ from stream_app.columns.arrays import FloatArray, IntArray
 from stream_app.columns.byte_column import ByteColumn
 from stream_app.columns.compiled import compiled
 
-Name = TypeVar("Name")
-
 _COMMA: Final = ord(",")
 _ZERO, _DASH, _DOT, _COLON, _T, _Z = (ord(sign) for sign in "0-.:TZ")
 _DAY_US: Final = 86_400_000_000
 _STAMP_BYTES: Final = len("1970-01-01T00:00:00.000000Z")
 
 
-def numbers(columns: Mapping[Name, FloatArray] | Mapping[Name, IntArray]) -> dict[Name, ByteColumn]:
-    """JSON of numbers, each column ``(k,)`` or ``(k, bins)``; null where one is not finite.
+class Texts(NamedTuple):
+    """Texts in one buffer: number ``i`` is ``buffer[starts[i]:ends[i]]``."""
 
-    Bins have commas between them and no brackets around them. All columns are floats, or all are whole.
+    buffer: NDArray[np.uint8]
+    starts: IntArray
+    ends: IntArray
+
+
+def texts(items: Sequence[bytes]) -> Texts:
+    """Put texts into one buffer."""
+    lengths = np.fromiter(map(len, items), np.int64, len(items))
+    ends = lengths.cumsum()
+    return Texts(np.frombuffer(b"".join(items), np.uint8), ends - lengths, ends)
+
+
+def numbers(floats: FloatArray, whole: IntArray) -> Texts:
+    """JSON of each of the numbers, floats first, both ``(n,)``; null where one is not finite.
+
+    Neighbours have a comma between them: the text from one to another is that of a JSON array without its brackets.
     """
-    parts = [column.reshape(-1) for column in columns.values()]
-    text = orjson.dumps(np.concatenate(parts), option=orjson.OPT_SERIALIZE_NUMPY)
-    buffer = np.frombuffer(text, np.uint8)
-    cuts = np.flatnonzero(buffer == _COMMA)
-    starts = np.concatenate([np.ones(1, np.int64), cuts + 1])  # behind the bracket
-    ends = np.append(cuts, len(buffer) - 1)
-    texts, first = {}, 0
-    for name, column in columns.items():
-        bins, stop = max(column.size // max(len(column), 1), 1), first + column.size
-        texts[name] = ByteColumn(buffer, starts[first:stop:bins], ends[first + bins - 1 : stop : bins])
-        first = stop
-    return texts
+    buffers, starts, ends, size = [], [], [], 0
+    for array in (floats, whole):
+        buffer = np.frombuffer(orjson.dumps(array, option=orjson.OPT_SERIALIZE_NUMPY), np.uint8)
+        commas = np.flatnonzero(buffer == _COMMA) + size
+        starts += [np.array([size + 1]), commas + 1]  # behind the bracket
+        ends += [commas, np.array([size + len(buffer) - 1])]
+        buffers.append(buffer)
+        size += len(buffer)
+    return Texts(np.concatenate(buffers), np.concatenate(starts), np.concatenate(ends))
 
 
 def stamps(time_us: IntArray) -> ByteColumn:
     """ISO 8601 in UTC without quotes, each with as many digits as it needs; years 0 to 9999."""
+    lines, lengths = stamp_lines(time_us)
+    starts = np.arange(len(time_us)) * _STAMP_BYTES
+    return ByteColumn(lines.reshape(-1), starts, starts + lengths)
+
+
+def stamp_lines(time_us: IntArray) -> tuple[NDArray[np.uint8], IntArray]:
+    """The same as lines ``(n, bytes)``, and how much of each is text, ``(n,)``."""
     out = np.empty((len(time_us), _STAMP_BYTES), np.uint8)
     lengths = np.empty(len(time_us), np.int64)
     _write_stamps(time_us, out, lengths)
-    starts = np.arange(len(time_us)) * _STAMP_BYTES
-    return ByteColumn(out.reshape(-1), starts, starts + lengths)
+    return out, lengths
 
 
 @compiled

@@ -13,7 +13,6 @@ from stream_app.infra.kafka.errors import StateError
 from stream_app.infra.kafka.log.topics import Topics
 from stream_app.infra.kafka.worker import Worker
 from stream_app.settings import HttpSettings, KafkaSettings, Settings
-from stream_app.usecases.asset_views import Presenter
 from stream_app.usecases.checkpoints import KeptWindows
 from stream_app.usecases.ingest import Ingest
 from stream_app.usecases.ports import MARKER_KEY, Tables
@@ -29,7 +28,6 @@ def ingest(tables: Tables) -> Ingest:
     return Ingest(
         tables=tables,
         catalogue=catalogue,
-        presenter=Presenter(catalogue, {}),
         window_sizes_s=(60,),
         kept_windows=KeptWindows({}, 1),
     )

@@ -6,15 +6,17 @@ import json
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from schemas.metrics import MetricsUpdate
 from stream_app.domain.catalogue import Catalogue
 from stream_app.domain.metrics import REGISTRY
 from stream_app.domain.metrics._base import Metric
-from stream_app.usecases.asset_views import Presenter
+from stream_app.usecases.asset_views import AssetViews
 from stream_app.usecases.checkpoints import KeptWindows
 from stream_app.usecases.ingest import Ingest
 from stream_app.usecases.layouts import StoredLayouts
 from stream_app.usecases.ports import MARKER_KEY, Checkpoint
 from stream_app.wire.batch import Fetch
+from tests.updates import updates_of
 
 START_S = 1_649_808_000
 
@@ -53,7 +55,7 @@ class Site:
     def __init__(self, tables: MemoryTables | None = None, *metrics: Metric, lateness_s: float = 0) -> None:
         self.tables = tables or MemoryTables()
         self.catalogue = Catalogue((*REGISTRY.values(), *metrics))
-        self.presenter = Presenter(self.catalogue, StoredLayouts(self.tables))
+        self.views = AssetViews(self.catalogue, StoredLayouts(self.tables))
         self.log: list[tuple[bytes | None, bytes | None]] = []
         self.lateness_s = lateness_s
         self.ingest = self.restarted()
@@ -62,7 +64,6 @@ class Site:
         self.ingest = Ingest(
             tables=self.tables,
             catalogue=self.catalogue,
-            presenter=self.presenter,
             window_sizes_s=(60, 3600),
             lateness_s=self.lateness_s,
             kept_windows=KeptWindows({60: 2}, 24),
@@ -95,7 +96,21 @@ class Site:
         return checkpoint
 
     def rows(self, asset: str) -> int:
-        return self.presenter.summary(asset, self.tables.assets[asset.encode()]).rows
+        return self.views.summary(asset, self.tables.assets[asset.encode()]).rows
+
+    def lifetime(self, asset: str) -> MetricsUpdate:
+        readings = self.views.asset(asset, self.tables.assets[asset.encode()]).readings
+        assert readings is not None
+        return updates_of(self.catalogue, readings, asset)[0]
+
+    def closed_windows(self) -> list[MetricsUpdate]:
+        """All that the table holds, by key."""
+        closed = []
+        for key, value in sorted(self.tables.closed.items()):
+            asset, size, _ = key.split(b"\0")
+            readings = self.views.windows(asset.decode(), int(size), [(key, value)])
+            closed += updates_of(self.catalogue, readings, asset.decode(), closed=True)
+        return closed
 
 
 def a_row(i: int, soc: float = 50, **more: Any) -> dict[str, Any]:

@@ -109,13 +109,13 @@ def test_state_of_another_version_is_read_by_name() -> None:
     new.ingest.apply(new.fetch(70))
     new.written()
     assert new.rows("a") == 140
-    closed = [new.presenter.window(key, value) for key, value in sorted(new.tables.closed.items())]
+    closed = new.closed_windows()
     assert [w.metrics["total_data_points"].value for w in closed] == [60, 60]
     again = Site(new.tables, FailsAtSoc66())
     again.log = new.log
     again.add("a", a_row(140))
     again.ingest.apply(again.fetch(140))
     again.written()
-    life = again.presenter.asset("a", again.tables.assets[b"a"])[0]
+    life = again.lifetime("a")
     assert life.metrics["total_data_points"].value == 141
     assert life.metrics["fails_at_soc_66"].value == 2, "the new row, and the one that waited for it"

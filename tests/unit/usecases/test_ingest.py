@@ -89,7 +89,7 @@ def test_closed_windows_are_kept_by_size() -> None:
     site.add("a", *(a_row(60 * i) for i in range(6)))
     site.ingest.apply(site.fetch())
     site.written()
-    starts = [site.presenter.window(key, value).window.start for key, value in sorted(site.tables.closed.items())]
+    starts = [update.window.start for update in site.closed_windows()]
     assert starts == ["2022-04-13T00:03:00Z", "2022-04-13T00:04:00Z"]
     site.add("a", a_row(360))
     site.ingest.apply(site.fetch(6))
@@ -123,7 +123,7 @@ def test_a_spec_is_ordered_with_the_rows() -> None:
     site.add("a", *(a_row(i) for i in range(61, 122)))
     site.ingest.apply(site.fetch())
     site.written()
-    first, second = (site.presenter.window(key, value) for key, value in sorted(site.tables.closed.items()))
+    first, second = site.closed_windows()
     assert first.metrics["c_rate_mean_per_h"].reason == "capacity_missing"
     assert second.metrics["c_rate_mean_per_h"].value == pytest.approx(0.1)
 
@@ -168,5 +168,5 @@ def test_rows_within_the_allowed_lateness_are_put_in_order() -> None:
     for site in (straight, shuffled):
         site.ingest.apply(site.fetch())
         site.written()
-        lives.append(site.presenter.asset("a", site.tables.assets[b"a"])[0].metrics)
+        lives.append(site.lifetime("a").metrics)
     assert lives[0] == lives[1]

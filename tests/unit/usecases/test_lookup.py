@@ -7,10 +7,11 @@ import asyncio
 import pytest
 
 from schemas.asset import AssetSpec
-from schemas.lookup import AssetMeta
+from stream_app.domain.views import LIFETIME
 from stream_app.usecases.errors import NotFoundError, UnavailableError
+from stream_app.usecases.lookup import AssetFreshness
 from stream_app.usecases.ports import PeerAnswer
-from stream_app.usecases.queries import AssetFound
+from stream_app.usecases.queries import AssetFound, SpecFound
 from tests.fakes import PARTITIONS, partition_of
 from tests.worker import ELSEWHERE, HERE, THERE, Worker, problem
 
@@ -27,8 +28,9 @@ async def test_asset_is_found_whatever_partition_its_producer_chose(worker: Work
     worker.cluster.lags[partition] = 3
     found = await worker.queries.asset("a")
     assert isinstance(found, AssetFound)
-    assert [update.window.size for update in found.updates] == ["lifetime", "1m"]
-    assert found.meta == AssetMeta(owner=HERE, partition=partition, seq=42, rows=5, lag=3, stale=True)
+    assert found.view.readings is not None
+    assert found.view.readings.windows.size_us.tolist() == [LIFETIME, 60_000_000]
+    assert found.meta == AssetFreshness(owner=HERE, partition=partition, seq=42, rows=5, lag=3, stale=True)
 
 
 async def test_answer_that_includes_all_messages_is_fresh(worker: Worker) -> None:
@@ -54,7 +56,7 @@ async def test_place_with_rows_outdoes_place_with_a_spec_alone(worker: Worker) -
     worker.tables.put("a", partition=2, rows=9)
     found = await worker.queries.asset("a")
     assert isinstance(found, AssetFound)
-    assert (found.meta.partition, found.summary.rows) == (2, 9)
+    assert (found.meta.partition, found.view.summary.rows) == (2, 9)
 
 
 async def test_unknown_asset_is_404_when_this_worker_owns_everything(worker: Worker) -> None:
@@ -111,7 +113,9 @@ async def test_503_when_a_partition_was_not_looked_through(worker: Worker) -> No
         await worker.queries.asset("a")
 
 
-@pytest.mark.parametrize("answer", [None, (503, problem(503, "not_ready")), (500, b"oops"), (200, b"<html>")])
+@pytest.mark.parametrize(
+    "answer", [None, (503, problem(503, "not_ready")), (500, b"oops"), (200, b"<html>"), (404, b"{}")]
+)
 async def test_503_when_a_peer_cannot_tell(worker: Worker, answer: tuple[int, bytes] | None) -> None:
     """Unreachable, not ready, failing or no worker at all: never a 404."""
     worker.give_away(0)
@@ -144,7 +148,7 @@ async def test_spec_alone_is_the_answer_when_nobody_has_rows(worker: Worker) -> 
     worker.not_found_at(THERE, 0)
     found = await worker.queries.asset("a")
     assert isinstance(found, AssetFound)
-    assert found.updates == []
+    assert found.view.summary.rows == 0
 
 
 async def test_spec_alone_there_is_the_answer_when_nobody_has_rows(worker: Worker) -> None:
@@ -190,8 +194,8 @@ async def test_spec_in_force_is_found(worker: Worker) -> None:
     """With where and how fresh."""
     worker.tables.put("a", spec=AssetSpec(nominal_capacity_ah=94))
     found = await worker.queries.spec("a")
-    assert isinstance(found, tuple)
-    assert found[0].nominal_capacity_ah == 94
+    assert isinstance(found, SpecFound)
+    assert found.spec.nominal_capacity_ah == 94
 
 
 async def test_path_of_a_forwarded_question_is_quoted(worker: Worker) -> None:

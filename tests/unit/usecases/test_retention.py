@@ -7,8 +7,9 @@ import asyncio
 import pytest
 
 from schemas.control import EndOfUpload, Forget
+from stream_app.usecases.asset_views import AssetViews
 from stream_app.usecases.retention import UploadRetention
-from tests.fakes import FakeCluster, FakeLog, FakeTables
+from tests.fakes import CATALOGUE, FakeCluster, FakeLog, FakeTables
 
 
 @pytest.fixture
@@ -47,7 +48,7 @@ def retention(tables: FakeTables, cluster: FakeCluster, log: FakeLog, clock: Clo
         tables=tables,
         cluster=cluster,
         measurements=log,
-        presenter=tables.presenter,
+        views=AssetViews(CATALOGUE, {}),
         retention_s=10,
         now_ms=clock,
     )
@@ -111,7 +112,7 @@ async def test_sweeps_go_on_after_the_broker_was_away(
         tables=tables,
         cluster=cluster,
         measurements=log,
-        presenter=tables.presenter,
+        views=AssetViews(CATALOGUE, {}),
         retention_s=0.001,
         now_ms=clock,
     )

@@ -7,10 +7,11 @@ import uuid
 import pytest
 
 from schemas.control import EndOfUpload
-from schemas.task import TaskStatus
 from stream_app.usecases.errors import NotFoundError, UnavailableError
 from stream_app.usecases.ports import PeerAnswer
-from tests.fakes import FakeLog, partition_of
+from stream_app.usecases.tasks import Task
+from tests.fakes import CATALOGUE, FakeLog, partition_of
+from tests.updates import updates_of
 from tests.worker import THERE, Worker
 
 TASK = str(uuid.UUID(int=1))
@@ -23,10 +24,10 @@ def worker() -> Worker:
     return Worker()
 
 
-async def status_of(worker: Worker, task_id: str = TASK) -> TaskStatus:
+async def status_of(worker: Worker, task_id: str = TASK) -> Task:
     """Ask for a task that lives here."""
-    status = await worker.queries.task(task_id)
-    assert isinstance(status, TaskStatus)
+    status = await worker.tasks.task(task_id)
+    assert isinstance(status, Task)
     return status
 
 
@@ -35,19 +36,19 @@ async def test_task_with_its_spec_or_rows_is_started(worker: Worker, rows: int) 
     """How many rows there will be is not known before the end."""
     worker.tables.put(UPLOAD, rows=rows)
     status = await status_of(worker)
-    assert (status.state, status.data) == ("STARTED", None)
+    assert (status.state, status.readings) == ("STARTED", None)
     assert status.progress is not None
     assert (status.progress.rows_sent, status.progress.rows_applied) == (None, rows)
 
 
 async def test_ended_task_has_succeeded(worker: Worker) -> None:
-    """Its rte and c_rate are API v1's metrics; null stays null."""
+    """With the metrics of all of its rows."""
     worker.tables.put(UPLOAD, ended=EndOfUpload(asset_id=UPLOAD, rows=5), ended_timestamp_ms=1)
     status = await status_of(worker)
     assert status.state == "SUCCESS"
-    assert status.data is not None
-    assert (status.data.rte, status.data.c_rate, status.data.total_data_points) == (0.93, None, 5)
-    assert status.data.metrics["c_rate_v1"].reason == "no_soc_swing"
+    assert status.readings is not None
+    metrics = updates_of(CATALOGUE, status.readings, UPLOAD)[0].metrics
+    assert metrics["total_data_points"].value == 5
     assert status.progress is not None
     assert status.progress.rows_sent == 5
 
@@ -57,7 +58,7 @@ async def test_task_that_ended_with_an_error_has_failed(worker: Worker) -> None:
     ended = EndOfUpload(asset_id=UPLOAD, rows=5, error="sending broke off")
     worker.tables.put(UPLOAD, ended=ended, ended_timestamp_ms=1)
     status = await status_of(worker)
-    assert (status.state, status.data, status.error) == ("FAILURE", None, "sending broke off")
+    assert (status.state, status.readings, status.error) == ("FAILURE", None, "sending broke off")
 
 
 async def test_task_is_pending_until_the_table_has_passed_the_end_of_the_log(worker: Worker) -> None:
@@ -69,13 +70,13 @@ async def test_task_is_pending_until_the_table_has_passed_the_end_of_the_log(wor
     assert (await status_of(worker)).state == "PENDING"
     worker.tables.reach(HOME, 2)
     with pytest.raises(NotFoundError, match=TASK):
-        await worker.queries.task(TASK)
+        await worker.tasks.task(TASK)
 
 
 async def test_unknown_task_is_404_where_nothing_was_ever_sent(worker: Worker) -> None:
     """An empty partition has no marker, and nothing to wait for."""
     with pytest.raises(NotFoundError):
-        await worker.queries.task(TASK)
+        await worker.tasks.task(TASK)
 
 
 async def test_task_that_arrives_while_the_log_is_asked_is_found(worker: Worker) -> None:
@@ -101,21 +102,21 @@ async def test_task_of_a_partition_that_was_lost_meanwhile_is_503(worker: Worker
 
     worker.lookup.log = Racing()
     with pytest.raises(UnavailableError):
-        await worker.queries.task(TASK)
+        await worker.tasks.task(TASK)
 
 
 @pytest.mark.parametrize("task_id", ["nonsense", "", "00000000"])
 async def test_text_that_is_no_task_id_is_404(worker: Worker, task_id: str) -> None:
     """Nobody needs to be asked."""
     with pytest.raises(NotFoundError):
-        await worker.queries.task(task_id)
+        await worker.tasks.task(task_id)
 
 
 async def test_owner_answers_for_its_task(worker: Worker) -> None:
     """Its answer, a 404 too, is passed on."""
     worker.give_away(HOME)
     worker.peers.answers[THERE] = (404, b"{}")
-    assert await worker.queries.task(TASK) == PeerAnswer(THERE, 404, b"{}")
+    assert await worker.tasks.task(TASK) == PeerAnswer(THERE, 404, b"{}")
     assert worker.peers.asked == [(THERE, f"metrics/{TASK}")]
 
 
@@ -124,5 +125,5 @@ async def test_task_whose_owner_does_not_answer_is_503(worker: Worker, hop: bool
     """A hop is not passed on."""
     worker.give_away(HOME)
     with pytest.raises(UnavailableError):
-        await worker.queries.task(TASK, hop=hop)
+        await worker.tasks.task(TASK, hop=hop)
     assert len(worker.peers.asked) == (0 if hop else 1)

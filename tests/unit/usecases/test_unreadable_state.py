@@ -9,6 +9,7 @@ import pytest
 
 from stream_app.domain.errors import CorruptStateError, DomainError, UnknownFormatError
 from stream_app.domain.snapshot import FORMAT, HEADER
+from stream_app.usecases.asset_views import AssetViews
 from stream_app.usecases.ports import MARKER_KEY
 from tests.unit.usecases.site import Site, a_row
 
@@ -72,4 +73,4 @@ def test_a_closed_window_that_cannot_be_read_names_its_asset() -> None:
     site = a_site_with_state()
     ((key, value),) = site.tables.closed.items()
     with pytest.raises(CorruptStateError, match="closed window of asset 'a'"):
-        site.presenter.window(key, value[:-8])
+        AssetViews(site.catalogue, {}).windows("a", 60, [(key, value[:-8])])

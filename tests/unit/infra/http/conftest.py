@@ -10,14 +10,17 @@ import httpx
 import pytest
 from fastapi import FastAPI
 
+from stream_app.domain.catalogue import Catalogue
 from stream_app.infra.http.api import ApiOptions, create_api
 from stream_app.infra.http.deps import Services
 from stream_app.infra.http.ownership import HttpPeers
 from stream_app.infra.row_messages import RowMessages
-from stream_app.usecases.asset_views import Presenter
+from stream_app.usecases.asset_views import AssetViews
+from stream_app.usecases.layouts import StoredLayouts
 from stream_app.usecases.lookup import Lookup
 from stream_app.usecases.posting import Posting
 from stream_app.usecases.queries import Queries
+from stream_app.usecases.tasks import Tasks
 from stream_app.usecases.uploads import Uploads
 from tests.fakes import PARTITIONS, FakeCluster, FakeLog, FakeTables
 
@@ -48,17 +51,16 @@ class Site:
     options: ApiOptions = OPTIONS
     tables: FakeTables = field(default_factory=FakeTables)
     cluster: FakeCluster = field(default_factory=FakeCluster)
-    presenter: Presenter | None = None
 
     def __post_init__(self) -> None:
         self.cluster.owners = dict.fromkeys(range(PARTITIONS), self.url)
-        presenter = self.presenter or self.tables.presenter
+        catalogue = Catalogue()
         self.peers = HttpPeers(timeout_s=2.0, transport=self.network)
         lookup = Lookup(
             tables=self.tables,
             cluster=self.cluster,
             log=self.log,
-            presenter=presenter,
+            views=AssetViews(catalogue, StoredLayouts(self.tables)),
             peers=self.peers,
             url=self.url,
         )
@@ -66,9 +68,10 @@ class Site:
             cluster=self.cluster,
             lookup=lookup,
             queries=Queries(lookup, windows=("1m", "15m")),
+            tasks=Tasks(lookup),
             uploads=Uploads(lookup, self.log, RowMessages(), windows=("1h", "1d")),
             posting=Posting(lookup, self.log, RowMessages(), windows=("1m", "15m")),
-            presenter=presenter,
+            catalogue=catalogue,
         )
         self.api = create_api(services, self.options)
         self.network.apps[self.name] = self.api

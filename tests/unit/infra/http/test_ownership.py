@@ -34,7 +34,7 @@ async def test_worker_passes_on_what_the_owner_answers(pair: tuple[Site, Site], 
     """The same bytes as the owner's own answer, which names it."""
     here, there = pair
     there.tables.put("a", partition=partition)
-    there.tables.close_window("a", "1m", 60, 1)
+    there.tables.close_window("a", "1m", -60)
     answer = await here.client.get(f"/api/v1/assets/a{path}")
     assert answer.status_code == 200
     assert answer.content == (await there.client.get(f"/api/v1/assets/a{path}")).content

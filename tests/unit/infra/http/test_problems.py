@@ -8,11 +8,7 @@ from typing import TYPE_CHECKING, Any
 import httpx
 import pytest
 
-from stream_app.domain.catalogue import Catalogue
-from stream_app.domain.snapshot import FORMAT
-from stream_app.domain.snapshot import HEADER as STATE_HEADER
-from stream_app.usecases.asset_views import Presenter
-from tests.fakes import partition_of
+from tests.fakes import FakeTables
 
 if TYPE_CHECKING:
     from tests.unit.infra.http.conftest import OpenSite, Site
@@ -199,20 +195,32 @@ async def test_streamed_upload_is_refused_at_its_limit(site: Site) -> None:
 
 
 async def test_unexpected_error_is_a_problem_without_a_stack(
-    site: Site, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    open_site: OpenSite, caplog: pytest.LogCaptureFixture
 ) -> None:
     """The caller gets the id under which the log has it, and the security headers."""
 
-    def explode() -> None:
-        raise RuntimeError("secret")
+    class Exploding(FakeTables):
+        def asset(self, partition: int, key: bytes) -> bytes | None:
+            raise RuntimeError("secret")
 
-    monkeypatch.setattr(site.tables.presenter, "catalogue", explode)
-    answer = await site.client.get("/api/v1/catalogue")
+    answer = await open_site(tables=Exploding()).client.get("/api/v1/assets/a")
     problem_of(answer, 500, "unexpected")
     assert "secret" not in answer.text
     assert answer.headers["x-request-id"]
     assert answer.headers["x-content-type-options"] == "nosniff"
     assert "secret" in caplog.text
+
+
+async def test_state_that_cannot_be_read_is_503(site: Site, caplog: pytest.LogCaptureFixture) -> None:
+    """It tells why, here and in the log; whoever asks is not at fault, and other assets are answered."""
+    partition = site.tables.put("a")
+    site.tables.put("b", partition=partition)
+    site.tables.assets[partition][b"a"] = site.tables.assets[partition][b"a"][:100]
+    answer = await site.client.get("/api/v1/assets/a")
+    assert "STREAM_KAFKA__APP_ID" in problem_of(answer, 503, "corrupt_state")["detail"]
+    assert answer.headers["retry-after"]
+    assert "cannot be read" in caplog.text
+    assert (await site.client.get("/api/v1/assets/b")).status_code == 200
 
 
 async def test_broker_that_does_not_take_rows_is_503(site: Site) -> None:
@@ -228,12 +236,3 @@ async def test_openapi_names_problems_only(open_site: OpenSite) -> None:
     document = (await open_site().client.get("/openapi.json")).text
     assert "HTTPValidationError" not in document
     assert '"Problem"' in document
-
-
-async def test_a_state_that_cannot_be_read_is_unavailable_with_its_code(open_site: OpenSite) -> None:
-    """503: the worker ends over it, and whoever comes next answers."""
-    site = open_site("torn", presenter=Presenter(Catalogue(), {}))
-    key = b"a"
-    site.tables.assets[partition_of(key)][key] = STATE_HEADER.pack(FORMAT, 3) + b"torn"
-    body = problem_of(await site.client.get("/api/v1/assets/a"), 503, "corrupt_state")
-    assert "STREAM_KAFKA__APP_ID" in body["detail"]

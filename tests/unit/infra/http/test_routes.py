@@ -3,17 +3,24 @@
 from __future__ import annotations
 
 import uuid
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
+import httpx
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
+from pydantic import BaseModel
 
 from schemas.control import EndOfUpload
-from schemas.lookup import AssetAnswer, SpecAnswer, WindowsAnswer
-from tests.fakes import partition_of
+from schemas.lookup import AssetAnswer, AssetPage, CatalogueAnswer, SpecAnswer, WindowsAnswer
+from schemas.task import TaskStatus
+from stream_app.usecases.asset_views import AssetViews
+from stream_app.wire.encode.updates import updates
+from tests.fakes import CATALOGUE, partition_of
 
 if TYPE_CHECKING:
     from tests.unit.infra.http.conftest import Site
+
+Answer = TypeVar("Answer", bound=BaseModel)
 
 TASK = str(uuid.UUID(int=1))
 CSV = b"timestamp,current,voltage,soc\n" + b"4/13/2022 0:00,40,900,50\n" * 1500
@@ -22,6 +29,14 @@ FORM: dict[str, Any] = {
     "files": {"data": ("rows.csv", CSV, "text/csv")},
     "data": {"nominal_capacity": "94"},
 }
+
+
+def checked(model: type[Answer], answer: httpx.Response) -> Answer:
+    """Check an answer by the model that describes it: every field is there, and no other."""
+    assert answer.status_code == 200
+    assert answer.headers["content-type"] == "application/json"
+    assert list(answer.json()) == list(model.model_fields)
+    return model.model_validate_json(answer.content)
 
 
 @pytest.mark.parametrize("path", ["/api/v1/metrics", "/api/v1/metrics/"])
@@ -51,10 +66,14 @@ async def test_task_is_polled_from_started_to_success(site: Site, slash: str) ->
         "error": None,
     }
     site.tables.put(asset_id, ended=EndOfUpload(asset_id=asset_id, rows=5), ended_timestamp_ms=1)
-    body = (await site.client.get(f"/api/v1/metrics/{TASK}{slash}")).json()
-    assert body["state"] == "SUCCESS"
-    assert (body["data"]["rte"], body["data"]["c_rate"], body["data"]["total_data_points"]) == (0.93, None, 5)
-    assert body["data"]["metrics"]["rte_v1"]["value"] == 0.93
+    status = checked(TaskStatus, await site.client.get(f"/api/v1/metrics/{TASK}{slash}"))
+    assert status.state == "SUCCESS"
+    assert status.data is not None
+    metrics = status.data.metrics
+    assert (status.data.rte, status.data.c_rate) == (metrics["rte_v1"].value, None)
+    assert status.data.rte == pytest.approx(2 / 1 * 2 / 3)
+    assert metrics["c_rate_v1"].reason == "capacity_missing"
+    assert status.data.total_data_points == 5
 
 
 async def test_task_that_failed_tells_why(site: Site) -> None:
@@ -92,7 +111,7 @@ async def test_asset_has_its_lifetime_open_windows_and_metadata(site: Site) -> N
     site.cluster.lags[partition] = 3
     answer = await site.client.get("/api/v1/assets/a")
     assert answer.status_code == 200
-    body = AssetAnswer.model_validate_json(answer.content)
+    body = checked(AssetAnswer, answer)
     assert body.lifetime is not None
     assert [body.lifetime.window.size, *(w.window.size for w in body.open_windows)] == ["lifetime", "1m", "15m"]
     assert answer.json()["meta"] == {
@@ -108,38 +127,42 @@ async def test_asset_has_its_lifetime_open_windows_and_metadata(site: Site) -> N
 async def test_asset_without_rows_has_no_lifetime(site: Site) -> None:
     """Its spec is known, and that is all."""
     site.tables.put("a", rows=0)
-    body = AssetAnswer.model_validate_json((await site.client.get("/api/v1/assets/a")).content)
+    body = checked(AssetAnswer, await site.client.get("/api/v1/assets/a"))
     assert (body.rows, body.lifetime, body.open_windows) == (0, None, [])
 
 
-async def test_update_is_what_the_presenter_writes(site: Site) -> None:
+async def test_updates_are_those_of_the_metrics_topic(site: Site) -> None:
     """Byte for byte: look-ups and the metrics topic cannot differ."""
-    site.tables.put("a")
-    lifetime = site.tables.presenter.stored[0][0]
-    assert site.tables.presenter.to_json(lifetime) in (await site.client.get("/api/v1/assets/a")).content
+    partition = site.tables.put("a")
+    readings = AssetViews(CATALOGUE, {}).asset("a", site.tables.assets[partition][b"a"]).readings
+    assert readings is not None
+    content = (await site.client.get("/api/v1/assets/a")).content
+    published = updates(CATALOGUE, readings, dict.fromkeys(readings.windows.slot.tolist(), "a"))
+    assert len(published) == 2
+    assert all(update in content for _, update in published)
 
 
 async def test_windows_are_paged(site: Site) -> None:
     """Page size and cursor reach the query."""
     site.tables.put("a")
-    for start in range(3):
-        site.tables.close_window("a", "1m", 60, start)
-    body = WindowsAnswer.model_validate_json((await site.client.get("/api/v1/assets/a/windows/1m?limit=2")).content)
+    for minute in (-3, -2, -1):
+        site.tables.close_window("a", "1m", 60 * minute)
+    body = checked(WindowsAnswer, await site.client.get("/api/v1/assets/a/windows/1m?limit=2"))
     assert [w.final for w in body.windows] == [True, True, False]
     answer = await site.client.get(f"/api/v1/assets/a/windows/1m?limit=2&cursor={body.next_cursor}")
-    body = WindowsAnswer.model_validate_json(answer.content)
-    assert [w.window.start for w in body.windows] == ["0"]
+    body = checked(WindowsAnswer, answer)
+    assert [w.window.start for w in body.windows] == ["2022-04-12T23:57:00Z"]
 
 
 async def test_assets_are_listed(site: Site) -> None:
     """prefix, cursor and limit reach the query."""
     for asset_id in ("x-1", "x-2", "y-1"):
         site.tables.put(asset_id)
-    body = (await site.client.get("/api/v1/assets?prefix=x-&limit=1")).json()
-    assert ([item["asset_id"] for item in body["assets"]], body["next_cursor"]) == (["x-1"], "x-1")
-    body = (await site.client.get("/api/v1/assets?prefix=x-&cursor=x-1")).json()
-    assert ([item["asset_id"] for item in body["assets"]], body["next_cursor"]) == (["x-2"], None)
-    assert body["meta"]["stale"] is False
+    page = checked(AssetPage, await site.client.get("/api/v1/assets?prefix=x-&limit=1"))
+    assert ([item.asset_id for item in page.assets], page.next_cursor) == (["x-1"], "x-1")
+    page = checked(AssetPage, await site.client.get("/api/v1/assets?prefix=x-&cursor=x-1"))
+    assert ([item.asset_id for item in page.assets], page.next_cursor) == (["x-2"], None)
+    assert page.meta.stale is False
 
 
 async def test_spec_is_put_and_got(site: Site) -> None:
@@ -150,7 +173,7 @@ async def test_spec_is_put_and_got(site: Site) -> None:
     (control,) = site.log.controls("a")
     assert (await site.client.get("/api/v1/assets/a/spec")).status_code == 404
     site.tables.put("a", rows=0, spec=control.spec)
-    body = SpecAnswer.model_validate_json((await site.client.get("/api/v1/assets/a/spec")).content)
+    body = checked(SpecAnswer, await site.client.get("/api/v1/assets/a/spec"))
     assert body.spec.nominal_capacity_ah == 94
 
 
@@ -164,10 +187,14 @@ async def test_rows_are_posted(site: Site, wrapped: bool) -> None:
 
 
 async def test_catalogue_lists_metrics_whatever_kafka_does(site: Site) -> None:
-    """All that the presenter tells of them."""
+    """Each with its unit and what it is."""
     site.cluster.phase = "starting"
-    body = (await site.client.get("/api/v1/catalogue")).json()
-    assert body["metrics"] == site.tables.presenter.catalogue()
+    metrics = checked(CatalogueAnswer, await site.client.get("/api/v1/catalogue")).metrics
+    assert [(entry.name, entry.unit, entry.version) for entry in metrics] == [
+        (metric.name, metric.unit, metric.version) for metric in CATALOGUE.metrics
+    ]
+    assert all(entry.description for entry in metrics)
+    assert any(entry.reference for entry in metrics)
 
 
 async def test_worker_that_recovers_is_live_but_not_ready(site: Site) -> None:

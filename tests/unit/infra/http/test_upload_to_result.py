@@ -9,10 +9,8 @@ import pytest
 
 from schemas.lookup import AssetAnswer, WindowsAnswer
 from stream_app.domain.catalogue import Catalogue
-from stream_app.usecases.asset_views import Presenter
 from stream_app.usecases.checkpoints import KeptWindows
 from stream_app.usecases.ingest import Applied, Ingest
-from stream_app.usecases.layouts import StoredLayouts
 from stream_app.wire.batch import Fetch
 from tests.fakes import PARTITIONS, FakeTables
 
@@ -28,13 +26,10 @@ class Worker:
 
     def __init__(self, open_site: OpenSite) -> None:
         self.tables = FakeTables()
-        catalogue = Catalogue()
-        presenter = Presenter(catalogue, StoredLayouts(self.tables))
-        self.site: Site = open_site("here", tables=self.tables, presenter=presenter)
+        self.site: Site = open_site("here", tables=self.tables)
         self.ingest = Ingest(
             tables=self.tables,
-            catalogue=catalogue,
-            presenter=presenter,
+            catalogue=Catalogue(),
             window_sizes_s=(60, 900),
             kept_windows=KeptWindows({}, 24),
         )

@@ -7,15 +7,12 @@ from typing import Any
 
 import numpy as np
 import orjson
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from schemas.asset import window_size_name
 from schemas.control import EndOfUpload
 from schemas.metrics import MetricsUpdate
-from stream_app.columns.byte_column import ByteColumn
-from stream_app.columns.text_builder import Pieces
 from stream_app.domain.catalogue import Catalogue
 from stream_app.domain.lines import NEVER
 from stream_app.domain.metrics._base import AssetSpecs, Metric, Reading, Reasons, Totals
@@ -140,7 +137,7 @@ def readings_of(draw: st.DrawFn) -> tuple[Catalogue, Fleet, Readings]:
 def test_updates_have_the_bytes_of_plain_ones(given_: tuple[Catalogue, Fleet, Readings], *, closed: bool) -> None:
     """Nulls with reasons, sigma, unchecked values, histograms, counts, lifetimes, ids that need escapes."""
     catalogue, fleet, readings = given_
-    updates = update_json.updates(catalogue, fleet, readings, closed=closed)
+    updates = update_json.updates(catalogue, readings, fleet.ids, fleet.ended, closed=closed)
     assert len(updates) == len(readings.windows)
     for i, (asset_id, text) in enumerate(updates):
         assert asset_id.decode() == fleet.ids[readings.windows.slot[i]]
@@ -160,7 +157,7 @@ def test_an_update_is_one() -> None:
         totals=catalogue.layout.empty(1),
     )
     readings = Readings(windows, catalogue.read(windows.totals, np.array([60.0]), windows.specs), np.zeros(1))
-    ((_, text),) = update_json.updates(catalogue, fleet, readings, closed=True)
+    ((_, text),) = update_json.updates(catalogue, readings, fleet.ids, closed=True)
     update = MetricsUpdate.model_validate_json(text)
     assert (update.window.start, update.window.end) == ("1970-01-01T00:00:00Z", "1970-01-01T00:01:00Z")
 
@@ -170,16 +167,3 @@ def test_stamps_are_those_of_the_calendar(times_us: list[int]) -> None:
     """Years 1 to 9999, before 1970 too."""
     texts = json_columns.stamps(np.array(times_us, np.int64))
     assert [text.decode() for text in texts if text is not None] == [_stamp(time_us) for time_us in times_us]
-
-
-@pytest.mark.parametrize("rows", [0, 1, 3])
-def test_pieces_are_joined_row_by_row(rows: int) -> None:
-    """Texts of all rows, chosen ones and columns, in the order in which they were added; of no rows: none."""
-    pieces = Pieces(rows)
-    choices = np.arange(rows) % 2
-    pieces.add(b"<")
-    pieces.add_choice(choices, [b"even", b""])
-    pieces.add_choice(choices, [b"", b"odd"])
-    pieces.add_column(ByteColumn.of([b"%d" % (i * i) for i in range(rows)]))
-    pieces.add(b">")
-    assert list(pieces.joined()) == [b"<even0>", b"<odd1>", b"<even4>"][:rows]
