@@ -1,4 +1,4 @@
-"""Columns of byte strings put together row by row: every text of a checkpoint is built this way."""
+"""Many texts built at once from columns of byte strings: every text of a checkpoint is made this way."""
 
 from __future__ import annotations
 
@@ -19,53 +19,53 @@ from stream_app.columns.compiled import compiled
 
 @dataclass(frozen=True, slots=True)
 class _Chosen:
-    """Texts of a table that begin at ``first``: row ``i`` has number ``codes[i]`` of them, or all rows the first."""
+    """Texts of a table from ``first`` on: row ``i`` has number ``choice[i]`` of them, or all rows have the first."""
 
     first: int
-    codes: NDArray[np.integer | np.bool] | None
+    choice: NDArray[np.integer | np.bool] | None
 
 
-class Pieces:
-    """What each of ``rows`` texts consists of, column by column; no piece of a text becomes an object.
+class TextBuilder:
+    """Builds ``rows`` texts from left to right, all at once; no part of a text becomes an object.
 
-    Texts that are the same for all rows are joined to their neighbour, so that there are few columns.
+    Parts that are the same in all rows are joined to their neighbour, so that there are few columns.
 
     Parameters
     ----------
     rows
-        Texts to build.
+        How many texts to build.
     """
 
     def __init__(self, rows: int) -> None:
         self._rows = rows
         self._columns: list[_Chosen | ByteColumn] = []
-        self._texts: list[bytes] = []  # that the chosen ones are chosen from
-        self._next: list[bytes] = [b""]  # not among them yet: what follows for all rows joins it
-        self._codes: NDArray[np.integer | np.bool] | None = None  # of what is next, unless it is one text for all rows
+        self._texts: list[bytes] = []  # which rows choose from
+        self._next: list[bytes] = [b""]  # not among them yet: what follows in all rows joins it
+        self._choice: NDArray[np.integer | np.bool] | None = None  # among the next; None: one text for all rows
 
     def add(self, text: bytes) -> None:
-        """Add a text that all rows have."""
+        """Append a text to all rows."""
         self._next = [before + text for before in self._next]
 
-    def add_choice(self, codes: NDArray[np.integer | np.bool], texts: Sequence[bytes]) -> None:
-        """Add ``texts[codes[i]]`` to row ``i``."""
-        if self._codes is not None:
+    def add_choice(self, choice: NDArray[np.integer | np.bool], texts: Sequence[bytes]) -> None:
+        """Append ``texts[choice[i]]`` to row ``i``."""
+        if self._choice is not None:
             self._end_next()
         self._next = [self._next[0] + text for text in texts]
-        self._codes = codes
+        self._choice = choice
 
     def add_column(self, column: ByteColumn) -> None:
-        """Add ``column[i]`` to row ``i``; it must not hold None."""
+        """Append ``column[i]`` to row ``i``; it must not hold None."""
         self._end_next()
         self._columns.append(column)
 
     def _end_next(self) -> None:
-        if self._codes is not None or self._next[0]:
-            self._columns.append(_Chosen(len(self._texts), self._codes))
+        if self._choice is not None or self._next[0]:
+            self._columns.append(_Chosen(len(self._texts), self._choice))
             self._texts += self._next
-        self._next, self._codes = [b""], None
+        self._next, self._choice = [b""], None
 
-    def joined(self) -> ByteColumn:
+    def build(self) -> ByteColumn:
         """Build the texts."""
         self._end_next()
         table = ByteColumn.of(self._texts)
@@ -75,7 +75,7 @@ class Pieces:
         lengths = np.empty((len(self._columns), self._rows), np.int64)
         for i, column in enumerate(self._columns):
             if isinstance(column, _Chosen):
-                at = column.first if column.codes is None else column.first + column.codes.astype(np.int64)
+                at = column.first if column.choice is None else column.first + column.choice.astype(np.int64)
                 starts[i], lengths[i] = table.starts[at], table_lengths[at]
                 continue
             key = id(column.buffer)
@@ -108,10 +108,10 @@ _copy: Any = intrinsic(_memcpy)
 
 @compiled
 def _interleave(buffer: NDArray[np.uint8], starts: IntArray, lengths: IntArray, out: NDArray[np.uint8]) -> None:
-    """Copy the pieces of each row, one row after the other."""
+    """Copy the parts of each row, one row after the other."""
     at = 0
     for row in range(starts.shape[1]):
-        for piece in range(starts.shape[0]):
-            length = lengths[piece, row]
-            _copy(out, at, buffer, starts[piece, row], length)
+        for part in range(starts.shape[0]):
+            length = lengths[part, row]
+            _copy(out, at, buffer, starts[part, row], length)
             at += length

@@ -8,7 +8,7 @@ import orjson
 from schemas.asset import window_size_name
 from stream_app.columns.arrays import BoolArray, FloatArray, IntArray
 from stream_app.columns.byte_column import ByteColumn
-from stream_app.columns.text_builder import Pieces
+from stream_app.columns.text_builder import TextBuilder
 from stream_app.domain.catalogue import Catalogue
 from stream_app.domain.lines import NEVER
 from stream_app.domain.metrics._base import Metric, Reading, Reasons
@@ -39,15 +39,15 @@ def updates(catalogue: Catalogue, fleet: Fleet, readings: Readings, *, closed: b
     slots, asset = np.unique(windows.slot, return_inverse=True)
     ids = [fleet.ids[slot] for slot in slots.tolist()]
     final = np.array([closed or slot in fleet.ended for slot in slots.tolist()])
-    pieces = Pieces(len(windows))
+    pieces = TextBuilder(len(windows))
     pieces.add_choice(asset, [b'{"asset_id":' + orjson.dumps(asset_id) for asset_id in ids])
     _add_window(pieces, windows)
     pieces.add(b',"seq":')
     pieces.add_column(texts["", "seq"])
     pieces.add_choice(final[asset], [b',"final":false,"metrics":{', b',"final":true,"metrics":{'])
-    timed = Pieces(len(windows))
+    timed = TextBuilder(len(windows))
     _add_where_known(timed, b',"coverage":', texts["", "coverage"], readings.coverage)
-    coverage = timed.joined()
+    coverage = timed.build()
     for number, metric in enumerate(catalogue.metrics):
         pieces.add(b"," if number else b"")
         _add_metric(pieces, metric, readings.by_metric[metric.name], texts)
@@ -58,7 +58,7 @@ def updates(catalogue: Catalogue, fleet: Fleet, readings: Readings, *, closed: b
         pieces.add(b"}")
     pieces.add(b"}}")
     keys = [asset_id.encode() for asset_id in ids]
-    joined = pieces.joined()
+    joined = pieces.build()
     buffer = joined.buffer.data
     return [
         (keys[i], buffer[start:end].tobytes())
@@ -83,7 +83,7 @@ def _texts(catalogue: Catalogue, readings: Readings) -> _Texts:
     return json_columns.numbers(floats) | json_columns.numbers(whole)
 
 
-def _add_window(pieces: Pieces, windows: Windows) -> None:
+def _add_window(pieces: TextBuilder, windows: Windows) -> None:
     sizes_us, size = np.unique(windows.size_us, return_inverse=True)
     names = [LIFETIME_NAME if us == LIFETIME else window_size_name(us // 1_000_000) for us in sizes_us.tolist()]
     life = windows.size_us == LIFETIME
@@ -94,7 +94,7 @@ def _add_window(pieces: Pieces, windows: Windows) -> None:
     pieces.add_choice(life, [b'"}', b""])
 
 
-def _add_metric(pieces: Pieces, metric: Metric, reading: Reading, texts: _Texts) -> None:
+def _add_metric(pieces: TextBuilder, metric: Metric, reading: Reading, texts: _Texts) -> None:
     """Add name and value of a metric, but for its coverage and the end."""
     begin, end = (b"[", b"]") if reading.value.ndim > 1 else (b"", b"")
     begin_value = orjson.dumps(metric.name) + b':{"value":'
@@ -116,7 +116,7 @@ def _add_metric(pieces: Pieces, metric: Metric, reading: Reading, texts: _Texts)
         _add_where_known(pieces, b',"value_unchecked":', texts[metric.name, "unchecked"], reading.unchecked, null)
 
 
-def _add_late(pieces: Pieces, metric: Metric, late: LateMetric, texts: _Texts) -> None:
+def _add_late(pieces: TextBuilder, metric: Metric, late: LateMetric, texts: _Texts) -> None:
     """Add the coverage of a metric that counts from later than some windows on, and since when."""
     if metric.timed:
         _add_where_known(pieces, b',"coverage":', texts[metric.name, "coverage"], late.coverage)
@@ -127,7 +127,7 @@ def _add_late(pieces: Pieces, metric: Metric, late: LateMetric, texts: _Texts) -
 
 
 def _add_where_known(
-    pieces: Pieces, name: bytes, text: ByteColumn, numbers: FloatArray, where: BoolArray | None = None
+    pieces: TextBuilder, name: bytes, text: ByteColumn, numbers: FloatArray, where: BoolArray | None = None
 ) -> None:
     """Add a field where its number is known (and ``where`` holds), nothing elsewhere."""
     begin, end = (name + b"[", b"]") if numbers.ndim > 1 else (name, b"")

@@ -15,7 +15,7 @@ from schemas.asset import window_size_name
 from schemas.control import EndOfUpload
 from schemas.metrics import MetricsUpdate
 from stream_app.columns.byte_column import ByteColumn
-from stream_app.columns.text_builder import Pieces
+from stream_app.columns.text_builder import TextBuilder
 from stream_app.domain.catalogue import Catalogue
 from stream_app.domain.lines import NEVER
 from stream_app.domain.metrics._base import AssetSpecs, Metric, Reading, Reasons, Totals
@@ -174,13 +174,13 @@ def test_stamps_are_those_of_the_calendar(times_us: list[int]) -> None:
 
 
 @pytest.mark.parametrize("rows", [0, 1, 3])
-def test_pieces_are_joined_row_by_row(rows: int) -> None:
+def test_texts_are_built_row_by_row(rows: int) -> None:
     """Texts of all rows, chosen ones and columns, in the order in which they were added; of no rows: none."""
-    pieces = Pieces(rows)
+    pieces = TextBuilder(rows)
     choices = np.arange(rows) % 2
     pieces.add(b"<")
     pieces.add_choice(choices, [b"even", b""])
     pieces.add_choice(choices, [b"", b"odd"])
     pieces.add_column(ByteColumn.of([b"%d" % (i * i) for i in range(rows)]))
     pieces.add(b">")
-    assert list(pieces.joined()) == [b"<even0>", b"<odd1>", b"<even4>"][:rows]
+    assert list(pieces.build()) == [b"<even0>", b"<odd1>", b"<even4>"][:rows]
