@@ -50,7 +50,7 @@ def segments_of(slot: IntArray, slots: int) -> tuple[IntArray, IntArray, IntArra
     if len(slot) < slots >> 4:
         order = np.argsort(slot, kind="stable")
         starts = np.flatnonzero(first_of_runs(slot[order]))
-        return order, slot[order[starts]], starts, ends(starts, len(slot))
+        return order, slot[order[starts]], starts, np.append(starts, len(slot))[1:]
     order, place = np.empty(len(slot), np.int64), np.zeros(slots + 1, np.int64)
     _counting_sort(slot, place, order)
     stops = place[:-1]

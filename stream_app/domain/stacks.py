@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -37,7 +38,8 @@ class Stacks:
     def get(self, asset: int) -> list[FloatArray]:
         """Each state's stack of an asset."""
         (items,) = self._items.get(np.array([asset]))
-        return np.split(items, np.cumsum(self.lengths[asset])[:-1])
+        ends = np.cumsum(self.lengths[asset]).tolist()
+        return [items[begin:end] for begin, end in pairwise([0, *ends])]
 
     def set(self, asset: int, stacks: list[FloatArray]) -> None:
         """Replace an asset's stacks."""

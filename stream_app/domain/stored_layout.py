@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -76,6 +77,7 @@ class StoredLayout:
         self.keys = frozenset((*self.pane.keys(), *self.sequential.keys()))
 
     @classmethod
+    @lru_cache(maxsize=16)  # a look-up begins with it
     def of(cls, catalogue: Catalogue) -> StoredLayout:
         """Layout of what a catalogue needs."""
         return cls(

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stream_app.columns.arrays import BoolArray, FloatArray, IntArray
+from stream_app.columns.calendar import days_from_civil, days_in_month
 from stream_app.wire.decode.refusal import Refusal, bad_timestamp, quoted
 
 Stamp = str | int | float
@@ -218,8 +219,6 @@ _DATE_MINUTE: Final = 16  # length of 2022-04-13T00:00
 _DATE_SECOND: Final = 19
 _LONGEST: Final = 35  # nine digits of fraction and an offset
 _DIGITS: Final = (0, 1, 2, 3, 5, 6, 8, 9, 11, 12, 14, 15)
-_DAYS_BEFORE_MONTH: Final = np.array([0, 0, 31, 59, 90, 120, 151, 181, 212, 243, 273, 304, 334], np.int32)
-_DAYS_IN_MONTH: Final = np.array([0, 31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31], np.int32)
 
 
 def _parse_iso(stamps: Sequence[str], length: int) -> tuple[IntArray, BoolArray]:
@@ -247,16 +246,11 @@ def _parse_iso(stamps: Sequence[str], length: int) -> tuple[IntArray, BoolArray]
         value: NDArray[np.uint8] = number[at] * np.uint8(10) + number[at + 1]
         return value
 
-    year = pair(0).astype(np.int32) * 100 + pair(2)
-    month, day, hour, minute = pair(5), pair(8), pair(11), pair(14)
+    year = pair(0).astype(np.int64) * 100 + pair(2)
+    month, day, hour, minute = pair(5).astype(np.int64), pair(8).astype(np.int64), pair(11), pair(14)
     ok &= (year >= 1) & (month >= 1) & (month <= 12) & (hour <= 23) & (minute <= 59)
-    month = np.where(ok, month, np.uint8(1))
-    leap = (year % 4 == 0) & ((year % 100 != 0) | (year % 400 == 0))
-    ok &= (day >= 1) & (day <= _DAYS_IN_MONTH[month] + (leap & (month == 2)))
-    before = year - 1
-    days = before * 365 + before // 4 - before // 100 + before // 400 + _DAYS_BEFORE_MONTH[month] + day
-    days += leap & (month > 2)
-    time_s = (days - 719_163) * np.int64(86_400) + hour * np.int32(3600) + minute * np.int32(60) - offset_s
+    ok &= (day >= 1) & (day <= days_in_month(year, month))
+    time_s = days_from_civil(year, month, day) * 86_400 + hour * np.int32(3600) + minute * np.int32(60) - offset_s
     if seconds:
         ok &= pair(17) <= 59
         time_s += pair(17)

@@ -11,6 +11,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from stream_app.columns.calendar import compiled_days_from_civil, compiled_days_in_month
 from stream_app.columns.compiled import compiled
 from stream_app.wire.decode.timestamps import MAX_TIME_US, MIN_TIME_US, UNREAD
 
@@ -162,13 +163,7 @@ def iso_time(buffer: Bytes, i: int, end: int) -> int:
     if hour < 0 or hour > 23 or minute < 0 or minute > 59 or second < 0 or second > 59:
         return UNREAD
     year += 100 * century
-    leap = year % 4 == 0 and (year % 100 != 0 or year % 400 == 0)
-    longest = 31
-    if month == 2:
-        longest = 29 if leap else 28
-    elif month in (4, 6, 9, 11):
-        longest = 30
-    if day > longest:
+    if day > compiled_days_in_month(year, month):
         return UNREAD
     fraction = 0
     if n > 20:
@@ -176,11 +171,7 @@ def iso_time(buffer: Bytes, i: int, end: int) -> int:
             return UNREAD
         for k in range(i + 20, i + 26):
             fraction = fraction * 10 + (np.int64(byte(buffer, k)) - _ZERO if k < end - 1 else 0)
-    # Days from the civil calendar, counted from March so that the leap day is the last one.
-    shifted = year - (month <= 2)
-    of_era = shifted % 400
-    of_year = (153 * ((month + 9) % 12) + 2) // 5 + day - 1
-    days = shifted // 400 * 146_097 + of_era * 365 + of_era // 4 - of_era // 100 + of_year - 719_468
+    days = compiled_days_from_civil(year, month, day)
     time_us = ((days * 24 + hour) * 60 + minute) * 60_000_000 + second * 1_000_000 + fraction
     return time_us if MIN_TIME_US <= time_us < MAX_TIME_US else UNREAD
 

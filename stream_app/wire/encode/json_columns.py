@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from stream_app.columns.arrays import FloatArray, IntArray
 from stream_app.columns.byte_column import ByteColumn
+from stream_app.columns.calendar import compiled_civil_from_days
 from stream_app.columns.compiled import compiled
 
 _COMMA: Final = ord(",")
@@ -78,17 +79,10 @@ def _write_stamps(time_us: IntArray, out: NDArray[np.uint8], lengths: IntArray) 
         line = out[i]
         day = time_us[i] // _DAY_US
         rest_us = time_us[i] - day * _DAY_US
-        # Years that begin in March, in eras of 400 years, so that the leap day is the last one of each.
-        shifted = day + 719_468
-        era = shifted // 146_097
-        of_era = shifted - era * 146_097
-        year = (of_era - of_era // 1460 + of_era // 36_524 - of_era // 146_096) // 365
-        of_year = of_era - (365 * year + year // 4 - year // 100)
-        month = (5 * of_year + 2) // 153
-        _write_digits(line, 8, 2, of_year - (153 * month + 2) // 5 + 1)
-        month = month + 3 if month < 10 else month - 9
-        _write_digits(line, 0, 4, year + era * 400 + (1 if month <= 2 else 0))
+        year, month, day_of_month = compiled_civil_from_days(day)
+        _write_digits(line, 0, 4, year)
         _write_digits(line, 5, 2, month)
+        _write_digits(line, 8, 2, day_of_month)
         second = rest_us // 1_000_000
         _write_digits(line, 11, 2, second // 3600)
         _write_digits(line, 14, 2, second // 60 % 60)

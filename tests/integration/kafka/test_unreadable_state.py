@@ -39,13 +39,9 @@ async def test_rows_of_an_asset_whose_state_is_corrupt_end_the_worker(kafka: Kaf
     async with producing(kafka) as producer:
         for key, value in [(b"a", HEADER.pack(FORMAT, 0) + b"torn"), (MARKER_KEY, Marker(0, {}).dump())]:
             await producer.send_and_wait(topics.assets_changelog, value, key=key, partition=0)
-    rows = [
-        (
-            key,
-            json.dumps(
-                {"asset_id": key.decode(), "timestamp": 1_649_808_000 + i, "current": 1, "voltage": 1, "soc": 1}
-            ).encode(),
-        )
+    readings = {"current": 1, "voltage": 800, "soc": 50}
+    rows: list[tuple[bytes | None, bytes | None]] = [
+        (key, json.dumps({"asset_id": key.decode(), "timestamp": 1_649_808_000 + i, **readings}).encode())
         for i, key in enumerate([b"sound", b"a", b"sound"])
     ]
     await produce(kafka, rows, partition=0)

@@ -7,7 +7,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stream_app.columns.segments import first_at_or_after, segments_of
-from stream_app.domain.fields import even_bins
 
 _slots = st.lists(st.integers(0, 40), max_size=60).map(lambda slots: np.array(slots, np.int64))
 _sorted = st.lists(st.integers(-50, 50), min_size=1, max_size=30).map(lambda values: np.array(sorted(values), np.int64))
@@ -30,11 +29,3 @@ def test_first_at_or_after_searches_a_slice(values: np.ndarray, data: st.DataObj
     low, high = sorted(data.draw(st.tuples(*[st.integers(0, len(values))] * 2)))
     target = data.draw(st.integers(-60, 60))
     assert first_at_or_after(values, low, high, target) == low + int(np.searchsorted(values[low:high], target))
-
-
-@given(st.lists(st.one_of(st.floats(-20, 140), st.integers(-20, 140).map(float)), min_size=1))
-def test_even_bins_are_floor_divisions(readings: list[float]) -> None:
-    """Bins hold their lower edge; what lies outside is in the outer ones, and NaN in the first."""
-    values = np.array([*readings, np.nan, np.nextafter(30.0, 0.0), 1e300])
-    due = np.clip(np.nan_to_num(values, posinf=1e300) // 10.0, 0, 9).astype(np.int64)
-    assert even_bins(values, 10.0, 10).tolist() == due.tolist()

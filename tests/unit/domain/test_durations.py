@@ -3,90 +3,140 @@
 from __future__ import annotations
 
 import numpy as np
-import pytest
 
 from stream_app.domain.durations import MAX_PER_STAMP, RING, Durations, StepHistory, measure
 
 NAN = float("nan")
 
 
-def settled(stamps_s: list[float], *, period_s: float = NAN, max_gap_s: float = NAN, flush: bool = False) -> Durations:
+def settled(
+    stamps_s: list[float],
+    *,
+    period_s: float = NAN,
+    max_gap_s: float = NAN,
+    flush: bool = False,
+    watermark_s: float | None = None,
+) -> Durations:
     history = StepHistory(np.zeros(1, np.int64), np.zeros((1, RING)), np.full(1, np.nan))
     return measure(
         np.zeros(1, np.int64),
         (np.array(stamps_s) * 1e6).astype(np.int64),
         history,
-        watermark_us=np.array([int(stamps_s[-1] * 1e6)]),
+        watermark_us=np.array([int((stamps_s[-1] if watermark_s is None else watermark_s) * 1e6)]),
         nominal_s=np.array([period_s]),
         max_gap_s=np.array([max_gap_s]),
         flush=np.array([flush]),
     )
 
 
-@pytest.mark.parametrize(
-    ("stamps_s", "dt_s"),
-    [
-        pytest.param([0, 1, 2, 3], [1, 1, 1], id="a reading holds until the next one; the last one waits"),
-        pytest.param([5], [], id="one row has no duration yet"),
-        pytest.param([0, 0.5, 3], [0.5, 0], id="2.5 s after 0.5 s periods is a gap"),
-        pytest.param([0, 3599, 3600], [3599, 1], id="while no period is known a step of up to an hour counts"),
-        pytest.param([0, 3601, 3602], [0, 1], id="and a longer one does not"),
-        pytest.param([0, 0, 60, 60, 120], [30, 30, 30, 30], id="rows of one stamp share the time to the next"),
-        pytest.param([0, 0, 60, 60], [], id="a file may begin within a stamp: the first one waits for the second"),
-        pytest.param([0, 60, 60, 60, 120], [60, 20, 20, 20], id="a single first row does not wait"),
-        pytest.param([0, 0, 60, 60, 60, 120], [20, 20, 20, 20, 20], id="the first stamp takes the second one's step"),
-        pytest.param(
-            [0, 0, 2, 2, 4, 4, 1000], [1, 1, 1, 1, 1, 0], id="before a gap all rows of a stamp but the last are known"
-        ),
-    ],
-)
-def test_durations(stamps_s: list[float], dt_s: list[float]) -> None:
-    """Rows hold until the next stamp, share repeated stamps, and hold nothing before a gap."""
-    timed = settled(stamps_s)
-    assert timed.dt_s.tolist() == dt_s
-    assert timed.settled.sum() == len(dt_s)
+def test_a_reading_holds_until_the_next_one() -> None:
+    """The last one waits: nobody knows yet how long it holds."""
+    # stamp   0    1    2    3
+    # holds   1 -> 1 -> 1 -> waits
+    assert settled([0, 1, 2, 3]).dt_s.tolist() == [1, 1, 1]
+    assert settled([5]).dt_s.tolist() == []
 
 
-def test_a_gap_is_told_once_with_its_length() -> None:
-    """Period 1 s, then 100 s of nothing: one gap of 100 s, at the row before it."""
-    timed = settled([0, 1, 2, 102, 103])
-    assert timed.gap_s.tolist() == [0, 0, 100, 0]
-    assert timed.valid.tolist() == [True, True, False, True]
+def test_a_longer_step_than_three_periods_is_a_gap_that_counts_for_nothing() -> None:
+    """It is told once, with its length, at the row before it."""
+    # stamp   0    1    2 ........... 102    103
+    # holds   1 -> 1 -> -    gap      1 ->   waits
+    found = settled([0, 1, 2, 102, 103])
+    assert found.dt_s.tolist() == [1, 1, 0, 1]
+    assert found.gap_s.tolist() == [0, 0, 100, 0]
+    assert found.valid.tolist() == [True, True, False, True]
+    # stamp   0     0.5 .......... 3
+    # holds   0.5   -    gap       waits
+    assert settled([0, 0.5, 3]).dt_s.tolist() == [0.5, 0]
+
+
+def test_while_no_period_is_known_a_step_of_up_to_an_hour_counts() -> None:
+    """The first step of hourly data is none to leave out."""
+    # stamp   0 ..................... 3599    3600
+    # holds   3599 ->                 1 ->    waits
+    assert settled([0, 3599, 3600]).dt_s.tolist() == [3599, 1]
+    # stamp   0 ..................... 3601    3602
+    # holds   -          gap          1 ->    waits
+    assert settled([0, 3601, 3602]).dt_s.tolist() == [0, 1]
+
+
+def test_rows_of_one_stamp_share_the_time_to_the_next() -> None:
+    """They were taken between it and the next stamp, evenly spread."""
+    # stamp   0      60 60 60      120
+    # holds   60     20 20 20      waits
+    # from    0      60 80 100
+    found = settled([0, 60, 60, 60, 120])
+    assert found.dt_s.tolist() == [60, 20, 20, 20]
+    assert (found.time_us / 1e6).tolist() == [0, 60, 80, 100]
+
+
+def test_a_first_stamp_that_repeats_waits_for_the_second_and_takes_its_step() -> None:
+    """A file may begin within a stamp: then its rows cover the end of the stamp's time."""
+    # stamp   0 0      60 60
+    # holds   waits    waits       60 may come again
+    assert settled([0, 0, 60, 60]).dt_s.tolist() == []
+    # stamp   0  0     60 60     120
+    # holds   30 30    30 30     waits
+    assert settled([0, 0, 60, 60, 120]).dt_s.tolist() == [30, 30, 30, 30]
+    # stamp   0  0     60 60 60     120
+    # holds   20 20    20 20 20     waits
+    # from    20 40    60 80 100
+    found = settled([0, 0, 60, 60, 60, 120])
+    assert found.dt_s.tolist() == [20, 20, 20, 20, 20]
+    assert (found.time_us / 1e6).tolist() == [20, 40, 60, 80, 100]
+    assert found.known_from.tolist() == [5]
+
+
+def test_before_a_gap_all_rows_of_a_stamp_but_the_last_are_known() -> None:
+    """They are a period apart; how long the last one held nobody knows."""
+    # stamp   0 0    2 2    4 4 ............ 1000
+    # holds   1 1    1 1    1 -    gap 995   waits
+    found = settled([0, 0, 2, 2, 4, 4, 1000])
+    assert found.dt_s.tolist() == [1, 1, 1, 1, 1, 0]
+    assert found.gap_s.tolist() == [0, 0, 0, 0, 0, 995]
+
+
+def test_a_stamp_that_may_still_come_again_is_not_settled() -> None:
+    """With lateness the next stamp is certain only up to the watermark."""
+    # stamp       0    1    2    3
+    # watermark             ^
+    # holds       1 -> 1 -> waits
+    assert settled([0, 1, 2, 3], watermark_s=2).dt_s.tolist() == [1, 1]
 
 
 def test_the_specs_period_and_limit_win() -> None:
     """A configured period makes the limit three of it; a configured limit beats both."""
+    # stamp   0  1  2 ........ 12  13      period 5: limit 15
     assert settled([0, 1, 2, 12, 13], period_s=5).gap_s.tolist() == [0, 0, 0, 0]
+    # stamp   0  1  2 ............. 22  23
     assert settled([0, 1, 2, 22, 23], period_s=5).gap_s.tolist() == [0, 0, 20, 0]
     assert settled([0, 1, 2, 22, 23], max_gap_s=30).gap_s.tolist() == [0, 0, 0, 0]
 
 
 def test_a_slower_rate_is_a_gap_only_until_it_is_the_rate() -> None:
     """After half of the remembered steps are slow ones the period is the slow one."""
+    # stamp   0 1 2 ... 19    20 .. 80 .. 140 .. 200 ..
+    # holds   1 1 1 ... 1     - gap -  gap  -  ... 60 60
     stamps = [*range(20), *(20 + 60 * i for i in range(30))]
-    timed = settled([float(s) for s in stamps])
-    assert timed.valid[:20].all()
-    assert not timed.valid[20:28].any()
-    assert timed.valid[-10:].all()
-
-
-def test_repeated_stamps_spread_over_their_time() -> None:
-    """Three rows at 10:00 and the next at 10:01 stand 20 s apart; a full first stamp begins at its stamp."""
-    timed = settled([0, 0, 0, 60, 60, 60, 120])
-    assert (timed.time_us / 1e6).tolist() == [0, 20, 40, 60, 80, 100]
-    late_start = settled([0, 60, 60, 60, 120]), settled([0, 0, 60, 60, 60, 120])
-    assert (late_start[1].time_us / 1e6).tolist()[:2] == [20, 40]
+    found = settled([float(s) for s in stamps])
+    assert found.valid[:20].all()
+    assert not found.valid[20:28].any()
+    assert found.valid[-10:].all()
 
 
 def test_the_last_rows_are_settled_when_none_will_come() -> None:
     """At the end of an upload the rows of the last stamp hold one period each, but for the very last one."""
-    timed = settled([0, 0, 60, 60, 120, 120], flush=True)
-    assert timed.settled.all()
-    assert timed.dt_s.tolist() == [30, 30, 30, 30, 30, 0]
+    # stamp   0  0    60 60     120 120    end
+    # holds   30 30    30 30    30  -
+    found = settled([0, 0, 60, 60, 120, 120], flush=True)
+    assert found.settled.all()
+    assert found.dt_s.tolist() == [30, 30, 30, 30, 30, 0]
 
 
 def test_a_stuck_clock_does_not_hold_rows_for_ever() -> None:
     """Of a stamp that repeats without end, all but the newest rows are settled without duration."""
-    timed = settled([0.0] + [1.0] * (MAX_PER_STAMP + 10))
-    assert timed.settled.sum() == 1 + 10
-    assert timed.dt_s.tolist() == [1.0] + [0.0] * 10
+    # stamp   0    1 1 1 1 ... (10 more than may wait)
+    # holds   1    0 0 ... 0   the newest 4096 wait
+    found = settled([0.0] + [1.0] * (MAX_PER_STAMP + 10))
+    assert found.settled.sum() == 1 + 10
+    assert found.dt_s.tolist() == [1.0] + [0.0] * 10
