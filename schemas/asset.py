@@ -1,4 +1,4 @@
-"""What is known of an asset beside its rows: its nameplate, and how its rows are to be read."""
+"""An asset's specification: its nameplate, and how to read its rows."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
-#: Printable, without blanks, slashes or control characters: an asset id is a Kafka key and a part of a URL's path.
+#: Printable, without blanks, slashes or control characters: an asset id is a Kafka key and a segment of a URL's path.
 ASSET_ID_PATTERN = r"^[^\s/\x00-\x1f\x7f]+$"
 ASSET_ID_MAX_LENGTH = 200
 MAX_WINDOW_SIZES = 5
@@ -21,10 +21,10 @@ _SIZE = re.compile(r"^([1-9][0-9]{0,5})([smhd])$")
 
 
 def window_size_s(name: str) -> int:
-    """Seconds of a window size such as ``15m``; ValueError when it is none."""
+    """Seconds of a window size such as ``15m``; ValueError when it is not one."""
     match = _SIZE.match(name)
     if match is None:
-        msg = f"{name!r} is no window size: write a number and s, m, h or d, such as 15m"
+        msg = f"{name!r} is not a window size: write a number and s, m, h or d, such as 15m"
         raise ValueError(msg)
     return int(match[1]) * _UNIT_S[match[2]]
 
@@ -36,7 +36,7 @@ def window_size_name(size_s: int) -> str:
 
 
 class AssetSpec(BaseModel):
-    """Nameplate and reading rules of one asset. What is left out keeps its default."""
+    """Nameplate of one asset, and how to read its rows. A field that is left out has its default."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -45,10 +45,13 @@ class AssetSpec(BaseModel):
     current_sign: Literal["charge_positive", "discharge_positive"] = "charge_positive"
     soc_scale: Literal["percent", "fraction"] = Field(default="percent", description="percent: 0..100; fraction: 0..1")
     sampling_period_s: float | None = Field(
-        default=None, gt=0, le=86400, description="Nominal distance of two rows; without it: running median"
+        default=None, gt=0, le=86400, description="Nominal time between two rows; without it: the running median"
     )
     max_gap_s: float | None = Field(
-        default=None, gt=0, le=31_536_000, description="A longer step is a gap; without it: three nominal periods"
+        default=None,
+        gt=0,
+        le=31_536_000,
+        description="A longer time between two rows is a gap; without it: three nominal periods",
     )
     windows: tuple[str, ...] | None = Field(
         default=None,
@@ -63,6 +66,6 @@ class AssetSpec(BaseModel):
         if sizes is not None:
             seconds = [window_size_s(size) for size in sizes]
             if seconds != sorted(set(seconds)) or any(s % seconds[0] for s in seconds):
-                msg = f"window sizes must ascend and be multiples of the first, not {list(sizes)}"
+                msg = f"window sizes must ascend and be multiples of the first; {list(sizes)} do not"
                 raise ValueError(msg)
         return sizes

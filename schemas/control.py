@@ -1,4 +1,4 @@
-"""Records that share the measurements topic and key with an asset's rows, so that they are ordered with them."""
+"""Control records: they have the topic and key of an asset's rows, and so a place in their order."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ class _Control(BaseModel):
 
 
 class SpecControl(_Control):
-    """From here on the asset's rows are read by this spec; it replaces the one before."""
+    """The asset's rows after this record are read by this spec, which replaces the one before."""
 
     control: Literal["asset_spec"] = "asset_spec"
     spec: AssetSpec
 
 
 class EndOfUpload(_Control):
-    """The asset was an upload and ends here: what still waits for a later row is settled."""
+    """The asset is an upload and ends here: rows that wait for a later row are applied."""
 
     control: Literal["end_of_upload"] = "end_of_upload"
-    rows: int = Field(ge=0, description="Rows that the upload sent")
+    rows: int = Field(ge=0, description="Rows that the upload has sent")
     error: str | None = Field(default=None, description="Why the upload failed, if it did")
 
 

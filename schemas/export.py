@@ -1,4 +1,4 @@
-"""Writes the contract as JSON Schema, for producers and consumers that are not Python: ``python -m schemas.export``."""
+"""Writes the contract as JSON Schema for producers and consumers in any language: ``python -m schemas.export``."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from schemas.rejected import RejectedRow
 from schemas.task import TaskAccepted, TaskStatus
 
 FOLDER = Path(__file__).parent / "json"
-#: Raised when a change breaks who reads or writes by the schema before it.
+#: Raised by a change that breaks producers or consumers of the version before.
 VERSION = 1
 
 MODELS: dict[str, TypeAdapter[Any]] = {
@@ -61,13 +61,13 @@ EXAMPLES: dict[str, list[dict[str, Any]]] = {
             "window": {"size": "15m", "start": "2022-04-13T00:00:00Z", "end": "2022-04-13T00:15:00Z"},
             "seq": 4711,
             "final": False,
-            "metrics": {"rte_v1": _RTE, "c_rate_v1": {"value": None, "unit": "1/h", "reason": "no_capacity"}},
+            "metrics": {"rte_v1": _RTE, "c_rate_v1": {"value": None, "unit": "1", "reason": "capacity_missing"}},
         }
     ],
     "rejected_row": [
         {
             "code": "out_of_range",
-            "message": "soc is 512, outside -10 to 120 %: check the unit, or send null when it is not measured",
+            "message": "soc is 512, outside -10 to 120 %: check the unit, or send null if it was not measured",
             "topic": "measurements",
             "partition": 3,
             "offset": 4711,
@@ -89,7 +89,7 @@ EXAMPLES: dict[str, list[dict[str, Any]]] = {
 
 
 def render(name: str) -> str:
-    """Render a model's schema; the same text every time."""
+    """Render a model's schema; the same model gives the same text."""
     schema = {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "$id": f"urn:stream-app:schema:{name}:v{VERSION}",

@@ -1,4 +1,4 @@
-"""A message, or rows of one, that could not be applied: how the dead-letter topic tells why."""
+"""A message, or rows of one, that could not be applied: the headers of its dead-letter record say why."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-#: Prefix of the headers that the dead-letter record carries beside the original key, value and headers.
+#: Prefix of the headers that a dead-letter record has in addition to the original key, value and headers.
 HEADER_PREFIX = "__stream_app.errors."
 
 RejectCode = Literal[

@@ -93,7 +93,7 @@ def test_compute_as_table(monkeypatch: pytest.MonkeyPatch, capsys: pytest.Captur
         (["compute", "missing.csv", "--nominal-capacity", "1"], "missing.csv: No such file"),
         (["compute", str(SAMPLE)], "--nominal-capacity"),
         (["compute", str(SAMPLE), "--nominal-capacity", "0"], "--nominal-capacity: Input should be greater than 0"),
-        (["compute", str(SAMPLE), "--nominal-capacity", "1", "--window", "7x"], "is no window size"),
+        (["compute", str(SAMPLE), "--nominal-capacity", "1", "--window", "7x"], "is not a window size"),
         (["compute", str(SAMPLE.parent / "README.md"), "--nominal-capacity", "1"], "README.md: "),
         (["query", "a", "--url", f"http://{NOBODY}"], "no worker answers at http://127.0.0.1:1"),
         (["topics", "check", "--broker", NOBODY], "no Kafka broker answers at 127.0.0.1:1"),

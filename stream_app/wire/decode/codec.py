@@ -20,6 +20,7 @@ from stream_app.columns.arrays import IntArray
 from stream_app.columns.byte_column import ByteColumn
 from stream_app.wire.batch import Batch, ControlRecord, Fetch, Reject
 from stream_app.wire.decode import arrow, explain
+from stream_app.wire.decode.field_names import FIRST_READING, TIMESTAMP
 from stream_app.wire.decode.frames import MARKER
 from stream_app.wire.decode.keys import Keys
 from stream_app.wire.decode.refusal import Refusal, bad_key, implausible
@@ -146,14 +147,17 @@ class _Decoding:
         """Rows of the scan; Python reads the tokens that the scan did not."""
         buffer, time_us, columns = self._values.buffer.data, scanned.time_us, scanned.columns
         refused: dict[int, Refusal] = {}
-        if len(scanned.stamps):
-            rows = scanned.stamps[:, 0]
-            stamps: list[Stamp] = [orjson.loads(buffer[a:b]) for a, b in scanned.stamps[:, 1:].tolist()]
+        is_stamp = scanned.tokens[:, 0] == TIMESTAMP
+        if is_stamp.any():
+            rows = scanned.tokens[is_stamp, 1]
+            stamps: list[Stamp] = [orjson.loads(buffer[a:b]) for a, b in scanned.tokens[is_stamp, 2:].tolist()]
             time_us[rows], unread = read_timestamps(stamps)
             refused = {int(rows[i]): refusal for i, refusal in unread.items()}
-        if len(scanned.numbers):
-            numbers = [float(bytes(buffer[a:b])) for a, b in scanned.numbers[:, 2:].tolist()]
-            columns[scanned.numbers[:, 0], scanned.numbers[:, 1]] = numbers
+        if not is_stamp.all():
+            tokens = scanned.tokens[~is_stamp]
+            columns[tokens[:, 0] - FIRST_READING, tokens[:, 1]] = [
+                float(bytes(buffer[a:b])) for a, b in tokens[:, 2:].tolist()
+            ]
         named = {
             name: column
             for (name, described), column, measured in zip(

@@ -16,7 +16,7 @@ from stream_app.columns.arrays import FloatArray, IntArray
 from stream_app.columns.byte_column import ByteColumn
 from stream_app.columns.compiled import compiled
 from stream_app.wire.decode.capacity import row_capacity
-from stream_app.wire.decode.field_names import ASSET_ID, FIELD_NAMES, FIRST_READING, TIMESTAMP, FieldNames, field_at
+from stream_app.wire.decode.field_names import ASSET_ID, FIELD_NAMES, FIRST_READING, NEEDED, TIMESTAMP, field_at
 from stream_app.wire.decode.timestamps import UNREAD
 from stream_app.wire.decode.tokens import (
     COLON,
@@ -52,15 +52,13 @@ class Scanned:
     kind
         Shape ``(m,)``: :data:`UNUSUAL`, :data:`ROW` or :data:`SEVERAL` rows.
     message, position, time_us
-        Shape ``(n,)``: where a row stood. ``time_us`` is UNREAD where ``stamps`` names it.
+        Shape ``(n,)``: where a row stood. ``time_us`` is UNREAD where ``tokens`` has its stamp.
     columns
         Shape ``(columns, n)``, NaN where there is none.
     measured
         Shape ``(columns,)``: whether any row has it.
-    stamps
-        Shape ``(s, 3)``: row, and where its stamp's token begins and ends.
-    numbers
-        Shape ``(k, 4)``: column, row, and where the number's token begins and ends.
+    tokens
+        Shape ``(k, 4)``: stamps and numbers that Python has to read: field, row, and where the token begins and ends.
     """
 
     kind: NDArray[np.uint8]
@@ -69,18 +67,16 @@ class Scanned:
     time_us: IntArray
     columns: FloatArray
     measured: NDArray[np.bool_]
-    stamps: IntArray
-    numbers: IntArray
+    tokens: IntArray
 
 
 class _Rows(NamedTuple):
-    """Where rows are written, with room for all of them; ``used`` counts stamps and numbers."""
+    """Where rows are written, with room for all of them; ``used`` holds the number of tokens."""
 
     time_us: IntArray
     columns: FloatArray
     measured: NDArray[np.bool_]
-    stamps: IntArray
-    numbers: IntArray
+    tokens: IntArray
     used: IntArray
 
 
@@ -92,12 +88,12 @@ def scan(values: ByteColumn, keys: ByteColumn) -> Scanned:
         time_us=np.empty(most, np.int64),
         columns=np.empty((len(COLUMNS), most)),
         measured=np.zeros(len(COLUMNS), np.bool_),
-        stamps=np.empty((most, 3), np.int64),
-        numbers=np.empty((most * len(COLUMNS), 4), np.int64),
-        used=np.zeros(2, np.int64),
+        tokens=np.empty((most * (1 + len(COLUMNS)), 4), np.int64),
+        used=np.zeros(1, np.int64),
     )
     n = _scan(
         FIELD_NAMES,
+        NEEDED,
         (values.buffer, values.starts, values.ends),
         (keys.buffer, keys.starts, keys.ends),
         kind,
@@ -105,7 +101,6 @@ def scan(values: ByteColumn, keys: ByteColumn) -> Scanned:
         rows,
     )
     _count(message[:n], position)
-    stamps, numbers = rows.used.tolist()
     return Scanned(
         kind,
         message[:n],
@@ -113,8 +108,7 @@ def scan(values: ByteColumn, keys: ByteColumn) -> Scanned:
         rows.time_us[:n],
         rows.columns[:, :n],
         rows.measured,
-        rows.stamps[:stamps],
-        rows.numbers[:numbers],
+        rows.tokens[: rows.used[0]],
     )
 
 
@@ -127,7 +121,8 @@ def _count(message: IntArray, position: IntArray) -> None:
 
 @compiled
 def _scan(
-    names: FieldNames,
+    names: Bytes,
+    needed: int,
     values: tuple[Bytes, IntArray, IntArray],
     keys: tuple[Bytes, IntArray, IntArray],
     kind: NDArray[np.uint8],
@@ -137,22 +132,22 @@ def _scan(
     """Read all messages; returns the number of their rows."""
     buffer, starts, ends = values
     key_buffer, key_starts, key_ends = keys
-    time_us, columns, measured, stamps, numbers, used = rows
+    time_us, columns, measured, tokens, used = rows
     n = 0
     for q in range(len(starts)):
         end, key = ends[q], key_buffer[key_starts[q] : max(key_ends[q], key_starts[q])]
         i = blank(buffer, starts[q], end)
         if i >= end or len(key) == 0:
             continue
-        first_stamp, first_number = used[0], used[1]
+        first_token = used[0]
         if byte(buffer, i) == LBRACE:
-            i, count = _object(names, buffer, i + 1, end, key, n, time_us, columns, measured, stamps, numbers, used)
+            i, count = _object(names, needed, buffer, i + 1, end, key, n, time_us, columns, measured, tokens, used)
         elif byte(buffer, i) == LBRACKET:
-            i, count = _list(names, buffer, i + 1, end, key, n, time_us, columns, measured, stamps, numbers, used)
+            i, count = _list(names, needed, buffer, i + 1, end, key, n, time_us, columns, measured, tokens, used)
         else:
             i, count = ODD, 0
         if i == ODD or count == 0 or blank(buffer, i, end) != end:
-            used[0], used[1] = first_stamp, first_number
+            used[0] = first_token
             continue
         kind[q] = ROW if byte(buffer, blank(buffer, starts[q], end)) == LBRACE and count > 0 else SEVERAL
         for row in range(n, n + abs(count)):
@@ -163,7 +158,8 @@ def _scan(
 
 @compiled
 def _list(
-    names: FieldNames,
+    names: Bytes,
+    needed: int,
     buffer: Bytes,
     i: int,
     end: int,
@@ -172,15 +168,14 @@ def _list(
     time_us: IntArray,
     columns: FloatArray,
     measured: NDArray[np.bool_],
-    stamps: IntArray,
-    numbers: IntArray,
+    tokens: IntArray,
     used: IntArray,
 ) -> tuple[int, int]:
     """Read a list of rows: position behind it, and their number."""
     first = n
     i = blank(buffer, i, end)
     while i < end and byte(buffer, i) == LBRACE:
-        i, count = _object(names, buffer, i + 1, end, key, n, time_us, columns, measured, stamps, numbers, used)
+        i, count = _object(names, needed, buffer, i + 1, end, key, n, time_us, columns, measured, tokens, used)
         if i == ODD or count != 1:
             return ODD, 0
         n += 1
@@ -195,7 +190,8 @@ def _list(
 
 @compiled
 def _object(  # noqa: PLR0912, PLR0915  # to hand six arrays on costs a third of the time
-    names: FieldNames,
+    names: Bytes,
+    needed: int,
     buffer: Bytes,
     i: int,
     end: int,
@@ -204,12 +200,11 @@ def _object(  # noqa: PLR0912, PLR0915  # to hand six arrays on costs a third of
     time_us: IntArray,
     columns: FloatArray,
     measured: NDArray[np.bool_],
-    stamps: IntArray,
-    numbers: IntArray,
+    tokens: IntArray,
     used: IntArray,
 ) -> tuple[int, int]:
     """Read an object: position behind it, and its rows; as a negative number when it is a columnar batch."""
-    control, needed = names.control, names.needed
+    control = len(names) - 1
     seen, lists, guess, length = 0, 0, 0, -1
     i = blank(buffer, i, end)
     while i < end and byte(buffer, i) == QUOTE:
@@ -231,14 +226,11 @@ def _object(  # noqa: PLR0912, PLR0915  # to hand six arrays on costs a third of
                 if is_list:
                     i = blank(buffer, i + 1, end)
                 while i < end:
-                    start = i
+                    start, exact = i, True
                     if field == TIMESTAMP:
                         i, time = stamp(buffer, i, end)
                         time_us[row] = time
-                        if time == UNREAD and i != ODD:
-                            at = used[0]
-                            stamps[at, 0], stamps[at, 1], stamps[at, 2] = row, start, i
-                            used[0] = at + 1
+                        exact = time != UNREAD
                     elif byte(buffer, i) == NULL[0]:
                         columns[field - FIRST_READING, row] = np.nan
                         i = literal(buffer, i, end, NULL)
@@ -250,11 +242,10 @@ def _object(  # noqa: PLR0912, PLR0915  # to hand six arrays on costs a third of
                             measured[field - FIRST_READING] = True
                             for r in range(row):
                                 columns[field - FIRST_READING, r] = np.nan
-                        if not exact and i != ODD:
-                            at = used[1]
-                            numbers[at, 0], numbers[at, 1] = field - FIRST_READING, row
-                            numbers[at, 2], numbers[at, 3] = start, i
-                            used[1] = at + 1
+                    if not exact and i != ODD:
+                        at = used[0]
+                        tokens[at, 0], tokens[at, 1], tokens[at, 2], tokens[at, 3] = field, row, start, i
+                        used[0] = at + 1
                     row += 1
                     if i == ODD or not is_list:
                         break
