@@ -9,7 +9,7 @@ import numpy as np
 from stream_app.columns.arrays import FloatArray
 from stream_app.domain.fields import Columns, Field, Layout
 from stream_app.domain.metrics import REGISTRY
-from stream_app.domain.metrics._base import Metric, Reading, Totals, memories, statistic_key
+from stream_app.domain.metrics._base import Metric, MetricValues, Totals, memories, statistic_key
 from stream_app.domain.samples import Samples
 from stream_app.domain.sequential import Memory
 from stream_app.domain.specs import AssetSpecs
@@ -45,7 +45,7 @@ class Catalogue:
 
     def read(
         self, totals: FloatArray, span_s: FloatArray, specs: AssetSpecs, remembered: Remembered | None = None
-    ) -> dict[str, Reading]:
+    ) -> dict[str, MetricValues]:
         """Every metric's reading of ``k`` panes: totals ``(width, k)``, the time that each covers, the specs of each.
 
         ``remembered`` holds the memories' states of a lifetime; windows have none.

@@ -9,7 +9,7 @@ import numpy as np
 
 from stream_app.columns.arrays import BoolArray, FloatArray, IntArray
 from stream_app.columns.segments import first_of_runs
-from stream_app.domain.metrics._base import Reading
+from stream_app.domain.metrics._base import MetricValues
 from stream_app.domain.rows import COLUMNS
 from stream_app.domain.samples import Samples
 from stream_app.domain.specs import AssetSpecs
@@ -53,7 +53,7 @@ class Readings:
     """Every metric's reading of some windows, by name, and the share of their time that is covered."""
 
     windows: Windows
-    by_metric: dict[str, Reading]
+    by_metric: dict[str, MetricValues]
     coverage: FloatArray
 
 

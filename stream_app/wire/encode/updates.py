@@ -10,7 +10,7 @@ from stream_app.columns.arrays import BoolArray, FloatArray, IntArray
 from stream_app.columns.byte_column import ByteColumn
 from stream_app.columns.text_builder import Pieces
 from stream_app.domain.catalogue import Catalogue
-from stream_app.domain.metrics._base import Metric, Reading, Reasons
+from stream_app.domain.metrics._base import Metric, MetricValues, Reasons
 from stream_app.domain.state import Fleet
 from stream_app.domain.views import LIFETIME, Readings, Windows
 from stream_app.wire.encode import json_columns
@@ -89,7 +89,7 @@ def _add_window(pieces: Pieces, windows: Windows) -> None:
     pieces.add_choice(life, [b'"}', b""])
 
 
-def _add_metric(pieces: Pieces, metric: Metric, reading: Reading, texts: _Texts) -> None:
+def _add_metric(pieces: Pieces, metric: Metric, reading: MetricValues, texts: _Texts) -> None:
     """Add name and value of a metric, but for its coverage and the end."""
     begin, end = (b"[", b"]") if reading.value.ndim > 1 else (b"", b"")
     begin_value = orjson.dumps(metric.name) + b':{"value":'

@@ -13,7 +13,7 @@ from stream_app.domain.metrics._base import (
     Columns,
     Field,
     Metric,
-    Reading,
+    MetricValues,
     Samples,
     Totals,
     defined_where,
@@ -32,7 +32,7 @@ class FailsAtSoc66(Metric):
             raise ZeroDivisionError("a defect")
         return {"rows": np.ones(len(samples))}
 
-    def value(self, totals: Totals, specs: AssetSpecs) -> Reading:
+    def value(self, totals: Totals, specs: AssetSpecs) -> MetricValues:
         with defined_where({}) as defined:
             return defined(totals["rows"])
 
