@@ -10,7 +10,7 @@ STAMP := $(VENV)/.installed
 COMPOSE = $(shell docker compose version >/dev/null 2>&1 && echo docker compose || echo docker-compose)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check lint docs format lock up down clean
+.PHONY: help demo test check lint coverage docs format lock up down clean
 
 help: ## Show this help
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -30,6 +30,11 @@ lint: $(STAMP) ## Format, style, types and layers
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-logo
+
+coverage: $(STAMP) ## Coverage of the unit tests, compiled functions included: they run as Python (htmlcov/index.html)
+	NUMBA_DISABLE_JIT=1 $(BIN)/python -m coverage run -m pytest -q tests/unit $(ARGS)
+	$(BIN)/python -m coverage html --quiet
+	$(BIN)/python -m coverage report
 
 docs: $(STAMP) ## Generate what is generated: the metrics page from the docstrings, the JSON Schemas from the models
 	$(BIN)/python -m tools.metrics_page
@@ -56,7 +61,7 @@ down: ## Stop the containers and delete their data
 	$(COMPOSE) down --volumes $(ARGS)
 
 clean: ## Delete the virtual environment, caches and the demo's data
-	rm -rf $(VENV) .demo .stream-app .cache build dist .hypothesis .mypy_cache .pytest_cache .ruff_cache .import_linter_cache
+	rm -rf $(VENV) .demo .stream-app .cache build dist .hypothesis .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .coverage htmlcov
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(STAMP): requirements.lock pyproject.toml

@@ -15,7 +15,7 @@ from schemas.asset import AssetSpec
 from stream_app.domain import ingestion, views
 from stream_app.domain.catalogue import Catalogue
 from stream_app.domain.metrics import REGISTRY
-from stream_app.domain.metrics._base import Reading
+from stream_app.domain.metrics._base import MetricValues
 from stream_app.domain.rows import Rows
 from stream_app.domain.state import Fleet
 
@@ -54,7 +54,7 @@ def compute_all(
     time_s: Sequence[float] | None = None,
     nominal_capacity_ah: float | None = None,
     **columns: Sequence[float | None],
-) -> Reading:
+) -> MetricValues:
     """Compute the same with the uncertainty and the unchecked value."""
     arrays = {name: np.array(values, float) for name, values in columns.items()}
     n = len(next(iter(arrays.values())))

@@ -10,7 +10,7 @@ import numpy as np
 from stream_app.columns.arrays import FloatArray
 from stream_app.domain.fields import Columns, Field, Layout
 from stream_app.domain.metrics import REGISTRY
-from stream_app.domain.metrics._base import Metric, Reading, Totals, sequential_states, statistic_key
+from stream_app.domain.metrics._base import Metric, MetricValues, Totals, sequential_states, statistic_key
 from stream_app.domain.rows import COLUMNS
 from stream_app.domain.samples import Carried, Samples
 from stream_app.domain.sequential import SequentialState
@@ -80,7 +80,7 @@ class Catalogue:
 
     def read(
         self, totals: FloatArray, span_s: FloatArray, specs: AssetSpecs, states: States | None = None
-    ) -> dict[str, Reading]:
+    ) -> dict[str, MetricValues]:
         """Every metric's reading of ``k`` panes: totals ``(width, k)``, the time that each covers, the specs of each.
 
         ``states`` holds numbers and tails of the lifetimes' sequential states; windows have none.

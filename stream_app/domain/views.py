@@ -10,7 +10,7 @@ import numpy as np
 from stream_app.columns.arrays import BoolArray, FloatArray, IntArray
 from stream_app.columns.segments import first_of_runs
 from stream_app.domain.lines import LEVELS, NEVER
-from stream_app.domain.metrics._base import Reading
+from stream_app.domain.metrics._base import MetricValues
 from stream_app.domain.samples import Samples
 from stream_app.domain.since import LIFE, LateMetric, Since, late_metrics
 from stream_app.domain.specs import AssetSpecs
@@ -69,7 +69,7 @@ class Readings:
     """
 
     windows: Windows
-    by_metric: dict[str, Reading]
+    by_metric: dict[str, MetricValues]
     coverage: FloatArray
     late: Mapping[str, LateMetric] = field(default_factory=dict)
 

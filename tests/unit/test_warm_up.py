@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
 
 import numpy as np
+import pytest
 from numba.core.dispatcher import Dispatcher
 
 from stream_app.warm_up import Messages, fetch_of, warm_up
@@ -17,6 +19,7 @@ from tests.unit.usecases.site import Site, a_row
 ROOT = Path(__file__).parents[2]
 
 
+@pytest.mark.skipif(os.environ.get("NUMBA_DISABLE_JIT") == "1", reason="NUMBA_DISABLE_JIT: nothing is compiled")
 def test_nothing_is_compiled_after_the_warm_up() -> None:
     """Fetches of all forms, of one batch and of several, small and large, with lateness and after a restart."""
     # A process of its own: what other tests have compiled is no help there.

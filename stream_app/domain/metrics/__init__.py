@@ -1,4 +1,4 @@
-"""The catalogue: every metric class of this folder's modules, found by its file."""
+"""The registry: every metric class of this folder's modules, found by its file."""
 
 from __future__ import annotations
 

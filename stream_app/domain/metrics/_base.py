@@ -1,4 +1,4 @@
-"""The metric contract: what each row adds, and how totals read."""
+"""The contract of a metric: what each row adds to its fields, and how its value follows from their totals."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ __all__ = [
     "Contribution",
     "Field",
     "Metric",
-    "Reading",
+    "MetricValues",
     "Reasons",
     "Samples",
     "Totals",
@@ -53,7 +53,7 @@ __all__ = [
 
 
 class Reasons(Sequence[str]):
-    """Reasons of ``k`` readings without an object each: reading ``i`` has ``names[codes[i]]``; name 0 is "".
+    """Reasons of ``k`` values without an object each: value ``i`` has ``names[codes[i]]``; name 0 is "".
 
     Parameters
     ----------
@@ -86,11 +86,11 @@ class Reasons(Sequence[str]):
 
 
 @dataclass(frozen=True, slots=True)
-class Reading:
-    """Values of ``k`` assets: ``value`` ``(k,)`` or ``(k, bins)``, NaN where undefined; ``reason`` says why, else "".
+class MetricValues:
+    """A metric's value in ``k`` panes: ``value`` ``(k,)`` or ``(k, bins)``, NaN where undefined; ``reason`` says why.
 
-    ``sigma`` is the standard uncertainty ``(k,)``, NaN where unknown. ``unchecked`` is what the value would be without
-    the gates, NaN where not even that is defined.
+    A defined value has the reason "". ``sigma`` is the standard uncertainty ``(k,)``, NaN where unknown.
+    ``unchecked`` is the value that the gates hold back, NaN where not even that is defined.
     """
 
     value: FloatArray
@@ -100,7 +100,7 @@ class Reading:
 
 
 class Totals:
-    """Totals of ``k`` panes (or whole lives) as one metric sees them: own fields first, then the basic statistics.
+    """Totals of ``k`` panes (or lifetimes) as one metric sees them: own fields first, then the basic statistics.
 
     Plain fields have shape ``(k,)``, histograms ``(k, bins)``.
     """
@@ -155,8 +155,8 @@ class Metric(ABC):
         return {}
 
     @abstractmethod
-    def value(self, totals: Totals, specs: AssetSpecs) -> Reading:
-        """Reading for each of the ``k`` panes."""
+    def value(self, totals: Totals, specs: AssetSpecs) -> MetricValues:
+        """Compute the value in each of the ``k`` panes from their totals."""
 
     @classmethod
     def prefix(cls) -> str:
@@ -177,14 +177,14 @@ def sequential_states(metrics: Sequence[Metric]) -> tuple[type[SequentialState],
 @contextmanager
 def defined_where(
     checks: Mapping[str, BoolArray], gates: Mapping[str, BoolArray] | None = None
-) -> Iterator[Callable[..., Reading]]:
-    """Build a reading that is null where a check fails, with the first failing check's name as its reason.
+) -> Iterator[Callable[..., MetricValues]]:
+    """Build values that are null where a check fails, with the first failing check's name as the reason.
 
     A value that fails only ``gates`` is defined but means little: it is null too, but shown as ``unchecked``.
     Divisions by what the checks exclude are silent within the block.
     """
 
-    def defined(value: FloatArray, sigma: FloatArray | None = None) -> Reading:
+    def defined(value: FloatArray, sigma: FloatArray | None = None) -> MetricValues:
         value = np.asarray(value, float)
         codes = np.zeros(len(value), np.uint8)
         names = ("", *checks, *(gates or {}))
@@ -195,7 +195,7 @@ def defined_where(
             exists = (codes == 0) | (codes > len(checks))
             unchecked = np.where(_like(exists, value), value, np.nan)
         null = codes != 0
-        return Reading(
+        return MetricValues(
             value=np.where(_like(null, value), np.nan, value) if null.any() else value,
             reason=Reasons(codes, names),
             sigma=None if sigma is None else np.where(null, np.nan, sigma),

@@ -7,7 +7,7 @@ from stream_app.domain.metrics._base import (
     AssetSpecs,
     Columns,
     Metric,
-    Reading,
+    MetricValues,
     Samples,
     Totals,
     defined_where,
@@ -32,7 +32,7 @@ class CRateMean(Metric):
     name, unit = "c_rate_mean_per_h", "1/h"
     statistics = ("charge_in_as", "charge_out_as", "charge_s", "discharge_s")
 
-    def value(self, totals: Totals, specs: AssetSpecs) -> Reading:
+    def value(self, totals: Totals, specs: AssetSpecs) -> MetricValues:
         """Null with ``capacity_missing`` or ``no_load``."""
         loaded_s = totals["charge_s"] + totals["discharge_s"]
         checks = {"capacity_missing": ~np.isnan(specs.capacity_ah), "no_load": loaded_s > 0}
@@ -62,7 +62,7 @@ class CRateMax(Metric):
         """|I|."""
         return {"current_a": np.abs(samples.current_a)}
 
-    def value(self, totals: Totals, specs: AssetSpecs) -> Reading:
+    def value(self, totals: Totals, specs: AssetSpecs) -> MetricValues:
         """Null with ``capacity_missing`` or ``current_missing``."""
         checks = {"capacity_missing": ~np.isnan(specs.capacity_ah), "current_missing": totals["current_a"] >= 0}
         with defined_where(checks) as defined:

@@ -2,7 +2,16 @@
 
 import numpy as np
 
-from stream_app.domain.metrics._base import SUM, AssetSpecs, Columns, Metric, Reading, Samples, Totals, defined_where
+from stream_app.domain.metrics._base import (
+    SUM,
+    AssetSpecs,
+    Columns,
+    Metric,
+    MetricValues,
+    Samples,
+    Totals,
+    defined_where,
+)
 
 
 class CRateV1(Metric):
@@ -22,9 +31,7 @@ class CRateV1(Metric):
 
     Examples
     --------
-    >>> compute(
-    ...     "c_rate_v1", nominal_capacity_ah=94, current_a=[40, 40, -40, -40], soc_percent=[50, 51, 51, 50]
-    ... )
+    >>> compute("c_rate_v1", nominal_capacity_ah=94, current_a=[40, 40, -40, -40], soc_percent=[50, 51, 51, 50])
     0.02364066193853428
     """
 
@@ -35,7 +42,7 @@ class CRateV1(Metric):
         """|I| and the length of the SoC's path."""
         return {"current_sum_a": np.abs(samples.current_a), "path_percent": np.abs(samples.diff("soc_percent"))}
 
-    def value(self, totals: Totals, specs: AssetSpecs) -> Reading:
+    def value(self, totals: Totals, specs: AssetSpecs) -> MetricValues:
         """Null with ``capacity_missing`` or ``no_soc_swing``."""
         checks = {"capacity_missing": ~np.isnan(specs.capacity_ah), "no_soc_swing": totals["path_percent"] > 0}
         with defined_where(checks) as defined:

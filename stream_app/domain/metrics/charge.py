@@ -4,7 +4,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from stream_app.domain.metrics._base import AssetSpecs, Metric, Reading, Totals, defined_where
+from stream_app.domain.metrics._base import AssetSpecs, Metric, MetricValues, Totals, defined_where
 
 AS_PER_AH = 3600.0
 
@@ -13,7 +13,7 @@ class _Charge(Metric):
     unit = "Ah"
     _of: ClassVar[str]
 
-    def value(self, totals: Totals, specs: AssetSpecs) -> Reading:
+    def value(self, totals: Totals, specs: AssetSpecs) -> MetricValues:
         """Null with ``no_valid_steps`` where no step with a known current has a known duration."""
         with defined_where({"no_valid_steps": totals["current_s"] > 0}) as defined:
             return defined(totals[self._of] / AS_PER_AH)
@@ -69,7 +69,7 @@ class EquivalentFullCycles(Metric):
     name, unit = "equivalent_full_cycles", "1"
     statistics = ("charge_in_as", "charge_out_as", "current_s")
 
-    def value(self, totals: Totals, specs: AssetSpecs) -> Reading:
+    def value(self, totals: Totals, specs: AssetSpecs) -> MetricValues:
         """Null with ``capacity_missing`` or ``no_valid_steps``."""
         checks = {"capacity_missing": ~np.isnan(specs.capacity_ah), "no_valid_steps": totals["current_s"] > 0}
         with defined_where(checks) as defined:

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from stream_app.domain.metrics._base import AssetSpecs, Metric, Reading, Totals, defined_where
+from stream_app.domain.metrics._base import AssetSpecs, Metric, MetricValues, Totals, defined_where
 
 
 class Coverage(Metric):
@@ -24,7 +24,7 @@ class Coverage(Metric):
     name, unit, timed = "coverage", "1", False
     statistics = ("valid_s",)
 
-    def value(self, totals: Totals, specs: AssetSpecs) -> Reading:
+    def value(self, totals: Totals, specs: AssetSpecs) -> MetricValues:
         """Null with ``no_time`` while all rows share one stamp."""
         with defined_where({"no_time": totals.span_s > 0}) as defined:
             return defined(np.minimum(totals["valid_s"] / totals.span_s, 1.0))
@@ -42,7 +42,7 @@ class GapCount(Metric):
     name, unit, timed, count = "gap_count", "1", False, True
     statistics = ("gaps",)
 
-    def value(self, totals: Totals, specs: AssetSpecs) -> Reading:
+    def value(self, totals: Totals, specs: AssetSpecs) -> MetricValues:
         """Never null."""
         with defined_where({}) as defined:
             return defined(totals["gaps"])
@@ -60,7 +60,7 @@ class GapTime(Metric):
     name, unit, timed = "gap_s", "s", False
     statistics = ("gap_s",)
 
-    def value(self, totals: Totals, specs: AssetSpecs) -> Reading:
+    def value(self, totals: Totals, specs: AssetSpecs) -> MetricValues:
         """Never null."""
         with defined_where({}) as defined:
             return defined(totals["gap_s"])

@@ -2,7 +2,7 @@
 
 from typing import ClassVar
 
-from stream_app.domain.metrics._base import AssetSpecs, Metric, Reading, Totals, defined_where
+from stream_app.domain.metrics._base import AssetSpecs, Metric, MetricValues, Totals, defined_where
 
 J_PER_KWH = 3.6e6
 
@@ -11,7 +11,7 @@ class _Energy(Metric):
     unit = "kWh"
     _of: ClassVar[str]
 
-    def value(self, totals: Totals, specs: AssetSpecs) -> Reading:
+    def value(self, totals: Totals, specs: AssetSpecs) -> MetricValues:
         """Null with ``no_valid_steps`` where no step with a known power has a known duration."""
         with defined_where({"no_valid_steps": totals["metered_s"] > 0}) as defined:
             return defined(totals[self._of] / J_PER_KWH)

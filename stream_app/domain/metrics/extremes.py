@@ -12,7 +12,7 @@ from stream_app.domain.metrics._base import (
     Columns,
     Field,
     Metric,
-    Reading,
+    MetricValues,
     Samples,
     Totals,
     defined_where,
@@ -27,7 +27,7 @@ class _Extreme(Metric):
         """The reading itself."""
         return {"reading": getattr(samples, self.column)}
 
-    def value(self, totals: Totals, specs: AssetSpecs) -> Reading:
+    def value(self, totals: Totals, specs: AssetSpecs) -> MetricValues:
         """Null with ``no_readings``."""
         with defined_where({"no_readings": np.isfinite(totals["reading"])}) as defined:
             return defined(totals["reading"])
@@ -46,11 +46,11 @@ class _Mean(Metric):
     column: ClassVar[str]
 
     def contribute(self, samples: Samples) -> Columns:
-        """Reading x duration, and the duration where there is a reading."""
+        """MetricValues x duration, and the duration where there is a reading."""
         reading = getattr(samples, self.column)
         return {"reading_s": reading * samples.dt_s, "read_s": np.where(np.isnan(reading), 0.0, samples.dt_s)}
 
-    def value(self, totals: Totals, specs: AssetSpecs) -> Reading:
+    def value(self, totals: Totals, specs: AssetSpecs) -> MetricValues:
         """Null with ``no_valid_steps``."""
         with defined_where({"no_valid_steps": totals["read_s"] > 0}) as defined:
             return defined(totals["reading_s"] / totals["read_s"])

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from stream_app.domain.metrics._base import AssetSpecs, Metric, Reading, Totals, defined_where
+from stream_app.domain.metrics._base import AssetSpecs, Metric, MetricValues, Totals, defined_where
 
 MIN_FULL_CYCLES = 0.5
 MAX_NET_SHARE = 0.02
@@ -43,7 +43,7 @@ class RteRaw(Metric):
         "soc_out_percent",
     )
 
-    def value(self, totals: Totals, specs: AssetSpecs) -> Reading:
+    def value(self, totals: Totals, specs: AssetSpecs) -> MetricValues:
         """Null with ``no_charge``, ``no_discharge``; gated by ``insufficient_throughput`` and ``not_closed``."""
         checks = {"no_charge": totals["energy_in_j"] > 0, "no_discharge": totals["energy_out_j"] > 0}
         full_as = specs.capacity_ah * 3600

@@ -2,7 +2,16 @@
 
 import numpy as np
 
-from stream_app.domain.metrics._base import SUM, AssetSpecs, Columns, Metric, Reading, Samples, Totals, defined_where
+from stream_app.domain.metrics._base import (
+    SUM,
+    AssetSpecs,
+    Columns,
+    Metric,
+    MetricValues,
+    Samples,
+    Totals,
+    defined_where,
+)
 
 
 class RteV1(Metric):
@@ -40,7 +49,7 @@ class RteV1(Metric):
             "discharging_path_percent": np.abs(samples.diff("soc_percent", among="discharging")),
         }
 
-    def value(self, totals: Totals, specs: AssetSpecs) -> Reading:
+    def value(self, totals: Totals, specs: AssetSpecs) -> MetricValues:
         """Null with ``no_charge``, ``no_discharge`` or ``no_soc_swing``."""
         checks = {
             "no_charge": totals["charged_w"] > 0,

@@ -10,7 +10,7 @@ from stream_app.domain.metrics._base import (
     Columns,
     Contribution,
     Metric,
-    Reading,
+    MetricValues,
     Samples,
     Totals,
     defined_where,
@@ -58,7 +58,7 @@ class RainflowCycles(Metric):
             columns["cycles"] = Binned(depth_bin(loops.depth_percent), np.ones(len(loops.row)), loops.row)
         return columns
 
-    def value(self, totals: Totals, specs: AssetSpecs) -> Reading:
+    def value(self, totals: Totals, specs: AssetSpecs) -> MetricValues:
         """Null with ``soc_missing``."""
         cycles = totals["cycles"].copy()
         held = totals.sequential(SocLoops)
@@ -111,7 +111,7 @@ class RteLoop(Metric):
             "loops": At(loops.row, loops.whole),
         }
 
-    def value(self, totals: Totals, specs: AssetSpecs) -> Reading:
+    def value(self, totals: Totals, specs: AssetSpecs) -> MetricValues:
         """Null with ``no_closed_loop`` or ``no_charge``; gated by ``insufficient_throughput``."""
         depth, loops = totals["depth_percent"], totals["loops"]
         checks = {"no_closed_loop": loops > 0, "no_charge": totals["in_j"] > 0}

@@ -7,7 +7,7 @@ from stream_app.domain.metrics._base import (
     Binned,
     Columns,
     Metric,
-    Reading,
+    MetricValues,
     Samples,
     Totals,
     defined_where,
@@ -41,7 +41,7 @@ class SocDwell(Metric):
         bins = even_bins(soc, BIN_PERCENT, BINS)
         return {"seconds": Binned(bins, np.where(np.isnan(soc), 0.0, samples.dt_s))}
 
-    def value(self, totals: Totals, specs: AssetSpecs) -> Reading:
+    def value(self, totals: Totals, specs: AssetSpecs) -> MetricValues:
         """Null with ``no_valid_steps``."""
         with defined_where({"no_valid_steps": totals["seconds"].sum(axis=1) > 0}) as defined:
             return defined(totals["seconds"])

@@ -1,6 +1,6 @@
 """Number of rows."""
 
-from stream_app.domain.metrics._base import AssetSpecs, Metric, Reading, Totals, defined_where
+from stream_app.domain.metrics._base import AssetSpecs, Metric, MetricValues, Totals, defined_where
 
 
 class TotalDataPoints(Metric):
@@ -19,7 +19,7 @@ class TotalDataPoints(Metric):
     name, unit, timed, count = "total_data_points", "1", False, True
     statistics = ("rows",)
 
-    def value(self, totals: Totals, specs: AssetSpecs) -> Reading:
+    def value(self, totals: Totals, specs: AssetSpecs) -> MetricValues:
         """Never null."""
         with defined_where({}) as defined:
             return defined(totals["rows"])

@@ -18,7 +18,7 @@ from schemas.asset import window_size_name
 from stream_app.columns.arrays import IntArray
 from stream_app.domain.catalogue import Catalogue
 from stream_app.domain.lines import NEVER
-from stream_app.domain.metrics._base import Metric, Reading, Reasons
+from stream_app.domain.metrics._base import Metric, MetricValues, Reasons
 from stream_app.domain.since import LateMetric
 from stream_app.domain.views import LIFETIME, Readings, Windows
 from stream_app.wire.encode import json_columns
@@ -138,7 +138,7 @@ def _with_late(
     return told
 
 
-def _shape(metric: Metric, reading: Reading, reasons: tuple[str, ...]) -> _Shape:
+def _shape(metric: Metric, reading: MetricValues, reasons: tuple[str, ...]) -> _Shape:
     bins = reading.value.shape[1] if reading.value.ndim > 1 else None
     return _Shape(
         metric.name,

@@ -14,7 +14,7 @@ from stream_app.domain.metrics._base import (
     Columns,
     Field,
     Metric,
-    Reading,
+    MetricValues,
     Samples,
     Totals,
     defined_where,
@@ -32,7 +32,7 @@ class VoltageSwing(Metric):
     def contribute(self, samples: Samples) -> Columns:
         return {"path": np.abs(samples.diff("voltage_v", "discharging"))}
 
-    def value(self, totals: Totals, specs: AssetSpecs) -> Reading:
+    def value(self, totals: Totals, specs: AssetSpecs) -> MetricValues:
         with defined_where({}) as defined:
             return defined(totals["path"])
 

@@ -21,7 +21,7 @@ from stream_app.domain.metrics._base import (
     Columns,
     Field,
     Metric,
-    Reading,
+    MetricValues,
     Samples,
     Totals,
     defined_where,
@@ -104,7 +104,7 @@ class SecondPath(Metric):
     def contribute(self, samples: Samples) -> Columns:
         return {"path": np.abs(samples.diff("second_a", "charging")), "rows": np.ones(len(samples))}
 
-    def value(self, totals: Totals, specs: AssetSpecs) -> Reading:
+    def value(self, totals: Totals, specs: AssetSpecs) -> MetricValues:
         with defined_where({}) as defined:
             return defined(totals["path"] + 1000 * totals["rows"])
 

@@ -15,7 +15,7 @@ from stream_app.domain.catalogue import Catalogue
 from stream_app.domain.compilation import compiled_walk
 from stream_app.domain.errors import UntraceableError
 from stream_app.domain.metrics import REGISTRY
-from stream_app.domain.metrics._base import SUM, AssetSpecs, Columns, Field, Metric, Reading, Samples, Totals
+from stream_app.domain.metrics._base import SUM, AssetSpecs, Columns, Field, Metric, MetricValues, Samples, Totals
 from stream_app.domain.rows import COLUMNS
 from stream_app.domain.state import Fleet
 
@@ -88,7 +88,7 @@ class _Refused(Metric):
     def contribute(self, samples: Samples) -> Columns:
         return {"x": type(self).asks(samples)}
 
-    def value(self, totals: Totals, specs: AssetSpecs) -> Reading:
+    def value(self, totals: Totals, specs: AssetSpecs) -> MetricValues:
         raise AssertionError
 
 

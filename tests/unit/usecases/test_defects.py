@@ -15,7 +15,7 @@ from stream_app.domain.metrics._base import (
     Columns,
     Field,
     Metric,
-    Reading,
+    MetricValues,
     Samples,
     Totals,
     defined_where,
@@ -33,7 +33,7 @@ class FailsAtSoc66(Metric):
     def contribute(self, samples: Samples) -> Columns:
         return {"rows": np.ones(len(samples)), "met": np.where(samples.soc_percent == 66, 1.0, 0.0)}
 
-    def value(self, totals: Totals, specs: AssetSpecs) -> Reading:
+    def value(self, totals: Totals, specs: AssetSpecs) -> MetricValues:
         if (totals["met"] > 0).any():
             raise ZeroDivisionError("a defect")
         with defined_where({}) as defined:

@@ -15,7 +15,7 @@ from schemas.control import EndOfUpload
 from schemas.metrics import MetricsUpdate
 from stream_app.domain.catalogue import Catalogue
 from stream_app.domain.lines import NEVER
-from stream_app.domain.metrics._base import AssetSpecs, Metric, Reading, Reasons, Totals
+from stream_app.domain.metrics._base import AssetSpecs, Metric, MetricValues, Reasons, Totals
 from stream_app.domain.since import LateMetric
 from stream_app.domain.state import Ended, Fleet
 from stream_app.domain.views import LIFETIME, Readings, Windows
@@ -26,7 +26,7 @@ from stream_app.wire.encode import updates as update_json
 class _Fixed(Metric):
     """A metric of which only name, unit and kind matter here."""
 
-    def value(self, totals: Totals, specs: AssetSpecs) -> Reading:
+    def value(self, totals: Totals, specs: AssetSpecs) -> MetricValues:
         raise NotImplementedError
 
 
@@ -104,7 +104,7 @@ def readings_of(draw: st.DrawFn) -> tuple[Catalogue, Fleet, Readings]:
             value = np.array(draw(st.lists(st.integers(-(2**40), 2**40), min_size=k, max_size=k)), float)
         reason: Any = draw(st.lists(st.sampled_from(["", "", "no_charge", 'a "reason"']), min_size=k, max_size=k))
         metrics.append(metric)
-        by_metric[metric.name] = Reading(
+        by_metric[metric.name] = MetricValues(
             value=value,
             reason=draw(st.sampled_from([reason, Reasons.of(reason)])),
             sigma=numbers(k) if draw(st.booleans()) else None,
