@@ -15,7 +15,10 @@ from stream_app.settings import Settings
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text("utf-8")
 SETTINGS = (ROOT / "docs" / "settings.md").read_text("utf-8")
-PAGES = sorted(path for path in [*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("example/*.md")])
+PAGES = sorted(
+    path
+    for path in [*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("example/*.md"), *ROOT.glob(".github/*.md")]
+)
 
 
 def _variables(model: type[BaseModel], prefix: str) -> Iterator[str]:
@@ -72,10 +75,10 @@ def test_links_lead_somewhere(page: Path) -> None:
 
 def test_make_targets_exist() -> None:
     """Every ``make`` target that a page names is there."""
-    targets = set(re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text("utf-8"), re.MULTILINE))
+    targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text("utf-8"), re.MULTILINE))
     named = {
         name
         for page in PAGES
-        for name in re.findall(r"`make ([a-z]+)|^make ([a-z]+)", page.read_text("utf-8"), re.MULTILINE)
+        for name in re.findall(r"`make ([a-z-]+)|^make ([a-z-]+)", page.read_text("utf-8"), re.MULTILINE)
     }
     assert {a or b for a, b in named} <= targets
