@@ -10,7 +10,7 @@ STAMP := $(VENV)/.installed
 COMPOSE = $(shell docker compose version >/dev/null 2>&1 && echo docker compose || echo docker-compose)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check lint coverage docs format lock up down clean
+.PHONY: help demo test check lint coverage docs format lock site up down clean
 
 help: ## Show this help
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -54,6 +54,9 @@ lock: $(STAMP) ## Renew requirements.lock from pyproject.toml (ARGS="--upgrade" 
 		--no-header --no-emit-options --no-emit-index-url --no-emit-trusted-host --no-emit-find-links \
 		--output-file requirements.lock $(ARGS) pyproject.toml -
 
+site: $(STAMP) ## The documentation as a site that loads nothing from elsewhere, into site/ (warnings are errors)
+	$(BIN)/properdocs build --quiet --strict --clean $(ARGS)
+
 up: ## Kafka, topics and worker in containers (ARGS="--scale worker=2")
 	$(COMPOSE) up --build --detach $(ARGS)
 
@@ -61,7 +64,7 @@ down: ## Stop the containers and delete their data
 	$(COMPOSE) down --volumes $(ARGS)
 
 clean: ## Delete the virtual environment, caches and the demo's data
-	rm -rf $(VENV) .demo .stream-app .cache build dist .hypothesis .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .coverage htmlcov
+	rm -rf $(VENV) .demo .stream-app .cache build dist site .hypothesis .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .coverage htmlcov
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(STAMP): requirements.lock pyproject.toml

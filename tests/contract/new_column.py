@@ -16,8 +16,9 @@ from stream_app.domain.rows import COLUMNS
 from stream_app.infra.files import Block, read_blocks
 from stream_app.infra.row_messages import encode
 from stream_app.usecases.errors import InvalidError
+from stream_app.wire import decode as wire
 from stream_app.wire.batch import Batch, Fetch
-from stream_app.wire.decode import arrow, decode
+from stream_app.wire.decode import arrow
 from stream_app.wire.decode.scan import UNUSUAL, scan
 
 ROW: dict[str, Any] = {"asset_id": "a", "timestamp": 1_649_808_000, "current": 1.5, "voltage": 2.5, "soc": 50.5}
@@ -63,7 +64,7 @@ def dump(content: object) -> bytes:
 
 def decode(messages: Mapping[str, bytes]) -> Batch:
     n = len(messages)
-    return decode(Fetch("m", 0, 0, n, range(n), [b"a"] * n, list(messages.values()), [0] * n, [()] * n))
+    return wire.decode(Fetch("m", 0, 0, n, range(n), [b"a"] * n, list(messages.values()), [0] * n, [()] * n))
 
 
 def arrived(messages: Mapping[str, bytes]) -> dict[str, list[float]]:
