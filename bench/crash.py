@@ -1,9 +1,9 @@
 """Kills the contenders that claim to be exact after a crash, and compares their sums: ``make bench-check``.
 
 The input topic is filled in portions. A contender is killed (SIGKILL) once the output topic shows work that is in no
-checkpoint yet, the next time while it writes a checkpoint, and so on; each time it is started again. In the end all sums
-must be exact, and the first window of each asset must have come out only once: a contender that began anew would write
-it again.
+checkpoint yet, the next time while it writes a checkpoint, and so on; each time it is started again. In the end all
+sums must be exact, and the first window of each asset must have come out only once: a contender that began anew would
+write it again.
 """
 
 from __future__ import annotations

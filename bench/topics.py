@@ -9,10 +9,10 @@ from typing import Any, Final
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+from aiokafka.partitioner import murmur2
 from aiokafka.structs import ConsumerRecord
 
 from bench.messages import Message
-from stream_app.infra.kafka.batch_producer import partition_of
 
 PARTITIONS: Final = 4
 #: As producers that linger for a moment make them.
@@ -20,6 +20,12 @@ _BATCH_BYTES: Final = 128 << 10
 _RECORD_MAX_BYTES: Final = 8 << 20
 _READ_MS: Final = 200
 _READY_TIMEOUT_S: Final = 30.0
+
+
+def partition_of(key: bytes) -> int:
+    """Partition of a key, as every Kafka producer chooses it."""
+    number: int = (murmur2(key) & 0x7FFFFFFF) % PARTITIONS
+    return number
 
 
 async def create(broker: str, *names: str, compacted: bool = False) -> None:
@@ -71,7 +77,7 @@ async def fill(broker: str, topic: str, messages: Iterable[Message]) -> None:
     try:
         batches = [producer.create_batch() for _ in range(PARTITIONS)]
         for key, value in messages:
-            number = partition_of(key, PARTITIONS)
+            number = partition_of(key)
             if batches[number].append(key=key, value=value, timestamp=None) is None:
                 await producer.send_batch(batches[number], topic, partition=number)
                 batches[number] = producer.create_batch()

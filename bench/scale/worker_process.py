@@ -27,7 +27,7 @@ _HOP: Final = "X-Stream-App-Hop: 1\r\n"
 
 
 @dataclass(slots=True)
-class Worker:
+class WorkerProcess:
     """A process that runs."""
 
     job: Job
@@ -104,7 +104,7 @@ def _is_current(page: Mapping[str, Any] | None) -> bool:
 
 
 @asynccontextmanager
-async def working(job: Job, environment: Mapping[str, str] | None = None) -> AsyncIterator[Worker]:
+async def working(job: Job, environment: Mapping[str, str] | None = None) -> AsyncIterator[WorkerProcess]:
     """Start a worker, not necessarily ready; it has ended afterwards. ``environment`` is added to its own."""
     project = ThisProject()
     job.directory.mkdir(parents=True, exist_ok=True)
@@ -112,7 +112,7 @@ async def working(job: Job, environment: Mapping[str, str] | None = None) -> Asy
     began_at = time.monotonic()
     process = processes.start(command, {**project.environment(job), **(environment or {})}, job.directory / "log.txt")
     observer = Observer(process.pid, int(job.broker.rpartition(":")[2])).start()
-    worker = Worker(job, process, observer, began_at)
+    worker = WorkerProcess(job, process, observer, began_at)
     try:
         yield worker
     finally:
