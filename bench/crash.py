@@ -101,7 +101,7 @@ class Crash:
         await self._until(grown, what)
 
     async def _until(self, condition: Callable[[], Awaitable[bool]], what: str) -> None:
-        """Wait for something that only the broker can tell; TimeoutError says what did not come."""
+        """Wait for a condition that only the broker shows; TimeoutError says what did not come."""
         deadline = time.monotonic() + _TIMEOUT_S
         while not await condition():
             assert self._process is not None, "it was started"  # noqa: S101  # for the type checker

@@ -1,4 +1,4 @@
-"""The broker's side: topics, filling one with a workload, reading what a contender made of it."""
+"""The broker's side: topics, filling one with a workload, reading what a contender wrote."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ async def create(broker: str, *names: str, compacted: bool = False) -> None:
         if refused := [reason for _, code, reason in answer.topic_errors if code]:
             raise RuntimeError("; ".join(map(str, refused)))
         async with asyncio.timeout(_READY_TIMEOUT_S):
-            while not all(map(_is_led, await admin.describe_topics(list(names)))):  # noqa: ASYNC110  # it tells no event
+            while not all(map(_is_led, await admin.describe_topics(list(names)))):  # noqa: ASYNC110  # it signals no event
                 await asyncio.sleep(0.1)
     finally:
         await admin.close()
@@ -51,7 +51,7 @@ def _is_led(topic: dict[str, Any]) -> bool:
 
 
 async def warm(broker: str) -> None:
-    """Make the broker create its own topic for groups, which nobody's start-up shall wait for."""
+    """Make the broker create its own topic for groups, so that no start-up waits for it."""
     consumer = AIOKafkaConsumer(bootstrap_servers=broker, group_id="bench-warm")
     await create(broker, "bench-warm")
     try:

@@ -43,5 +43,5 @@ def count(name: str, digits: int = 0) -> Callable[[Record], str]:
 
 
 def yes(record: Record) -> str:
-    """Whether all that was told was right."""
+    """Whether all sums were right."""
     return "WRONG" if record.get("problems") else "yes"

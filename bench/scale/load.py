@@ -65,7 +65,7 @@ def _tell(line: str) -> None:
 
 
 def main() -> None:
-    """Send rows until told to end."""
+    """Send rows until SIGTERM."""
     parser = argparse.ArgumentParser(prog="python -m bench.scale.load", description=__doc__)
     parser.add_argument("--broker", required=True)
     parser.add_argument("--topic", required=True)

@@ -118,11 +118,11 @@ class Lookups(Experiment):
             return f"/api/v1/assets/{rng.choice(ids)}"
 
         async def both(share: float) -> list[Record]:
-            told: list[Record] = []
+            answers: list[Record] = []
             for loop in (closed_loop, open_loop):
                 asked = await loop(job.http_port, path, testbed.sizes.lookups_s)
                 summary = Summary.of(asked.durations_s)
-                told.append(
+                answers.append(
                     {
                         "share": share,
                         "loop": loop.__name__.replace("_loop", ""),
@@ -135,10 +135,10 @@ class Lookups(Experiment):
                     }
                 )
                 testbed.say(
-                    f"look-ups: {load_name(told[-1])}, {told[-1]['loop']} loop: {told[-1]['per_s']:,.0f}/s, "
+                    f"look-ups: {load_name(answers[-1])}, {answers[-1]['loop']} loop: {answers[-1]['per_s']:,.0f}/s, "
                     f"p99 {summary.p99_ms or 0:.1f} ms"
                 )
-            return told
+            return answers
 
         async with working(job) as worker:
             await worker.ready()

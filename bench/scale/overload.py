@@ -49,7 +49,7 @@ class Overload(Experiment):
 
 
 def memory(looks: list[tuple[float, float]]) -> Record:
-    """What the looks at a drain tell: seconds since its beginning, and MB."""
+    """Summary of memory samples of a drain: seconds since its beginning, and MB."""
     if not looks:
         return {"looks": 0}
     values = [mb for _, mb in looks]

@@ -15,14 +15,14 @@ from typing import Final
 
 from bench import topics
 from bench.ledger import Ledger, own_update
-from bench.measure import until_told
+from bench.measure import until_finished
 from bench.messages import FORMS
 from bench.scale.experiment import Experiment, count, yes
 from bench.scale.testbed import Record, Testbed
 from bench.scale.worker_process import WorkerProcess, working
 
 _SETTLED_S: Final = 90.0
-#: A worker that is paused shall not lose its partitions, nor take itself for stuck.
+#: A worker that is paused must not lose its partitions, nor end itself as stuck.
 _PATIENT: Final = {"STREAM_KAFKA__SESSION_TIMEOUT_S": "120", "STREAM_STALL_TIMEOUT_S": "600"}
 
 
@@ -69,7 +69,9 @@ class Workers(Experiment):
             for worker in group:
                 worker.resume()
             seen = [(worker.process, worker.observer) for worker in group]
-            problems = await until_told(seen, replace(job, directory=group[0].job.directory), ledger, testbed.timeout_s)
+            problems = await until_finished(
+                seen, replace(job, directory=group[0].job.directory), ledger, testbed.timeout_s
+            )
         finished = ledger.finished_at(rows.truth)
         record: Record = {"workers": number, "rows": rows.total, "problems": problems}
         if finished is not None:
