@@ -1,9 +1,9 @@
 """Kills the contenders that claim to be exact after a crash, and compares their sums: ``make bench-check``.
 
-Portions fill the input topic. A contender is killed (SIGKILL) once the output topic shows work that is in no
-checkpoint yet, the next time while it writes a checkpoint, and so on; each time it starts again. In the end all sums
-must be exact, and the first window of each asset must have come out only once: a contender that began anew would write
-it again.
+The input topic is filled in portions. A contender is killed (SIGKILL) once the output topic shows work that is in no
+checkpoint yet, the next time while it writes a checkpoint, and so on; each time it is started again. In the end all
+sums must be exact, and the first window of each asset must have come out only once: a contender that began anew would
+write it again.
 """
 
 from __future__ import annotations
@@ -101,7 +101,7 @@ class Crash:
         await self._until(grown, what)
 
     async def _until(self, condition: Callable[[], Awaitable[bool]], what: str) -> None:
-        """Wait for something that only the broker can tell; TimeoutError says what did not come."""
+        """Wait for a condition that only the broker shows; TimeoutError says what did not come."""
         deadline = time.monotonic() + _TIMEOUT_S
         while not await condition():
             assert self._process is not None, "it was started"  # noqa: S101  # for the type checker

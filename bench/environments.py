@@ -138,7 +138,7 @@ def _texts(files: Iterable[Path]) -> list[str]:
 
 
 def _built(name: str, inputs: Iterable[str], build: Callable[[Path], None]) -> Path:
-    """Folder of a build, which is made if it is not there or its inputs have changed."""
+    """Folder of a build, which is built if it is not there or its inputs have changed."""
     directory = _CACHE / name
     wanted = "\n".join(inputs)
     stamp = directory / "built-from.txt"

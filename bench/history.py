@@ -2,7 +2,7 @@
 
 ``{"schema": 1, "version": ..., "peers": {...}, "scale": {...}, "profile": {...}}``. Each section has the date, the
 commit, the shape of the machine (cores, memory, Python; no names, no paths), the Kafka, and ``rows``: those of the
-table, by the table's name where a program has several. ``--record`` writes a section; others of the file stay.
+table, by the table's name where a program has several. ``--record`` writes a section; the file's other sections stay.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Runs one after the other on one broker; a workload is made and written once for each number of rows."""
+"""Runs contenders one after the other on one broker; a workload is generated and written once for each size."""
 
 from __future__ import annotations
 
@@ -34,13 +34,13 @@ class Lab:
         self, contender: Contender, form: str, rows: int, number: int, assets: int = ASSETS
     ) -> tuple[Outcome, Observer | None]:
         """Do one run; with it what was seen."""
-        made = self.rows(rows, assets)
+        generated = self.rows(rows, assets)
         name = self.run_name(contender, form, number, assets)
         job = Job(
             broker=self._broker,
             form=FORMS[form],
-            rows=made,
-            input=await self._topic(form, made),
+            rows=generated,
+            input=await self._topic(form, generated),
             run=name,
             directory=self._directory / name,
             http_port=self._http_port,
@@ -52,13 +52,13 @@ class Lab:
         return f"{contender.name}-{form}-{number}" + ("" if assets == ASSETS else f"-{assets}")
 
     def rows(self, rows: int, assets: int = ASSETS) -> Rows:
-        """Rows, made once."""
+        """Rows, generated once."""
         if (rows, assets) not in self._rows:
             self._rows[rows, assets] = Rows.of(rows, assets)
         return self._rows[rows, assets]
 
     def forget(self) -> None:
-        """Give back the memory of all rows that were made."""
+        """Give back the memory of all generated rows."""
         self._rows.clear()
 
     async def _topic(self, form: str, rows: Rows) -> str:

@@ -1,4 +1,4 @@
-"""What a contender has told, record by record, and whether it is right."""
+"""What a contender has reported, record by record, and whether it is right."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import orjson
 from bench.workload import Sums, Truth
 
 _RELATIVE: Final = 1e-9
-_TOLD_AT_MOST: Final = 3
+_SHOWN_AT_MOST: Final = 3
 _AS_PER_AH, _J_PER_KWH = 3600.0, 3.6e6
 
 
@@ -63,7 +63,7 @@ def _start_s(window: str | int) -> int:
 
 
 @dataclass(slots=True)
-class _Told:
+class _Reported:
     rows: float
     at: float  # when it had so many rows first
     sums: Sums
@@ -74,8 +74,8 @@ class Ledger:
 
     def __init__(self, read: Read) -> None:
         self._read = read
-        self._lifetimes: dict[str, _Told] = {}
-        self._windows: dict[tuple[str, int], _Told] = {}
+        self._lifetimes: dict[str, _Reported] = {}
+        self._windows: dict[tuple[str, int], _Reported] = {}
 
     def take(self, value: bytes, at: float) -> None:
         """Enter a record."""
@@ -87,49 +87,49 @@ class Ledger:
         else:
             self._enter(self._windows, (reading.asset_id, reading.start_s), reading.sums, at)
 
-    def _enter(self, told: dict[Any, _Told], key: Any, sums: Sums, at: float) -> None:
+    def _enter(self, reported: dict[Any, _Reported], key: Any, sums: Sums, at: float) -> None:
         rows = sums["rows"]
-        before = told.get(key)
+        before = reported.get(key)
         if before is None or rows > before.rows:
-            told[key] = _Told(rows, at, sums)
+            reported[key] = _Reported(rows, at, sums)
         elif rows == before.rows:
             before.sums = sums
 
     @property
     def rows(self) -> int:
         """Rows in the lifetimes."""
-        return int(sum(told.rows for told in self._lifetimes.values()))
+        return int(sum(reported.rows for reported in self._lifetimes.values()))
 
     def finished_at(self, truth: Truth) -> float | None:
-        """When the last thing that had to be told was told; None while something is missing."""
+        """When the last lifetime or window that had to come out came out; None while one is missing."""
         latest = 0.0
-        for _, told, due in self._pairs(truth.lifetimes, truth):
-            if told is None or told.rows < due["rows"]:
+        for _, reported, due in self._pairs(truth.lifetimes, truth):
+            if reported is None or reported.rows < due["rows"]:
                 return None
-            latest = max(latest, told.at)
+            latest = max(latest, reported.at)
         return latest
 
     def problems(self, truth: Truth, *, held: bool) -> list[str]:
         """What is missing or differs, the first few."""
         found = []
-        for name, told, due in self._pairs(truth.held if held else truth.lifetimes, truth):
-            if told is None:
+        for name, reported, due in self._pairs(truth.held if held else truth.lifetimes, truth):
+            if reported is None:
                 found.append(f"{name} is missing")
             else:
                 found += [
-                    f"{name}: {sum_} is {told.sums[sum_]!r}, not {exact!r}"
+                    f"{name}: {sum_} is {reported.sums[sum_]!r}, not {exact!r}"
                     for sum_, exact in due.items()
-                    if sum_ in told.sums and not _equal(sum_, told.sums[sum_], exact)
+                    if sum_ in reported.sums and not _equal(sum_, reported.sums[sum_], exact)
                 ]
-        more = [f"and {len(found) - _TOLD_AT_MOST} more"] if len(found) > _TOLD_AT_MOST else []
-        return found[:_TOLD_AT_MOST] + more
+        more = [f"and {len(found) - _SHOWN_AT_MOST} more"] if len(found) > _SHOWN_AT_MOST else []
+        return found[:_SHOWN_AT_MOST] + more
 
-    def _pairs(self, lifetimes: Mapping[str, Sums], truth: Truth) -> Iterator[tuple[str, _Told | None, Sums]]:
+    def _pairs(self, lifetimes: Mapping[str, Sums], truth: Truth) -> Iterator[tuple[str, _Reported | None, Sums]]:
         for asset_id, due in lifetimes.items():
             yield asset_id, self._lifetimes.get(asset_id), due
         for (asset_id, start_s), due in truth.windows.items():
             yield f"{asset_id} at {start_s}", self._windows.get((asset_id, start_s)), due
 
 
-def _equal(name: str, told: float, exact: float) -> bool:
-    return told == exact if name == "rows" else math.isclose(told, exact, rel_tol=_RELATIVE, abs_tol=_RELATIVE)
+def _equal(name: str, reported: float, exact: float) -> bool:
+    return reported == exact if name == "rows" else math.isclose(reported, exact, rel_tol=_RELATIVE, abs_tol=_RELATIVE)

@@ -6,15 +6,15 @@ The rule is the same for all:
   looks at the process twenty times a second (``bench.observer``) and asks for the length of the output topic twice.
 - **The clock begins** when the first answer with rows has come in over one of the process's connections to the broker:
   at the last look before the kernel had counted 128 KiB received on it. What comes before (interpreter or JVM, joining
-  the group, empty tables) is start-up, and counts for nobody.
+  the group, empty tables) is start-up, and is not counted.
 - **The clock ends** when the broker has taken the last record that had to be in the output topic: each asset's lifetime
   with all its rows, and every 1-minute window but the last one of each asset, which no later row closes. The broker's
   own stamps say when (``LogAppendTime``), not when somebody looked. What a contender does afterwards (a last commit)
-  counts for nobody.
+  is not counted.
 - **CPU** is user and system time of the process and its children between the two, all threads; **memory** the
   kernel's high-water mark of resident memory, start-up included.
 - State with a changelog (Bytewax: its recovery store), the 1-minute event-time window and the output topic are on.
-- **Right** is who told the sums that the generator made of its own integers: counts exactly, sums within 1e-9.
+- **Right** means: the sums are those that the generator computed from its own integers: counts exactly, sums within 1e-9.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ from bench.observer import Observer
 _POLL_S: Final = 0.5
 #: So long nothing must have been added to the output topic before it is read; reading disturbs.
 _QUIET_S: Final = 1.5
-#: Who has told nothing and done nothing for so long will not finish.
+#: A contender that has written nothing and done nothing for so long will not finish.
 _IDLE_S: Final = 20.0
 _LOG_BYTES: Final = 1500
 LOG: Final = "log.txt"
@@ -60,7 +60,7 @@ class Outcome:
 
     @property
     def right(self) -> bool:
-        """Whether all was told, and rightly."""
+        """Whether all sums came out, and were right."""
         return not self.problems
 
     @property
@@ -78,8 +78,8 @@ async def measure(contender: Contender, job: Job, timeout_s: float) -> tuple[Out
     """Run a contender; whatever happens, its processes have ended afterwards. With it what was seen, if it ran."""
     outcome = Outcome(contender.name, contender.title, job.form.name, job.rows.total)
     job.directory.mkdir(parents=True)
-    if made := contender.topics(job):
-        await topics.create(job.broker, *made)
+    if wanted := contender.topics(job):
+        await topics.create(job.broker, *wanted)
     if changelogs := contender.changelogs(job):
         await topics.create(job.broker, *changelogs, compacted=True)
     try:
@@ -93,7 +93,7 @@ async def measure(contender: Contender, job: Job, timeout_s: float) -> tuple[Out
     observer = Observer(process.pid, int(job.broker.rpartition(":")[2])).start()
     try:
         ledger = Ledger(contender.read)
-        problems = await until_told([(process, observer)], job, ledger, timeout_s)
+        problems = await until_finished([(process, observer)], job, ledger, timeout_s)
         if not problems:
             problems = await contender.confirm(job)
     finally:
@@ -104,7 +104,7 @@ async def measure(contender: Contender, job: Job, timeout_s: float) -> tuple[Out
     finished = ledger.finished_at(job.rows.truth)
     if finished is not None:
         problems += ledger.problems(job.rows.truth, held=contender.held)
-        problems += [] if observer.began_at else ["nobody saw its first rows come in: too few for a measurement"]
+        problems += [] if observer.began_at else ["its first rows were not seen coming in: too few for a measurement"]
     return _measured(replace(outcome, problems=problems), observer, started_at, finished), observer
 
 
@@ -123,10 +123,10 @@ def _measured(outcome: Outcome, observer: Observer, started_at: float, finished:
     )
 
 
-async def until_told(
+async def until_finished(
     seen: Sequence[tuple[subprocess.Popen[bytes], Observer]], job: Job, ledger: Ledger, timeout_s: float
 ) -> list[str]:
-    """Wait until the processes have told all; what is wrong if that does not come."""
+    """Wait until all sums are in the output topic; returns what is wrong if they do not come."""
     truth = job.rows.truth
     deadline = time.monotonic() + timeout_s
     length, changed_at, read = 0, time.monotonic(), 0

@@ -140,10 +140,10 @@ def _machine_cpu_s() -> float:
 
 def _memory_kib(pid: int) -> tuple[int, int]:
     """Resident memory of a process, now and at most so far."""
-    told = {"VmRSS:": 0, "VmHWM:": 0}
+    kib = {"VmRSS:": 0, "VmHWM:": 0}
     with contextlib.suppress(OSError):
         for line in Path(f"/proc/{pid}/status").read_text().splitlines():
             name, *values = line.split()
-            if name in told:
-                told[name] = int(values[0])
-    return told["VmRSS:"], told["VmHWM:"]
+            if name in kib:
+                kib[name] = int(values[0])
+    return kib["VmRSS:"], kib["VmHWM:"]

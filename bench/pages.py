@@ -23,7 +23,7 @@ def filled(page: str, tables: Mapping[str, str]) -> str:
         before, found, rest = page.partition(begin)
         _, closed, after = rest.partition(end)
         if not found or not closed:
-            msg = f"no place for the table {name!r}: put {begin} and {end} where it shall stand"
+            msg = f"no place for the table {name!r}: put {begin} and {end} where the table belongs"
             raise MarkMissingError(msg)
         page = f"{before}{begin}\n\n{text.strip()}\n\n{end}{after}"
     return page

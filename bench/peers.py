@@ -44,11 +44,11 @@ class Bytewax(PythonPeer):
         interpreter = str(environments.python(self._environment))
         store = job.directory / "recovery"
         store.mkdir()
-        made = subprocess.run(
+        prepared = subprocess.run(
             [interpreter, "-m", "bytewax.recovery", str(store), "1"], check=False, capture_output=True, text=True
         )
-        if made.returncode != 0:
-            raise BuildError(made.stderr[-500:])
+        if prepared.returncode != 0:
+            raise BuildError(prepared.stderr[-500:])
         recovery = ["-r", str(store), "-s", "10", "-b", "0"]
         return [interpreter, "-m", "bytewax.run", f"{self._program}:flow", *recovery]
 

@@ -1,6 +1,6 @@
 """The project itself as a contender: ``stream-app worker`` as in production.
 
-It computes all metrics that there are, and is told nothing but where things are.
+It computes all metrics; its settings only say where things are.
 """
 
 from __future__ import annotations
@@ -70,14 +70,14 @@ class ThisProject(Contender):
         due = min(ASSETS, len(job.rows.assets)) * job.rows.per_asset
         async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{job.http_port}", timeout=10) as client:
             while True:
-                told = await self._told(client)
-                if told == (0, due):
+                answered = await self._answered(client)
+                if answered == (0, due):
                     return []
                 if time.monotonic() > deadline:
-                    return [f"GET /api/v1/assets tells lag and rows {told}, not (0, {due})"]
+                    return [f"GET /api/v1/assets says lag and rows {answered}, not (0, {due})"]
                 await asyncio.sleep(_POLL_S)
 
-    async def _told(self, client: httpx.AsyncClient) -> tuple[int | None, int] | None:
+    async def _answered(self, client: httpx.AsyncClient) -> tuple[int | None, int] | None:
         """Lag, and rows of the assets on the first page; None while it does not answer."""
         try:
             answer = await client.get("/api/v1/assets", params={"limit": ASSETS})

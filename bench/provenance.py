@@ -40,7 +40,7 @@ def provenance(content: Mapping[str, Any], kept: Path | None = None) -> str:
 
 
 def _without_files(command: Iterable[str]) -> Iterator[str]:
-    """The command without the options that say where results go, which are nobody's business."""
+    """The command without the options that say where results go, which say nothing about the figures."""
     words = iter(command)
     for word in words:
         if word in _FILE_OPTIONS:

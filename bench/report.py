@@ -84,7 +84,7 @@ def _workload_table(rows: Sequence[Row], ours: str) -> str:
 
 
 def _line(row: Row, own: Row | None, most: int) -> tuple[str, ...]:
-    verdict = "skipped" if row.skipped is not None else "yes" if row.right else "WRONG"
+    right = "skipped" if row.skipped is not None else "yes" if row.right else "WRONG"
     return (
         row.title,
         f"{row.rows:,}{'*' if row.rows < most else ''}",
@@ -93,7 +93,7 @@ def _line(row: Row, own: Row | None, most: int) -> tuple[str, ...]:
         _count(row.peak_mb),
         _ratio(own.rows_per_s if own else None, row.rows_per_s),
         _ratio(own.rows_per_cpu_s if own else None, row.rows_per_cpu_s),
-        verdict,
+        right,
     )
 
 

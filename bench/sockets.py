@@ -63,7 +63,7 @@ def _of_family(family: int) -> Iterator[tuple[int, int, int]]:
                 if kind == _DONE:
                     return
                 if kind == _ERROR:
-                    msg = "the kernel does not tell of TCP connections (inet_diag): bench needs Linux with it"
+                    msg = "the kernel does not list TCP connections (inet_diag): bench needs Linux with it"
                     raise OSError(msg)
                 yield _connection(answers[_HEADER.size : length])
                 answers = answers[(length + 3) & ~3 :]

@@ -1,4 +1,4 @@
-"""The broker's side: topics, filling one with a workload, reading what a contender made of it."""
+"""The broker's side: topics, filling one with a workload, reading what a contender wrote."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from typing import Any, Final
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+from aiokafka.partitioner import murmur2
 from aiokafka.structs import ConsumerRecord
 
 from bench.messages import Message
-from stream_app.infra.kafka.log.batch_producer import partition_of
 
 PARTITIONS: Final = 4
 #: As producers that linger for a moment make them.
@@ -20,6 +20,12 @@ _BATCH_BYTES: Final = 128 << 10
 _RECORD_MAX_BYTES: Final = 8 << 20
 _READ_MS: Final = 200
 _READY_TIMEOUT_S: Final = 30.0
+
+
+def partition_of(key: bytes) -> int:
+    """Partition of a key, as every Kafka producer chooses it."""
+    number: int = (murmur2(key) & 0x7FFFFFFF) % PARTITIONS
+    return number
 
 
 async def create(broker: str, *names: str, compacted: bool = False) -> None:
@@ -33,7 +39,7 @@ async def create(broker: str, *names: str, compacted: bool = False) -> None:
         if refused := [reason for _, code, reason in answer.topic_errors if code]:
             raise RuntimeError("; ".join(map(str, refused)))
         async with asyncio.timeout(_READY_TIMEOUT_S):
-            while not all(map(_is_led, await admin.describe_topics(list(names)))):  # noqa: ASYNC110  # it tells no event
+            while not all(map(_is_led, await admin.describe_topics(list(names)))):  # noqa: ASYNC110  # it signals no event
                 await asyncio.sleep(0.1)
     finally:
         await admin.close()
@@ -45,7 +51,7 @@ def _is_led(topic: dict[str, Any]) -> bool:
 
 
 async def warm(broker: str) -> None:
-    """Make the broker create its own topic for groups, which nobody's start-up shall wait for."""
+    """Make the broker create its own topic for groups, so that no start-up waits for it."""
     consumer = AIOKafkaConsumer(bootstrap_servers=broker, group_id="bench-warm")
     await create(broker, "bench-warm")
     try:
@@ -71,7 +77,7 @@ async def fill(broker: str, topic: str, messages: Iterable[Message]) -> None:
     try:
         batches = [producer.create_batch() for _ in range(PARTITIONS)]
         for key, value in messages:
-            number = partition_of(key, PARTITIONS)
+            number = partition_of(key)
             if batches[number].append(key=key, value=value, timestamp=None) is None:
                 await producer.send_batch(batches[number], topic, partition=number)
                 batches[number] = producer.create_batch()

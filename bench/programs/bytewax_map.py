@@ -25,9 +25,9 @@ def sum_up(state: Any, value: Any) -> tuple[Any, list[Record]]:
     return advance(state, rows[0]["asset_id"], rows, ROWS_PER_ASSET, records.append), records
 
 
-def message_of(told: tuple[str, Record]) -> Any:
+def message_of(keyed: tuple[str, Record]) -> Any:
     """Message of an output record."""
-    return KafkaSinkMessage(told[0].encode(), orjson.dumps(told[1]))
+    return KafkaSinkMessage(keyed[0].encode(), orjson.dumps(keyed[1]))
 
 
 flow = Dataflow("bytewax_map")

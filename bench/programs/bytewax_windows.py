@@ -22,7 +22,7 @@ def parse(message: Any) -> list[tuple[str, Any]]:
 
 
 def live(sums: Any, row: Any) -> tuple[Any, Record | None]:
-    """Add to the lifetime; tell it when a minute has passed."""
+    """Add to the lifetime; return its record when a minute has passed."""
     sums = sums or empty()
     before = minute(sums[11])
     fold(sums, row)
@@ -30,21 +30,21 @@ def live(sums: Any, row: Any) -> tuple[Any, Record | None]:
     return sums, record(row["asset_id"], sums) if passed or sums[10] == ROWS_PER_ASSET else None
 
 
-def window_record(told: tuple[str, tuple[int, Any]]) -> tuple[str, Record]:
+def window_record(keyed: tuple[str, tuple[int, Any]]) -> tuple[str, Record]:
     """Record of a window that was closed."""
-    asset_id, (_, sums) = told
+    asset_id, (_, sums) = keyed
     return asset_id, record(asset_id, sums, minute(sums[11]))
 
 
-def message_of(told: tuple[str, Record]) -> Any:
+def message_of(keyed: tuple[str, Record]) -> Any:
     """Message of an output record."""
-    return KafkaSinkMessage(told[0].encode(), orjson.dumps(told[1]))
+    return KafkaSinkMessage(keyed[0].encode(), orjson.dumps(keyed[1]))
 
 
 flow = Dataflow("bytewax_windows")
 _source = KafkaSource([BROKER], [INPUT], tail=False, add_config={name: _TEXT[name] for name in CONSUMER_TUNING})
 _rows = op.flat_map("parse", op.input("input", flow, _source), parse)
-_lives = op.filter_value("told", op.stateful_map("live", _rows, live), lambda told: told is not None)
+_lives = op.filter_value("records", op.stateful_map("live", _rows, live), lambda result: result is not None)
 _clock = windowing.EventClock(
     ts_getter=lambda row: datetime.fromisoformat(row["timestamp"]), wait_for_system_duration=timedelta(seconds=10)
 )

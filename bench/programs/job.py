@@ -1,4 +1,4 @@
-"""What a program is told, all by its environment."""
+"""Settings of a program, all from its environment."""
 
 import os
 from pathlib import Path

@@ -32,7 +32,7 @@ output = app.topic(OUTPUT, key_serializer="str", value_serializer="json")
 
 
 def live(value: Any, key: str, timestamp: int, headers: Any, state: Any) -> Record | None:
-    """Add to the lifetime; tell it when a minute has passed."""
+    """Add to the lifetime; return its record when a minute has passed."""
     sums = state.get("sums") or empty()
     before = minute(sums[11])
     rows = value if BATCHED else (value,)
@@ -44,7 +44,7 @@ def live(value: Any, key: str, timestamp: int, headers: Any, state: Any) -> Reco
 
 
 frame = app.dataframe(measurements)
-frame.apply(live, stateful=True, metadata=True).filter(lambda told: told is not None).to_topic(output)
+frame.apply(live, stateful=True, metadata=True).filter(lambda result: result is not None).to_topic(output)
 single = frame
 if BATCHED:
     single = frame.apply(lambda rows: rows, expand=True).set_timestamp(lambda row, *_: event_ms(row))

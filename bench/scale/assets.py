@@ -8,9 +8,9 @@ from typing import ClassVar
 from bench.contenders import Job
 from bench.project import ThisProject
 from bench.scale.changelog import state_size
-from bench.scale.part import Part, count, yes
-from bench.scale.scene import Record, Scene
-from bench.scale.worker import figures
+from bench.scale.experiment import Experiment, count, yes
+from bench.scale.testbed import Record, Testbed
+from bench.scale.worker_process import figures
 from bench.workload import ASSETS
 
 
@@ -31,7 +31,7 @@ def _relative(record: Record) -> str:
     return "-" if value is None else f"{value:.0%}"
 
 
-class Assets(Part):
+class Assets(Experiment):
     """One worker drains a full topic of single rows, as in ``make bench``, of fleets of several sizes."""
 
     name = "assets"
@@ -53,13 +53,13 @@ class Assets(Part):
     )
     _run_number: ClassVar[int] = 0
 
-    async def measure(self, scene: Scene) -> list[Record]:
+    async def measure(self, testbed: Testbed) -> list[Record]:
         records: list[Record] = []
-        for assets in scene.sizes.fleets:
+        for assets in testbed.sizes.fleets:
             worker = _Counted()
-            outcome, _ = await scene.lab.observe(worker, "rows", scene.sizes.rows, self._run_number, assets)
-            run = scene.lab.run_name(worker, "rows", self._run_number, assets)
-            size = await state_size(scene.broker, f"{run}-assets-changelog")
+            outcome, _ = await testbed.lab.observe(worker, "rows", testbed.sizes.rows, self._run_number, assets)
+            run = testbed.lab.run_name(worker, "rows", self._run_number, assets)
+            size = await state_size(testbed.broker, f"{run}-assets-changelog")
             checkpoints = worker.figures.get("stream_checkpoint_seconds_count")
             took_s = worker.figures.get("stream_checkpoint_seconds_sum", 0.0)
             first = records[0]["rows_per_s"] if records else outcome.rows_per_s
@@ -76,7 +76,7 @@ class Assets(Part):
                     "state_bytes_per_asset": size.bytes_per_entry,
                 }
             )
-            if assets == ASSETS and scene.capacity_rows_per_s is None:
-                scene.capacity_rows_per_s = outcome.rows_per_s
-            scene.say(f"assets: {assets:,}: {outcome.rows_per_s or 0:,.0f} rows/s {'; '.join(outcome.problems)}")
+            if assets == ASSETS and testbed.capacity_rows_per_s is None:
+                testbed.capacity_rows_per_s = outcome.rows_per_s
+            testbed.say(f"assets: {assets:,}: {outcome.rows_per_s or 0:,.0f} rows/s {'; '.join(outcome.problems)}")
         return records

@@ -25,7 +25,7 @@ class Feed:
     rows: int = 0
     took_s: float = 0.0
     behind_s: float = 0.0  # the most that it was late with a batch
-    next_lap: int = 0
+    next_cycle: int = 0
     cpu_s: float = 0.0
 
     @property
@@ -36,13 +36,13 @@ class Feed:
 
 @asynccontextmanager
 async def feeding(
-    broker: str, topic: str, rate_per_s: float, *, assets: int = 100, first_lap: int = 0
+    broker: str, topic: str, rate_per_s: float, *, assets: int = 100, first_cycle: int = 0
 ) -> AsyncIterator[Feed]:
     """Send rows from a process of its own for as long as the context is open; the feed has its report afterwards."""
     feed = Feed(rate_per_s)
     words = ["--broker", broker, "--topic", topic, "--rate", str(rate_per_s), "--assets", str(assets)]
     process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "bench.scale.load", *words, "--first-lap", str(first_lap)),
+        *(sys.executable, "-m", "bench.scale.load", *words, "--first-cycle", str(first_cycle)),
         env={**os.environ, "PYTHONPATH": str(ROOT)},
         stdin=asyncio.subprocess.DEVNULL,
         stdout=asyncio.subprocess.PIPE,

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 import matplotlib as mpl
 
 from bench.scale.latency import load_name
-from bench.scale.scene import Record
+from bench.scale.testbed import Record
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -28,15 +28,15 @@ _STYLE: Final[dict[Any, Any]] = {
 }
 
 
-def draw(parts: Mapping[str, Sequence[Record]], directory: Path, suffix: str = "svg") -> dict[str, Path]:
-    """Draw a figure of each part that has one; returns the files by part."""
+def draw(results: Mapping[str, Sequence[Record]], directory: Path, suffix: str = "svg") -> dict[str, Path]:
+    """Draw a figure of each experiment that has one; returns the files by experiment."""
     mpl.use("Agg")
     from matplotlib import pyplot as plt  # noqa: PLC0415  # after the choice of where to draw
 
     directory.mkdir(parents=True, exist_ok=True)
     files: dict[str, Path] = {}
     with mpl.rc_context(_STYLE):
-        for name, records in parts.items():
+        for name, records in results.items():
             if name not in _FIGURES or not records:
                 continue
             number, paint = _FIGURES[name]

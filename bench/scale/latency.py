@@ -7,12 +7,12 @@ import time
 from dataclasses import asdict
 from typing import Final
 
+from bench.scale.experiment import Experiment, count
 from bench.scale.feed import Feed, feeding
 from bench.scale.numbers import Summary
-from bench.scale.part import Part, count
 from bench.scale.probe import Prober
-from bench.scale.scene import Record, Scene
-from bench.scale.worker import working
+from bench.scale.testbed import Record, Testbed
+from bench.scale.worker_process import working
 from bench.workload import ASSETS
 
 #: Idle: a row each 100 ms, over a few assets.
@@ -26,7 +26,7 @@ def load_name(record: Record) -> str:
     return f"{record['share']:.0%}" if record["share"] else "idle"
 
 
-class Latency(Part):
+class Latency(Experiment):
     """Probes under loads that are shares of the throughput of ``assets``."""
 
     name = "latency"
@@ -54,18 +54,18 @@ class Latency(Part):
         ("lag, rows", count("lag")),
     )
 
-    async def measure(self, scene: Scene) -> list[Record]:
-        capacity = await scene.capacity()
-        return [await self._of(scene, share, capacity) for share in scene.sizes.shares]
+    async def measure(self, testbed: Testbed) -> list[Record]:
+        capacity = await testbed.capacity()
+        return [await self._of(testbed, share, capacity) for share in testbed.sizes.shares]
 
-    async def _of(self, scene: Scene, share: float, capacity: float) -> Record:
-        sizes = scene.sizes
+    async def _of(self, testbed: Testbed, share: float, capacity: float) -> Record:
+        sizes = testbed.sizes
         rate, assets = (share * capacity, ASSETS) if share else (_IDLE_PER_S, _IDLE_ASSETS)
-        job = scene.job(f"latency-{share:.2f}")
+        job = testbed.job(f"latency-{share:.2f}")
         async with working(job) as worker:
             await worker.ready()
             feed: Feed
-            async with feeding(scene.broker, job.input, rate, assets=assets) as feed:
+            async with feeding(testbed.broker, job.input, rate, assets=assets) as feed:
                 await asyncio.sleep(sizes.settle_s)
                 began, at = time.time(), time.monotonic()
                 seen = await Prober(job).run(sizes.probes, sizes.probe_gap_s, _SEED)
@@ -93,5 +93,5 @@ class Latency(Part):
             f"{where} p50 {summary.p50_ms or 0:.0f} ms, p99 {summary.p99_ms or 0:.0f} ms"
             for where, summary in (("topic", topic), ("HTTP", http))
         )
-        scene.say(f"latency: {load_name(record)}: sent {feed.reached_per_s:,.0f} rows/s, {took}")
+        testbed.say(f"latency: {load_name(record)}: sent {feed.reached_per_s:,.0f} rows/s, {took}")
         return record

@@ -16,25 +16,25 @@ from typing import Final
 
 from aiokafka import AIOKafkaProducer
 
-from bench.scale.laps import Lap, ReadyBatch, rows_per_batch
+from bench.scale.cycle import Cycle, ReadyBatch, rows_per_batch
 from bench.scale.numbers import Pace
 
 _MAX_REQUEST_BYTES: Final = 8 << 20
 
 
 async def _run(asked: argparse.Namespace) -> None:
-    lap = Lap(asked.assets, rows_per_batch(asked.rate))
+    cycle = Cycle(asked.assets, rows_per_batch(asked.rate))
     stop = asyncio.Event()
     for signal_ in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(signal_, stop.set)
     producer = AIOKafkaProducer(bootstrap_servers=asked.broker, acks=1, max_request_size=_MAX_REQUEST_BYTES)
     await producer.start()
-    sent, laps, behind_s = 0, asked.first_lap, 0.0
+    sent, cycles, behind_s = 0, asked.first_cycle, 0.0
     try:
         _tell("began")
         began_at = time.monotonic()
         pace = Pace(asked.rate, began_at)
-        for number, partition, rows, content in _batches(lap, asked.first_lap):
+        for number, partition, rows, content in _batches(cycle, asked.first_cycle):
             now = time.monotonic()
             if stop.is_set() or now - began_at > asked.most_seconds:
                 break
@@ -42,19 +42,19 @@ async def _run(asked: argparse.Namespace) -> None:
             if wait_s := pace.wait_s(sent, now):
                 await asyncio.sleep(wait_s)
             await producer.send_batch(ReadyBatch(content, rows), asked.topic, partition=partition)
-            sent, laps = sent + rows, number + 1
+            sent, cycles = sent + rows, number + 1
         await producer.flush()
         took_s = time.monotonic() - began_at
     finally:
         await producer.stop()
-    report = {"rows": sent, "took_s": took_s, "behind_s": behind_s, "next_lap": laps, "cpu_s": time.process_time()}
+    report = {"rows": sent, "took_s": took_s, "behind_s": behind_s, "next_cycle": cycles, "cpu_s": time.process_time()}
     _tell(json.dumps(report))
 
 
-def _batches(lap: Lap, first_lap: int) -> Iterator[tuple[int, int, int, bytes]]:
-    number = first_lap
+def _batches(cycle: Cycle, first_cycle: int) -> Iterator[tuple[int, int, int, bytes]]:
+    number = first_cycle
     while True:
-        for batch in lap.batches(number, int(time.time() * 1000)):
+        for batch in cycle.batches(number, int(time.time() * 1000)):
             yield (number, *batch)
         number += 1
 
@@ -65,13 +65,13 @@ def _tell(line: str) -> None:
 
 
 def main() -> None:
-    """Send rows until told to end."""
+    """Send rows until SIGTERM."""
     parser = argparse.ArgumentParser(prog="python -m bench.scale.load", description=__doc__)
     parser.add_argument("--broker", required=True)
     parser.add_argument("--topic", required=True)
     parser.add_argument("--rate", type=float, required=True, help="rows per second")
     parser.add_argument("--assets", type=int, default=100)
-    parser.add_argument("--first-lap", type=int, default=0, help="where event time goes on")
+    parser.add_argument("--first-cycle", type=int, default=0, help="where event time goes on")
     parser.add_argument("--most-seconds", type=float, default=300.0, help="it ends by itself then")
     asyncio.run(_run(parser.parse_args()))
 

@@ -11,12 +11,12 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from bench.scale.client import Connection
+from bench.scale.experiment import Experiment, count
 from bench.scale.feed import feeding
 from bench.scale.latency import load_name
 from bench.scale.numbers import Pace, Summary
-from bench.scale.part import Part, count
-from bench.scale.scene import Record, Scene
-from bench.scale.worker import working
+from bench.scale.testbed import Record, Testbed
+from bench.scale.worker_process import working
 from bench.workload import ASSETS, Rows
 
 _CLIENTS: Final = 4
@@ -86,7 +86,7 @@ async def open_loop(port: int, path: Callable[[], str], seconds: float, per_s: f
     return asked
 
 
-class Lookups(Part):
+class Lookups(Experiment):
     """``GET /api/v1/assets/{id}`` of assets by chance, while the worker is idle and at half of its throughput."""
 
     name = "lookups"
@@ -107,9 +107,9 @@ class Lookups(Part):
         ("lag, rows", count("lag")),
     )
 
-    async def measure(self, scene: Scene) -> list[Record]:
-        rate = _SHARE * await scene.capacity()
-        job = scene.job("lookups")
+    async def measure(self, testbed: Testbed) -> list[Record]:
+        rate = _SHARE * await testbed.capacity()
+        job = testbed.job("lookups")
         records: list[Record] = []
         rng = random.Random(11)  # noqa: S311  # repeatable on purpose
         ids = Rows.of(ASSETS).assets
@@ -118,11 +118,11 @@ class Lookups(Part):
             return f"/api/v1/assets/{rng.choice(ids)}"
 
         async def both(share: float) -> list[Record]:
-            told: list[Record] = []
+            answers: list[Record] = []
             for loop in (closed_loop, open_loop):
-                asked = await loop(job.http_port, path, scene.sizes.lookups_s)
+                asked = await loop(job.http_port, path, testbed.sizes.lookups_s)
                 summary = Summary.of(asked.durations_s)
-                told.append(
+                answers.append(
                     {
                         "share": share,
                         "loop": loop.__name__.replace("_loop", ""),
@@ -134,20 +134,20 @@ class Lookups(Part):
                         "lag": await worker.lag(),
                     }
                 )
-                scene.say(
-                    f"look-ups: {load_name(told[-1])}, {told[-1]['loop']} loop: {told[-1]['per_s']:,.0f}/s, "
+                testbed.say(
+                    f"look-ups: {load_name(answers[-1])}, {answers[-1]['loop']} loop: {answers[-1]['per_s']:,.0f}/s, "
                     f"p99 {summary.p99_ms or 0:.1f} ms"
                 )
-            return told
+            return answers
 
         async with working(job) as worker:
             await worker.ready()
-            async with feeding(scene.broker, job.input, _WARM_PER_S) as warm:  # so that there is something to look up
-                await asyncio.sleep(scene.sizes.settle_s)
-            await worker.caught_up(scene.timeout_s)
+            async with feeding(testbed.broker, job.input, _WARM_PER_S) as warm:  # so that there is something to look up
+                await asyncio.sleep(testbed.sizes.settle_s)
+            await worker.caught_up(testbed.timeout_s)
             records += [{**record, "sent_per_s": 0.0} for record in await both(0.0)]
-            async with feeding(scene.broker, job.input, rate, first_lap=warm.next_lap) as feed:
-                await asyncio.sleep(scene.sizes.settle_s)
+            async with feeding(testbed.broker, job.input, rate, first_cycle=warm.next_cycle) as feed:
+                await asyncio.sleep(testbed.sizes.settle_s)
                 loaded = await both(_SHARE)
             records += [{**record, "sent_per_s": feed.reached_per_s} for record in loaded]
         return records

@@ -27,7 +27,7 @@ class Summary:
 
     @classmethod
     def of(cls, durations_s: Sequence[float]) -> Summary:
-        """Sum durations up; of none there is nothing to tell."""
+        """Summarise durations; without any there are no figures."""
         if not durations_s:
             return cls(0)
         ms = [1000 * duration_s for duration_s in durations_s]

@@ -5,15 +5,15 @@ from __future__ import annotations
 from typing import Final
 
 from bench.project import ThisProject
+from bench.scale.experiment import Experiment, count, yes
 from bench.scale.numbers import percentile
-from bench.scale.part import Part, count, yes
-from bench.scale.scene import Record, Scene
+from bench.scale.testbed import Record, Testbed
 
 _FORMS: Final = ("rows", "columns")
 _POINTS: Final = 400  # of a curve
 
 
-class Overload(Part):
+class Overload(Experiment):
     """One worker drains a full topic; its resident memory is looked at each 50 ms meanwhile."""
 
     name = "overload"
@@ -34,22 +34,22 @@ class Overload(Part):
         ("right", yes),
     )
 
-    async def measure(self, scene: Scene) -> list[Record]:
+    async def measure(self, testbed: Testbed) -> list[Record]:
         records: list[Record] = []
         for form in _FORMS:
-            outcome, observer = await scene.lab.observe(ThisProject(), form, scene.sizes.backlog_rows, number=-3)
+            outcome, observer = await testbed.lab.observe(ThisProject(), form, testbed.sizes.backlog_rows, number=-3)
             record: Record = {"form": form, "rows": outcome.rows, "problems": outcome.problems}
             record |= {"wall_s": outcome.wall_s, "peak_mb": outcome.peak_mb}
             if observer is not None and observer.began_at is not None and outcome.wall_s is not None:
                 began = observer.began_at
                 record |= memory(observer.resident_mb(began, began + outcome.wall_s))
             records.append(record)
-            scene.say(f"overload: {form}: {record.get('p50_mb', 0):,.0f} MB, at most {outcome.peak_mb or 0:,.0f} MB")
+            testbed.say(f"overload: {form}: {record.get('p50_mb', 0):,.0f} MB, at most {outcome.peak_mb or 0:,.0f} MB")
         return records
 
 
 def memory(looks: list[tuple[float, float]]) -> Record:
-    """What the looks at a drain tell: seconds since its beginning, and MB."""
+    """Summary of memory samples of a drain: seconds since its beginning, and MB."""
     if not looks:
         return {"looks": 0}
     values = [mb for _, mb in looks]

@@ -16,9 +16,8 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from bench.contenders import Job
 from bench.scale.client import Connection
 from bench.scale.numbers import first_at
-from bench.topics import PARTITIONS
+from bench.topics import partition_of
 from bench.workload import START
-from stream_app.infra.kafka.log.batch_producer import partition_of
 
 ASSET: Final = "probe-000"
 _KEY: Final = ASSET.encode()
@@ -57,7 +56,7 @@ class Prober:
         """Send so many probes, ``gap_s`` apart in the mean; irregularly, so that no rhythm of the worker's is met."""
         rng = random.Random(seed)  # noqa: S311  # repeatable on purpose
         producer = AIOKafkaProducer(bootstrap_servers=self._job.broker, acks=1)
-        tp = TopicPartition(self._job.output, partition_of(_KEY, PARTITIONS))
+        tp = TopicPartition(self._job.output, partition_of(_KEY))
         consumer = AIOKafkaConsumer(
             bootstrap_servers=self._job.broker, enable_auto_commit=False, fetch_max_wait_ms=_FETCH_WAIT_MS
         )

@@ -9,15 +9,15 @@ from bench import topics
 from bench.messages import FORMS
 from bench.scale.changelog import state_size
 from bench.scale.client import Connection
-from bench.scale.part import Part, count, yes
-from bench.scale.scene import Record, Scene
-from bench.scale.worker import Worker, working
+from bench.scale.experiment import Experiment, count, yes
+from bench.scale.testbed import Record, Testbed
+from bench.scale.worker_process import WorkerProcess, working
 from bench.workload import Rows
 
 _SAMPLES = 100
 
 
-class Recovery(Part):
+class Recovery(Experiment):
     """A worker starts with nothing, takes rows of many assets, ends, and starts again on an empty data directory."""
 
     name = "recovery"
@@ -38,30 +38,30 @@ class Recovery(Part):
         ("right", yes),
     )
 
-    async def measure(self, scene: Scene) -> list[Record]:
-        per_asset = scene.sizes.recovery_rows_per_asset
-        rows = Rows.of(scene.sizes.recovery_assets * per_asset, scene.sizes.recovery_assets)
-        job = scene.job("recovery", rows)
+    async def measure(self, testbed: Testbed) -> list[Record]:
+        per_asset = testbed.sizes.recovery_rows_per_asset
+        rows = Rows.of(testbed.sizes.recovery_assets * per_asset, testbed.sizes.recovery_assets)
+        job = testbed.job("recovery", rows)
         async with working(job) as worker:
             await worker.ready()
             records = [{**_moments(worker), "start": "with nothing", "assets": 0, "state_mb": 0.0}]
-            await topics.fill(scene.broker, job.input, FORMS["rows"].messages(rows))
-            await worker.caught_up(scene.timeout_s)
+            await topics.fill(testbed.broker, job.input, FORMS["rows"].messages(rows))
+            await worker.caught_up(testbed.timeout_s)
         shutil.rmtree(job.directory)
-        size = await state_size(scene.broker, f"{job.run}-assets-changelog")
-        async with working(replace(job, directory=scene.directory / "recovery-again")) as worker:
+        size = await state_size(testbed.broker, f"{job.run}-assets-changelog")
+        async with working(replace(job, directory=testbed.directory / "recovery-again")) as worker:
             await worker.ready()
             record = {**_moments(worker), "start": "again, data directory wiped", "assets": size.entries}
             record["problems"] = await _problems(job.http_port, rows)
-        if size.entries != scene.sizes.recovery_assets:
+        if size.entries != testbed.sizes.recovery_assets:
             record["problems"].append(f"{size.entries} assets in the changelog")
         records.append({**record, "state_mb": size.value_bytes / 1e6})
         for each in records:
-            scene.say(f"recovery: {each['assets']:,} assets: ready after {each['ready_s']:.1f} s")
+            testbed.say(f"recovery: {each['assets']:,} assets: ready after {each['ready_s']:.1f} s")
         return records
 
 
-def _moments(worker: Worker) -> Record:
+def _moments(worker: WorkerProcess) -> Record:
     phases = worker.phases_s
     return {
         "answers_s": phases[""],

@@ -15,18 +15,18 @@ from typing import Final
 
 from bench import topics
 from bench.ledger import Ledger, own_update
-from bench.measure import until_told
+from bench.measure import until_finished
 from bench.messages import FORMS
-from bench.scale.part import Part, count, yes
-from bench.scale.scene import Record, Scene
-from bench.scale.worker import Worker, working
+from bench.scale.experiment import Experiment, count, yes
+from bench.scale.testbed import Record, Testbed
+from bench.scale.worker_process import WorkerProcess, working
 
 _SETTLED_S: Final = 90.0
-#: A worker that is paused shall not lose its partitions, nor take itself for stuck.
+#: A worker that is paused must not lose its partitions, nor end itself as stuck.
 _PATIENT: Final = {"STREAM_KAFKA__SESSION_TIMEOUT_S": "120", "STREAM_STALL_TIMEOUT_S": "600"}
 
 
-class Workers(Part):
+class Workers(Experiment):
     """Workers of one group share a full topic."""
 
     name = "workers"
@@ -46,13 +46,13 @@ class Workers(Part):
         ("right", yes),
     )
 
-    async def measure(self, scene: Scene) -> list[Record]:
-        return [await self._of(scene, number) for number in scene.sizes.workers]
+    async def measure(self, testbed: Testbed) -> list[Record]:
+        return [await self._of(testbed, number) for number in testbed.sizes.workers]
 
-    async def _of(self, scene: Scene, number: int) -> Record:
-        rows = scene.lab.rows(scene.sizes.rows)
-        job = scene.job(f"workers-{number}", rows)
-        await topics.create(scene.broker, job.input)
+    async def _of(self, testbed: Testbed, number: int) -> Record:
+        rows = testbed.lab.rows(testbed.sizes.rows)
+        job = testbed.job(f"workers-{number}", rows)
+        await topics.create(testbed.broker, job.input)
         ledger = Ledger(own_update)
         async with AsyncExitStack() as stack:
             group = [
@@ -64,12 +64,14 @@ class Workers(Part):
             await _settled(group)
             for worker in group:
                 worker.pause()
-            await topics.fill(scene.broker, job.input, FORMS["rows"].messages(rows))
+            await topics.fill(testbed.broker, job.input, FORMS["rows"].messages(rows))
             began = time.time()
             for worker in group:
                 worker.resume()
             seen = [(worker.process, worker.observer) for worker in group]
-            problems = await until_told(seen, replace(job, directory=group[0].job.directory), ledger, scene.timeout_s)
+            problems = await until_finished(
+                seen, replace(job, directory=group[0].job.directory), ledger, testbed.timeout_s
+            )
         finished = ledger.finished_at(rows.truth)
         record: Record = {"workers": number, "rows": rows.total, "problems": problems}
         if finished is not None:
@@ -86,11 +88,11 @@ class Workers(Part):
                 - cpu_s,
                 "peak_mb": sum(observer.peak_mb for observer in observers),
             }
-        scene.say(f"workers: {number}: {record.get('rows_per_s', 0):,.0f} rows/s {'; '.join(problems)}")
+        testbed.say(f"workers: {number}: {record.get('rows_per_s', 0):,.0f} rows/s {'; '.join(problems)}")
         return record
 
 
-async def _settled(group: Sequence[Worker]) -> None:
+async def _settled(group: Sequence[WorkerProcess]) -> None:
     """Wait until all are ready and have the partitions that are theirs."""
     for worker in group:
         await worker.ready()

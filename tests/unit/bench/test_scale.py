@@ -1,4 +1,4 @@
-"""The pure parts of ``bench.scale``. Nothing here is timed."""
+"""The pure results of ``bench.scale``. Nothing here is timed."""
 
 from __future__ import annotations
 
@@ -12,17 +12,16 @@ import pytest
 from aiokafka.record.memory_records import MemoryRecords
 
 from bench.pages import MarkMissingError
-from bench.scale.__main__ import PARTS, main
+from bench.scale.__main__ import EXPERIMENTS, main
 from bench.scale.client import Connection, length_of, status_of
+from bench.scale.cycle import CYCLE_S, Cycle, rows_per_batch
+from bench.scale.experiment import count
 from bench.scale.figures import draw
-from bench.scale.laps import LAP_S, Lap, rows_per_batch
 from bench.scale.numbers import Pace, Summary, first_at, percentile
 from bench.scale.overload import memory
-from bench.scale.part import count
-from bench.scale.worker import parsed
-from bench.topics import PARTITIONS
+from bench.scale.worker_process import parsed
+from bench.topics import partition_of
 from bench.workload import ASSETS, START_S
-from stream_app.infra.kafka.log.batch_producer import partition_of
 
 
 @pytest.mark.parametrize(
@@ -61,10 +60,10 @@ def test_batches_are_what_a_lingering_producer_makes(rate: float, rows: int) -> 
     assert rows_per_batch(rate) == rows
 
 
-def _rows(lap: Lap, number: int) -> list[tuple[bytes, dict[str, Any]]]:
-    """Rows of a lap as a consumer reads them."""
+def _rows(cycle: Cycle, number: int) -> list[tuple[bytes, dict[str, Any]]]:
+    """Rows of a cycle as a consumer reads them."""
     found = []
-    for partition, rows, content in lap.batches(number, now_ms=5):
+    for partition, rows, content in cycle.batches(number, now_ms=5):
         records = MemoryRecords(content)
         batch = records.next_batch()
         assert batch is not None
@@ -72,25 +71,25 @@ def _rows(lap: Lap, number: int) -> list[tuple[bytes, dict[str, Any]]]:
         messages = list(batch)
         assert len(messages) == rows
         assert records.next_batch() is None
-        assert {partition_of(message.key, PARTITIONS) for message in messages} == {partition}
+        assert {partition_of(message.key) for message in messages} == {partition}
         assert [message.offset for message in messages] == list(range(rows))
         found += [(message.key, json.loads(message.value)) for message in messages]
     return found
 
 
 def test_a_lap_goes_on_where_the_one_before_ended() -> None:
-    """Each lap has the same readings; an asset's stamps go on second by second. A lap can be sent again."""
-    lap = Lap(assets=5, rows_per_batch=7)
-    first, second = _rows(lap, 0), _rows(lap, 1)
-    assert len(first) == len(second) == 5 * LAP_S
+    """Each cycle has the same readings; an asset's stamps go on second by second. A cycle can be sent again."""
+    cycle = Cycle(assets=5, rows_per_batch=7)
+    first, second = _rows(cycle, 0), _rows(cycle, 1)
+    assert len(first) == len(second) == 5 * CYCLE_S
     for asset in {key for key, _ in first}:
         rows = [[row for key, row in each if key == asset] for each in (first, second)]
         stamps = [
             int(datetime.fromisoformat(row.pop("timestamp")).timestamp()) - START_S for each in rows for row in each
         ]
-        assert stamps == list(range(2 * LAP_S))
+        assert stamps == list(range(2 * CYCLE_S))
         assert rows[0] == rows[1]
-    assert _rows(lap, 0) != second
+    assert _rows(cycle, 0) != second
 
 
 def test_an_answer_s_head_is_read() -> None:
@@ -146,15 +145,15 @@ RECORDS: dict[str, dict[str, Any]] = {
 }
 
 
-@pytest.mark.parametrize("name", list(PARTS))
+@pytest.mark.parametrize("name", list(EXPERIMENTS))
 def test_a_table_says_what_is_known_and_what_is_wrong(name: str) -> None:
     """As many cells as heads in each line; a dash where nothing was measured; problems stand below."""
-    part = PARTS[name]
+    experiment = EXPERIMENTS[name]
     wrong = {**RECORDS[name], "problems": ["a row is missing"]}
-    head, rule, *lines = part.table([RECORDS[name], wrong]).splitlines()
-    assert {line.count("|") for line in (head, rule, *lines[:2])} == {len(part.columns) + 1}
+    head, rule, *lines = experiment.table([RECORDS[name], wrong]).splitlines()
+    assert {line.count("|") for line in (head, rule, *lines[:2])} == {len(experiment.columns) + 1}
     assert " - |" in lines[0]
-    assert part.note in lines
+    assert experiment.note in lines
     assert lines[-1] == "WRONG: a row is missing"
 
 
@@ -175,8 +174,15 @@ def test_every_part_is_drawn_that_has_a_curve(tmp_path: Path) -> None:
 def test_tables_and_curves_are_made_from_what_was_kept(tmp_path: Path) -> None:
     """A file of figures gives the page again, with a link to each curve, and tells by the status what is wrong."""
     machine = {"cores": 2, "cpu": "c", "memory_gb": 8.0, "python": "3.11"}
-    parts = {name: [record] for name, record in RECORDS.items()}
-    kept = {"date": "2026-01-01T00", "commit": "abc", "machine": machine, "versions": {}, "command": [], "parts": parts}
+    results = {name: [record] for name, record in RECORDS.items()}
+    kept = {
+        "date": "2026-01-01T00",
+        "commit": "abc",
+        "machine": machine,
+        "versions": {},
+        "command": [],
+        "experiments": results,
+    }
     source, page, folder = tmp_path / "kept.json", tmp_path / "page.md", tmp_path / "img"
     source.write_text(json.dumps(kept))
     page.write_text("<!-- table assets --><!-- end of assets -->")
@@ -186,11 +192,11 @@ def test_tables_and_curves_are_made_from_what_was_kept(tmp_path: Path) -> None:
     assert main([*asked, "--only", "assets"]) == 0
     assert "| 100 | - | 1,234,568 |" in page.read_text()
     assert "![assets](img/scale-assets.svg)" in page.read_text()
-    kept["parts"]["assets"][0]["problems"] = ["a row is missing"]  # type: ignore[index]
+    kept["experiments"]["assets"][0]["problems"] = ["a row is missing"]  # type: ignore[index]
     source.write_text(json.dumps(kept))
     assert main([*asked, "--only", "assets"]) == 1
 
 
 def test_loads_use_the_fleet_of_the_throughput() -> None:
     """A share of a throughput means the same rows."""
-    assert len({key for key, _ in _rows(Lap(ASSETS, 1000), 0)}) == ASSETS
+    assert len({key for key, _ in _rows(Cycle(ASSETS, 1000), 0)}) == ASSETS

@@ -22,12 +22,12 @@ _POLL_S: Final = 0.02
 _CAUGHT_UP_POLL_S: Final = 0.5
 _READY_S: Final = 120.0
 _LOG_TOLD: Final = 1500
-#: A worker answers from its own tables whom carries this.
+#: A worker answers a request with this header from its own tables.
 _HOP: Final = "X-Stream-App-Hop: 1\r\n"
 
 
 @dataclass(slots=True)
-class Worker:
+class WorkerProcess:
     """A process that runs."""
 
     job: Job
@@ -42,7 +42,7 @@ class Worker:
         connection = Connection(self.job.http_port)
         try:
             async with asyncio.timeout(_READY_S):
-                while not await self._is_ready(connection):  # noqa: ASYNC110  # it tells no event
+                while not await self._is_ready(connection):  # noqa: ASYNC110  # it signals no event
                     await asyncio.sleep(_POLL_S)
         finally:
             await connection.close()
@@ -64,7 +64,7 @@ class Worker:
         return status == 200
 
     async def assets(self) -> dict[str, Any] | None:
-        """Return the page of the first asset as this worker alone has it; None while it does not tell."""
+        """Return the page of the first asset as this worker alone has it; None while it does not answer."""
         connection = Connection(self.job.http_port)
         try:
             status, page = await connection.json("/api/v1/assets?limit=1", _HOP)
@@ -77,7 +77,7 @@ class Worker:
     async def caught_up(self, timeout_s: float) -> None:
         """Wait until its tables include all that is in Kafka."""
         async with asyncio.timeout(timeout_s):
-            while not _is_current(await self.assets()):  # noqa: ASYNC110  # it tells no event
+            while not _is_current(await self.assets()):  # noqa: ASYNC110  # it signals no event
                 await asyncio.sleep(_CAUGHT_UP_POLL_S)
 
     async def lag(self) -> int | None:
@@ -104,7 +104,7 @@ def _is_current(page: Mapping[str, Any] | None) -> bool:
 
 
 @asynccontextmanager
-async def working(job: Job, environment: Mapping[str, str] | None = None) -> AsyncIterator[Worker]:
+async def working(job: Job, environment: Mapping[str, str] | None = None) -> AsyncIterator[WorkerProcess]:
     """Start a worker, not necessarily ready; it has ended afterwards. ``environment`` is added to its own."""
     project = ThisProject()
     job.directory.mkdir(parents=True, exist_ok=True)
@@ -112,7 +112,7 @@ async def working(job: Job, environment: Mapping[str, str] | None = None) -> Asy
     began_at = time.monotonic()
     process = processes.start(command, {**project.environment(job), **(environment or {})}, job.directory / "log.txt")
     observer = Observer(process.pid, int(job.broker.rpartition(":")[2])).start()
-    worker = Worker(job, process, observer, began_at)
+    worker = WorkerProcess(job, process, observer, began_at)
     try:
         yield worker
     finally:
@@ -120,7 +120,7 @@ async def working(job: Job, environment: Mapping[str, str] | None = None) -> Asy
 
 
 async def figures(port: int) -> dict[str, float]:
-    """What a worker tells at ``/metrics``, without what has labels."""
+    """Samples without labels at a worker's ``/metrics``."""
     connection = Connection(port)
     try:
         _, body = await connection.get("/metrics")

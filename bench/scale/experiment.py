@@ -1,4 +1,4 @@
-"""One of the things that are measured: how, its table, and what must be said with it."""
+"""What an experiment is: how it is measured, its table, and the note below the table."""
 
 from __future__ import annotations
 
@@ -6,30 +6,30 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from typing import ClassVar
 
-from bench.scale.scene import Record, Scene
+from bench.scale.testbed import Record, Testbed
 
 Column = tuple[str, Callable[[Record], str]]
 
 
-class Part(ABC):
-    """A part; its records are JSON, so that tables and figures can be made from a file too."""
+class Experiment(ABC):
+    """An experiment; its records are JSON, so that tables and figures can be made from a file too."""
 
     name: ClassVar[str]
-    #: What stands below the table.
+    #: Note below the table.
     note: ClassVar[str]
     columns: ClassVar[Sequence[Column]]
 
     @abstractmethod
-    async def measure(self, scene: Scene) -> list[Record]:
+    async def measure(self, testbed: Testbed) -> list[Record]:
         """Measure; a record for each line of the table."""
 
     def table(self, records: Sequence[Record]) -> str:
         """Return the table in markdown."""
         head = [name for name, _ in self.columns]
         lines = [head, ["---"] * len(head), *([text(record) for _, text in self.columns] for record in records)]
-        told = [f"| {' | '.join(line)} |" for line in lines]
+        text_lines = [f"| {' | '.join(line)} |" for line in lines]
         wrong = [f"WRONG: {problem}" for record in records for problem in record.get("problems", ())]
-        return "\n".join([*told, "", self.note, *wrong])
+        return "\n".join([*text_lines, "", self.note, *wrong])
 
 
 def count(name: str, digits: int = 0) -> Callable[[Record], str]:
@@ -43,5 +43,5 @@ def count(name: str, digits: int = 0) -> Callable[[Record], str]:
 
 
 def yes(record: Record) -> str:
-    """Whether all that was told was right."""
+    """Whether all sums were right."""
     return "WRONG" if record.get("problems") else "yes"

@@ -1,6 +1,6 @@
 """Load without the cost of making it: some minutes of a fleet's rows as record batches, sent again and again.
 
-Each lap only sets the stamps on, in place, so that event time goes on; compression and checksum are done anew. That
+Each cycle only sets the stamps on, in place, so that event time goes on; compression and checksum are done anew. That
 makes millions of rows a second of one core, all of them rows as any producer would send them.
 """
 
@@ -20,11 +20,10 @@ from aiokafka.record.util import calc_crc32c
 from numpy.typing import NDArray
 
 from bench.messages import FORMS
-from bench.topics import PARTITIONS
+from bench.topics import PARTITIONS, partition_of
 from bench.workload import START, Rows
-from stream_app.infra.kafka.log.batch_producer import partition_of
 
-LAP_S: Final = 240
+CYCLE_S: Final = 240
 _MARK: Final = b'"timestamp":"'
 _STAMP_BYTES: Final = 19  # 2022-04-13T00:00:00; the Z behind it stays
 #: Offset, length, leader's epoch, magic, checksum | attributes, last offset, first and last time, producer, count.
@@ -41,25 +40,25 @@ class _Template:
     partition: int
     content: NDArray[np.uint8]  # the records of a batch, not compressed
     stamps: NDArray[np.int64]  # where each stamp stands, byte by byte: (rows, 19)
-    seconds: NDArray[np.int64]  # of each row within the lap
+    seconds: NDArray[np.int64]  # of each row within the cycle
     rows: int = field(init=False)
 
     def __post_init__(self) -> None:
         self.rows = len(self.seconds)
 
 
-class Lap:
-    """A lap of a fleet; ``rows_per_batch`` as a producer that lingers for a moment would make them."""
+class Cycle:
+    """A cycle of a fleet; ``rows_per_batch`` as a producer that lingers for a moment would make them."""
 
     def __init__(self, assets: int, rows_per_batch: int) -> None:
-        rows = Rows.of(LAP_S * assets, assets)
+        rows = Rows.of(CYCLE_S * assets, assets)
         self._templates = list(_templates(rows, rows_per_batch))
 
-    def batches(self, lap: int, now_ms: int) -> Iterator[tuple[int, int, bytes]]:
-        """Batches of the lap of that number in the order of their last rows: partition, rows, and the batch."""
-        begin = np.datetime64((START + timedelta(seconds=lap * LAP_S)).replace(tzinfo=None), "s")
-        texts = np.datetime_as_string(begin + np.arange(LAP_S)).astype(f"S{_STAMP_BYTES}")
-        stamps = texts.view(np.uint8).reshape(LAP_S, _STAMP_BYTES)
+    def batches(self, cycle: int, now_ms: int) -> Iterator[tuple[int, int, bytes]]:
+        """Batches of the cycle of that number in the order of their last rows: partition, rows, and the batch."""
+        begin = np.datetime64((START + timedelta(seconds=cycle * CYCLE_S)).replace(tzinfo=None), "s")
+        texts = np.datetime_as_string(begin + np.arange(CYCLE_S)).astype(f"S{_STAMP_BYTES}")
+        stamps = texts.view(np.uint8).reshape(CYCLE_S, _STAMP_BYTES)
         for template in self._templates:
             template.content[template.stamps] = stamps[template.seconds]
             yield template.partition, template.rows, _batch(template.content.tobytes(), template.rows, now_ms)
@@ -73,7 +72,7 @@ def rows_per_batch(rows_per_s: float) -> int:
 def _templates(rows: Rows, most: int) -> Iterator[_Template]:
     open_: list[list[tuple[bytes, bytes, int]]] = [[] for _ in range(PARTITIONS)]
     for number, (key, value) in enumerate(FORMS["rows"].messages(rows)):
-        partition = partition_of(key, PARTITIONS)
+        partition = partition_of(key)
         open_[partition].append((key, value, number // len(rows.assets)))
         if len(open_[partition]) == most:
             yield _template(partition, open_[partition])

@@ -1,4 +1,4 @@
-"""What all parts share: the broker, sizes, and the throughput that loads are shares of."""
+"""What all experiments share: the broker, sizes, and the throughput that loads are shares of."""
 
 from __future__ import annotations
 
@@ -46,8 +46,8 @@ QUICK: Final = Sizes(
 
 
 @dataclass(slots=True)
-class Scene:
-    """Where the parts are measured."""
+class Testbed:
+    """Where the experiments run."""
 
     broker: str
     directory: Path
@@ -86,6 +86,6 @@ class Scene:
         )
 
     def say(self, text: str) -> None:
-        """Tell how far things are."""
+        """Report progress."""
         sys.stderr.write(text + "\n")
         sys.stderr.flush()

@@ -1,0 +1,1 @@
+"""A profile of the worker: CPU seconds by step."""
