@@ -52,7 +52,7 @@ class Sampler(threading.Thread):
     def look(self) -> None:
         """Enter what each thread has used since the look before."""
         now = time.time()
-        frames = sys._current_frames()  # the only way to another thread's frame
+        frames = sys._current_frames()  # noqa: SLF001  # the only way to another thread's frame
         python = {thread.native_id: thread.ident for thread in threading.enumerate()}
         for task in (int(folder.name) for folder in Path("/proc/self/task").iterdir()):
             try:
