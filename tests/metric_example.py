@@ -14,10 +14,12 @@ import numpy as np
 from schemas.asset import AssetSpec
 from stream_app.domain import ingestion, views
 from stream_app.domain.catalogue import Catalogue
-from stream_app.domain.metrics import REGISTRY
 from stream_app.domain.metrics._base import MetricValues
 from stream_app.domain.rows import Rows
 from stream_app.domain.state import Fleet
+
+#: All metrics, whichever is asked for: the rows' loop of each set of metrics is compiled anew.
+CATALOGUE = Catalogue()
 
 
 def compute(
@@ -58,7 +60,7 @@ def compute_all(
     """Compute the same with the uncertainty and the unchecked value."""
     arrays = {name: np.array(values, float) for name, values in columns.items()}
     n = len(next(iter(arrays.values())))
-    fleet = Fleet(Catalogue([REGISTRY[metric]]), (86_400,))
+    fleet = Fleet(CATALOGUE, (86_400,))
     slot = fleet.slot("example")
     fleet.set_spec(slot, AssetSpec(nominal_capacity_ah=nominal_capacity_ah))
     times_s = np.arange(n) * dt_s if time_s is None else np.array(time_s)

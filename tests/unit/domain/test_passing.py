@@ -5,19 +5,16 @@ from __future__ import annotations
 import numpy as np
 
 from stream_app.domain import ingestion, views
-from stream_app.domain.catalogue import Catalogue
-from stream_app.domain.metrics import REGISTRY
 from stream_app.domain.rows import Rows
 from stream_app.domain.state import Fleet
-from tests.unit.domain.fleets import START_US
+from tests.unit.domain.fleets import CATALOGUE, START_US
 
-COUNTING = Catalogue([REGISTRY["total_data_points"]])
 MINUTE_US = 60_000_000
 
 
 def passed(*minutes: float, sizes_s: tuple[int, ...] = (60, 180), cuts: int = 1) -> list[tuple[int, int, int]]:
     """Closed windows of one asset as (size [min], start [min], rows), in the order in which they were closed."""
-    fleet = Fleet(COUNTING, sizes_s)
+    fleet = Fleet(CATALOGUE, sizes_s)
     slot, found = fleet.slot("a"), []
     offset = np.arange(len(minutes))
     time_us = START_US + (np.array(minutes) * MINUTE_US).astype(np.int64)
@@ -25,7 +22,7 @@ def passed(*minutes: float, sizes_s: tuple[int, ...] = (60, 180), cuts: int = 1)
         rows = Rows(np.full(len(part), slot), part, time_us[part], {"current_a": np.ones(len(part))})
         found += ingestion.apply(fleet, rows).closed
     closed = views.concatenated(fleet, found)
-    rows_of = closed.totals[COUNTING.rows_at].astype(int)
+    rows_of = closed.totals[CATALOGUE.rows_at].astype(int)
     starts = (closed.start_us - START_US) // MINUTE_US
     return list(zip((closed.size_us // MINUTE_US).tolist(), starts.tolist(), rows_of.tolist(), strict=True))
 
