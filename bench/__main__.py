@@ -10,7 +10,6 @@ import asyncio
 import logging
 import sys
 from collections.abc import Sequence
-from dataclasses import asdict
 from pathlib import Path
 
 from bench import history, pages
@@ -22,7 +21,7 @@ from bench.messages import FORMS
 from bench.peers import PEERS
 from bench.project import ThisProject
 from bench.provenance import provenance, record, run_file, write
-from bench.report import ratio_line, rows_of, runs, table
+from bench.report import kept_rows, ratio_line, rows_of, runs, table
 
 _QUICK_ROWS = {"stream-app": 500_000, "faust-naive": 15_000}
 _CONTENDERS: dict[str, Contender] = {each.name: each for each in (ThisProject(), *PEERS)}
@@ -43,7 +42,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     content = record("bench", {"kafka": broker_versions(), **versions})
     write(file, {**content, "runs": runs(outcomes)})
     rows = rows_of(outcomes)
-    kept = history.keep("peers", history.section(content, [*map(asdict, rows)])) if asked.record else None
+    kept = history.keep("peers", history.section(content, kept_rows(rows))) if asked.record else None
     if asked.markdown and outcomes:
         text = f"{provenance(content, kept)}\n\n{table(rows, ours=ThisProject.name)}"
         pages.write(asked.markdown, {"peers": text})

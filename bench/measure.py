@@ -14,7 +14,8 @@ The rule is the same for all:
 - **CPU** is user and system time of the process and its children between the two, all threads; **memory** the
   kernel's high-water mark of resident memory, start-up included.
 - State with a changelog (Bytewax: its recovery store), the 1-minute event-time window and the output topic are on.
-- **Right** means: the sums are those that the generator computed from its own integers: counts exact, sums to 1e-9.
+- **Right** means: the sums are those that the generator computed from its own integers, counts exactly, sums within
+  1e-9.
 """
 
 from __future__ import annotations

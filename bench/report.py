@@ -25,7 +25,7 @@ class Row:
     rows_per_s: float | None
     rows_per_cpu_s: float | None
     peak_mb: float | None
-    right: bool
+    right: bool | None  # None: it was skipped
     skipped: str | None = None
     problems: list[str] = field(default_factory=list)
 
@@ -49,10 +49,15 @@ def _row(outcomes: Sequence[Outcome]) -> Row:
         rows_per_s=median(outcomes, lambda o: o.rows_per_s),
         rows_per_cpu_s=median(outcomes, lambda o: o.rows_per_cpu_s),
         peak_mb=median(outcomes, lambda o: o.peak_mb),
-        right=all(outcome.right for outcome in outcomes),
+        right=None if first.skipped is not None else all(outcome.right for outcome in outcomes),
         skipped=first.skipped,
         problems=[problem for outcome in outcomes for problem in outcome.problems],
     )
+
+
+def kept_rows(rows: Sequence[Row]) -> list[dict[str, Any]]:
+    """What the repository keeps of a table: not the problems, which quote logs of this machine."""
+    return [{name: value for name, value in asdict(row).items() if name != "problems"} for row in rows]
 
 
 def table(rows: Sequence[Row], ours: str) -> str:
@@ -69,7 +74,7 @@ def _workload_table(rows: Sequence[Row], ours: str) -> str:
     own = next((row for row in rows if row.contender == ours), None)
     most = max(row.rows for row in rows)
     lines = [_HEAD, tuple("---" for _ in _HEAD), *(_line(row, own, most) for row in rows)]
-    notes = [f"WRONG {row.title}: {'; '.join(row.problems)}" for row in rows if not row.right]
+    notes = [f"WRONG {row.title}: {'; '.join(row.problems)}" for row in rows if row.right is False]
     notes += [f"skipped {row.title}: {row.skipped}" for row in rows if row.skipped is not None]
     workload = rows[0].workload
     return "\n".join(
@@ -84,7 +89,7 @@ def _workload_table(rows: Sequence[Row], ours: str) -> str:
 
 
 def _line(row: Row, own: Row | None, most: int) -> tuple[str, ...]:
-    right = "skipped" if row.skipped is not None else "yes" if row.right else "WRONG"
+    right = {None: "skipped", True: "yes", False: "WRONG"}[row.right]
     return (
         row.title,
         f"{row.rows:,}{'*' if row.rows < most else ''}",

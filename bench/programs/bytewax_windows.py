@@ -44,7 +44,7 @@ def message_of(keyed: tuple[str, Record]) -> Any:
 flow = Dataflow("bytewax_windows")
 _source = KafkaSource([BROKER], [INPUT], tail=False, add_config={name: _TEXT[name] for name in CONSUMER_TUNING})
 _rows = op.flat_map("parse", op.input("input", flow, _source), parse)
-_lives = op.filter_value("records", op.stateful_map("live", _rows, live), lambda result: result is not None)
+_lives = op.filter_value("lives", op.stateful_map("live", _rows, live), lambda result: result is not None)
 _clock = windowing.EventClock(
     ts_getter=lambda row: datetime.fromisoformat(row["timestamp"]), wait_for_system_duration=timedelta(seconds=10)
 )

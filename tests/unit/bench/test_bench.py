@@ -182,6 +182,8 @@ def test_a_skipped_contender_has_a_line_and_a_reason() -> None:
     assert "| title of slow | 1,000 | 250 | 200 | - | 2.00 | 2.50 | yes |" in text
     assert "| title of go | 1,000 | - | - | - | - | - | skipped |" in text
     assert text.endswith("skipped title of go: go is not there")
+    assert [row["right"] for row in report.kept_rows(rows)] == [True, True, None]
+    assert "problems" not in report.kept_rows(rows)[0]
     assert report.ratio_line(rows[:2], "ours") == "ratio wall=2.00 cpu=2.50 ours=500 slow=250 right=yes"
 
 
