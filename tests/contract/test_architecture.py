@@ -26,7 +26,8 @@ MACHINE = re.compile(
 
 def _python_files(*folders: str) -> Iterator[Path]:
     for folder in folders:
-        yield from sorted(path for path in (ROOT / folder).rglob("*.py"))
+        # Generated code is kept beside the machine code that is made of it.
+        yield from sorted(path for path in (ROOT / folder).rglob("*.py") if path.parent.name != "__pycache__")
 
 
 def _committed_files() -> list[Path]:
