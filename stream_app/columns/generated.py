@@ -43,17 +43,28 @@ def generated_module(name: str, source: str, namespace: Mapping[str, Any], depen
 
 
 def _kept(name: str, source: str) -> Path:
-    """File of the source: in ``NUMBA_CACHE_DIR``, beside this package's machine code, or in the user's cache."""
+    """File of the source: in ``NUMBA_CACHE_DIR``, beside this package's machine code, or in the user's cache.
+
+    What stands there under the name is taken only if it is this source: it is going to be run.
+    """
     own = os.environ.get("NUMBA_CACHE_DIR")
     folders = [Path(own)] if own else [Path(__file__).parent / "__pycache__", Path.home() / ".cache" / "stream-app"]
-    for folder in [*folders, Path(tempfile.gettempdir())]:
+    for folder in folders:
         path = folder / f"{name}.py"
         with suppress(OSError):
-            if not path.is_file():
-                folder.mkdir(parents=True, exist_ok=True)
-                part = path.with_suffix(f".{os.getpid()}")
-                part.write_text(source, encoding="utf-8")
-                part.replace(path)
+            if not path.is_file() or path.read_text("utf-8") != source:
+                _write(path, source)
             return path
+    with suppress(OSError):  # nothing can be kept: in a folder of this process alone, compiled at every start
+        path = Path(tempfile.mkdtemp(prefix="stream-app-")) / f"{name}.py"
+        _write(path, source)
+        return path
     msg = "no folder can be written for generated code: set NUMBA_CACHE_DIR to one that can"
     raise OSError(msg)
+
+
+def _write(path: Path, source: str) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_suffix(f".{os.getpid()}")
+    part.write_text(source, encoding="utf-8")
+    part.replace(path)

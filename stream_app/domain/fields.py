@@ -105,10 +105,6 @@ class Layout:
         for line, column in sums:
             _add(line, pane, column, _SUM)
 
-    def fold(self, into: FloatArray, at: IntArray, panes: FloatArray) -> None:
-        """Merge panes ``(width, p)`` into ``into[:, at]``, one after the other."""
-        _fold(into, at, np.ascontiguousarray(panes), self.kinds)
-
     def merged(self, a: FloatArray, b: FloatArray) -> FloatArray:
         """Merge pane by pane, both ``(width, k)``."""
         out = np.empty_like(a)
@@ -161,13 +157,6 @@ def _add_four(pane: IntArray, lines: tuple[FloatArray, ...], columns: tuple[Floa
             sum_3 += 0.0 if np.isnan(value) else value
             i += 1
         line_0[at], line_1[at], line_2[at], line_3[at] = sum_0, sum_1, sum_2, sum_3
-
-
-@compiled
-def _fold(into: FloatArray, at: IntArray, panes: FloatArray, kinds: IntArray) -> None:
-    """Merge panes into others, line by line."""
-    for line in range(len(kinds)):
-        _add(into[line], at, panes[line], kinds[line])
 
 
 @compiled
