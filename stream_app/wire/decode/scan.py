@@ -17,6 +17,7 @@ from stream_app.columns.byte_column import ByteColumn
 from stream_app.columns.compiled import compiled
 from stream_app.wire.decode.capacity import row_capacity
 from stream_app.wire.decode.field_names import ASSET_ID, FIELD_NAMES, FIRST_READING, TIMESTAMP, FieldNames, field_at
+from stream_app.wire.decode.plain_stamps import stamp
 from stream_app.wire.decode.timestamps import UNREAD
 from stream_app.wire.decode.tokens import (
     COLON,
@@ -36,7 +37,6 @@ from stream_app.wire.decode.tokens import (
     punctuation,
     same,
     scalar,
-    stamp,
 )
 
 #: Kinds of messages.
