@@ -26,23 +26,34 @@ from stream_app.wire.decode.refusal import Refusal, bad_key, implausible
 from stream_app.wire.decode.row import COLUMN_BATCH, ROWS, ColumnBatch, Row, columns_of
 from stream_app.wire.decode.scan import SEVERAL, UNUSUAL, Scanned, scan
 from stream_app.wire.decode.table import Part, Table, joined, stacked
+from stream_app.wire.decode.templates import KnownTemplates
 from stream_app.wire.decode.timestamps import Stamp, read_timestamps
 
 _REASON_MAX_LENGTH: Final = 500
 
 
-def decode(fetch: Fetch) -> Batch:
-    """Decode a fetch; what cannot be applied becomes a reject, never an exception, and leaves its neighbours alone."""
-    return _Decoding(fetch, Keys(ByteColumn.of(fetch.keys))).batch()
+class Decoder:
+    """Decodes the fetches of a partition; what it has learnt of their form makes it fast, and changes no result."""
+
+    def __init__(self) -> None:
+        self._templates = KnownTemplates()
+
+    def decode(self, fetch: Fetch) -> Batch:
+        """Decode a fetch.
+
+        What cannot be applied becomes a reject, never an exception, and leaves its neighbours alone.
+        """
+        return _Decoding(fetch, Keys(ByteColumn.of(fetch.keys)), self._templates).batch()
 
 
 class _Decoding:
     """One fetch while it is decoded: rows that Python reads, until :meth:`batch` joins them with the scanned ones."""
 
-    def __init__(self, fetch: Fetch, keys: Keys) -> None:
+    def __init__(self, fetch: Fetch, keys: Keys, templates: KnownTemplates) -> None:
         self._fetch = fetch
         self._values = ByteColumn.of(fetch.values)
         self._keys = keys
+        self._templates = templates
         self._stamps: list[Stamp] = []
         self._columns: dict[str, list[float | None]] = {}
         self._messages: list[IntArray] = []
@@ -54,7 +65,7 @@ class _Decoding:
 
     def batch(self) -> Batch:
         """Decode the fetch."""
-        scanned = scan(_json(self._values), self._keys.plain())
+        scanned = scan(_json(self._values), self._keys.plain(), self._templates)
         unusual = np.flatnonzero(scanned.kind == UNUSUAL).tolist()
         for message in unusual:
             self._read(message, self._keys.asset_id(message))
@@ -156,10 +167,8 @@ class _Decoding:
             columns[scanned.numbers[:, 0], scanned.numbers[:, 1]] = numbers
         named = {
             name: column
-            for (name, described), column, measured in zip(
-                BY_WIRE_NAME.items(), columns, scanned.measured.tolist(), strict=True
-            )
-            if measured or described.required
+            for name, column, measured in zip(BY_WIRE_NAME, columns, scanned.measured.tolist(), strict=True)
+            if measured
         }
         return Table(scanned.message, scanned.position, time_us, named, refused)
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from schemas.columns import COLUMNS, Column
 from stream_app.columns.arrays import IntArray
-from stream_app.columns.compiled import compiled
+from stream_app.columns.compiled import borrowing
 from stream_app.wire.decode.tokens import QUOTE, Bytes, byte, string
 
 #: Numbers of the fields: the readings follow in the table's order, then ``control``, then what is not known.
@@ -56,7 +56,7 @@ class FieldNames(NamedTuple):
 FIELD_NAMES: Final = FieldNames.of(COLUMNS)
 
 
-@compiled
+@borrowing
 def field_at(names: FieldNames, buffer: Bytes, i: int, end: int, guess: int) -> tuple[int, int]:
     """Number of the field whose name begins at ``i``, and the position behind its closing quote.
 

@@ -9,7 +9,7 @@ from typing import Final
 
 import numpy as np
 
-from stream_app.columns.compiled import compiled
+from stream_app.columns.compiled import borrowing
 from stream_app.wire.decode.timestamps import MAX_TIME_US, MIN_TIME_US, UNREAD
 from stream_app.wire.decode.tokens import (
     BLANK,
@@ -33,7 +33,7 @@ _EPOCH_DIGITS: Final = 19  # of which all that are nanoseconds before 2200 fit i
 _CLOCK_AT, _FRACTION_AT = 11, 19  # in 2022-04-13T00:00:02.5Z
 
 
-@compiled
+@borrowing
 def stamp(buffer: Bytes, i: int, end: int) -> tuple[int, int]:
     """Read a stamp: position behind it, and its time; UNREAD when it is not written plainly."""
     start = i
@@ -45,15 +45,22 @@ def stamp(buffer: Bytes, i: int, end: int) -> tuple[int, int]:
     return i, UNREAD if i == ODD else _iso_time(buffer, start, i - 1)
 
 
-@compiled
+@borrowing
+def _digit(buffer: Bytes, i: int) -> int:
+    """Value of a digit, signed."""
+    value: int = np.int64(byte(buffer, i)) - ZERO  # type: ignore[assignment]  # int() of an unsigned number stays so
+    return value
+
+
+@borrowing
 def pair(buffer: Bytes, i: int) -> int:
     """Two digits as a number; -1 when they are not digits."""
     if ZERO <= byte(buffer, i) <= NINE and ZERO <= byte(buffer, i + 1) <= NINE:
-        return (np.int64(byte(buffer, i)) - ZERO) * 10 + (np.int64(byte(buffer, i + 1)) - ZERO)
+        return _digit(buffer, i) * 10 + _digit(buffer, i + 1)
     return -1
 
 
-@compiled
+@borrowing
 def day_time(buffer: Bytes, i: int) -> int:
     """Microseconds since 1970 of ``2022-04-13T``, whatever follows; else UNREAD. A blank may stand for the T."""
     if byte(buffer, i + 10) != _LARGE_T and byte(buffer, i + 10) != BLANK:
@@ -81,7 +88,7 @@ def day_time(buffer: Bytes, i: int) -> int:
     return days * 86_400_000_000
 
 
-@compiled
+@borrowing
 def _iso_time(buffer: Bytes, i: int, end: int) -> int:
     """Microseconds since 1970 of ``2022-04-13T00:00:02.5+01:00``, also without fraction or zone; else UNREAD."""
     if end - i < _FRACTION_AT:
@@ -101,7 +108,7 @@ def _iso_time(buffer: Bytes, i: int, end: int) -> int:
         if at == first or at > first + 9:
             return UNREAD
         for k in range(first, first + 6):
-            fraction = fraction * 10 + (np.int64(byte(buffer, k)) - ZERO if k < at else 0)
+            fraction = fraction * 10 + (_digit(buffer, k) if k < at else 0)
     offset_us = zone(buffer, at, end)
     if offset_us == UNREAD:
         return UNREAD
@@ -109,7 +116,7 @@ def _iso_time(buffer: Bytes, i: int, end: int) -> int:
     return time_us if MIN_TIME_US <= time_us < MAX_TIME_US else UNREAD
 
 
-@compiled
+@borrowing
 def zone(buffer: Bytes, i: int, end: int) -> int:
     """Offset from UTC [us] of ``Z``, ``+01:00``, ``+0100``, ``+01`` or nothing, up to the end; else UNREAD."""
     if i == end or (i + 1 == end and byte(buffer, i) == _LARGE_Z):
@@ -128,18 +135,18 @@ def zone(buffer: Bytes, i: int, end: int) -> int:
     return -offset_us if byte(buffer, i) == MINUS else offset_us
 
 
-@compiled
+@borrowing
 def _epoch_time(buffer: Bytes, i: int, end: int) -> int:
     """Microseconds since 1970 of a whole number of s, ms, us or ns; else UNREAD."""
     if end - i > _EPOCH_DIGITS or digits(buffer, i, end) != end:
         return UNREAD
     whole = 0
     for k in range(i, end):
-        whole = whole * 10 + (np.int64(byte(buffer, k)) - ZERO)
+        whole = whole * 10 + _digit(buffer, k)
     return epoch_us(whole)
 
 
-@compiled
+@borrowing
 def epoch_us(whole: int) -> int:
     """Microseconds since 1970 of s, ms, us or ns, told by their magnitude; else UNREAD."""
     time_us = UNREAD

@@ -11,7 +11,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from stream_app.columns.compiled import compiled
+from stream_app.columns.compiled import borrowing
 
 Bytes = NDArray[np.uint8]
 
@@ -29,14 +29,14 @@ _SMALL_E, _LARGE_E = (ord(c) for c in "eE")
 NULL, _TRUE, _FALSE = (np.frombuffer(word, np.uint8) for word in (b"null", b"true", b"false"))
 
 
-@compiled
+@borrowing
 def byte(buffer: Bytes, i: int) -> int:
     """Read a byte. A signed index could be negative, and to look whether it is took a seventh of the scan."""
     value: int = buffer[np.uint64(i)]
     return value
 
 
-@compiled
+@borrowing
 def blank(buffer: Bytes, i: int, end: int) -> int:
     """Skip white space."""
     while i < end and (
@@ -49,7 +49,7 @@ def blank(buffer: Bytes, i: int, end: int) -> int:
     return i
 
 
-@compiled
+@borrowing
 def digits(buffer: Bytes, i: int, end: int) -> int:
     """Skip decimal digits."""
     while i < end and ZERO <= byte(buffer, i) <= NINE:
@@ -57,7 +57,7 @@ def digits(buffer: Bytes, i: int, end: int) -> int:
     return i
 
 
-@compiled
+@borrowing
 def literal(buffer: Bytes, i: int, end: int, word: Bytes) -> int:
     """Skip a word such as ``null``."""
     if i + len(word) > end:
@@ -68,7 +68,7 @@ def literal(buffer: Bytes, i: int, end: int, word: Bytes) -> int:
     return i + len(word)
 
 
-@compiled
+@borrowing
 def string(buffer: Bytes, i: int, end: int) -> int:
     """Skip a string of plain ASCII without escapes; ``i`` stands behind its opening quote."""
     while i < end and byte(buffer, i) != QUOTE:
@@ -78,7 +78,7 @@ def string(buffer: Bytes, i: int, end: int) -> int:
     return i + 1 if i < end else ODD
 
 
-@compiled
+@borrowing
 def number(buffer: Bytes, i: int, end: int) -> tuple[int, float, bool]:
     """Read a number: position behind it, value, and whether the value is exact (else Python has to read the token)."""
     negative = i < end and byte(buffer, i) == MINUS
@@ -117,7 +117,7 @@ def number(buffer: Bytes, i: int, end: int) -> tuple[int, float, bool]:
     return i, -value if negative else value, exact
 
 
-@compiled
+@borrowing
 def _exponent(buffer: Bytes, i: int, end: int) -> int:
     """Skip an exponent that leaves the number finite."""
     if i < end and (byte(buffer, i) == MINUS or byte(buffer, i) == PLUS):
@@ -131,14 +131,14 @@ def _exponent(buffer: Bytes, i: int, end: int) -> int:
     return i if exponent <= _FINITE_EXPONENT else ODD
 
 
-@compiled
+@borrowing
 def punctuation(buffer: Bytes, i: int, end: int, mark: int) -> int:
     """Skip a mark, such as a colon, and the white space around it."""
     i = blank(buffer, i, end)
     return blank(buffer, i + 1, end) if i < end and byte(buffer, i) == mark else ODD
 
 
-@compiled
+@borrowing
 def same(buffer: Bytes, i: int, end: int, key: Bytes) -> int:
     """Skip a string that equals the key, byte by byte."""
     n = len(key)
@@ -150,7 +150,7 @@ def same(buffer: Bytes, i: int, end: int, key: Bytes) -> int:
     return i + n + 2
 
 
-@compiled
+@borrowing
 def scalar(buffer: Bytes, i: int, end: int) -> int:
     """Skip the value of a field that is not ours."""
     if byte(buffer, i) == QUOTE:

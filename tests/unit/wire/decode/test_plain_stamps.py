@@ -35,7 +35,9 @@ def test_what_isoformat_writes_is_read(moment: datetime, separator: str, precisi
     assert read(text) == expected
 
 
-_parts = st.sampled_from("2022-04-13|T| |00:00:02|.5|.123456789|.|Z|z|+01:00|-0330|+1|+24:00|x|".split("|"))
+_parts = st.sampled_from(
+    ["2022-04-13", "T", " ", "00:00:02", ".5", ".123456789", ".", "Z", "+01:00", "-0330", "+24:00", "x"]
+)
 
 
 @given(st.lists(_parts, max_size=5).map("".join))
