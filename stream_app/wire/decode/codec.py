@@ -20,8 +20,10 @@ from stream_app.columns.arrays import IntArray
 from stream_app.columns.byte_column import ByteColumn
 from stream_app.wire.batch import Batch, ControlRecord, Fetch, Reject
 from stream_app.wire.decode import arrow, explain
+from stream_app.wire.decode.arrow_plans import KnownPlans
 from stream_app.wire.decode.frames import MARKER
 from stream_app.wire.decode.keys import Keys
+from stream_app.wire.decode.limits import beyond
 from stream_app.wire.decode.refusal import Refusal, bad_key, implausible
 from stream_app.wire.decode.row import COLUMN_BATCH, ROWS, ColumnBatch, Row, columns_of
 from stream_app.wire.decode.scan import SEVERAL, UNUSUAL, Scanned, scan
@@ -37,23 +39,25 @@ class Decoder:
 
     def __init__(self) -> None:
         self._templates = KnownTemplates()
+        self._plans = KnownPlans()
 
     def decode(self, fetch: Fetch) -> Batch:
         """Decode a fetch.
 
         What cannot be applied becomes a reject, never an exception, and leaves its neighbours alone.
         """
-        return _Decoding(fetch, Keys(ByteColumn.of(fetch.keys)), self._templates).batch()
+        return _Decoding(fetch, Keys(ByteColumn.of(fetch.keys)), self._templates, self._plans).batch()
 
 
 class _Decoding:
     """One fetch while it is decoded: rows that Python reads, until :meth:`batch` joins them with the scanned ones."""
 
-    def __init__(self, fetch: Fetch, keys: Keys, templates: KnownTemplates) -> None:
+    def __init__(self, fetch: Fetch, keys: Keys, templates: KnownTemplates, plans: KnownPlans) -> None:
         self._fetch = fetch
         self._values = ByteColumn.of(fetch.values)
         self._keys = keys
         self._templates = templates
+        self._plans = plans
         self._stamps: list[Stamp] = []
         self._columns: dict[str, list[float | None]] = {}
         self._messages: list[IntArray] = []
@@ -65,11 +69,14 @@ class _Decoding:
 
     def batch(self) -> Batch:
         """Decode the fetch."""
-        scanned = scan(_json(self._values), self._keys.plain(), self._templates)
-        unusual = np.flatnonzero(scanned.kind == UNUSUAL).tolist()
-        for message in unusual:
-            self._read(message, self._keys.asset_id(message))
-        table = joined([self._scanned(scanned), self._read_rows(), stacked(self._parts)])
+        binary = _binary(self._values)
+        scanned = scan(_without(self._values, binary), self._keys.plain(), self._templates)
+        planned = self._plans.read(self._values, self._keys.named(binary))
+        self._several.update(planned.message[planned.position == 0].tolist())
+        for message in np.flatnonzero(scanned.kind == UNUSUAL).tolist():
+            if message not in self._several:
+                self._read(message, self._keys.asset_id(message))
+        table = joined([self._scanned(scanned), planned, self._read_rows(), stacked(self._parts)])
         return self._checked(table, scanned)
 
     def _read(self, message: int, owner: str | None) -> None:
@@ -189,6 +196,8 @@ class _Decoding:
             self._refuse(int(message[i]), int(position[i]), refusal.code, refusal.reason)
         for name, column in columns.items():
             low, high = BY_WIRE_NAME[name].low, BY_WIRE_NAME[name].high
+            if not beyond(column, low, high):
+                continue
             for i in np.flatnonzero(((column < low) | (column > high)) & keep).tolist():
                 keep[i] = False
                 refusal = implausible(name, float(column[i]))
@@ -227,12 +236,17 @@ class _Decoding:
         return rejects
 
 
-def _json(values: ByteColumn) -> ByteColumn:
-    """The messages, those of Arrow empty: the scan need not look through their bytes."""
+def _binary(values: ByteColumn) -> IntArray:
+    """Messages that begin as Arrow streams do."""
     there = np.flatnonzero(values.ends > values.starts)
-    binary = there[values.buffer[values.starts[there]] == MARKER[0]]
-    if not len(binary):
+    binary: IntArray = there[values.buffer[values.starts[there]] == MARKER[0]]
+    return binary
+
+
+def _without(values: ByteColumn, messages: IntArray) -> ByteColumn:
+    """The values, those of some messages empty: the scan need not look through their bytes."""
+    if not len(messages):
         return values
     ends = values.ends.copy()
-    ends[binary] = values.starts[binary]
+    ends[messages] = values.starts[messages]
     return ByteColumn(values.buffer, values.starts, ends)

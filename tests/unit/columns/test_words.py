@@ -20,7 +20,7 @@ def _words(buffer: np.ndarray, words: np.ndarray, zeros: np.ndarray) -> None:
 @given(st.binary(min_size=8, max_size=30))
 def test_words_are_read_at_any_place(content: bytes) -> None:
     """Eight bytes, the first one lowest."""
-    buffer = np.frombuffer(content, np.uint8) | 1
+    buffer = np.frombuffer(content, np.uint8) | np.uint8(1)
     words = np.empty(len(buffer) - 7, np.uint64)
     zeros = np.empty(len(words), np.int64)
     _words(buffer, words, zeros)
