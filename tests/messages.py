@@ -10,7 +10,7 @@ import pyarrow as pa
 from pyarrow import ipc
 
 from stream_app.wire.batch import Batch, Fetch
-from stream_app.wire.decode import decode as decode_fetch
+from stream_app.wire.decode import Decoder
 
 STAMP = "2022-04-13T00:00:02Z"
 STAMP_US = 1_649_808_002_000_000
@@ -48,7 +48,7 @@ def fetch(*messages: tuple[bytes | None, bytes | None]) -> Fetch:
 
 
 def decode(*values: bytes | None, key: bytes | None = b"a") -> Batch:
-    return decode_fetch(fetch(*((key, value) for value in values)))
+    return Decoder().decode(fetch(*((key, value) for value in values)))
 
 
 def dump(content: object) -> bytes:

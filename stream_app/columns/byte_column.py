@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stream_app.columns.arrays import IntArray
+from stream_app.columns.words import PADDING
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -38,7 +39,7 @@ class ByteColumn(Sequence[bytes | None]):
         starts = ends - lengths
         if None in items:
             ends = np.where([item is None for item in items], -1, ends)
-        return cls(np.frombuffer(b"".join(_present(items)), np.uint8), starts, ends)
+        return cls(np.frombuffer(b"".join([*_present(items), bytes(PADDING)]), np.uint8), starts, ends)
 
     def __len__(self) -> int:
         return len(self.starts)

@@ -9,6 +9,7 @@ source, in ``NUMBA_CACHE_DIR``, or in the user's cache, whichever can be written
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any, TypeVar, cast
 
 from numba import njit
@@ -18,8 +19,26 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 def compiled(function: F) -> F:
     """Compile a function at its first call; it holds no GIL, and division follows IEEE 754 as numpy's does."""
+    return _compiled(function)
+
+
+def borrowing(function: F) -> F:
+    """Compile a function that makes no arrays: it counts no references to those that it is given.
+
+    Counting costs two atomic operations per array and call, which for a function that reads a number are most of it.
+    """
+    return _compiled(function, _nrt=False)
+
+
+def inlined(function: F) -> F:
+    """As :func:`borrowing`, copied into each function that calls it: to hand an array on takes eight words of stack."""
+    return _compiled(function, _nrt=False, forceinline=True)
+
+
+def _compiled(function: F, **options: bool) -> F:
+    jit = partial(cast(Any, njit), nogil=True, error_model="numpy", **options)  # one option is not in its stubs
     try:
-        kept = njit(cache=True, nogil=True, error_model="numpy")(function)
+        kept = jit(cache=True)(function)
     except RuntimeError:  # nothing can be written anywhere: compiled at every start, then
-        kept = njit(nogil=True, error_model="numpy")(function)
+        kept = jit()(function)
     return cast(F, kept)

@@ -16,7 +16,7 @@ from stream_app.usecases.partition_state import PartitionState
 from stream_app.usecases.ports import MARKER_KEY, Checkpoint, Tables
 from stream_app.usecases.quarantine import Condemned, Quarantine
 from stream_app.wire.batch import Batch, Fetch, Reject
-from stream_app.wire.decode import decode
+from stream_app.wire.decode import Decoder
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,7 +151,7 @@ class Ingest:
     def _apply_whole(self, state: PartitionState, fetch: Fetch) -> Applied:
         """Apply a fetch in one go; if that fails, its messages are suspect."""
         try:
-            return _apply(state, fetch, decode(fetch))
+            return _apply(state, fetch, state.decoder.decode(fetch))
         except DomainError:
             raise  # the stored state cannot be read, whatever the rows are
         except Exception:
@@ -164,7 +164,9 @@ class Ingest:
         for message in map(fetch.one, range(len(fetch.offsets))):
             condemned = self._quarantine.condemned(message)
             try:
-                applied = _apply(state, message, decode(message) if condemned is None else _spared(message, condemned))
+                decoder = state.decoder
+                batch = decoder.decode(message) if condemned is None else _spared(decoder, message, condemned)
+                applied = _apply(state, message, batch)
                 self._checkpoints.updates(state, state.changes())
             except DomainError:
                 raise
@@ -178,7 +180,7 @@ class Ingest:
     def _failing_rows(self, message: Fetch) -> frozenset[int]:
         """Rows of a message that fail by themselves, each tried on a state that is then thrown away."""
         try:
-            batch = decode(message)
+            batch = Decoder().decode(message)
         except Exception:
             return frozenset()
         failing = set()
@@ -202,13 +204,13 @@ def _apply(state: PartitionState, fetch: Fetch, batch: Batch) -> Applied:
     return Applied(len(batch), sum(1 if reject.rows is None else len(reject.rows) for reject in rejects))
 
 
-def _spared(message: Fetch, condemned: Condemned) -> Batch:
+def _spared(decoder: Decoder, message: Fetch, condemned: Condemned) -> Batch:
     """Decode a message; what is condemned in it becomes a reject."""
     note = f"the processor failed on this ({condemned.reason}): report it, and send it again when that is mended"
     if not condemned.rows:
         none = np.zeros(0, np.int64)
         return Batch((), none, none, none, none, none, {}, rejects=(Reject(0, None, "unexpected", note),))
-    batch = decode(message)
+    batch = decoder.decode(message)
     kept = np.flatnonzero(~np.isin(batch.row, list(condemned.rows)))
     reject = Reject(0, tuple(sorted(condemned.rows)), "unexpected", note)
     return replace(batch.only(kept), rejects=(*batch.rejects, reject))

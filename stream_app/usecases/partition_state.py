@@ -18,6 +18,7 @@ from stream_app.domain.stored_layout import Layouts
 from stream_app.domain.views import Windows
 from stream_app.usecases.ports import MARKER_KEY, DeadLetter, Tables
 from stream_app.wire.batch import Batch, ControlRecord, Reject
+from stream_app.wire.decode import Decoder
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +58,8 @@ class PartitionState:
 
     def __init__(self, partition: int, fleet: Fleet, tables: Tables) -> None:
         self.partition = partition
+        #: Decodes the partition's fetches; what it has learnt is dropped with the state.
+        self.decoder = Decoder()
         self._tables = tables
         self.fleet = fleet
         self.snapshots = Snapshots(self.fleet)

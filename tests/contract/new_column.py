@@ -16,10 +16,10 @@ from stream_app.domain.rows import COLUMNS
 from stream_app.infra.files import Block, read_blocks
 from stream_app.infra.row_messages import encode
 from stream_app.usecases.errors import InvalidError
-from stream_app.wire import decode as wire
 from stream_app.wire.batch import Batch, Fetch
-from stream_app.wire.decode import arrow
+from stream_app.wire.decode import Decoder, arrow
 from stream_app.wire.decode.scan import UNUSUAL, scan
+from stream_app.wire.decode.templates import KnownTemplates
 
 ROW: dict[str, Any] = {"asset_id": "a", "timestamp": 1_649_808_000, "current": 1.5, "voltage": 2.5, "soc": 50.5}
 
@@ -64,7 +64,7 @@ def dump(content: object) -> bytes:
 
 def decode(messages: Mapping[str, bytes]) -> Batch:
     n = len(messages)
-    return wire.decode(Fetch("m", 0, 0, n, range(n), [b"a"] * n, list(messages.values()), [0] * n, [()] * n))
+    return Decoder().decode(Fetch("m", 0, 0, n, range(n), [b"a"] * n, list(messages.values()), [0] * n, [()] * n))
 
 
 def arrived(messages: Mapping[str, bytes]) -> dict[str, list[float]]:
@@ -88,7 +88,7 @@ def files() -> dict[str, bytes]:
 
 if __name__ == "__main__":
     values = list(plain(1.5).values())
-    scanned = scan(ByteColumn.of(values), ByteColumn.of([b"a"] * len(values)))
+    scanned = scan(ByteColumn.of(values), ByteColumn.of([b"a"] * len(values)), KnownTemplates())
     report = {
         "domain": COLUMNS[-1],
         "described": Measurement.model_json_schema()["properties"]["pressure"]["description"],

@@ -13,7 +13,7 @@ from aiokafka import AIOKafkaConsumer
 from schemas.measurement import Measurement
 from stream_app.cli import main
 from stream_app.settings import KafkaSettings
-from stream_app.wire.decode import decode
+from stream_app.wire.decode import Decoder
 from stream_app.wire.decode.frames import MARKER
 from tests.messages import fetch
 
@@ -97,7 +97,7 @@ def test_produce_many_rows_a_message(environment: KafkaSettings, monkeypatch: py
         assert run(monkeypatch, "produce", "-", "--asset", "a", "--format", each) == 0
     found = asyncio.run(messages(environment, 101))
     assert found[0][1].startswith({"columns": b"{", "arrow": MARKER}[form])
-    batch = decode(fetch(*found))
+    batch = Decoder().decode(fetch(*found))
     assert not batch.rejects
     assert batch.row.tolist() == [*range(100), *[0] * 100]
     assert batch.time_us[:100].tolist() == batch.time_us[100:].tolist()

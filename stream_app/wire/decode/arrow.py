@@ -23,8 +23,8 @@ from stream_app.wire.decode.refusal import Refusal, bad_timestamp, other_asset
 from stream_app.wire.decode.table import Part
 from stream_app.wire.decode.timestamps import MAX_TIME_US, MIN_TIME_US, UNREAD, read_timestamps
 
-_ASSET, _STAMP = "asset_id", "timestamp"
-_NAMES: Final = (_ASSET, _STAMP, *BY_WIRE_NAME)
+_ASSET, STAMP = "asset_id", "timestamp"
+_NAMES: Final = (_ASSET, STAMP, *BY_WIRE_NAME)
 
 _SIGNED, _UNSIGNED = (
     (pa.int8(), pa.int16(), pa.int32(), pa.int64()),
@@ -40,13 +40,13 @@ _TIMESTAMP: Final = pa.timestamp("us").id
 _DICTIONARY: Final = pa.dictionary(pa.int8(), pa.int8()).id
 
 #: Of each unit of timestamps: first tick, tick behind the last, and how many us a tick has or ticks a us has.
-_TICKS: Final = {
+TICKS: Final = {
     unit: (MIN_TIME_US * per_s // 10**6, MAX_TIME_US * per_s // 10**6, max(10**6 // per_s, 1), max(per_s // 10**6, 1))
     for unit, per_s in (("s", 1), ("ms", 10**3), ("us", 10**6), ("ns", 10**9))
 }
 
 _NO_STAMP: Final = bad_timestamp("must be text or a number, not null")
-_OPTIONS: Final = ipc.IpcReadOptions(use_threads=False)  # messages are small: handing work over costs more
+OPTIONS: Final = ipc.IpcReadOptions(use_threads=False)  # messages are small: handing work over costs more
 
 
 @dataclass(slots=True)
@@ -71,7 +71,7 @@ class Reading:
         if batch.num_rows == 0:
             return
         batch.validate()
-        time_us, refused = _times(batch.column(places[_STAMP]))
+        time_us, refused = _times(batch.column(places[STAMP]))
         columns = {name: _readings(name, batch.column(at)) for name, at in places.items() if name in BY_WIRE_NAME}
         if _ASSET in places:
             refused |= _others(batch.column(places[_ASSET]), self.asset_id)
@@ -90,8 +90,8 @@ def read(value: memoryview, message: int, asset_id: str) -> Reading:
     check(value)
     reading = Reading(message, asset_id)
     try:
-        stream = ipc.open_stream(value, options=_OPTIONS)
-        places = _places(stream.schema.names)
+        stream = ipc.open_stream(value, options=OPTIONS)
+        places = places_of(stream.schema.names)
         for batch in stream:
             reading.take(batch, places)
     except MemoryError:
@@ -114,7 +114,7 @@ def write(stamps: NDArray[np.datetime64], columns: Mapping[str, FloatArray]) -> 
         By wire name.
     """
     unit = pa.timestamp(np.datetime_data(stamps.dtype)[0], tz="UTC")
-    batch = pa.record_batch({_STAMP: pa.array(stamps, unit), **columns})
+    batch = pa.record_batch({STAMP: pa.array(stamps, unit), **columns})
     sink = pa.BufferOutputStream()
     with ipc.new_stream(sink, batch.schema) as stream:
         stream.write_batch(batch)
@@ -122,15 +122,15 @@ def write(stamps: NDArray[np.datetime64], columns: Mapping[str, FloatArray]) -> 
     return content
 
 
-def _places(names: list[str]) -> dict[str, int]:
+def places_of(names: list[str]) -> dict[str, int]:
     """Where our columns stand in the schema."""
     places = {name: names.index(name) for name in _NAMES if name in names}
     for name in places:
         if names.count(name) > 1:
             raise Refusal("bad_row", f"column {name} appears {names.count(name)} times: send it once", name)
-    for name in (_STAMP, *REQUIRED):
+    for name in (STAMP, *REQUIRED):
         if name not in places:
-            cure = "send it" if name == _STAMP else "send it, with null where it was not measured"
+            cure = "send it" if name == STAMP else "send it, with null where it was not measured"
             raise Refusal("bad_row", f"column {name} is missing: {cure}", name)
     return places
 
@@ -158,7 +158,7 @@ def _times(column: Any) -> tuple[IntArray, dict[int, Refusal]]:
     elif kind in _INTEGERS:
         time_us, refused = _epochs(column.fill_null(0) if column.null_count else column)
     elif kind in _FLOATS:
-        time_us, refused = read_timestamps(_readings(_STAMP, column))
+        time_us, refused = read_timestamps(_readings(STAMP, column))
     elif kind in _TEXTS:
         time_us, refused = read_timestamps([text or "" for text in _texts(column)])
     elif kind == _DICTIONARY:
@@ -170,7 +170,7 @@ def _times(column: Any) -> tuple[IntArray, dict[int, Refusal]]:
         time_us, refused = np.full(len(column), UNREAD), {}
     else:
         reason = f"column timestamp has type {column.type}: send a timestamp type, ISO 8601 text or epoch numbers"
-        raise Refusal("bad_row", reason, _STAMP)
+        raise Refusal("bad_row", reason, STAMP)
     if column.null_count:
         nulls = np.flatnonzero(column.is_null().to_numpy(zero_copy_only=False))
         time_us[nulls] = UNREAD
@@ -180,7 +180,7 @@ def _times(column: Any) -> tuple[IntArray, dict[int, Refusal]]:
 
 def _ticks(column: Any) -> tuple[IntArray, dict[int, Refusal]]:
     unit = column.type.unit
-    low, high, us, per_us = _TICKS[unit]
+    low, high, us, per_us = TICKS[unit]
     ticks: IntArray = column.to_numpy(zero_copy_only=False).view(np.int64)
     time_us = ticks * us if per_us == 1 else ticks // per_us  # of ticks beyond the bounds it may run over
     if not len(ticks) or (low <= ticks.min() and ticks.max() < high):

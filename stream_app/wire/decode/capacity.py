@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from stream_app.columns.arrays import IntArray
-from stream_app.columns.compiled import compiled
+from stream_app.columns.compiled import borrowing
 from stream_app.wire.decode.tokens import COMMA, LBRACE, LBRACKET, Bytes, byte
 
 
-@compiled
+@borrowing
 def row_capacity(buffer: Bytes, starts: IntArray, ends: IntArray) -> int:
     """Count the rows that there are at most; arrays that are far too large would cost more than the counting."""
     most = 0

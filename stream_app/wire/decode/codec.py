@@ -20,30 +20,44 @@ from stream_app.columns.arrays import IntArray
 from stream_app.columns.byte_column import ByteColumn
 from stream_app.wire.batch import Batch, ControlRecord, Fetch, Reject
 from stream_app.wire.decode import arrow, explain
-from stream_app.wire.decode.field_names import FIRST_READING, TIMESTAMP
+from stream_app.wire.decode.arrow_plans import KnownPlans
 from stream_app.wire.decode.frames import MARKER
 from stream_app.wire.decode.keys import Keys
+from stream_app.wire.decode.limits import beyond
 from stream_app.wire.decode.refusal import Refusal, bad_key, implausible
 from stream_app.wire.decode.row import COLUMN_BATCH, ROWS, ColumnBatch, Row, columns_of
 from stream_app.wire.decode.scan import SEVERAL, UNUSUAL, Scanned, scan
 from stream_app.wire.decode.table import Part, Table, joined, stacked
+from stream_app.wire.decode.templates import KnownTemplates
 from stream_app.wire.decode.timestamps import Stamp, read_timestamps
 
 _REASON_MAX_LENGTH: Final = 500
 
 
-def decode(fetch: Fetch) -> Batch:
-    """Decode a fetch; what cannot be applied becomes a reject, never an exception, and leaves its neighbours alone."""
-    return _Decoding(fetch, Keys(ByteColumn.of(fetch.keys))).batch()
+class Decoder:
+    """Decodes the fetches of a partition; what it has learnt of their form makes it fast, and changes no result."""
+
+    def __init__(self) -> None:
+        self._templates = KnownTemplates()
+        self._plans = KnownPlans()
+
+    def decode(self, fetch: Fetch) -> Batch:
+        """Decode a fetch.
+
+        What cannot be applied becomes a reject, never an exception, and leaves its neighbours alone.
+        """
+        return _Decoding(fetch, Keys(ByteColumn.of(fetch.keys)), self._templates, self._plans).batch()
 
 
 class _Decoding:
     """One fetch while it is decoded: rows that Python reads, until :meth:`batch` joins them with the scanned ones."""
 
-    def __init__(self, fetch: Fetch, keys: Keys) -> None:
+    def __init__(self, fetch: Fetch, keys: Keys, templates: KnownTemplates, plans: KnownPlans) -> None:
         self._fetch = fetch
         self._values = ByteColumn.of(fetch.values)
         self._keys = keys
+        self._templates = templates
+        self._plans = plans
         self._stamps: list[Stamp] = []
         self._columns: dict[str, list[float | None]] = {}
         self._messages: list[IntArray] = []
@@ -55,11 +69,14 @@ class _Decoding:
 
     def batch(self) -> Batch:
         """Decode the fetch."""
-        scanned = scan(_json(self._values), self._keys.plain())
-        unusual = np.flatnonzero(scanned.kind == UNUSUAL).tolist()
-        for message in unusual:
-            self._read(message, self._keys.asset_id(message))
-        table = joined([self._scanned(scanned), self._read_rows(), stacked(self._parts)])
+        binary = _binary(self._values)
+        scanned = scan(_without(self._values, binary), self._keys.plain(), self._templates)
+        planned = self._plans.read(self._values, self._keys.named(binary))
+        self._several.update(planned.message[planned.position == 0].tolist())
+        for message in np.flatnonzero(scanned.kind == UNUSUAL).tolist():
+            if message not in self._several:
+                self._read(message, self._keys.asset_id(message))
+        table = joined([self._scanned(scanned), planned, self._read_rows(), stacked(self._parts)])
         return self._checked(table, scanned)
 
     def _read(self, message: int, owner: str | None) -> None:
@@ -147,23 +164,18 @@ class _Decoding:
         """Rows of the scan; Python reads the tokens that the scan did not."""
         buffer, time_us, columns = self._values.buffer.data, scanned.time_us, scanned.columns
         refused: dict[int, Refusal] = {}
-        is_stamp = scanned.tokens[:, 0] == TIMESTAMP
-        if is_stamp.any():
-            rows = scanned.tokens[is_stamp, 1]
-            stamps: list[Stamp] = [orjson.loads(buffer[a:b]) for a, b in scanned.tokens[is_stamp, 2:].tolist()]
+        if len(scanned.stamps):
+            rows = scanned.stamps[:, 0]
+            stamps: list[Stamp] = [orjson.loads(buffer[a:b]) for a, b in scanned.stamps[:, 1:].tolist()]
             time_us[rows], unread = read_timestamps(stamps)
             refused = {int(rows[i]): refusal for i, refusal in unread.items()}
-        if not is_stamp.all():
-            tokens = scanned.tokens[~is_stamp]
-            columns[tokens[:, 0] - FIRST_READING, tokens[:, 1]] = [
-                float(bytes(buffer[a:b])) for a, b in tokens[:, 2:].tolist()
-            ]
+        if len(scanned.numbers):
+            numbers = [float(bytes(buffer[a:b])) for a, b in scanned.numbers[:, 2:].tolist()]
+            columns[scanned.numbers[:, 0], scanned.numbers[:, 1]] = numbers
         named = {
             name: column
-            for (name, described), column, measured in zip(
-                BY_WIRE_NAME.items(), columns, scanned.measured.tolist(), strict=True
-            )
-            if measured or described.required
+            for name, column, measured in zip(BY_WIRE_NAME, columns, scanned.measured.tolist(), strict=True)
+            if measured
         }
         return Table(scanned.message, scanned.position, time_us, named, refused)
 
@@ -184,6 +196,8 @@ class _Decoding:
             self._refuse(int(message[i]), int(position[i]), refusal.code, refusal.reason)
         for name, column in columns.items():
             low, high = BY_WIRE_NAME[name].low, BY_WIRE_NAME[name].high
+            if not beyond(column, low, high):
+                continue
             for i in np.flatnonzero(((column < low) | (column > high)) & keep).tolist():
                 keep[i] = False
                 refusal = implausible(name, float(column[i]))
@@ -222,12 +236,17 @@ class _Decoding:
         return rejects
 
 
-def _json(values: ByteColumn) -> ByteColumn:
-    """The messages, those of Arrow empty: the scan need not look through their bytes."""
+def _binary(values: ByteColumn) -> IntArray:
+    """Messages that begin as Arrow streams do."""
     there = np.flatnonzero(values.ends > values.starts)
-    binary = there[values.buffer[values.starts[there]] == MARKER[0]]
-    if not len(binary):
+    binary: IntArray = there[values.buffer[values.starts[there]] == MARKER[0]]
+    return binary
+
+
+def _without(values: ByteColumn, messages: IntArray) -> ByteColumn:
+    """The values, those of some messages empty: the scan need not look through their bytes."""
+    if not len(messages):
         return values
     ends = values.ends.copy()
-    ends[binary] = values.starts[binary]
+    ends[messages] = values.starts[messages]
     return ByteColumn(values.buffer, values.starts, ends)

@@ -2,46 +2,76 @@
 
 from __future__ import annotations
 
-from typing import Final
+from collections.abc import Iterable
+from typing import Final, NamedTuple
 
 import numpy as np
 
-from schemas.columns import COLUMNS, REQUIRED
-from stream_app.columns.compiled import compiled
+from schemas.columns import COLUMNS, Column
+from stream_app.columns.arrays import IntArray
+from stream_app.columns.compiled import borrowing
 from stream_app.wire.decode.tokens import QUOTE, Bytes, byte, string
 
 #: Numbers of the fields: the readings follow in the table's order, then ``control``, then what is not known.
 ASSET_ID, TIMESTAMP, FIRST_READING = 0, 1, 2
 
-_NAMES: Final = ("asset_id", "timestamp", *(column.wire_name for column in COLUMNS), "control")
 
-#: A line for each field by number, shape ``(fields, 1 + longest)``: the length of its name, and its bytes.
-#:
-#: It is handed to compiled functions as an argument. Machine code on disk is found by its own source file: names that
-#: were compiled in would outlive a change of the table.
-FIELD_NAMES: Final = np.zeros((len(_NAMES), 1 + max(map(len, _NAMES))), np.uint8)
-for _line, _name in zip(FIELD_NAMES, _NAMES, strict=True):
-    _line[: 1 + len(_name)] = [len(_name), *_name.encode()]
+class FieldNames(NamedTuple):
+    """Names in the order of their numbers.
 
-#: Bit ``1 << number`` of each field that a row must name.
-NEEDED: Final = sum(1 << _NAMES.index(name) for name in ("asset_id", "timestamp", *REQUIRED))
+    They are handed to compiled functions as an argument: machine code on disk is looked up by its own source file, so
+    names that were compiled in would outlive a change of the table.
+
+    Parameters
+    ----------
+    text
+        All names one after the other.
+    starts
+        Shape ``(fields + 1,)``: where each name begins in ``text``, and the end of the last.
+    control
+        Number of the field ``control``, the last one.
+    needed
+        Bit ``1 << number`` of each field that a row must name.
+    """
+
+    text: Bytes
+    starts: IntArray
+    control: int
+    needed: int
+
+    @classmethod
+    def of(cls, columns: Iterable[Column]) -> FieldNames:
+        """Names of a row with the given columns."""
+        columns = tuple(columns)
+        names = ("asset_id", "timestamp", *(column.wire_name for column in columns), "control")
+        required = (FIRST_READING + i for i, column in enumerate(columns) if column.required)
+        return cls(
+            text=np.frombuffer("".join(names).encode(), np.uint8),
+            starts=np.cumsum([0, *map(len, names)]),
+            control=len(names) - 1,
+            needed=sum(1 << number for number in (ASSET_ID, TIMESTAMP, *required)),
+        )
 
 
-@compiled
-def field_at(names: Bytes, buffer: Bytes, i: int, end: int, guess: int) -> tuple[int, int]:
+FIELD_NAMES: Final = FieldNames.of(COLUMNS)
+
+
+@borrowing
+def field_at(names: FieldNames, buffer: Bytes, i: int, end: int, guess: int) -> tuple[int, int]:
     """Number of the field whose name begins at ``i``, and the position behind its closing quote.
 
-    Number ``guess`` is tried first: producers write fields in one order. A name that is not known has the number behind
-    ``control``.
+    It looks at number ``guess`` first: producers write fields in one order. A name that is not known has the number
+    behind ``control``.
     """
-    known = len(names)
+    text, starts, control, _ = names
+    known = control + 1
     for step in range(known):
         field = guess + step if guess + step < known else guess + step - known
-        length: int = np.int64(names[np.uint64(field), 0])  # type: ignore[assignment]  # numba: signed, as i is
+        at, length = starts[field], starts[field + 1] - starts[field]
         if i + length < end and byte(buffer, i + length) == QUOTE:
             equal = True
             for x in range(length):
-                if byte(buffer, i + x) != names[np.uint64(field), np.uint64(1 + x)]:
+                if byte(buffer, i + x) != text[at + x]:
                     equal = False
                     break
             if equal:

@@ -24,7 +24,8 @@ MAX_BYTES: Final = 64 << 20
 MAX_EXPANSION: Final = 256
 
 _ROW_BYTES: Final = 80  # of a decoded row, counted beside the bytes of its columns: some types need none
-_DICTIONARY, _BATCH = 2, 3  # kinds of messages
+_SCHEMA, _DICTIONARY, _BATCH = 1, 2, 3  # kinds of messages
+_END: Final = MARKER + bytes(4)
 _VERSION_5: Final = 4  # of the metadata, counted from 0; since Arrow 1.0
 _UNCOMPRESSED: Final = -1
 _KNOWN_BYTES: Final = 4096  # longer metadata is not remembered
@@ -55,9 +56,29 @@ def unreadable(why: str) -> Refusal:
     return Refusal("bad_arrow", f"the Arrow stream cannot be read ({why}): send all bytes of an IPC stream")
 
 
-class _Frame(NamedTuple):
-    """A message of a stream: length of its body, bytes in memory beside its compressed buffers, and those buffers."""
+class Extent(NamedTuple):
+    """Where a body begins and ends."""
 
+    start: int
+    end: int
+
+
+def first_batch(value: memoryview) -> Extent | None:
+    """Body of the record batch of a stream that has been checked; None when there is more than it and a schema."""
+    start = at = 0
+    for kind in (_SCHEMA, _BATCH):
+        start = at + _FRAME.size + int(_FRAME.unpack_from(value, at)[1])
+        frame = _frame(bytes(value[at + _FRAME.size : start]))
+        if frame.kind != kind:
+            return None
+        at = start + frame.body
+    return Extent(start, at) if value[at:] in (b"", _END) else None
+
+
+class _Frame(NamedTuple):
+    """A message of a stream: kind, length of its body, bytes in memory beside compressed buffers, and those buffers."""
+
+    kind: int
     body: int
     held: int
     buffers: Sequence[tuple[int, int]]  # offset in the body, length
@@ -102,7 +123,7 @@ def _frame(metadata: bytes) -> _Frame:
         raise Refusal("bad_arrow", "the Arrow stream has a format older than 1.0: write it with Arrow 1.0 or later")
     kind = _number(metadata, message, 1, _U8)
     if kind not in (_DICTIONARY, _BATCH):
-        return _Frame(body, 0, ())
+        return _Frame(kind, body, 0, ())
     batch = _table(metadata, message, 2)
     if kind == _DICTIONARY:
         batch = _table(metadata, batch, 1)
@@ -114,8 +135,8 @@ def _frame(metadata: bytes) -> _Frame:
         raise ValueError
     held = rows * _ROW_BYTES
     if _field(metadata, batch, 3):
-        return _Frame(body, held, [(offset, size) for offset, size in buffers.tolist() if size])
-    return _Frame(body, held + sum(buffers[:, 1].tolist()), ())
+        return _Frame(kind, body, held, [(offset, size) for offset, size in buffers.tolist() if size])
+    return _Frame(kind, body, held + sum(buffers[:, 1].tolist()), ())
 
 
 _known_frame = lru_cache(maxsize=1024)(_frame)

@@ -41,6 +41,10 @@ class Keys:
         """Asset that a message's key names; None when it names none."""
         return self._asset_ids[int(self._code[message])]
 
+    def named(self, messages: IntArray) -> IntArray:
+        """Those of the messages whose key names an asset."""
+        return messages[np.array([name is not None for name in self._asset_ids], np.bool_)[self._code[messages]]]
+
     def plain(self) -> ByteColumn:
         """The keys that stand in JSON as they are; the others empty."""
         plain = np.array([_is_plain(name) for name in self._asset_ids], np.bool_)[self._code]

@@ -17,7 +17,7 @@ from stream_app.infra.row_messages import Form, RowMessages, encode
 from stream_app.usecases.errors import InvalidError
 from stream_app.usecases.ports import RowMessage
 from stream_app.wire.batch import Batch, Fetch
-from stream_app.wire.decode import decode as decode_fetch
+from stream_app.wire.decode import Decoder
 from stream_app.wire.decode.timestamps import parse_timestamps
 
 STAMP = "2022-04-13T00:00:02Z"
@@ -36,7 +36,7 @@ def decode(messages: list[tuple[str, RowMessage]]) -> Batch:
     """What the codec makes of messages."""
     n = len(messages)
     keys, values = [name.encode() for name, _ in messages], [message.value for _, message in messages]
-    return decode_fetch(Fetch("measurements", 0, 0, n, range(n), keys, values, [0] * n, [()] * n))
+    return Decoder().decode(Fetch("measurements", 0, 0, n, range(n), keys, values, [0] * n, [()] * n))
 
 
 @pytest.mark.parametrize(("form", "messages"), [("rows", 3), ("columns", 1), ("arrow", 1)])

@@ -12,8 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from schemas.columns import BY_WIRE_NAME, REQUIRED
-from stream_app.wire.decode import arrow
-from stream_app.wire.decode import decode as decode_fetch
+from stream_app.wire.decode import Decoder, arrow
 from tests.messages import BATCH, ROW, STAMP, STAMP_US, TABLE, arrow_stream, decode, dump, fetch, row
 from tests.unit.wire.decode.test_laws import rows_of
 
@@ -39,7 +38,7 @@ def test_rows_among_other_messages() -> None:
 
 def test_messages_of_several_assets() -> None:
     """The key says whose the rows are."""
-    batch = decode_fetch(fetch((b"b", MESSAGE), (b"a", MESSAGE)))
+    batch = Decoder().decode(fetch((b"b", MESSAGE), (b"a", MESSAGE)))
     assert [batch.assets[code] for code in batch.asset] == ["b"] * 3 + ["a"] * 3
 
 

@@ -11,14 +11,13 @@ import pytest
 from schemas.columns import BY_WIRE_NAME, REQUIRED
 from schemas.control import EndOfUpload, Forget, SpecControl
 from stream_app.wire.batch import ControlRecord
-from stream_app.wire.decode import decode as decode_fetch
-from stream_app.wire.decode import explain
+from stream_app.wire.decode import Decoder, explain
 from tests.messages import BATCH, ROW, STAMP_US, decode, dump, fetch, row
 
 
 def test_single_rows_become_columns() -> None:
     """Rows come out in order, each with its offset, message, stamp and readings; assets are numbered."""
-    batch = decode_fetch(
+    batch = Decoder().decode(
         fetch((b"a", row()), (b"b", row(asset_id="b", timestamp=1_649_808_003, current=None)), (b"a", row(soc=52)))
     )
     assert [batch.assets[code] for code in batch.asset] == ["a", "b", "a"]
@@ -94,7 +93,7 @@ def test_asset_ids_may_be_any_script() -> None:
 
 def test_rejected_messages_name_no_asset() -> None:
     """An asset of which nothing was accepted does not appear."""
-    batch = decode_fetch(fetch((b"ghost", row()), (b"b", row(asset_id="b")), (b"c", row(asset_id="c", soc=1e6))))
+    batch = Decoder().decode(fetch((b"ghost", row()), (b"b", row(asset_id="b")), (b"c", row(asset_id="c", soc=1e6))))
     assert list(batch.assets) == ["b"]
     assert batch.asset.tolist() == [0]
 
