@@ -11,7 +11,6 @@ from typing import Any
 import pytest
 
 from stream_app.domain.catalogue import Catalogue
-from stream_app.infra.kafka.log import topics
 from stream_app.infra.kafka.worker import Worker
 from stream_app.settings import HttpSettings, KafkaSettings, Settings
 from stream_app.usecases.checkpoints import KeptWindows
