@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from http import HTTPStatus
 from typing import Final
 
 import orjson
@@ -91,11 +91,20 @@ class SimulatedFleet:
         self.assets = [SimulatedAsset.number(i) for i in range(self.size)]
 
     async def resume(self, worker: WorkerClient) -> None:
-        """Bring each asset to where the worker's state is; a new one gets its spec."""
+        """Bring each asset to where the worker's state is; a new one gets its spec.
+
+        Raises
+        ------
+        WorkerClientError
+            The worker refuses a look-up or a spec, or does not answer.
+        """
         for asset in self.assets:
-            last_time = None
-            with contextlib.suppress(RefusedError):  # the worker does not know it yet
+            try:
                 last_time = (await worker.asset(asset.asset_id)).last_time
+            except RefusedError as error:
+                if error.status != HTTPStatus.NOT_FOUND:
+                    raise
+                last_time = None  # the worker does not know it yet
             if last_time is None:
                 pack = asset.simulation.pack
                 spec = AssetSpec(nominal_capacity_ah=pack.nominal_capacity_ah, sampling_period_s=PERIOD_S)

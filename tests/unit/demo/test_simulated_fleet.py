@@ -12,7 +12,7 @@ from schemas.asset import AssetSpec
 from schemas.lookup import AssetAnswer, AssetMeta
 from schemas.measurement import Measurement
 from stream_app.demo.simulated_fleet import EPOCH, PERIOD_S, SimulatedAsset, SimulatedFleet
-from stream_app.worker_client import WorkerClient
+from stream_app.worker_client import RefusedError, WorkerClient
 
 
 def test_rows_are_measurements() -> None:
@@ -69,3 +69,12 @@ async def test_resume_asks_the_worker(known: bool) -> None:
         await fleet.resume(worker)
     assert fleet.assets[0].next_row == (11 if known else 0)
     assert [b"nominal_capacity_ah" in body for body in put] == ([] if known else [True])
+
+
+async def test_resume_takes_no_other_refusal_for_an_unknown_asset() -> None:
+    """A worker that cannot answer now may know the asset: its simulation must not begin anew."""
+    refused = httpx.MockTransport(lambda request: httpx.Response(503, json={}))
+    async with WorkerClient("http://worker", refused) as worker:
+        with pytest.raises(RefusedError) as caught:
+            await SimulatedFleet(size=1, speed=60).resume(worker)
+    assert caught.value.status == 503
