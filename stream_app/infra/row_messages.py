@@ -90,6 +90,10 @@ def _single_rows(block: Block, asset_id: str | None) -> Iterator[tuple[str, RowM
 class RowMessages:
     """Users' files and posted bodies as messages (a :class:`stream_app.usecases.ports.RowReader`)."""
 
+    def check_csv(self, file: BinaryIO) -> int:
+        """Read a CSV file to its end; returns its rows, all valid or InvalidError."""
+        return sum(map(len, read_csv(read_text(file))))
+
     def csv(self, file: BinaryIO, asset_id: str) -> Iterator[RowMessage]:
         """Read a CSV file as rows of one asset, whatever assets the file names."""
         for block in read_csv(read_text(file)):

@@ -28,13 +28,14 @@ def read_csv(portions: Iterable[bytes]) -> Iterator[Block]:
     rest = b""
     line = 0  # lines before the header, and it
     for portion in portions:
-        while table is None and portion:
-            title, _, portion = portion.partition(b"\n")
+        rest += portion
+        while table is None and rest:
+            title, _, rest = rest.partition(b"\n")
             line += 1
             if title.strip(b" \t\r,;"):
                 table = _Table(read_layout(title.decode(), line), line)
         if table is not None:
-            rest = yield from table.blocks(rest + portion, last=False)
+            rest = yield from table.blocks(rest, last=False)
     if table is None:
         raise InvalidError("no_header", f"the file is empty: send a header such as {EXPECTED}, and rows below it")
     yield from table.blocks(rest, last=True)

@@ -6,41 +6,26 @@ has the block read cell by cell.
 
 from __future__ import annotations
 
-from typing import Final
-
 import numpy as np
 from numpy.typing import NDArray
 
 from stream_app.columns.arrays import IntArray
-from stream_app.columns.compiled import borrowing
+from stream_app.columns.compiled import borrowing, inlined
+from stream_app.infra.files.csv_cells import LINE_FEED, RETURN, cell_bounds, decimal, ends_cell
 from stream_app.wire.decode.plain_numbers import short_number
 from stream_app.wire.decode.plain_stamps import epoch_time, iso_time
 from stream_app.wire.decode.timestamps import UNREAD
-from stream_app.wire.decode.tokens import (
-    BLANK,
-    MINUS,
-    NINE,
-    ODD,
-    PLUS,
-    POINT,
-    POWERS,
-    QUOTE,
-    ZERO,
-    Bytes,
-    byte,
-)
+from stream_app.wire.decode.tokens import ODD, PLUS, POINT, Bytes, byte
 
 #: What a cell is, in place of the number of a reading's column.
 STAMP, ASSET, UNUSED = -1, -2, -3
 
-#: Columns of the places that a scan fills in, a line per row: first byte and end of stamp and of asset.
-STAMP_START, STAMP_END, ASSET_START, ASSET_END = range(4)
+#: Columns of places: first byte and end.
+START, END = range(2)
+#: Counts: stamps that are UNREAD, lines of ``owners`` and of ``long``; and the bytes of the last stamp.
+UNREADS, CHANGES, LONGS, STAMP_SIZE = range(4)
 #: Columns of long numbers: which reading, row, first byte, end.
 LONG_READING, LONG_ROW, LONG_START, LONG_END = range(4)
-
-_TAB, LINE_FEED, RETURN, _SMALL_E, _LARGE_E = (ord(c) for c in "\t\n\reE")
-_EXACT_DIGITS: Final = 15  # a whole number of so many digits is exact, and divided by an exact power is rounded once
-_MOST_WHOLE_DIGITS: Final = 28  # with an exponent of two digits the number is finite
 
 
 @borrowing
@@ -53,9 +38,12 @@ def scan(
     kinds: IntArray,
     readings: NDArray[np.float64],
     time_us: IntArray,
-    places: IntArray,
+    stamps: IntArray,
+    owner: IntArray,
+    owners: IntArray,
     long: IntArray,
-) -> tuple[int, int, int, int, int]:
+    counts: IntArray,
+) -> tuple[int, int, int]:
     """Read as many lines as there is room for, or fewer when the text ends; lines without any character are no rows.
 
     Parameters
@@ -66,17 +54,20 @@ def scan(
         May stand for the decimal point.
     kinds
         Of each cell of a row: the number of a reading, or what else it is.
-    readings, time_us, places, long
-        Filled in: shapes ``(readings, n)``, ``(n,)``, ``(n, 4)``, ``(readings * n, 4)``. A time is UNREAD where a
-        stamp is not written plainly; ``long`` holds numbers of too many digits, whose reading is not filled in.
+    readings, time_us, stamps, owner, owners, long, counts
+        Filled in: shapes ``(readings, n)``, ``(n,)``, ``(n, 2)``, ``(n,)``, ``(n, 2)``, ``(readings * n, 4)`` and
+        ``(4,)``. A time is UNREAD where a stamp is not written plainly. ``owner`` is a line of ``owners``, which has a
+        new one whenever a row's asset differs from that of the row before. ``long`` holds numbers of too many digits,
+        whose reading is not filled in.
 
     Returns
     -------
-    at, lines, rows, unread, longs
-        Position behind the last line, lines and rows read, stamps that are UNREAD, and lines of ``long``. The position
-        is ODD when a cell or a line is not written plainly.
+    at, lines, rows
+        Position behind the last line, lines and rows read. The position is ODD when a cell or a line is not written
+        plainly.
     """
-    lines = rows = unread = longs = 0
+    lines = rows = 0
+    counts[:] = 0
     while lines < len(time_us) and at < end:
         lines += 1
         start = at + (byte(text, at) == RETURN)
@@ -85,46 +76,116 @@ def scan(
             continue
         for cell in range(len(kinds)):
             kind = kinds[cell]
-            if kind >= 0:
-                i, value = short_number(text, at)
-                mark = byte(text, i) if i != ODD else ZERO
-                if mark == separator or mark == LINE_FEED or mark == RETURN:
-                    readings[kind, rows] = value
-                    at = cell_end(text, i, separator, cell + 1 == len(kinds))
-                    if at == ODD:
-                        return ODD, 0, 0, 0, 0
-                    continue
-            first, last, at = _bounds(text, at, separator)
-            if at == ODD:
-                return ODD, 0, 0, 0, 0
-            if kind >= 0:
-                value, exact = np.nan, True
-                if first < last:
-                    first += byte(text, first) == PLUS
-                    i, value, exact = decimal(text, first, last, decimal_mark)
-                    if i != last:
-                        return ODD, 0, 0, 0, 0
-                readings[kind, rows] = value
-                if not exact:
-                    long[longs, LONG_READING], long[longs, LONG_ROW] = kind, rows
-                    long[longs, LONG_START], long[longs, LONG_END] = first, last
-                    longs += 1
-            elif kind == STAMP:
-                if first == last:
-                    return ODD, 0, 0, 0, 0
-                time = iso_time(text, first, last)
-                if time == UNREAD:
-                    time = epoch_time(text, first, last)
-                    unread += time == UNREAD
-                time_us[rows] = time
-                places[rows, STAMP_START], places[rows, STAMP_END] = first, last
-            elif kind == ASSET:
-                places[rows, ASSET_START], places[rows, ASSET_END] = first, last
-            at = cell_end(text, at, separator, cell + 1 == len(kinds))
-            if at == ODD:
-                return ODD, 0, 0, 0, 0
+            behind = _usual_cell(text, at, end, separator, kind, rows, readings, time_us, stamps, owner, owners, counts)
+            if behind == ODD:
+                behind = _cell(
+                    text,
+                    at,
+                    separator,
+                    decimal_mark,
+                    kind,
+                    rows,
+                    readings,
+                    time_us,
+                    stamps,
+                    owner,
+                    owners,
+                    long,
+                    counts,
+                )
+            if behind == ODD:
+                return ODD, 0, 0
+            at = behind
+            if cell + 1 < len(kinds):
+                if byte(text, at) != separator:
+                    return ODD, 0, 0
+            else:
+                at += byte(text, at) == RETURN
+                if byte(text, at) != LINE_FEED:
+                    return ODD, 0, 0
+            at += 1
         rows += 1
-    return at, lines, rows, unread, longs
+    return at, lines, rows
+
+
+@inlined
+def _usual_cell(
+    text: Bytes,
+    at: int,
+    end: int,
+    separator: int,
+    kind: int,
+    row: int,
+    readings: NDArray[np.float64],
+    time_us: IntArray,
+    stamps: IntArray,
+    owner: IntArray,
+    owners: IntArray,
+    counts: IntArray,
+) -> int:
+    """Read a cell that is like most: a short number, a stamp as long as the one before, the asset of the row before."""
+    if kind >= 0:
+        last, value = short_number(text, at)
+        if last != ODD and ends_cell(byte(text, last), separator):
+            readings[kind, row] = value
+            return last
+    elif kind == STAMP:
+        last = at + counts[STAMP_SIZE]
+        if last < end and ends_cell(byte(text, last), separator):
+            time_us[row] = _time(text, at, last)
+            stamps[row, START], stamps[row, END] = at, last
+            return last if time_us[row] != UNREAD else ODD
+    elif kind == ASSET and counts[CHANGES] > 0:
+        last = _same(text, at, end, owners, counts[CHANGES] - 1)
+        if last != ODD and ends_cell(byte(text, last), separator):
+            owner[row] = counts[CHANGES] - 1
+            return last
+    return ODD
+
+
+@borrowing
+def _cell(
+    text: Bytes,
+    at: int,
+    separator: int,
+    decimal_mark: int,
+    kind: int,
+    row: int,
+    readings: NDArray[np.float64],
+    time_us: IntArray,
+    stamps: IntArray,
+    owner: IntArray,
+    owners: IntArray,
+    long: IntArray,
+    counts: IntArray,
+) -> int:
+    """Read any cell that is written plainly."""
+    first, last, at = cell_bounds(text, at, separator)
+    if at == ODD or (kind == STAMP and first == last):
+        return ODD
+    if kind >= 0:
+        value, exact = np.nan, True
+        if first < last:
+            first += byte(text, first) == PLUS
+            i, value, exact = decimal(text, first, last, decimal_mark)
+            if i != last:
+                return ODD
+        readings[kind, row] = value
+        if not exact:
+            number = counts[LONGS]
+            long[number, LONG_READING], long[number, LONG_ROW] = kind, row
+            long[number, LONG_START], long[number, LONG_END] = first, last
+            counts[LONGS] += 1
+    elif kind == STAMP:
+        time_us[row] = _time(text, first, last)
+        stamps[row, START], stamps[row, END] = first, last
+        counts[UNREADS] += time_us[row] == UNREAD
+        counts[STAMP_SIZE] = last - first
+    elif kind == ASSET:
+        owner[row] = counts[CHANGES]
+        owners[owner[row], START], owners[owner[row], END] = first, last
+        counts[CHANGES] += 1
+    return at
 
 
 @borrowing
@@ -137,25 +198,23 @@ def after_lines(text: Bytes, at: int, end: int, count: int) -> tuple[int, int]:
     return at, lines
 
 
-@borrowing
-def changes(text: Bytes, places: IntArray, rows: int, changed: IntArray) -> int:
-    """Count the rows whose asset is another one than that of the row before; their numbers go into ``changed``."""
-    count = 0
-    for row in range(rows):
-        start, size = places[row, ASSET_START], places[row, ASSET_END] - places[row, ASSET_START]
-        same = row > 0 and size == places[row - 1, ASSET_END] - places[row - 1, ASSET_START]
-        x = 0
-        while same and x < size:
-            same = byte(text, start + x) == byte(text, places[row - 1, ASSET_START] + x)
-            x += 1
-        if not same:
-            changed[count] = row
-            count += 1
-    return count
+@inlined
+def _same(text: Bytes, at: int, end: int, places: IntArray, line: int) -> int:
+    """Skip the text that stands at a place too; else ODD."""
+    start, size = places[line, START], places[line, END] - places[line, START]
+    if at + size >= end:
+        return ODD
+    for x in range(size):
+        if byte(text, start + x) != byte(text, at + x):
+            return ODD
+    behind: int = at + size
+    return behind
 
 
 @borrowing
-def gather(text: Bytes, long: IntArray, count: int, decimal_mark: int, gathered: Bytes, bounds: NDArray[np.int32]) -> None:
+def gather(
+    text: Bytes, long: IntArray, count: int, decimal_mark: int, gathered: Bytes, bounds: NDArray[np.int32]
+) -> None:
     """Copy long numbers one behind the other, with a point as decimal mark; ``bounds`` has one more than there are."""
     at = 0
     bounds[0] = 0
@@ -166,73 +225,10 @@ def gather(text: Bytes, long: IntArray, count: int, decimal_mark: int, gathered:
         bounds[number + 1] = at
 
 
-@borrowing
-def cell_end(text: Bytes, at: int, separator: int, last: bool) -> int:
-    """Skip what ends a cell: the separator; of a row's last cell the line's end. Else ODD."""
-    if not last:
-        return at + 1 if byte(text, at) == separator else ODD
-    at += byte(text, at) == RETURN
-    return at + 1 if byte(text, at) == LINE_FEED else ODD
-
-
-@borrowing
-def _bounds(text: Bytes, at: int, separator: int) -> tuple[int, int, int]:
-    """Where a cell's content begins and ends, without blanks around it, and where the cell ends: ODD when it does not."""
-    if byte(text, at) == QUOTE:
-        first = at = at + 1
-        while byte(text, at) != QUOTE:
-            if byte(text, at) == LINE_FEED:
-                return 0, 0, ODD
-            at += 1
-        last = at
-        at += 1
-    else:
-        first = at
-        while byte(text, at) != separator and byte(text, at) != LINE_FEED and byte(text, at) != RETURN:
-            at += 1
-        last = at
-    while first < last and (byte(text, first) == BLANK or byte(text, first) == _TAB):
-        first += 1
-    while first < last and (byte(text, last - 1) == BLANK or byte(text, last - 1) == _TAB):
-        last -= 1
-    return first, last, at
-
-
-@borrowing
-def decimal(text: Bytes, at: int, end: int, decimal_mark: int) -> tuple[int, float, bool]:
-    """Read a number: position behind it, value, and whether that is exact; the position is ODD when it is no number.
-
-    Beside what JSON allows, zeros may lead and digits before or behind the point may be left out.
-    """
-    negative = byte(text, at) == MINUS
-    at += negative
-    mantissa = np.int64(0)
-    digits = whole = power = significant = 0
-    pointed = False
-    while at < end:
-        mark = byte(text, at)
-        if ZERO <= mark <= NINE:
-            mantissa = mantissa * 10 + (np.int64(mark) - ZERO)  # may run over: then there are too many digits
-            digits += 1
-            significant += significant > 0 or mark != ZERO
-            power += pointed
-            whole += not pointed
-        elif not pointed and (mark == POINT or mark == decimal_mark):
-            pointed = True
-        else:
-            break
-        at += 1
-    if digits == 0 or whole > _MOST_WHOLE_DIGITS:
-        return ODD, 0.0, False
-    exact = significant <= _EXACT_DIGITS and power <= _EXACT_DIGITS
-    if at < end and (byte(text, at) == _SMALL_E or byte(text, at) == _LARGE_E):
-        exact = False
-        at += 1
-        at += byte(text, at) == MINUS or byte(text, at) == PLUS
-        first = at
-        while at < end and ZERO <= byte(text, at) <= NINE:
-            at += 1
-        if at == first or at > first + 2:
-            return ODD, 0.0, False
-    value = mantissa / POWERS[min(power, _EXACT_DIGITS)]
-    return at, -value if negative else value, exact
+@inlined
+def _time(text: Bytes, at: int, end: int) -> int:
+    """Time of a stamp that is written plainly; else UNREAD."""
+    time_us: int = iso_time(text, at, end)
+    if time_us == UNREAD:
+        time_us = epoch_time(text, at, end)
+    return time_us

@@ -63,7 +63,9 @@ class CellTable:
         stamps = [cell.strip() for cell in cells[self._layout.stamps.index]]
         time_us, ok = parse_timestamps(stamps)
         problems += self._explain_stamps(stamps, ok)
-        columns = {column.name: self._numbers(column, cells[column.index], problems) for column in self._layout.readings}
+        columns = {
+            column.name: self._numbers(column, cells[column.index], problems) for column in self._layout.readings
+        }
         asset_ids = None if self._layout.assets is None else [cell.strip() for cell in cells[self._layout.assets.index]]
         problems += self._check_assets(asset_ids or ())
         if problems:

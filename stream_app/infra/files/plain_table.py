@@ -54,13 +54,15 @@ class PlainTable:
             self._kinds[layout.assets.index] = csv_scan.ASSET
         self._kinds[[column.index for column in layout.readings]] = np.arange(len(layout.readings))
         self._mark = ord("," if layout.decimal_comma else ".")
+        self._counts = np.zeros(4, np.int64)
         self._long = np.empty((BLOCK_ROWS * len(layout.readings), 4), np.int64)
 
     def block(self, text: Text, at: int) -> Scanned:
         """Read lines from a position on: as many as a block has, or up to the end of the text."""
         readings = np.empty((len(self._layout.readings), BLOCK_ROWS))
-        time_us, places = np.empty(BLOCK_ROWS, np.int64), np.empty((BLOCK_ROWS, 4), np.int64)
-        behind, lines, rows, unread, longs = csv_scan.scan(
+        time_us, owner = np.empty((2, BLOCK_ROWS), np.int64)
+        stamps, owners = np.empty((2, BLOCK_ROWS, 2), np.int64)
+        behind, lines, rows = csv_scan.scan(
             text.buffer,
             at,
             text.end,
@@ -69,22 +71,26 @@ class PlainTable:
             self._kinds,
             readings,
             time_us,
-            places,
+            stamps,
+            owner,
+            owners,
             self._long,
+            self._counts,
         )
         if behind == ODD:
             return self._odd(text, at)
-        stamps = Cells(text.bytes, places[:rows, csv_scan.STAMP_START], places[:rows, csv_scan.STAMP_END])
-        times: IntArray | None = time_us[:rows]
-        if unread:
-            times = _times(stamps)
+        unreads, changes, longs, _ = self._counts.tolist()
         if longs:
             self._read_long(text, longs, readings)
+        written = Cells(text.bytes, *stamps[:rows].T)
+        times = _times(written) if unreads else time_us[:rows]
         columns = self._columns(readings[:, :rows])
-        owners = None if self._layout.assets is None else _owners(text, places, rows)
-        if times is None or columns is None or (owners is None and self._layout.assets is not None):
+        if times is None or columns is None:
             return self._odd(text, at)
-        return Scanned(behind, lines, Block(stamps, times, columns, owners))
+        if self._layout.assets is None:
+            return Scanned(behind, lines, Block(written, times, columns, None))
+        assets = _owners(text, owners[:changes], owner[:rows])
+        return self._odd(text, at) if assets is None else Scanned(behind, lines, Block(written, times, columns, assets))
 
     @staticmethod
     def _odd(text: Text, at: int) -> Scanned:
@@ -104,9 +110,9 @@ class PlainTable:
     def _columns(self, readings: FloatArray) -> dict[str, FloatArray] | None:
         """Readings by wire name, in the units of messages; None when one is beyond its limits."""
         columns = {}
-        for column, values in zip(self._layout.readings, readings, strict=True):
-            if (column.scale, column.offset) != (1.0, 0.0):
-                values = values * column.scale + column.offset
+        for column, written in zip(self._layout.readings, readings, strict=True):
+            unchanged = (column.scale, column.offset) == (1.0, 0.0)
+            values = written if unchanged else written * column.scale + column.offset
             limits = BY_WIRE_NAME[column.name]
             if beyond(values, limits.low, limits.high):
                 return None
@@ -120,14 +126,11 @@ def _times(stamps: Cells) -> IntArray | None:
     return time_us if ok.all() else None
 
 
-def _owners(text: Text, places: IntArray, rows: int) -> Owners | None:
-    """Assets of rows; None when one is not an asset id."""
-    changed = np.empty(rows, np.int64)
-    changed = changed[: csv_scan.changes(text.buffer, places, rows, changed)]
-    bounds = places[changed, csv_scan.ASSET_START :].tolist()
+def _owners(text: Text, places: IntArray, owner: IntArray) -> Owners | None:
+    """Assets of rows, of which those of each place follow each other; None when one is not an asset id."""
     codes: dict[str | None, int] = {}
-    of_change = [codes.setdefault(asset_id(text.bytes[start:end]), len(codes)) for start, end in bounds]
+    of_place = [codes.setdefault(asset_id(text.bytes[start:end]), len(codes)) for start, end in places.tolist()]
     names = [name for name in codes if name is not None]
     if len(names) < len(codes):
         return None
-    return Owners(names, np.repeat(np.array(of_change, np.int64), np.diff(changed, append=rows)))
+    return Owners(names, owner if len(of_place) == len(names) else np.array(of_place, np.int64)[owner])
