@@ -7,6 +7,7 @@ a worker that had joined its group would answer nobody.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from io import BytesIO
 from typing import Final
 
 import numpy as np
@@ -15,6 +16,7 @@ import orjson
 from stream_app.domain.catalogue import Catalogue
 from stream_app.infra.kafka.log.fetches import fetches, response
 from stream_app.infra.kafka.topic_partition import TopicPartition
+from stream_app.infra.row_messages import RowMessages
 from stream_app.usecases.checkpoints import KeptWindows
 from stream_app.usecases.ingest import Ingest
 from stream_app.usecases.ports import NoTables
@@ -23,12 +25,14 @@ from stream_app.wire.decode import arrow
 
 _START_S: Final = 1_649_808_000
 _ROWS: Final = 200
+#: Numbers short and long.
+_FILE: Final = b"timestamp,current,voltage,soc\n1649808000,-40.5,890,51.000000000000001\n"
 
 Messages = Sequence[tuple[bytes, bytes]]  # key and value
 
 
 def warm_up() -> None:
-    """Take rows of every form from Kafka's bytes to a checkpoint, once from a single batch and once from several."""
+    """Take rows of every form from Kafka's bytes to a checkpoint, from a single batch and from several; read a file."""
     catalogue = Catalogue()
     messages = list(_messages())
     for parts in ([messages], [messages[:2], messages[2:]]):
@@ -40,6 +44,7 @@ def warm_up() -> None:
         )
         ingest.apply(fetch_of(0, parts))
         ingest.checkpoint(0)
+    RowMessages().check_csv(BytesIO(_FILE))
 
 
 def fetch_of(start: int, parts: Iterable[Messages]) -> Fetch:

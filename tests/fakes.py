@@ -230,6 +230,9 @@ class FakePeers:
 class FakeRows:
     """A file or body is lines ``asset_id,voltage``; a message holds two rows."""
 
+    def check_csv(self, file: BinaryIO) -> int:
+        return sum(message.rows for message in self.csv(file, ""))
+
     def csv(self, file: BinaryIO, asset_id: str) -> Iterator[RowMessage]:
         waiting: list[str] = []
         for number, line in enumerate(file, start=1):

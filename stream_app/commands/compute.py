@@ -44,7 +44,7 @@ def compute(
             messages = (
                 message
                 for block in read_blocks(source, name)
-                for message in encode(block, name if block.asset_ids is None else asset, "arrow")
+                for message in encode(block, name if block.owners is None else asset, "arrow")
             )
             computed = compute_metrics(messages, spec, window_sizes_s=sizes_s)
     except InvalidError as error:

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import repeat
 from typing import BinaryIO, Literal
 
 import numpy as np
 import orjson
 from msgspec import json as typed_json
 
+from stream_app.columns.arrays import IntArray
 from stream_app.infra.files.block import BLOCK_ROWS, Block
 from stream_app.infra.files.csv_rows import read_csv
 from stream_app.infra.files.jsonl_rows import checked_row
-from stream_app.infra.files.lines import read_lines
+from stream_app.infra.files.text import read_text
 from stream_app.usecases.errors import InvalidError
 from stream_app.usecases.ports import RowMessage
 from stream_app.wire.decode import arrow
@@ -40,31 +42,36 @@ def encode(block: Block, asset_id: str | None, form: Form) -> Iterator[tuple[str
     InvalidError
         When neither names an asset.
     """
-    if asset_id is None and block.asset_ids is None:
+    if asset_id is None and block.owners is None:
         detail = "the file has no asset column (such as asset_id or device_id): add one, or name the asset of the rows"
         raise InvalidError("no_asset", detail, None, "asset_id")
-    owners = block.asset_ids if asset_id is None and block.asset_ids is not None else [str(asset_id)] * len(block)
     if form == "rows":
-        return _single_rows(block, owners)
+        return _single_rows(block, asset_id)
     encoded = _columns if form == "columns" else _arrow
-    return ((name, RowMessage(len(rows), encoded(name, rows))) for name, rows in _by_asset(block, owners))
+    return ((name, RowMessage(len(rows), encoded(name, rows))) for name, rows in _by_asset(block, asset_id))
 
 
-def _by_asset(block: Block, owners: Sequence[str]) -> Iterator[tuple[str, Block]]:
-    names = dict.fromkeys(owners)
-    for name in names:
-        if len(names) == 1:
-            yield name, block
-            continue
-        mine = np.flatnonzero(np.array([owner == name for owner in owners]))
-        stamps = [block.timestamps[i] for i in mine.tolist()]
-        columns = {column: values[mine] for column, values in block.columns.items()}
-        yield name, Block(stamps, block.time_us[mine], columns, None)
+def _by_asset(block: Block, asset_id: str | None) -> Iterator[tuple[str, Block]]:
+    if asset_id is not None or block.owners is None:
+        yield str(asset_id), block
+        return
+    names, of_row = block.owners.names, block.owners.of_row
+    if len(names) == 1:
+        yield names[0], block
+        return
+    for name, mine in zip(names, np.split(np.argsort(of_row, kind="stable"), _ends(of_row)), strict=True):
+        yield name, block.take(mine)
+
+
+def _ends(of_row: IntArray) -> IntArray:
+    """Where the rows of each asset but the last end, when rows are sorted by asset."""
+    ends: IntArray = np.cumsum(np.bincount(of_row))[:-1]
+    return ends
 
 
 def _columns(name: str, rows: Block) -> bytes:
     # NaN is written as null: not measured.
-    content = {"asset_id": name, "timestamp": rows.timestamps, **rows.columns}
+    content = {"asset_id": name, "timestamp": list(rows.timestamps), **rows.columns}
     return orjson.dumps(content, option=orjson.OPT_SERIALIZE_NUMPY)
 
 
@@ -72,8 +79,9 @@ def _arrow(_: str, rows: Block) -> bytes:
     return arrow.write(rows.time_us.view("datetime64[us]"), rows.columns)
 
 
-def _single_rows(block: Block, owners: Sequence[str]) -> Iterator[tuple[str, RowMessage]]:
+def _single_rows(block: Block, asset_id: str | None) -> Iterator[tuple[str, RowMessage]]:
     names = ("asset_id", "timestamp", *block.columns)
+    owners = repeat(asset_id, len(block)) if asset_id is not None else block.asset_ids or ()
     readings = (values.tolist() for values in block.columns.values())
     for row in zip(owners, block.timestamps, *readings, strict=True):
         yield row[0], RowMessage(1, orjson.dumps(dict(zip(names, row, strict=True))))
@@ -82,9 +90,13 @@ def _single_rows(block: Block, owners: Sequence[str]) -> Iterator[tuple[str, Row
 class RowMessages:
     """Users' files and posted bodies as messages (a :class:`stream_app.usecases.ports.RowReader`)."""
 
+    def check_csv(self, file: BinaryIO) -> int:
+        """Read a CSV file to its end; returns its rows, all valid or InvalidError."""
+        return sum(map(len, read_csv(read_text(file))))
+
     def csv(self, file: BinaryIO, asset_id: str) -> Iterator[RowMessage]:
         """Read a CSV file as rows of one asset, whatever assets the file names."""
-        for block in read_csv(read_lines(file)):
+        for block in read_csv(read_text(file)):
             for _, message in encode(block, asset_id, "arrow"):
                 yield message
 

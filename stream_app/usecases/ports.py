@@ -168,8 +168,18 @@ class RowMessage:
 class RowReader(Protocol):
     """Turns what users send into messages. Synchronous and slow: called in a thread."""
 
+    def check_csv(self, file: BinaryIO) -> int:
+        """Read a CSV file to its end, in bounded memory; returns its rows.
+
+        Raises
+        ------
+        InvalidError
+            The file holds no rows, or a bad one; it names the first bad row (line) and column.
+        """
+        ...
+
     def csv(self, file: BinaryIO, asset_id: str) -> Iterator[RowMessage]:
-        """Read a CSV file in bounded memory; InvalidError names the first bad row (line) and column."""
+        """Read a CSV file in bounded memory, as :meth:`check_csv` does."""
         ...
 
     def json(self, body: bytes) -> Mapping[str, Sequence[RowMessage]]:

@@ -1,7 +1,8 @@
 """A CSV file as an asset of its own: its rows go through the measurements topic like everybody's.
 
-1. the whole file is read and checked, its messages are spooled to a temporary file: a bad file sends nothing
-2. the upload's spec, its rows and its end are appended, each acked before the next: memory stays bounded
+1. the whole file is read and checked: a bad file sends nothing
+2. the upload's spec, its rows and its end are appended, each acked before the next: the file is read again meanwhile,
+   which takes less than another copy of it would
 3. the caller gets the task id; the task's state is read from the table like any asset's (queries)
 
 A finished upload is forgotten after a retention time (:class:`UploadRetention`).
@@ -11,28 +12,27 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import struct
-import tempfile
 import uuid
-from collections.abc import Sequence
-from typing import IO, BinaryIO
+from collections.abc import Callable, Iterator, Sequence
+from typing import BinaryIO, TypeVar
 
 from schemas.asset import AssetSpec
 from schemas.control import EndOfUpload, SpecControl
 from stream_app.usecases.errors import InvalidError, UnavailableError
 from stream_app.usecases.lookup import Lookup
-from stream_app.usecases.ports import MeasurementLog, RowReader
+from stream_app.usecases.ports import MeasurementLog, RowMessage, RowReader
 from stream_app.usecases.tasks import UPLOAD_PREFIX
 
 log = logging.getLogger(__name__)
 
-#: Bytes that are read from the spool and appended at a time.
+T = TypeVar("T")
+R = TypeVar("R")
+
+#: Bytes of messages that are appended at a time.
 CHUNK_BYTES = 4 << 20
 
 #: Files that are parsed at a time; parsing is CPU work in a thread and would starve the loop.
 CONCURRENT_PARSES = 2
-
-_LENGTH = struct.Struct(">I")
 
 
 class Uploads:
@@ -69,28 +69,27 @@ class Uploads:
         task_id = str(uuid.uuid4())
         asset_id = UPLOAD_PREFIX + task_id
         spec = AssetSpec(nominal_capacity_ah=nominal_capacity_ah, windows=self._windows)
-        with tempfile.TemporaryFile() as spool:
-            async with self._parsing:
-                rows = await asyncio.to_thread(self._spool, file, asset_id, spool)
-            try:
-                await self._append(asset_id, [_json(SpecControl(asset_id=asset_id, spec=spec))])
-                while chunk := await asyncio.to_thread(_next_chunk, spool):
-                    await self._append(asset_id, chunk)
-                await self._append(asset_id, [_json(EndOfUpload(asset_id=asset_id, rows=rows))])
-            except UnavailableError as error:
-                await self._mark_failed(asset_id, rows, error)
-                raise
+        rows = await self._in_thread(self._check, file)
+        messages = self._rows.csv(file, asset_id)
+        try:
+            await self._append(asset_id, [_json(SpecControl(asset_id=asset_id, spec=spec))])
+            while chunk := await self._in_thread(_next_chunk, messages):
+                await self._append(asset_id, chunk)
+            await self._append(asset_id, [_json(EndOfUpload(asset_id=asset_id, rows=rows))])
+        except UnavailableError as error:
+            await self._mark_failed(asset_id, rows, error)
+            raise
         return task_id
 
-    def _spool(self, file: BinaryIO, asset_id: str, spool: IO[bytes]) -> int:
-        rows = 0
-        for message in self._rows.csv(file, asset_id):
-            spool.write(_LENGTH.pack(len(message.value)))
-            spool.write(message.value)
-            rows += message.rows
+    async def _in_thread(self, read: Callable[[T], R], source: T) -> R:
+        async with self._parsing:
+            return await asyncio.to_thread(read, source)
+
+    def _check(self, file: BinaryIO) -> int:
+        rows = self._rows.check_csv(file)
         if rows == 0:
             raise InvalidError("no_rows", "the file has a header and no rows: there is nothing to compute")
-        spool.seek(0)
+        file.seek(0)
         return rows
 
     async def _append(self, asset_id: str, values: Sequence[bytes]) -> None:
@@ -108,10 +107,12 @@ def _json(control: SpecControl | EndOfUpload) -> bytes:
     return control.model_dump_json(exclude_none=True).encode()
 
 
-def _next_chunk(spool: IO[bytes]) -> list[bytes]:
+def _next_chunk(messages: Iterator[RowMessage]) -> list[bytes]:
     chunk: list[bytes] = []
     size = 0
-    while size < CHUNK_BYTES and (length := spool.read(_LENGTH.size)):
-        chunk.append(spool.read(_LENGTH.unpack(length)[0]))
-        size += len(chunk[-1])
+    for message in messages:
+        chunk.append(message.value)
+        size += len(message.value)
+        if size >= CHUNK_BYTES:
+            break
     return chunk

@@ -2,15 +2,66 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, overload
+
+import numpy as np
 
 from stream_app.columns.arrays import FloatArray, IntArray
 from stream_app.wire.decode.timestamps import Stamp
 
 #: Rows of a block, and so of one message: few enough for any broker's size limit, enough to be fast.
 BLOCK_ROWS: Final = 1000
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Cells(Sequence[str]):
+    """Cells of a column, made into text when somebody asks: number ``i`` is ``text[starts[i]:ends[i]]``.
+
+    Parameters
+    ----------
+    text
+        UTF-8; may hold more than the cells.
+    starts, ends
+        Shape ``(n,)``.
+    """
+
+    text: bytes
+    starts: IntArray
+    ends: IntArray
+
+    def __len__(self) -> int:
+        return len(self.starts)
+
+    @overload
+    def __getitem__(self, i: int) -> str: ...
+    @overload
+    def __getitem__(self, i: slice | IntArray) -> Cells: ...
+    def __getitem__(self, i: int | slice | IntArray) -> str | Cells:
+        if isinstance(i, int):
+            return self.text[int(self.starts[i]) : int(self.ends[i])].decode()
+        return Cells(self.text, self.starts[i], self.ends[i])
+
+    def __iter__(self) -> Iterator[str]:
+        text = self.text
+        return (text[start:end].decode() for start, end in zip(self.starts.tolist(), self.ends.tolist(), strict=True))
+
+
+@dataclass(frozen=True, slots=True)
+class Owners:
+    """Assets of rows.
+
+    Parameters
+    ----------
+    names
+        Each asset once, in the order of its first row.
+    of_row
+        Index into ``names``, shape ``(n,)``.
+    """
+
+    names: Sequence[str]
+    of_row: IntArray
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,14 +76,34 @@ class Block:
         The same in microseconds since 1970 UTC, shape ``(n,)``.
     columns
         By wire name, in the units of messages, shape ``(n,)``; NaN means "not measured".
-    asset_ids
+    owners
         Asset of each row, when the file names it.
     """
 
     timestamps: Sequence[Stamp]
     time_us: IntArray
     columns: Mapping[str, FloatArray]
-    asset_ids: Sequence[str] | None
+    owners: Owners | None
 
     def __len__(self) -> int:
-        return len(self.timestamps)
+        return len(self.time_us)
+
+    @property
+    def asset_ids(self) -> list[str] | None:
+        """Asset id of each row, when the file names it."""
+        if self.owners is None:
+            return None
+        return [self.owners.names[i] for i in self.owners.of_row.tolist()]
+
+    def take(self, rows: IntArray) -> Block:
+        """Some of the rows, by their numbers; without their owners."""
+        stamps = self.timestamps
+        taken = stamps[rows] if isinstance(stamps, Cells) else [stamps[i] for i in rows.tolist()]
+        return Block(taken, self.time_us[rows], {name: values[rows] for name, values in self.columns.items()}, None)
+
+
+def owners_of(asset_ids: Sequence[str]) -> Owners:
+    """Assets of rows, by the asset id of each."""
+    codes: dict[str, int] = {}
+    of_row = np.array([codes.setdefault(asset_id, len(codes)) for asset_id in asset_ids], np.int64)
+    return Owners(list(codes), of_row)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -73,6 +74,48 @@ class FileColumn:
     index: int
     scale: float
     offset: float
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """How a table is written: found once, from its header, and the same for all of its rows.
+
+    Parameters
+    ----------
+    separator
+        Between cells.
+    decimal_comma
+        Whether a comma may stand for the decimal point.
+    width
+        Cells of a row.
+    stamps, assets, readings
+        The columns that we read; the readings in the order of messages.
+    """
+
+    separator: str
+    decimal_comma: bool
+    width: int
+    stamps: FileColumn
+    assets: FileColumn | None
+    readings: tuple[FileColumn, ...]
+
+
+def read_layout(title: str, line: int) -> Layout:
+    """Find separator and columns in the line of titles.
+
+    Raises
+    ------
+    InvalidError
+        As :func:`read_header` does, and when the line cannot be split.
+    """
+    separator = max(";\t,", key=title.count)
+    try:
+        titles = next(csv.reader([title], delimiter=separator, strict=True))
+    except csv.Error as error:
+        raise InvalidError("bad_csv", f"line {line}: {error}", HEADER_ROW) from None
+    columns = read_header(titles, line)
+    readings = tuple(columns[name] for name in BY_WIRE_NAME if name in columns)
+    return Layout(separator, separator == ";", len(titles), columns[TIMESTAMP], columns.get(ASSET_ID), readings)
 
 
 def read_header(titles: Sequence[str], line: int) -> dict[str, FileColumn]:

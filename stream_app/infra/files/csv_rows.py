@@ -1,29 +1,23 @@
-"""CSV files to blocks of rows."""
+"""CSV files to blocks of rows.
+
+How a file is written is decided once, from its header. Rows that are written plainly are then read by compiled code; a
+block that holds anything else, a fault above all, is read cell by cell.
+"""
 
 from __future__ import annotations
 
-import csv
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
-from itertools import compress
+from collections.abc import Generator, Iterable, Iterator
 
-import numpy as np
-from pydantic import TypeAdapter, ValidationError
-
-from schemas.asset import AssetId
-from schemas.columns import BY_WIRE_NAME
-from stream_app.columns.arrays import BoolArray, FloatArray
 from stream_app.infra.files.block import BLOCK_ROWS, Block
-from stream_app.infra.files.csv_header import ASSET_ID, EXPECTED, HEADER_ROW, TIMESTAMP, FileColumn, read_header
+from stream_app.infra.files.csv_header import EXPECTED, Layout, read_layout
+from stream_app.infra.files.csv_table import CellTable
+from stream_app.infra.files.plain_table import PlainTable, Text
+from stream_app.infra.files.text import lines_of
 from stream_app.usecases.errors import InvalidError
-from stream_app.wire.decode.refusal import ASSET_ID_CURE, out_of_range, quoted
-from stream_app.wire.decode.timestamps import TimestampError, parse_timestamp, parse_timestamps
-
-_ASSET_ID: TypeAdapter[str] = TypeAdapter(AssetId)
 
 
-def read_csv(lines: Iterable[list[str]]) -> Iterator[Block]:
-    """Read a CSV table, from lines in portions, into blocks.
+def read_csv(portions: Iterable[bytes]) -> Iterator[Block]:
+    """Read a CSV table, from portions of whole lines, into blocks.
 
     Raises
     ------
@@ -31,154 +25,52 @@ def read_csv(lines: Iterable[list[str]]) -> Iterator[Block]:
         At the first fault: ``row`` counts the rows from 1, the header is 0; the message names the line too.
     """
     table: _Table | None = None
-    pending: list[str] = []
-    line = 0  # lines consumed
-    rows = 0
-    for portion in lines:
-        pending += portion
-        while table is None and pending:
-            title, line = pending.pop(0), line + 1
-            if title.strip(" \t\r,;"):
-                table = _Table.from_header(title, line)
-        while table is not None and len(pending) >= BLOCK_ROWS:
-            block = table.block(pending[:BLOCK_ROWS], line, rows)
-            del pending[:BLOCK_ROWS]
-            line, rows = line + BLOCK_ROWS, rows + len(block)
-            if len(block):
-                yield block
+    rest = b""
+    line = 0  # lines before the header, and it
+    for portion in portions:
+        rest += portion
+        while table is None and rest:
+            title, _, rest = rest.partition(b"\n")
+            line += 1
+            if title.strip(b" \t\r,;"):
+                table = _Table(read_layout(title.decode(), line), line)
+        if table is not None:
+            rest = yield from table.blocks(rest, last=False)
     if table is None:
         raise InvalidError("no_header", f"the file is empty: send a header such as {EXPECTED}, and rows below it")
-    last = table.block(pending, line, rows)
-    if rows + len(last) == 0:
+    yield from table.blocks(rest, last=True)
+    if table.rows == 0:
         raise InvalidError("no_rows", "the file has a header and no rows: send at least one row")
-    if len(last):
-        yield last
-
-
-@dataclass(frozen=True, slots=True)
-class _Problem:
-    """A fault of a row in a block; the user hears of the first one."""
-
-    index: int
-    code: str
-    column: str | None
-    detail: str
 
 
 class _Table:
-    """Reads lines below a header."""
+    """Reads lines below a header, and counts them.
 
-    def __init__(self, separator: str, width: int, columns: dict[str, FileColumn]) -> None:
-        self._separator = separator
-        self._width = width
-        self._stamps = columns.pop(TIMESTAMP)
-        self._assets = columns.pop(ASSET_ID, None)
-        self._columns = [columns[name] for name in BY_WIRE_NAME if name in columns]
+    Parameters
+    ----------
+    line
+        Number of the header's line.
+    """
 
-    @classmethod
-    def from_header(cls, title: str, line: int) -> _Table:
-        """Find separator and columns."""
-        separator = max(";\t,", key=title.count)
-        try:
-            titles = next(csv.reader([title], delimiter=separator, strict=True))
-        except csv.Error as error:
-            raise InvalidError("bad_csv", f"line {line}: {error}", HEADER_ROW) from None
-        return cls(separator, len(titles), read_header(titles, line))
+    def __init__(self, layout: Layout, line: int) -> None:
+        self._plain, self._cells = PlainTable(layout), CellTable(layout)
+        self._line = line
+        self.rows = 0
 
-    def block(self, lines: Sequence[str], line: int, rows: int) -> Block:
-        """Read lines into a block; ``line`` and ``rows`` count what came before. Blank lines are left out."""
-        records, broken = self._split(lines)
-        numbers: Sequence[int] = range(line + 1, line + 1 + len(records))
-        if not all(map(any, records)) or set(map(len, records)) - {self._width}:
-            filled = [any(map(str.strip, record)) for record in records]
-            numbers, records = list(compress(numbers, filled)), list(compress(records, filled))
-        if set(map(len, records)) - {self._width}:
-            index = next(i for i, record in enumerate(records) if len(record) != self._width)
-            detail = f"the row has {len(records[index])} cells, the header has {self._width}: send as many"
-            records, broken = records[:index], _Problem(index, "bad_csv", None, detail)
-        elif broken is not None:
-            numbers = [*numbers, line + 1 + broken.index]
-            broken = _Problem(len(records), broken.code, broken.column, broken.detail)
-        problems = [] if broken is None else [broken]
-        cells = list(zip(*records, strict=True)) or [()] * self._width
-        stamps = [cell.strip() for cell in cells[self._stamps.index]]
-        time_us, ok = parse_timestamps(stamps)
-        problems += self._explain_stamps(stamps, ok)
-        columns = {column.name: self._numbers(column, cells[column.index], problems) for column in self._columns}
-        asset_ids = None if self._assets is None else [cell.strip() for cell in cells[self._assets.index]]
-        problems += self._check_assets(asset_ids or ())
-        if problems:
-            first = min(problems, key=lambda problem: problem.index)
-            row, at = rows + first.index + 1, numbers[first.index]
-            named = f"row {row} (line {at}), column {first.column}" if first.column else f"row {row} (line {at})"
-            raise InvalidError(first.code, f"{named}: {first.detail}", row, first.column)
-        return Block(stamps, time_us, columns, asset_ids)
+    def blocks(self, lines: bytes, *, last: bool) -> Generator[Block, None, bytes]:
+        """Read lines; returns those at their end that are too few for a block, unless they are the ``last`` ones."""
+        text, at = Text(lines), 0
+        while at < text.end:
+            scanned = self._plain.block(text, at)
+            if scanned.lines < BLOCK_ROWS and not last:
+                break
+            block = self._checked(lines[at : scanned.at]) if scanned.block is None else scanned.block
+            at = scanned.at
+            self._line += scanned.lines
+            self.rows += len(block)
+            if len(block):
+                yield block
+        return lines[at:]
 
-    def _split(self, lines: Sequence[str]) -> tuple[list[list[str]], _Problem | None]:
-        """Cells of lines, up to the first that cannot be split."""
-        try:
-            records = list(csv.reader(lines, delimiter=self._separator, strict=True))
-            if len(records) == len(lines):
-                return records, None
-        except csv.Error:
-            pass
-        # A quote that is not closed swallows the lines after it: reading line by line finds the line at fault.
-        records = []
-        for index, line in enumerate(lines):
-            try:
-                records += csv.reader([line], delimiter=self._separator, strict=True)
-            except csv.Error as error:
-                detail = f"a quote is not closed on its line, or is inside a cell without being doubled ({error})"
-                return records, _Problem(index, "bad_csv", None, detail)
-        return records, None
-
-    def _explain_stamps(self, stamps: Sequence[str], ok: BoolArray) -> Iterator[_Problem]:
-        if not ok.all():
-            index = int(np.argmin(ok))
-            try:
-                parse_timestamp(stamps[index])
-            except TimestampError as error:
-                yield _Problem(index, "bad_timestamp", self._stamps.title, str(error))
-
-    def _check_assets(self, asset_ids: Sequence[str]) -> Iterator[_Problem]:
-        for asset_id in dict.fromkeys(asset_ids):
-            try:
-                _ASSET_ID.validate_python(asset_id)
-            except ValidationError:
-                detail = f"{quoted(asset_id)} is not an asset id: {ASSET_ID_CURE}"
-                yield _Problem(asset_ids.index(asset_id), "bad_row", ASSET_ID, detail)
-
-    def _numbers(self, column: FileColumn, cells: Sequence[str], problems: list[_Problem]) -> FloatArray:
-        if self._separator == ";":
-            cells = [cell.replace(",", ".") for cell in cells]
-        text = "".join(cells)
-        try:
-            if "_" in text or not text.isascii():  # Python reads 1_000 and other scripts' digits as numbers
-                raise ValueError
-            values = np.fromiter(map(float, cells), np.float64, len(cells))
-            measured = np.ones(len(cells), np.bool_)
-        except ValueError:
-            found = [_number(cell) for cell in cells]
-            values = np.array(found, np.float64)
-            measured = np.fromiter((bool(cell.strip()) for cell in cells), np.bool_, len(cells))
-        if not (readable := np.isfinite(values) | ~measured).all():
-            index = int(np.argmin(readable))
-            detail = f"{quoted(cells[index].strip())} is not a number: leave the cell empty if it was not measured"
-            problems.append(_Problem(index, "bad_number", column.title, detail))
-        if (column.scale, column.offset) != (1.0, 0.0):
-            values = values * column.scale + column.offset
-        limits = BY_WIRE_NAME[column.name]
-        outside = (values < limits.low) | (values > limits.high)
-        if outside.any():
-            index = int(np.argmax(outside))
-            detail = out_of_range(column.name, float(values[index]))
-            problems.append(_Problem(index, "out_of_range", column.title, detail))
-        return values
-
-
-def _number(cell: str) -> float | None:
-    """Read a cell; None when it is empty or not a number."""
-    try:
-        return None if "_" in cell or not cell.isascii() else float(cell)
-    except ValueError:
-        return None
+    def _checked(self, lines: bytes) -> Block:
+        return self._cells.block(lines_of(lines), self._line, self.rows)

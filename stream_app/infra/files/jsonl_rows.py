@@ -6,7 +6,8 @@ from collections.abc import Iterable, Iterator, Sequence
 
 import numpy as np
 
-from stream_app.infra.files.block import BLOCK_ROWS, Block
+from stream_app.infra.files.block import BLOCK_ROWS, Block, owners_of
+from stream_app.infra.files.text import lines_of
 from stream_app.usecases.errors import InvalidError
 from stream_app.wire.decode.explain import parse, read_row
 from stream_app.wire.decode.refusal import Refusal
@@ -14,8 +15,8 @@ from stream_app.wire.decode.row import Row, columns_of
 from stream_app.wire.decode.timestamps import TimestampError, parse_timestamp, parse_timestamps
 
 
-def read_jsonl(lines: Iterable[list[str]], asset_id: str | None) -> Iterator[Block]:
-    """Read rows, from lines in portions, into blocks; blank lines are left out.
+def read_jsonl(portions: Iterable[bytes], asset_id: str | None) -> Iterator[Block]:
+    """Read rows, from portions of whole lines, into blocks; blank lines are left out.
 
     Parameters
     ----------
@@ -29,8 +30,8 @@ def read_jsonl(lines: Iterable[list[str]], asset_id: str | None) -> Iterator[Blo
     """
     pending: list[Row] = []
     line = rows = 0
-    for portion in lines:
-        for text in portion:
+    for portion in portions:
+        for text in lines_of(portion):
             line += 1
             if not text.strip():
                 continue
@@ -62,7 +63,7 @@ def block_of(rows: Sequence[Row]) -> Block:
     columns = {name: np.array(values, np.float64) for name, values in columns_of(rows).items()}
     stamps = [row.timestamp for row in rows]
     time_us, _ = parse_timestamps(stamps)  # each has been checked
-    return Block(stamps, time_us, columns, [row.asset_id for row in rows])
+    return Block(stamps, time_us, columns, owners_of([row.asset_id for row in rows]))
 
 
 def _content(text: str, asset_id: str | None, row: int, line: int) -> object:

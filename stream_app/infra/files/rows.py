@@ -9,7 +9,7 @@ from typing import BinaryIO
 from stream_app.infra.files.block import Block
 from stream_app.infra.files.csv_rows import read_csv
 from stream_app.infra.files.jsonl_rows import read_jsonl
-from stream_app.infra.files.lines import read_lines
+from stream_app.infra.files.text import lines_of, read_text
 
 
 def read_blocks(file: BinaryIO, asset_id: str | None = None) -> Iterator[Block]:
@@ -25,11 +25,11 @@ def read_blocks(file: BinaryIO, asset_id: str | None = None) -> Iterator[Block]:
     InvalidError
         At the first fault, with its row, line and column; the blocks before it have already been yielded.
     """
-    portions = read_lines(file)
-    first: list[str] = []
+    portions = read_text(file)
+    first = b""
     for first in portions:
-        if any(map(str.strip, first)):
+        if any(map(str.strip, lines_of(first))):
             break
-    start = next((line for line in map(str.strip, first) if line), "")
-    lines = chain([first], portions)
-    return read_jsonl(lines, asset_id) if start.startswith(("{", "[")) else read_csv(lines)
+    start = next((line for line in map(str.strip, lines_of(first)) if line), "")
+    portions = chain([first] if first else [], portions)
+    return read_jsonl(portions, asset_id) if start.startswith(("{", "[")) else read_csv(portions)

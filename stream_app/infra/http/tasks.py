@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from collections.abc import AsyncGenerator, Callable, Coroutine
+from typing import Annotated, Any, Final
 
-from fastapi import APIRouter, File, Form, Path, UploadFile
+from fastapi import APIRouter, File, Form, Path, Request, UploadFile
 from starlette.responses import Response
 
 from schemas.task import TaskAccepted, TaskStatus
@@ -15,7 +16,40 @@ from stream_app.usecases.ports import PeerAnswer
 
 UPLOAD_PATHS = ("/api/v1/metrics", "/api/v1/metrics/")
 
-router = APIRouter(tags=["tasks"], route_class=ReadyRoute, responses=describe(422, 503))
+_PORTION_BYTES: Final = 1 << 20
+
+
+class _PortionedRequest(Request):
+    """A request whose body comes in large portions: for each one, the framework hands the file to a thread."""
+
+    async def stream(self) -> AsyncGenerator[bytes, None]:
+        """Yield the body."""
+        waiting: list[bytes] = []
+        size = 0
+        async for piece in super().stream():
+            waiting.append(piece)
+            size += len(piece)
+            if size >= _PORTION_BYTES:
+                yield b"".join(waiting)
+                waiting.clear()
+                size = 0
+        yield b"".join(waiting)
+
+
+class _UploadRoute(ReadyRoute):
+    """A route that takes files."""
+
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        """Wrap the handler."""
+        handle = super().get_route_handler()
+
+        async def handle_in_portions(request: Request) -> Response:
+            return await handle(_PortionedRequest(request.scope, request.receive))
+
+        return handle_in_portions
+
+
+router = APIRouter(tags=["tasks"], route_class=_UploadRoute, responses=describe(422, 503))
 
 
 @router.post(UPLOAD_PATHS[1], status_code=202, response_model=TaskAccepted, include_in_schema=False)

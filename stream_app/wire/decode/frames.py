@@ -25,7 +25,8 @@ MAX_EXPANSION: Final = 256
 
 _ROW_BYTES: Final = 80  # of a decoded row, counted beside the bytes of its columns: some types need none
 _SCHEMA, _DICTIONARY, _BATCH = 1, 2, 3  # kinds of messages
-_END: Final = MARKER + bytes(4)
+#: Ends a stream.
+END: Final = MARKER + bytes(4)
 _VERSION_5: Final = 4  # of the metadata, counted from 0; since Arrow 1.0
 _UNCOMPRESSED: Final = -1
 _KNOWN_BYTES: Final = 4096  # longer metadata is not remembered
@@ -72,7 +73,7 @@ def first_batch(value: memoryview) -> Extent | None:
         if frame.kind != kind:
             return None
         at = start + frame.body
-    return Extent(start, at) if value[at:] in (b"", _END) else None
+    return Extent(start, at) if value[at:] in (b"", END) else None
 
 
 class _Frame(NamedTuple):

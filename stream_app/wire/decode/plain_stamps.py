@@ -40,10 +40,10 @@ def stamp(buffer: Bytes, i: int, end: int) -> tuple[int, int]:
     start = i
     if byte(buffer, i) != QUOTE:
         i, _, _ = number(buffer, i, end)
-        return i, UNREAD if i == ODD else _epoch_time(buffer, start, i)
+        return i, UNREAD if i == ODD else epoch_time(buffer, start, i)
     start += 1
     i = string(buffer, start, end)
-    return i, UNREAD if i == ODD else _iso_time(buffer, start, i - 1)
+    return i, UNREAD if i == ODD else iso_time(buffer, start, i - 1)
 
 
 @borrowing
@@ -80,7 +80,7 @@ def day_time(buffer: Bytes, i: int) -> int:
 
 
 @borrowing
-def _iso_time(buffer: Bytes, i: int, end: int) -> int:
+def iso_time(buffer: Bytes, i: int, end: int) -> int:
     """Microseconds since 1970 of ``2022-04-13T00:00:02.5+01:00``, also without fraction or zone; else UNREAD."""
     if end - i < _FRACTION_AT:
         return UNREAD
@@ -127,7 +127,7 @@ def zone(buffer: Bytes, i: int, end: int) -> int:
 
 
 @borrowing
-def _epoch_time(buffer: Bytes, i: int, end: int) -> int:
+def epoch_time(buffer: Bytes, i: int, end: int) -> int:
     """Microseconds since 1970 of a whole number of s, ms, us or ns; else UNREAD."""
     if end - i > _EPOCH_DIGITS or digits(buffer, i, end) != end:
         return UNREAD

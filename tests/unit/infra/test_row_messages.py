@@ -13,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stream_app.infra.files import Block
+from stream_app.infra.files.block import owners_of
 from stream_app.infra.row_messages import Form, RowMessages, encode
 from stream_app.usecases.errors import InvalidError
 from stream_app.usecases.ports import RowMessage
@@ -29,7 +30,8 @@ def block(n: int, asset_ids: list[str] | None = None, **columns: list[float]) ->
     readings = {"current": [float(i) for i in range(n)], "voltage": [800.0] * n, "soc": [50.0] * n, **columns}
     stamps = [f"4/13/2022 0:00:{i:02}" for i in range(n)]
     time_us, _ = parse_timestamps(stamps)
-    return Block(stamps, time_us, {name: np.array(values) for name, values in readings.items()}, asset_ids)
+    owners = None if asset_ids is None else owners_of(asset_ids)
+    return Block(stamps, time_us, {name: np.array(values) for name, values in readings.items()}, owners)
 
 
 def decode(messages: list[tuple[str, RowMessage]]) -> Batch:
