@@ -13,7 +13,9 @@ import numpy as np
 import orjson
 
 from stream_app.domain.catalogue import Catalogue
+from stream_app.infra.kafka.log.batch_writing import whole_batches
 from stream_app.infra.kafka.log.fetches import fetches, response
+from stream_app.infra.kafka.log.records import NO_HEADERS
 from stream_app.infra.kafka.topic_partition import TopicPartition
 from stream_app.usecases.checkpoints import KeptWindows
 from stream_app.usecases.ingest import Ingest
@@ -28,7 +30,7 @@ Messages = Sequence[tuple[bytes, bytes]]  # key and value
 
 
 def warm_up() -> None:
-    """Take rows of every form from Kafka's bytes to a checkpoint, once from a single batch and once from several."""
+    """Take rows of every form from Kafka's bytes to a checkpoint's, once from a single batch and once from several."""
     catalogue = Catalogue()
     messages = list(_messages())
     for parts in ([messages], [messages[:2], messages[2:]]):
@@ -39,7 +41,9 @@ def warm_up() -> None:
             kept_windows=KeptWindows({}, 1),
         )
         ingest.apply(fetch_of(0, parts))
-        ingest.checkpoint(0)
+        checkpoint = ingest.checkpoint(0)
+        if checkpoint is not None:
+            list(whole_batches("warm-up", ((key, value, NO_HEADERS) for key, value in checkpoint.updates)))
 
 
 def fetch_of(start: int, parts: Iterable[Messages]) -> Fetch:

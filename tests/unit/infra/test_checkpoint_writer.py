@@ -77,6 +77,10 @@ class HeldSink(CheckpointSink):
     def __init__(self) -> None:
         self.writing: asyncio.Queue[tuple[Checkpoint, asyncio.Future[None]]] = asyncio.Queue()
 
+    @property
+    def built_s(self) -> float:
+        return 0.0
+
     async def write(self, checkpoint: Checkpoint) -> tuple[Written | None, Written | None]:
         over: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self.writing.put_nowait((checkpoint, over))
