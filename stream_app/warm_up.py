@@ -14,7 +14,9 @@ import numpy as np
 import orjson
 
 from stream_app.domain.catalogue import Catalogue
+from stream_app.infra.kafka.log.batch_writing import whole_batches
 from stream_app.infra.kafka.log.fetches import fetches, response
+from stream_app.infra.kafka.log.records import NO_HEADERS
 from stream_app.infra.kafka.topic_partition import TopicPartition
 from stream_app.infra.row_messages import RowMessages
 from stream_app.usecases.checkpoints import KeptWindows
@@ -32,7 +34,7 @@ Messages = Sequence[tuple[bytes, bytes]]  # key and value
 
 
 def warm_up() -> None:
-    """Take rows of every form from Kafka's bytes to a checkpoint, from a single batch and from several; read a file."""
+    """Take rows of every form from Kafka's bytes to those of a checkpoint, in one batch and in several; read a file."""
     catalogue = Catalogue()
     messages = list(_messages())
     for parts in ([messages], [messages[:2], messages[2:]]):
@@ -43,7 +45,9 @@ def warm_up() -> None:
             kept_windows=KeptWindows({}, 1),
         )
         ingest.apply(fetch_of(0, parts))
-        ingest.checkpoint(0)
+        checkpoint = ingest.checkpoint(0)
+        if checkpoint is not None:
+            list(whole_batches("warm-up", ((key, value, NO_HEADERS) for key, value in checkpoint.updates)))
     RowMessages().check_csv(BytesIO(_FILE))
 
 

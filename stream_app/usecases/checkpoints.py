@@ -1,16 +1,21 @@
 """From what changed in a partition's state to what a checkpoint writes, and back when it is confirmed.
 
-The order of a checkpoint, and what makes it safe, is described at :class:`stream_app.usecases.ports.Checkpoint`.
+The order of a checkpoint, and what makes it safe, is described at :class:`stream_app.usecases.ports.Checkpoint`. It is
+collected in slices of some milliseconds, so that look-ups have their turn between; nothing may be applied meanwhile.
+While it is written rows are applied: what it includes is set aside in the state, and comes back if the write fails. So
+only one checkpoint of a partition may be under way.
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Generator, Iterator, Mapping
+from dataclasses import dataclass, replace
+from typing import Final
 
 import numpy as np
 
+from stream_app.columns.arrays import IntArray
 from stream_app.domain import views
 from stream_app.domain.catalogue import Catalogue
 from stream_app.domain.snapshot import Marker
@@ -20,6 +25,10 @@ from stream_app.usecases.partition_state import Changes, PartitionState
 from stream_app.usecases.ports import MARKER_KEY, Checkpoint, Entry, Tables
 from stream_app.usecases.window_keys import asset_prefix, size_prefix, window_key
 from stream_app.wire.encode.updates import updates
+
+#: Bound what one slice takes: larger ones keep look-ups waiting, smaller ones pay numpy's fixed costs too often.
+_ASSETS_PER_SLICE: Final = 250
+_WINDOWS_PER_SLICE: Final = 1_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,69 +58,85 @@ class Checkpoints:
 
     def __init__(self, tables: Tables, catalogue: Catalogue, kept_windows: KeptWindows) -> None:
         self._tables, self._catalogue, self._kept_windows = tables, catalogue, kept_windows
-        #: By partition, the checkpoint that is being written, and the changes that it includes.
-        self._in_flight: dict[int, tuple[Checkpoint, Changes]] = {}
+        self._in_flight: dict[int, Checkpoint] = {}  # by partition, what is being written
         #: By partition, keys of closed windows that a failed checkpoint put: Kafka may have taken them, or not.
         self._unconfirmed: defaultdict[int, set[bytes]] = defaultdict(set)
 
-    def collect(self, state: PartitionState) -> Checkpoint | None:
-        """Collect what no confirmed checkpoint includes; None if the position has not moved since the last one."""
+    def collect(self, state: PartitionState) -> Generator[None, None, Checkpoint | None]:
+        """Collect what no confirmed checkpoint includes; None if the position has not moved since the last one.
+
+        What it includes is set aside in the state; one that was collected before and not confirmed has failed.
+        """
         self.fail(state.partition)
         position = state.position
         if position is None or position == state.written:
             return None
-        changes = state.changes()
-        closed, written = self.updates(state, changes)
-        checkpoint = Checkpoint(
+        changes = state.set_aside()
+        closed = views.concatenated(state.fleet, list(changes.closed))
+        written = list[tuple[bytes, bytes]]()
+        for part in _closed_slices(changes, closed):
+            written += self.updates(state, part)
+            yield
+        for part in _asset_slices(changes):
+            written += self.updates(state, part)
+            yield
+        windows = yield from self._window_entries(state, changes, closed, position)
+        assets = [Entry(asset_id.encode(), None, offset) for asset_id, offset in sorted(changes.forgotten.items())]
+        for part in _asset_slices(changes):
+            assets += _state_entries(state, part.slots)
+            yield
+        return Checkpoint(
             partition=state.partition,
             position=position,
             updates=written,
             dead_letters=changes.dead_letters,
-            windows=[
-                *self._window_entries(state, changes, closed, position),
-                *self._windows_of_forgotten(state, changes),
-            ],
-            assets=_asset_entries(state, changes, position),
+            windows=[*windows, *self._windows_of_forgotten(state, changes)],
+            assets=[*assets, Entry(MARKER_KEY, Marker(position, state.layouts).dump(), position)],
         )
-        self._in_flight[state.partition] = checkpoint, changes
-        return checkpoint
 
-    def confirm(self, state: PartitionState, checkpoint: Checkpoint) -> None:
-        """Settle a checkpoint that Kafka and the tables hold."""
-        in_flight = self._in_flight.get(checkpoint.partition)
-        if in_flight is None or in_flight[0] is not checkpoint:
-            return  # the state was dropped meanwhile: it starts from the tables, which hold this checkpoint
-        del self._in_flight[checkpoint.partition]
+    def hand_out(self, checkpoint: Checkpoint) -> None:
+        """Take a checkpoint as one that is being written from now on."""
+        self._in_flight[checkpoint.partition] = checkpoint
+
+    def confirm(self, state: PartitionState | None, checkpoint: Checkpoint) -> None:
+        """Settle a checkpoint that Kafka and the tables hold; ``state`` is the partition's, if it has one now."""
         self._unconfirmed[checkpoint.partition].difference_update(window.key for window in checkpoint.windows)
-        state.settle(in_flight[1], checkpoint.position)
+        if state is not None and self._in_flight.get(checkpoint.partition) is checkpoint:
+            del self._in_flight[checkpoint.partition]
+            state.settle(checkpoint.position)
+        # Else the state was dropped meanwhile: the next one starts from the tables, which hold this checkpoint.
 
     def fail(self, partition: int) -> None:
-        """Settle the partition's checkpoint in flight, if any, as one that Kafka may have taken, or not."""
-        in_flight = self._in_flight.pop(partition, None)
-        if in_flight is not None:
-            self._unconfirmed[partition].update(entry.key for entry in in_flight[0].windows if entry.value is not None)
+        """Take the partition's checkpoint in flight, if any, as one that Kafka may have taken, or not."""
+        checkpoint = self._in_flight.pop(partition, None)
+        if checkpoint is not None:
+            self._unconfirmed[partition].update(entry.key for entry in checkpoint.windows if entry.value is not None)
 
     def clear(self) -> None:
         """Forget what is in flight or unconfirmed: the tables are read from Kafka anew."""
         self._in_flight.clear()
         self._unconfirmed.clear()
 
-    def updates(self, state: PartitionState, changes: Changes) -> tuple[Windows, list[tuple[bytes, bytes]]]:
-        """Closed windows; and updates of them, and of lifetimes and open windows of the assets that changed."""
+    def updates(self, state: PartitionState, changes: Changes) -> list[tuple[bytes, bytes]]:
+        """Updates of the windows that closed, then of lifetimes and open windows of the assets that changed."""
         fleet, written = state.fleet, list[tuple[bytes, bytes]]()
         closed = views.concatenated(fleet, list(changes.closed))
         if len(closed):
             readings = views.read(fleet, closed, closed=True)
             written += updates(self._catalogue, readings, fleet.ids, fleet.ended, closed=True)
         readings = current(fleet, changes.slots)
-        return closed, written + updates(self._catalogue, readings, fleet.ids, fleet.ended)
+        return written + updates(self._catalogue, readings, fleet.ids, fleet.ended)
 
-    def _window_entries(self, state: PartitionState, changes: Changes, closed: Windows, position: int) -> list[Entry]:
+    def _window_entries(
+        self, state: PartitionState, changes: Changes, closed: Windows, position: int
+    ) -> Generator[None, None, list[Entry]]:
         """Closed windows to put, and those that the tables keep no longer because of them."""
         unconfirmed = self._unconfirmed[state.partition]
         puts: dict[bytes, int] = {}
         gone: list[bytes] = []
-        for slot, size_us, index, starts_us in views.by_asset_and_size(closed):
+        for count, (slot, size_us, index, starts_us) in enumerate(views.by_asset_and_size(closed), 1):
+            if count % _ASSETS_PER_SLICE == 0:
+                yield
             asset_id, size_s = state.fleet.ids[slot], size_us // 1_000_000
             if asset_id in changes.forgotten:
                 continue
@@ -126,9 +151,13 @@ class Checkpoints:
                 if key in old or key in unconfirmed:
                     gone.append(key)
         put = sorted((i, key) for key, i in puts.items())
-        at = np.array([i for i, _ in put], np.int64)
-        values = state.snapshots.dump_windows(closed, at)
-        entries = list(map(Entry, (key for _, key in put), values, closed.seq[at].tolist()))
+        entries = list[Entry]()
+        for low in range(0, len(put), _WINDOWS_PER_SLICE):
+            some = put[low : low + _WINDOWS_PER_SLICE]
+            at = np.array([i for i, _ in some], np.int64)
+            values = state.snapshots.dump_windows(closed, at)
+            entries += map(Entry, (key for _, key in some), values, closed.seq[at].tolist())
+            yield
         return entries + [Entry(key, None, position) for key in sorted(gone)]
 
     def _windows_of_forgotten(self, state: PartitionState, changes: Changes) -> Iterator[Entry]:
@@ -140,11 +169,35 @@ class Checkpoints:
                 yield Entry(key, None, offset)
 
 
-def _asset_entries(state: PartitionState, changes: Changes, position: int) -> list[Entry]:
-    """Deletions of assets that are gone, states of those that changed, and the partition's position, last."""
-    fleet, slots = state.fleet, changes.slots
-    gone = [Entry(asset_id.encode(), None, offset) for asset_id, offset in sorted(changes.forgotten.items())]
+def _state_entries(state: PartitionState, slots: IntArray) -> Iterator[Entry]:
+    """States of assets."""
+    fleet = state.fleet
     keys = [fleet.ids[slot].encode() for slot in slots.tolist()]
-    states = map(Entry, keys, state.snapshots.dump_all(slots), fleet.integers.applied_offset[slots].tolist())
-    marker = Entry(MARKER_KEY, Marker(position, state.layouts).dump(), position)
-    return [*gone, *states, marker]
+    return map(Entry, keys, state.snapshots.dump_all(slots), fleet.integers.applied_offset[slots].tolist())
+
+
+def _closed_slices(changes: Changes, closed: Windows) -> Iterator[Changes]:
+    """The windows that closed, some at a time."""
+    for low in range(0, len(closed), _WINDOWS_PER_SLICE):
+        yield replace(changes, slots=changes.slots[:0], closed=[_part(closed, slice(low, low + _WINDOWS_PER_SLICE))])
+
+
+def _asset_slices(changes: Changes) -> Iterator[Changes]:
+    """The assets that changed, some at a time."""
+    for low in range(0, len(changes.slots), _ASSETS_PER_SLICE):
+        yield replace(changes, slots=changes.slots[low : low + _ASSETS_PER_SLICE], closed=())
+
+
+def _part(windows: Windows, part: slice) -> Windows:
+    """Some of the windows."""
+    index = np.arange(len(windows))[part]
+    return Windows(
+        slot=windows.slot[part],
+        size_us=windows.size_us[part],
+        start_us=windows.start_us[part],
+        seq=windows.seq[part],
+        totals=windows.totals[:, part],
+        specs=windows.specs.take(index),
+        spec_json=windows.spec_json[part],
+        since={i - part.start: since for i, since in windows.since.items() if part.start <= i < part.stop},
+    )

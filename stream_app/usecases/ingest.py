@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Generator
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -124,26 +125,40 @@ class Ingest:
         return applied
 
     def checkpoint(self, partition: int) -> Checkpoint | None:
-        """Collect what changed since the last written checkpoint; None if nothing did.
+        """Collect what changed since the last written checkpoint in one go; as :meth:`collect` otherwise."""
+        slices = self.collect(partition)
+        while True:
+            try:
+                next(slices)
+            except StopIteration as end:
+                checkpoint: Checkpoint | None = end.value
+                return checkpoint
 
-        Until :meth:`written` confirms it, the next call includes it all again. If anything is raised the partition's
-        state is gone, as in :meth:`apply`.
+    def collect(self, partition: int) -> Generator[None, None, Checkpoint | None]:
+        """Collect what changed since the last written checkpoint, slice by slice; None if nothing did.
+
+        Nothing may be applied to the partition until the last slice, but from then on; if its state is dropped
+        meanwhile the result is None. Unless :meth:`written` confirms the checkpoint, the next one includes all of it
+        again. If anything is raised the partition's state is gone, as in :meth:`apply`.
         """
         state = self._states.get(partition)
         if state is None:
             return None
         try:
-            return self._checkpoints.collect(state)
+            checkpoint = yield from self._checkpoints.collect(state)
         except Exception:
-            self.release(partition)
-            self._quarantine.suspect(partition, state.position or 0)
+            if self._states.get(partition) is state:
+                self.release(partition)
+                self._quarantine.suspect(partition, state.position or 0)
             raise
+        if checkpoint is None or self._states.get(partition) is not state:
+            return None
+        self._checkpoints.hand_out(checkpoint)
+        return checkpoint
 
     def written(self, checkpoint: Checkpoint) -> None:
-        """Confirm a checkpoint: it is in Kafka and in the tables. Nothing may have been applied since it was taken."""
-        state = self._states.get(checkpoint.partition)
-        if state is not None:
-            self._checkpoints.confirm(state, checkpoint)
+        """Confirm a checkpoint: it is in Kafka and in the tables."""
+        self._checkpoints.confirm(self._states.get(checkpoint.partition), checkpoint)
 
     def _new_state(self, partition: int) -> PartitionState:
         return PartitionState(partition, Fleet(self._catalogue, self._sizes_s, self._lateness_s), self._tables)

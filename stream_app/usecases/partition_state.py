@@ -1,4 +1,9 @@
-"""State of one source partition: what was applied to it, and what of that no written checkpoint includes."""
+"""State of one source partition: what was applied to it, and what of that no written checkpoint includes.
+
+Rows are applied while a checkpoint is being written. What it includes is set aside until then; so everything that was
+applied is in a written checkpoint, or set aside, or among the changes since. If the write fails, what was set aside is
+changed again.
+"""
 
 from __future__ import annotations
 
@@ -75,9 +80,11 @@ class PartitionState:
         self._dirty: set[int] = set()
         self._forgotten: dict[str, int] = {}
         self._closed: list[Windows] = []
+        #: What the checkpoint under way includes. Its assets are not among the dirty ones; all else stays in its list.
+        self._aside: Changes | None = None
 
     def changes(self) -> Changes:
-        """Everything that no written checkpoint includes."""
+        """What no written checkpoint includes; of the assets only those that changed since changes were set aside."""
         return Changes(
             slots=np.array(sorted(self._dirty), np.int64),
             forgotten=dict(self._forgotten),
@@ -85,14 +92,31 @@ class PartitionState:
             dead_letters=tuple(self.dead_letters),
         )
 
-    def settle(self, changes: Changes, position: int) -> None:
-        """Take changes as written, up to ``position``. Nothing may have been applied since they were collected."""
-        self._dirty.difference_update(changes.slots.tolist())
-        for asset_id in changes.forgotten:
-            del self._forgotten[asset_id]
-        del self._closed[: len(changes.closed)]
-        del self.dead_letters[: len(changes.dead_letters)]
-        self.written = position
+    def set_aside(self) -> Changes:
+        """Set everything that no written checkpoint includes aside, for a checkpoint that is to be written now."""
+        self.restore()
+        self._aside = self.changes()
+        self._dirty = set()
+        return self._aside
+
+    def restore(self) -> None:
+        """Take what was set aside, if anything, as changed again: its checkpoint may not have been written."""
+        if self._aside is not None:
+            ids, slots = self.fleet.ids, self.fleet.slots
+            # An asset that was forgotten meanwhile has left its slot.
+            self._dirty.update(slot for slot in self._aside.slots.tolist() if slots.get(ids[slot]) == slot)
+            self._aside = None
+
+    def settle(self, position: int) -> None:
+        """Take what was set aside as written, up to ``position``; what has changed since is left."""
+        if self._aside is not None:
+            for asset_id, offset in self._aside.forgotten.items():
+                if self._forgotten[asset_id] == offset:  # else it was forgotten once more
+                    del self._forgotten[asset_id]
+            del self._closed[: len(self._aside.closed)]
+            del self.dead_letters[: len(self._aside.dead_letters)]
+            self._aside = None
+            self.written = position
 
     def apply(self, batch: Batch) -> list[Reject]:
         """Apply a batch, in offset order; returns what its rows or controls are rejected for."""

@@ -26,6 +26,11 @@ class CheckpointSink:
         self._topics = Topics.of(settings)
         self._producer = BatchProducer(settings, lease)
 
+    @property
+    def built_s(self) -> float:
+        """CPU time that building batches has taken so far [s]."""
+        return self._producer.built_s
+
     async def write(self, checkpoint: Checkpoint) -> tuple[Written | None, Written | None]:
         """Write a checkpoint; once all is acked, return the offsets of its windows and of its assets."""
         updates: Iterator[Record] = ((key, value, NO_HEADERS) for key, value in checkpoint.updates)

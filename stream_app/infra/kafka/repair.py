@@ -33,7 +33,7 @@ class Repair:
     Parameters
     ----------
     lock
-        Held during a repair: nothing else may write checkpoints then.
+        Held during a repair: no checkpoint is under way then, which could write what the repair would overwrite.
     servers
         Bootstrap servers, where the changelogs are read.
     """

@@ -178,6 +178,14 @@ class TableStore:
         """Partitions that this worker owns and has recovered."""
         return frozenset() if self._member.rebalancing else self.recovered()
 
+    def holds(self, partition: int, generation: int | None) -> bool:
+        """Whether this worker owns a partition, with its tables recovered, in this generation of the group."""
+        return generation == self._member.generation and partition in self.recovered()
+
+    def unreadable(self, partition: int, error: DomainError) -> StateError:
+        """The error of a stored state that cannot be read: no row is at fault, and reading again mends nothing."""
+        return StateError(self._assets.changelog, partition, str(error))
+
     def position(self, partition: int) -> int | None:
         """Next source offset as of the last checkpoint; None: there was none yet."""
         marker = self.asset(partition, MARKER_KEY)

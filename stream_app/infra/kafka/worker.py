@@ -68,7 +68,7 @@ class Worker:
             self.engine, new_ingest(self.tables), self.tables, sink, settings.checkpoint_interval_s
         )
         servers = settings.kafka.bootstrap_servers
-        self._repair = Repair(self.engine, self.tables, sink, self._processor.lock, servers)
+        self._repair = Repair(self.engine, self.tables, sink, self._processor.checkpoints.lock, servers)
 
     async def run(self, stop: asyncio.Event) -> None:
         """Work until ``stop`` is set, then write a last checkpoint and leave the group.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+from collections.abc import Generator
 from dataclasses import dataclass, field
 
 from stream_app.domain.snapshot import FORMAT
@@ -19,7 +20,8 @@ class Hot:
     position: int
     assets: dict[bytes, tuple[int, int, int]] = field(default_factory=dict)  # offset, count, sum
     dirty: set[bytes] = field(default_factory=set)
-    moved: bool = False
+    written: int | None = None
+    aside: set[bytes] = field(default_factory=set)  # what the checkpoint under way includes
     rejected: list[DeadLetter] = field(default_factory=list)
 
 
@@ -65,7 +67,7 @@ class CountingIngest(Ingest):
                 hot.assets[key] = (offset, count + 1, total + int(value))
                 hot.dirty.add(key)
                 self.applied_rows += 1
-        hot.position, hot.moved = fetch.end, True
+        hot.position = fetch.end
         return Applied(rows=len(fetch.offsets), rejected=0)
 
     def _load(self, partition: int, key: bytes) -> tuple[int, int, int]:
@@ -75,23 +77,26 @@ class CountingIngest(Ingest):
         _, offset, count, total = STATE.unpack(value)
         return offset, count, total
 
-    def checkpoint(self, partition: int) -> Checkpoint | None:
+    def collect(self, partition: int) -> Generator[None, None, Checkpoint | None]:
         hot = self.hot.get(partition)
-        if hot is None or not hot.moved:
+        if hot is None or hot.position == hot.written:
             return None
-        states = [Entry(key, STATE.pack(FORMAT, *hot.assets[key]), hot.assets[key][0]) for key in sorted(hot.dirty)]
+        yield
+        hot.aside, hot.dirty = hot.aside | hot.dirty, set()
+        states = [Entry(key, STATE.pack(FORMAT, *hot.assets[key]), hot.assets[key][0]) for key in sorted(hot.aside)]
         windows = [s._replace(key=s.key + b"\x00%010d\x00%020d" % (60, hot.assets[s.key][1])) for s in states]
         return Checkpoint(
             partition=partition,
             position=hot.position,
-            updates=[(key, b"%d %d %d" % hot.assets[key]) for key in sorted(hot.dirty)],
+            updates=[(key, b"%d %d %d" % hot.assets[key]) for key in sorted(hot.aside)],
             dead_letters=list(hot.rejected),
             windows=windows,
             assets=[*states, Entry(MARKER_KEY, HEADER.pack(FORMAT, hot.position), hot.position)],
         )
 
     def written(self, checkpoint: Checkpoint) -> None:
-        hot = self.hot[checkpoint.partition]
-        hot.dirty.clear()
-        hot.rejected.clear()
-        hot.moved = False
+        hot = self.hot.get(checkpoint.partition)
+        if hot is not None:
+            hot.aside = set()
+            del hot.rejected[: len(checkpoint.dead_letters)]
+            hot.written = checkpoint.position

@@ -124,7 +124,7 @@ async def test_committed_offsets_follow_the_checkpoints(kafka: KafkaSettings) ->
 async def test_output_comes_before_state(kafka: KafkaSettings) -> None:
     """While the output cannot be written no state is; then both are, the marker last and on the source's partition."""
     async with running(kafka) as run:
-        sink = run.worker._processor._sink
+        sink = run.worker._processor.checkpoints._sink
         spread, blocked = sink._spread, asyncio.Event()
 
         async def wait_first(*arguments: object) -> None:

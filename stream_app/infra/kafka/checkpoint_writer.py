@@ -1,0 +1,203 @@
+"""The state goes into checkpoints. Two of the five laws of delivery are kept here.
+
+3. A checkpoint is written in this order: output, changelogs, tables, source. A new generation starts from the tables.
+4. No checkpoint without a lease, and none outlives it.
+
+One checkpoint is under way at a time: an older entry never lands behind a newer one. Rows are applied while it is being
+written. What it includes is set aside in the state until then, and is in the next checkpoint if the write fails.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Awaitable, Callable, Collection
+from typing import Final
+
+from prometheus_client import Histogram
+
+from stream_app.domain.errors import DomainError
+from stream_app.infra.failpoints import failpoint
+from stream_app.infra.kafka.backoff import BACKOFF_MIN_S, backoff_s
+from stream_app.infra.kafka.bounded_writes import write_within
+from stream_app.infra.kafka.checkpoint_sink import CheckpointSink
+from stream_app.infra.kafka.errors import BrokerError, RecordTooLargeError
+from stream_app.infra.kafka.member import Member
+from stream_app.infra.kafka.tables import TableStore
+from stream_app.infra.kafka.topic_partition import TopicPartition
+from stream_app.usecases.ingest import Ingest
+from stream_app.usecases.ports import Checkpoint
+
+_log = logging.getLogger(__name__)
+
+_CHECKPOINT_S: Final = Histogram(
+    "stream_checkpoint_seconds",
+    "Time from collecting a checkpoint of all partitions that were due until Kafka has acknowledged all of it",
+    buckets=(0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0),
+)
+#: To collect and build checkpoints takes at most a third of the time.
+_REST_PER_WORK: Final = 2.0
+#: However large the fleet is, readers do not wait for longer than this.
+_REST_MAX_S: Final = 5.0
+#: The group waits for this worker while it writes its last checkpoint of a generation.
+_LAST_CHECKPOINT_S: Final = 5.0
+
+ReadOn = Callable[[Collection[TopicPartition]], Awaitable[None]]
+
+
+class CheckpointWriter:
+    """Collects and writes checkpoints.
+
+    Parameters
+    ----------
+    state
+        Held while a partition's checkpoint is collected: nothing is applied then.
+    """
+
+    def __init__(
+        self, member: Member, ingest: Ingest, tables: TableStore, sink: CheckpointSink, state: asyncio.Lock
+    ) -> None:
+        self._member, self._ingest, self._tables, self._sink, self._state = member, ingest, tables, sink, state
+        #: Held by whoever writes to the changelogs; taken before ``state``.
+        self.lock = asyncio.Lock()
+        self._wake = asyncio.Event()
+        self._due: dict[int, float] = {}  # when each changed partition is to get its checkpoint
+        self._earliest = 0.0  # no checkpoint before this
+        self._unwritten = 0  # checkpoints in a row that could not be written
+        self._stopped = False
+
+    def due(self, partition: int, at: float) -> None:
+        """Write a checkpoint of a partition at a monotonic time, unless it is to be written before."""
+        self._due[partition] = min(self._due.get(partition, at), at)
+        self._wake.set()
+
+    def forget(self, partition: int) -> None:
+        """Write no checkpoint of a partition: its state is gone."""
+        self._due.pop(partition, None)
+
+    def drop(self) -> None:
+        """Write no checkpoint of any partition: their states are gone."""
+        self._due.clear()
+
+    async def run(self, read_on: ReadOn) -> None:
+        """Write checkpoints when they are due, until stopped.
+
+        ``read_on`` reads partitions again whose checkpoint cannot be made.
+        """
+        while not self._stopped:
+            wait_s = None
+            if self._due:
+                wait_s = max(min(self._due.values()), self._earliest) - time.monotonic()
+            if wait_s is None or wait_s > 0:
+                self._wake.clear()
+                try:
+                    async with asyncio.timeout(wait_s):
+                        await self._wake.wait()
+                except TimeoutError:
+                    pass
+                continue
+            now = time.monotonic()
+            async with self.lock:
+                failed = await self.write([partition for partition, due in self._due.items() if due <= now])
+            if failed and not self._stopped:
+                await read_on(failed)
+
+    async def write(self, partitions: Collection[int]) -> list[TopicPartition]:
+        """Write a checkpoint of each of the partitions; those whose checkpoint cannot be made. The lock is held."""
+        lease = self._member.lease
+        if lease.remaining_s() <= 0:
+            # Wait: the group may accept this worker again in this generation; a new one drops the state.
+            self._earliest = time.monotonic() + BACKOFF_MIN_S
+            return []
+        began, generation = time.monotonic(), self._member.generation
+        checkpoints, failed, work_s = await self._collect(partitions)
+        # In another generation others may own the partitions.
+        checkpoints = [each for each in checkpoints if self._tables.holds(each.partition, generation)]
+        is_written, built_s = False, self._sink.built_s
+        try:
+            await write_within(lease, self._sink, [self._write(checkpoint, generation) for checkpoint in checkpoints])
+            is_written = True
+        except RecordTooLargeError as error:
+            self._member.fail(error)
+        except (BrokerError, TimeoutError) as error:
+            _log.warning("checkpoint not written, trying again: %s", error)
+            self._unwritten += 1
+            self._earliest = time.monotonic() + backoff_s(self._unwritten)
+        finally:
+            if not is_written:
+                for checkpoint in checkpoints:
+                    self.due(checkpoint.partition, began)
+        if is_written:
+            self._unwritten = 0
+            now = time.monotonic()
+            if checkpoints:
+                _CHECKPOINT_S.observe(now - began)
+            work_s += self._sink.built_s - built_s
+            self._earliest = now + min(_REST_PER_WORK * work_s, _REST_MAX_S)
+        return failed
+
+    async def _collect(self, partitions: Collection[int]) -> tuple[list[Checkpoint], list[TopicPartition], float]:
+        """Collect checkpoints; them, the partitions whose checkpoint cannot be made, and the CPU time it took [s]."""
+        checkpoints, failed, work_s = list[Checkpoint](), list[TopicPartition](), 0.0
+        for partition in partitions:
+            async with self._state:
+                self._due.pop(partition, None)
+                slices, checkpoint, is_over = self._ingest.collect(partition), None, False
+                while not is_over:
+                    await asyncio.sleep(0)  # look-ups take their turn
+                    began = time.thread_time()
+                    try:
+                        next(slices)
+                    except StopIteration as end:
+                        checkpoint, is_over = end.value, True
+                    except DomainError as error:
+                        self._member.fail(self._tables.unreadable(partition, error))
+                        is_over = True
+                    except Exception:
+                        _log.exception(
+                            "cannot make a checkpoint of partition %d; reading it again, message by message", partition
+                        )
+                        failed.append(TopicPartition(self._member.source, partition))
+                        is_over = True
+                    work_s += time.thread_time() - began
+            if checkpoint is not None:
+                checkpoints.append(checkpoint)
+        return checkpoints, failed, work_s
+
+    async def _write(self, checkpoint: Checkpoint, generation: int | None) -> None:
+        windows, assets = await self._sink.write(checkpoint)
+        partition = checkpoint.partition
+        if not self._tables.holds(partition, generation):
+            return  # the next owner reads it from Kafka
+        # Nothing is awaited from here on: the tables and the state change together.
+        self._tables.take_windows(partition, checkpoint.windows, windows)
+        self._tables.take_assets(partition, checkpoint.assets, assets)
+        self._ingest.written(checkpoint)
+        self._member.checkpointed(TopicPartition(self._member.source, partition), checkpoint.position)
+        await failpoint("after_table_write")
+
+    async def write_last(self) -> None:
+        """Write a last checkpoint of a generation, bounded in time."""
+        try:
+            async with asyncio.timeout(_LAST_CHECKPOINT_S), self.lock:
+                await self.write(list(self._due))
+        except TimeoutError:
+            _log.warning("no time for a last checkpoint: its rows are read again")
+            await self._sink.discard()
+        except Exception:
+            _log.exception("the last checkpoint failed: its rows are read again")
+
+    async def settled(self) -> None:
+        """Wait until no checkpoint is under way."""
+        async with self.lock:
+            pass
+
+    def stop(self) -> None:
+        """Write no further checkpoint by itself."""
+        self._stopped = True
+        self._wake.set()
+
+    async def discard(self) -> None:
+        """Disconnect."""
+        await self._sink.discard()
