@@ -12,6 +12,7 @@ from typing import Final
 from rich.console import Console
 from rich.live import Live
 
+from schemas.lookup import AssetAnswer, AssetItem
 from schemas.metrics import MetricsUpdate, Window
 from stream_app.demo.sample_day import PACK, simulate_day, write_csv
 from stream_app.demo.session import Session, session
@@ -123,22 +124,28 @@ async def _show(running: Session, options: DemoOptions, console: Console) -> Non
         console.print(f"simulated packs; event time runs {options.speed:g} times as fast as the clock")
         seen = Observation("ready")
         while True:
-            seen = await _look(running.client, seen, _LINE_EVERY_S)
+            seen = await look(running.client, seen, _LINE_EVERY_S)
             console.print(seen.line)
             await asyncio.sleep(_LINE_EVERY_S)
-    seen = Observation("ready")
+    seen, period_s = Observation("ready"), _REFRESH_S
     with Live(panel(seen, places, options.speed), console=console, auto_refresh=False) as live:
         while True:
-            seen = await _look(running.client, seen, _REFRESH_S)
-            live.update(panel(seen, places, options.speed), refresh=True)
-            await asyncio.sleep(_REFRESH_S)
+            before, seen = seen, await look(running.client, seen, period_s)
+            if seen == before:
+                period_s = min(2 * period_s, _LINE_EVERY_S)
+            else:
+                period_s = _REFRESH_S
+                live.update(panel(seen, places, options.speed), refresh=True)
+            await asyncio.sleep(period_s)
 
 
-async def _look(client: WorkerClient, before: Observation, period_s: float) -> Observation:
+async def look(client: WorkerClient, before: Observation, period_s: float) -> Observation:
+    """Ask the worker for its assets, and for the metrics of those that have had rows since the look before."""
+    known = {asset.asset_id: asset for asset in before.assets}
     try:
         page = await client.assets()
-        shown = [item.asset_id for item in page.assets if item.rows][:_SHOWN_ASSETS]
-        assets = await asyncio.gather(*(client.asset(asset_id) for asset_id in shown))
+        shown = [item for item in page.assets if item.rows][:_SHOWN_ASSETS]
+        assets = await asyncio.gather(*(_metrics(client, item, known.get(item.asset_id)) for item in shown))
         phase = "ready"
     except WorkerClientError:
         # The worker recovers, or a rebalance is under way: the view keeps the last values and shows the phase.
@@ -146,6 +153,12 @@ async def _look(client: WorkerClient, before: Observation, period_s: float) -> O
     rows = sum(item.rows for item in page.assets)
     rows_per_s = max(0, rows - before.rows) / period_s if before.rows else 0.0
     return Observation(phase, tuple(assets), rows, rows_per_s, page.meta.lag)
+
+
+async def _metrics(client: WorkerClient, item: AssetItem, known: AssetAnswer | None) -> AssetAnswer:
+    if known is not None and (known.rows, known.last_time) == (item.rows, item.last_time):
+        return known
+    return await client.asset(item.asset_id)
 
 
 async def _phase(client: WorkerClient) -> str:

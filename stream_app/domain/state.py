@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -9,6 +10,7 @@ import numpy as np
 
 from schemas.asset import AssetSpec
 from schemas.control import EndOfUpload
+from stream_app.columns.arrays import IntArray
 from stream_app.domain.catalogue import Catalogue
 from stream_app.domain.lines import LEVELS, NEVER, UNOPENED, Floats, Integers
 from stream_app.domain.pending import PendingRows
@@ -70,18 +72,20 @@ class Fleet:
     def slot(self, asset_id: str) -> int:
         """Slot of an asset; a new asset gets a blank one."""
         slot = self.slots.get(asset_id)
-        return self._add(asset_id) if slot is None else slot
+        return int(self.add([asset_id])[0]) if slot is None else slot
 
-    def _add(self, asset_id: str) -> int:
-        slot = len(self.ids)
-        if slot == len(self.integers.array):
-            self._grow(2 * slot + 64)
-        self.ids.append(asset_id)
-        self.slots[asset_id] = slot
-        self.spec.append(_DEFAULT_SPEC)
-        self.spec_json.append(_DEFAULT_SPEC_JSON)
-        self._put_sizes(slot, self.default_sizes_s)
-        return slot
+    def add(self, asset_ids: Sequence[str]) -> IntArray:
+        """Add assets that are not there yet, all different; returns their slots, which are blank."""
+        first = len(self.ids)
+        end = first + len(asset_ids)
+        if end > len(self.integers.array):
+            self._grow(max(2 * first + 64, end))
+        self.ids += asset_ids
+        self.slots.update(zip(asset_ids, range(first, end), strict=True))
+        self.spec += [_DEFAULT_SPEC] * len(asset_ids)
+        self.spec_json += [_DEFAULT_SPEC_JSON] * len(asset_ids)
+        self._put_sizes(slice(first, end), self.default_sizes_s)
+        return np.arange(first, end)
 
     def _grow(self, room: int) -> None:
         self.integers.grow(room)
@@ -95,11 +99,11 @@ class Fleet:
         self.own_sizes.add(slot)
         self._put_sizes(slot, sizes_s)
 
-    def _put_sizes(self, slot: int, sizes_s: tuple[int, ...]) -> None:
+    def _put_sizes(self, slots: int | slice, sizes_s: tuple[int, ...]) -> None:
         sizes = np.zeros(LEVELS, np.int64)
         sizes[: len(sizes_s)] = np.array(sizes_s) * 1_000_000
-        self.integers.size_us[slot] = sizes
-        self.integers.open_number[slot] = UNOPENED
+        self.integers.size_us[slots] = sizes
+        self.integers.open_number[slots] = UNOPENED
 
     def set_spec(self, slot: int, spec: AssetSpec) -> None:
         """Replace an asset's spec."""

@@ -21,6 +21,7 @@ from stream_app.domain.snapshot import Marker, Snapshots
 from stream_app.domain.state import Ended, Fleet
 from stream_app.domain.stored_layout import Layouts
 from stream_app.domain.views import Windows
+from stream_app.usecases.known_slots import KnownSlots
 from stream_app.usecases.ports import MARKER_KEY, DeadLetter, Tables
 from stream_app.wire.batch import Batch, ControlRecord, Reject
 from stream_app.wire.decode import Decoder
@@ -77,7 +78,8 @@ class PartitionState:
         self.layouts: Layouts = {**(stored.layouts if stored else {}), **self.snapshots.layouts}
         #: Rejected messages; whoever applies a batch adds them.
         self.dead_letters: list[DeadLetter] = []
-        self._dirty: set[int] = set()
+        self._slots = KnownSlots(self._load)
+        self._dirty = np.zeros(0, np.bool_)  # by slot
         self._forgotten: dict[str, int] = {}
         self._closed: list[Windows] = []
         #: What the checkpoint under way includes. Its assets are not among the dirty ones; all else stays in its list.
@@ -86,7 +88,7 @@ class PartitionState:
     def changes(self) -> Changes:
         """What no written checkpoint includes; of the assets only those that changed since changes were set aside."""
         return Changes(
-            slots=np.array(sorted(self._dirty), np.int64),
+            slots=np.flatnonzero(self._dirty),
             forgotten=dict(self._forgotten),
             closed=tuple(self._closed),
             dead_letters=tuple(self.dead_letters),
@@ -96,7 +98,7 @@ class PartitionState:
         """Set everything that no written checkpoint includes aside, for a checkpoint that is to be written now."""
         self.restore()
         self._aside = self.changes()
-        self._dirty = set()
+        self._dirty = np.zeros_like(self._dirty)
         return self._aside
 
     def restore(self) -> None:
@@ -104,7 +106,7 @@ class PartitionState:
         if self._aside is not None:
             ids, slots = self.fleet.ids, self.fleet.slots
             # An asset that was forgotten meanwhile has left its slot.
-            self._dirty.update(slot for slot in self._aside.slots.tolist() if slots.get(ids[slot]) == slot)
+            self._dirty[[slot for slot in self._aside.slots.tolist() if slots.get(ids[slot]) == slot]] = True
             self._aside = None
 
     def settle(self, position: int) -> None:
@@ -131,31 +133,38 @@ class PartitionState:
                 rejects.append(Reject(record.message, None, "bad_control", reason))
         return rejects + self._rows(batch, at, len(batch))
 
-    def _slot(self, asset_id: str) -> int:
-        """The asset's slot in the fleet; loads the asset if it is not there yet."""
+    def _load(self, asset_ids: Sequence[str]) -> list[int]:
+        """Slots of assets in the fleet; loads those that are not there yet."""
         fleet = self.fleet
-        slot = fleet.slots.get(asset_id)
-        if slot is None:
+        new = []
+        for asset_id in asset_ids:
+            if asset_id in fleet.slots:
+                continue
             value = None if asset_id in self._forgotten else self._tables.asset(self.partition, asset_id.encode())
-            slot = fleet.slot(asset_id) if value is None else self.snapshots.load(asset_id, value, self.layouts)
-        return slot
+            if value is None:
+                new.append(asset_id)
+            else:
+                self.snapshots.load(asset_id, value, self.layouts)
+        fleet.add(new)
+        return [fleet.slots[asset_id] for asset_id in asset_ids]
+
+    def _mark(self, slots: IntArray | int) -> None:
+        """Take down that assets have changed."""
+        if len(self._dirty) < len(self.fleet.ids):
+            self._dirty = np.append(self._dirty, np.zeros(len(self.fleet.ids), np.bool_))
+        self._dirty[slots] = True
 
     def _rows(self, batch: Batch, low: int, high: int) -> list[Reject]:
         """Apply the batch's rows ``low`` to ``high``; returns those that are too late."""
         if low == high:
             return []
         part = slice(low, high)
-        named = np.flatnonzero(np.bincount(batch.asset[part], minlength=len(batch.assets)))
-        slots = np.zeros(len(batch.assets), np.int64)
-        known = self.fleet.slots
-        slots[named] = [
-            known[asset_id] if (asset_id := batch.assets[i]) in known else self._slot(asset_id) for i in named.tolist()
-        ]
-        slot = slots[batch.asset[part]]
+        slot = self._slots.of(batch.assets, batch.asset[part])
         kept: slice | IntArray = part
         rejects: list[Reject] = []
         if self.fleet.ended:
-            over = np.array([each in self.fleet.ended for each in slots.tolist()])[batch.asset[part]]
+            slots, at = np.unique(slot, return_inverse=True)
+            over = np.array([each in self.fleet.ended for each in slots.tolist()])[at]
             if over.any():
                 index = np.arange(low, high)
                 reason = "this asset is an upload that has ended: send the rows under another asset id"
@@ -164,7 +173,7 @@ class PartitionState:
         columns = {name: column[kept] for name, column in batch.columns.items()}
         applied = ingestion.apply(self.fleet, Rows(slot, batch.offset[kept], batch.time_us[kept], columns))
         self._closed += applied.closed
-        self._dirty.update((np.unique(slot) if rejects else slots[named]).tolist())
+        self._mark(slot)
         late = (
             "event time is further behind the asset's newest row than the allowed lateness: "
             "send an asset's rows in time order, or raise STREAM_ALLOWED_LATENESS_S"
@@ -178,11 +187,11 @@ class PartitionState:
         if isinstance(control, Forget):
             self._forget(control.asset_id, record.offset)
             return None
-        slot = self._slot(control.asset_id)
+        (slot,) = self._load([control.asset_id])
         if record.offset <= fleet.integers.applied_offset[slot]:
             return None
         fleet.integers.applied_offset[slot] = record.offset
-        self._dirty.add(slot)
+        self._mark(slot)
         if slot in fleet.ended:
             return "this asset is an upload that has ended: it takes no further records"
         if isinstance(control, SpecControl):
@@ -209,7 +218,9 @@ class PartitionState:
     def _forget(self, asset_id: str, offset: int) -> None:
         slot = self.fleet.slots.get(asset_id)
         if slot is not None:
-            self._dirty.discard(slot)
+            if slot < len(self._dirty):
+                self._dirty[slot] = False
+            self._slots.forget(slot)
             self.fleet.remove(asset_id)
         self._forgotten[asset_id] = offset
 

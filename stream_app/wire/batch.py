@@ -69,7 +69,8 @@ class Reject:
 class Batch:
     """A decoded fetch: ``n`` rows in offset order, the controls between them, and what was rejected.
 
-    ``asset`` indexes ``assets``; ``message`` indexes the fetch; ``row`` is the row's position within its message.
+    ``asset`` indexes ``assets``, which may name more than have rows; ``message`` indexes the fetch; ``row`` is the
+    row's position within its message.
     """
 
     assets: Sequence[str]

@@ -28,6 +28,12 @@ def test_nothing_is_compiled_after_the_warm_up() -> None:
     assert (done.returncode, done.stdout) == (0, "compiled: none\n"), done.stderr[-2000:]
 
 
+def test_pandas_is_not_imported() -> None:
+    """A start does not pay for pandas, which pyarrow imports where it is installed if an array is made of numpy's."""
+    code = "import sys; from stream_app.warm_up import warm_up; warm_up(); sys.exit('pandas' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=False).returncode == 0
+
+
 def probe() -> None:
     """Tell what is compiled after the warm-up."""
     warm_up()

@@ -22,7 +22,7 @@ from stream_app.wire.batch import Batch, ControlRecord, Fetch, Reject
 from stream_app.wire.decode import arrow, explain
 from stream_app.wire.decode.arrow_plans import KnownPlans
 from stream_app.wire.decode.frames import MARKER
-from stream_app.wire.decode.keys import Keys
+from stream_app.wire.decode.keys import KeyDictionary, Keys
 from stream_app.wire.decode.limits import beyond
 from stream_app.wire.decode.refusal import Refusal, bad_key, implausible
 from stream_app.wire.decode.row import COLUMN_BATCH, ROWS, ColumnBatch, Row, columns_of
@@ -40,13 +40,14 @@ class Decoder:
     def __init__(self) -> None:
         self._templates = KnownTemplates()
         self._plans = KnownPlans()
+        self._keys = KeyDictionary()
 
     def decode(self, fetch: Fetch) -> Batch:
-        """Decode a fetch.
+        """Decode a fetch; the batch's assets are numbered as in the fetches before, if it has the very same ``assets``.
 
         What cannot be applied becomes a reject, never an exception, and leaves its neighbours alone.
         """
-        return _Decoding(fetch, Keys(ByteColumn.of(fetch.keys)), self._templates, self._plans).batch()
+        return _Decoding(fetch, self._keys.read(ByteColumn.of(fetch.keys)), self._templates, self._plans).batch()
 
 
 class _Decoding:
@@ -205,10 +206,9 @@ class _Decoding:
         if not keep.all():
             message, position, time_us = message[keep], position[keep], time_us[keep]
             columns = {name: column[keep] for name, column in columns.items()}
-        assets, asset = self._keys.assets(message)
         return Batch(
-            assets=assets,
-            asset=asset,
+            assets=self._keys.assets,
+            asset=self._keys.numbers[message],
             offset=np.asarray(self._fetch.offsets, np.int64)[message],
             time_us=time_us,
             message=message,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections import OrderedDict
 from collections.abc import Iterator
 from typing import Any
@@ -10,6 +11,7 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.protocol.fetch import FetchRequest
 from aiokafka.structs import ConsumerRecord
 
+from stream_app.infra.kafka.engine.empty_answers import EmptyAnswers
 from stream_app.infra.kafka.log.fetches import fetches
 from stream_app.infra.kafka.topic_partition import TopicPartition as Place
 
@@ -20,14 +22,17 @@ def yield_whole_fetches(consumer: AIOKafkaConsumer) -> None:
     aiokafka keeps the bytes of a response where only its own parser sees them. So they are taken when the response
     comes in, from this consumer's client alone: other consumers of the process read as ever.
     """
-    responses = Responses()
+    responses, empty = Responses(), EmptyAnswers()
     consumer._fetcher._records = responses
-    send = consumer._client.send
+    send, now = consumer._client.send, asyncio.get_running_loop().time
 
     async def remembered(node_id: int, request: Any, **options: Any) -> Any:
+        asked_at = now()
         response = await send(node_id, request, **options)
         if isinstance(request, FetchRequest):
-            responses.remember(response)
+            until = asked_at + consumer._fetcher._fetch_max_wait_ms / 1000
+            await asyncio.sleep(empty.pause_s(node_id, response, until - now()))
+            responses.remember(response)  # nothing is awaited between this and the taking of the partitions
         return response
 
     consumer._client.send = remembered

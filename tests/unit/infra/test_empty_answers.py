@@ -1,0 +1,54 @@
+"""Pauses after empty answers: a node that answers too soon and with nothing is asked less and less often."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import pytest
+
+from stream_app.infra.kafka.engine.empty_answers import EmptyAnswers
+
+
+@dataclass
+class Answer:
+    """A fetch response: one partition of one topic, with the bytes of its records."""
+
+    records: bytes
+
+    @property
+    def topics(self) -> list[tuple[str, list[tuple[int, int, int, bytes]]]]:
+        return [("t", [(0, 0, 7, self.records)])]
+
+
+EMPTY, FULL = Answer(b""), Answer(b"records")
+
+
+def test_pauses_grow_to_a_limit_and_begin_anew_with_data() -> None:
+    """The first pause is short, the longest 50 ms; data end them at once."""
+    empty = EmptyAnswers()
+    pauses_s = [empty.pause_s(1, EMPTY, 0.5) for _ in range(20)]
+    assert pauses_s[0] <= 0.001
+    assert pauses_s == sorted(pauses_s)
+    assert pauses_s[-1] == 0.05
+    assert empty.pause_s(1, FULL, 0.5) == 0
+    assert empty.pause_s(1, EMPTY, 0.5) == pauses_s[0]
+
+
+@pytest.mark.parametrize("left_s", [0.0, -0.1])
+def test_a_broker_that_waited_itself_is_asked_at_once(left_s: float) -> None:
+    """Kafka holds an empty answer for as long as it is asked to: no pause is added to that, ever."""
+    empty = EmptyAnswers()
+    assert [empty.pause_s(1, EMPTY, left_s) for _ in range(20)] == [0.0] * 20
+
+
+def test_no_pause_is_longer_than_the_rest_of_the_wait() -> None:
+    """An answer that came a little too soon costs no more than that little."""
+    empty = EmptyAnswers()
+    assert max(empty.pause_s(1, EMPTY, 0.0005) for _ in range(20)) == 0.0005
+
+
+def test_nodes_are_apart() -> None:
+    """A busy node is not held up by an idle one."""
+    empty = EmptyAnswers()
+    idle_s = [empty.pause_s(1, EMPTY, 0.5) for _ in range(5)]
+    assert empty.pause_s(2, EMPTY, 0.5) == idle_s[0] < idle_s[-1]
