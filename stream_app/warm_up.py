@@ -15,9 +15,10 @@ import orjson
 from stream_app.domain.catalogue import Catalogue
 from stream_app.infra.kafka.log.fetches import fetches, response
 from stream_app.infra.kafka.topic_partition import TopicPartition
+from stream_app.usecases.asset_views import AssetViews
 from stream_app.usecases.checkpoints import KeptWindows
 from stream_app.usecases.ingest import Ingest
-from stream_app.usecases.ports import NoTables
+from stream_app.usecases.ports import MARKER_KEY, NoTables
 from stream_app.wire.batch import Fetch
 from stream_app.wire.decode import arrow
 
@@ -28,7 +29,7 @@ Messages = Sequence[tuple[bytes, bytes]]  # key and value
 
 
 def warm_up() -> None:
-    """Take rows of every form from Kafka's bytes to a checkpoint, once from a single batch and once from several."""
+    """Take rows of every form from Kafka's bytes to a look-up, once from a single batch and once from several."""
     catalogue = Catalogue()
     messages = list(_messages())
     for parts in ([messages], [messages[:2], messages[2:]]):
@@ -39,7 +40,10 @@ def warm_up() -> None:
             kept_windows=KeptWindows({}, 1),
         )
         ingest.apply(fetch_of(0, parts))
-        ingest.checkpoint(0)
+        checkpoint = ingest.checkpoint(0)
+        for key, value, _ in checkpoint.assets if checkpoint else ():
+            if value is not None and key != MARKER_KEY:
+                AssetViews(catalogue, {}).asset(key.decode(), value)
 
 
 def fetch_of(start: int, parts: Iterable[Messages]) -> Fetch:

@@ -102,9 +102,9 @@ class Checkpoints:
         closed = views.concatenated(fleet, list(changes.closed))
         if len(closed):
             readings = views.read(fleet, closed, closed=True)
-            written += updates(self._catalogue, readings, fleet.ids, fleet.ended, closed=True)
+            written += updates(readings, fleet.ids, fleet.ended, closed=True)
         readings = current(fleet, changes.slots)
-        return closed, written + updates(self._catalogue, readings, fleet.ids, fleet.ended)
+        return closed, written + updates(readings, fleet.ids, fleet.ended)
 
     def _window_entries(self, state: PartitionState, changes: Changes, closed: Windows, position: int) -> list[Entry]:
         """Closed windows to put, and those that the tables keep no longer because of them."""
