@@ -21,7 +21,7 @@ ROOT = Path(__file__).parents[2]
 
 @pytest.mark.skipif(os.environ.get("NUMBA_DISABLE_JIT") == "1", reason="NUMBA_DISABLE_JIT: nothing is compiled")
 def test_nothing_is_compiled_after_the_warm_up() -> None:
-    """Fetches of all forms, of one batch and of several, small and large, with lateness and after a restart; look-ups."""
+    """Fetches of all forms, of one batch and of several, small and large, with lateness, after a restart, look-ups."""
     # A process of its own: what other tests have compiled is no help there.
     probe = [sys.executable, "-c", "from tests.unit.test_warm_up import probe; probe()"]
     done = subprocess.run(probe, cwd=ROOT, check=False, capture_output=True, text=True)
