@@ -19,9 +19,10 @@ from stream_app.infra.kafka.log.fetches import fetches, response
 from stream_app.infra.kafka.log.records import NO_HEADERS
 from stream_app.infra.kafka.topic_partition import TopicPartition
 from stream_app.infra.row_messages import RowMessages
+from stream_app.usecases.asset_views import AssetViews
 from stream_app.usecases.checkpoints import KeptWindows
 from stream_app.usecases.ingest import Ingest
-from stream_app.usecases.ports import NoTables
+from stream_app.usecases.ports import MARKER_KEY, NoTables
 from stream_app.wire.batch import Fetch
 from stream_app.wire.decode import arrow
 
@@ -34,7 +35,7 @@ Messages = Sequence[tuple[bytes, bytes]]  # key and value
 
 
 def warm_up() -> None:
-    """Take rows of every form from Kafka's bytes to those of a checkpoint, in one batch and in several; read a file."""
+    """Take rows of every form from bytes to a checkpoint and a look-up, in one batch and in several; read a file."""
     catalogue = Catalogue()
     messages = list(_messages())
     for parts in ([messages], [messages[:2], messages[2:]]):
@@ -46,8 +47,12 @@ def warm_up() -> None:
         )
         ingest.apply(fetch_of(0, parts))
         checkpoint = ingest.checkpoint(0)
-        if checkpoint is not None:
-            list(whole_batches("warm-up", ((key, value, NO_HEADERS) for key, value in checkpoint.updates)))
+        if checkpoint is None:
+            continue
+        list(whole_batches("warm-up", ((key, value, NO_HEADERS) for key, value in checkpoint.updates)))
+        for key, value, _ in checkpoint.assets:
+            if value is not None and key != MARKER_KEY:
+                AssetViews(catalogue, {}).asset(key.decode(), value)
     RowMessages().check_csv(BytesIO(_FILE))
 
 

@@ -78,7 +78,7 @@ def a_closed_window(asset_id: str, size_s: int, start_us: int) -> bytes:
         size_us=np.array([size_s * 1_000_000]),
         start_us=np.array([start_us]),
         seq=np.array([7]),
-        totals=CATALOGUE.layout.empty(1),
+        totals=CATALOGUE.layout.empty(1).T,
     )
     return Snapshots(fleet).dump_windows(one, np.array([0]))[0]
 

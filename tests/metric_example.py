@@ -66,5 +66,4 @@ def compute_all(
     times_s = np.arange(n) * dt_s if time_s is None else np.array(time_s)
     ingestion.apply(fleet, Rows(np.full(n, slot), np.arange(n), (times_s * 1e6).astype(np.int64), arrays))
     ingestion.finish(fleet, slot, n)
-    lifetimes, _ = views.current(fleet, np.array([slot]))
-    return views.read(fleet, lifetimes, closed=False).by_metric[metric]
+    return views.read(fleet, views.current(fleet, np.array([slot])), closed=False).by_metric[metric]

@@ -10,14 +10,10 @@ from doctest import DocTestParser
 from pathlib import Path
 from textwrap import fill
 
-import numpy as np
-
-from schemas.asset import AssetSpec
 from stream_app.domain.catalogue import Catalogue
 from stream_app.domain.descriptions import describe
 from stream_app.domain.metrics import REGISTRY
-from stream_app.domain.metrics._base import Metric, Reasons
-from stream_app.domain.specs import AssetSpecs
+from stream_app.domain.metrics._base import Metric
 
 LINE = 120
 PAGE = Path(__file__).parents[1] / "docs" / "metrics.md"
@@ -29,9 +25,8 @@ def null_reasons(metric: Metric) -> tuple[str, ...]:
 
     A value that is built by ``defined_where`` carries the names of all its checks, so the value of no rows has them.
     """
-    catalogue = Catalogue([metric])
-    value = catalogue.read(catalogue.layout.empty(1), np.zeros(1), AssetSpecs.of(AssetSpec()))[metric.name]
-    return Reasons.of(value.reason).names[1:]
+    (columns,) = Catalogue([metric]).reading_layout.metrics
+    return columns.reasons[1:]
 
 
 def catalogue(metrics: Sequence[Metric]) -> str:

@@ -40,6 +40,9 @@ class Ragged:
 
     def get(self, slots: IntArray) -> list[NDArray[Any]]:
         """Items of the slots, one slot after the other, from each array."""
+        if len(slots) == 1:
+            start, count = int(self.start[slots[0]]), int(self.count[slots[0]])
+            return [array[start : start + count].copy() for array in self.arrays]
         index = ragged_arange(self.start[slots], self.count[slots])
         return [array[index] for array in self.arrays]
 
@@ -48,7 +51,12 @@ class Ragged:
         self.reserve(2 * int(count.sum()) + len(slots))
         _place(self.start, self.room, self.used, slots, count)
         self.count[slots] = count
-        index = ragged_arange(self.start[slots], count)
+        index: slice | IntArray
+        if len(slots) == 1:
+            start = int(self.start[slots[0]])
+            index = slice(start, start + int(count[0]))
+        else:
+            index = ragged_arange(self.start[slots], count)
         for array, given in zip(self.arrays, items, strict=True):
             array[index] = given
 

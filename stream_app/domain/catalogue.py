@@ -17,11 +17,13 @@ from stream_app.domain.sequential import SequentialState
 from stream_app.domain.specs import AssetSpecs
 from stream_app.domain.statistics import STATISTICS
 from stream_app.domain.tracing import Trace, trace
+from stream_app.domain.value_code import ReadingLayout, reading_layout
+from stream_app.domain.value_tracing import TracedValue, trace_values
 
 #: Always kept: windows need to know whether anything is in them, and readings how much time is covered.
 _ALWAYS = ("rows", "valid_s")
 
-States = Mapping[type[SequentialState], Sequence[tuple[FloatArray, FloatArray]]]
+Residues = Mapping[type[SequentialState], FloatArray]
 
 
 class Catalogue:
@@ -69,6 +71,22 @@ class Catalogue:
         """
         return trace(self.contributors(), self.columns, self.sequential_states)
 
+    @cached_property
+    def values(self) -> tuple[TracedValue, ...]:
+        """Every metric's value, as expressions.
+
+        Raises
+        ------
+        UntraceableError
+            A metric does with its totals what cannot be compiled.
+        """
+        return trace_values(self.metrics, self.layout)
+
+    @cached_property
+    def reading_layout(self) -> ReadingLayout:
+        """Where each number of a reading stands."""
+        return reading_layout(self.values)
+
     @property
     def carried(self) -> tuple[Carried, ...]:
         """Readings that some metric, statistic or sequential state compares with those of the asset's next row."""
@@ -79,20 +97,17 @@ class Catalogue:
         return {field: column for _, columns in self.contributors() for field, column in columns(samples).items()}
 
     def read(
-        self, totals: FloatArray, span_s: FloatArray, specs: AssetSpecs, states: States | None = None
+        self, totals: FloatArray, span_s: FloatArray, specs: AssetSpecs, residues: Residues
     ) -> dict[str, MetricValues]:
-        """Every metric's reading of ``k`` panes: totals ``(width, k)``, the time that each covers, the specs of each.
+        """Every metric's reading of ``k`` panes, uncompiled: what the compiled readings must equal.
 
-        ``states`` holds numbers and tails of the lifetimes' sequential states; windows have none.
+        Totals are ``(width, k)``; ``span_s`` is the time that each covers, ``residues`` what the sequential states of
+        lifetimes add, ``(k, residue_width)``.
         """
         return {
-            metric.name: metric.value(Totals(totals, self.layout, metric.prefix(), span_s, states), specs)
+            metric.name: metric.value(Totals(totals, self.layout, metric.prefix(), span_s, residues), specs)
             for metric in self.metrics
         }
-
-    def coverage(self, totals: FloatArray, span_s: FloatArray) -> FloatArray:
-        """Share of the time that valid steps cover, shape ``(k,)``; NaN while there is no time."""
-        return share(totals[self.valid_at], span_s)
 
 
 def share(valid_s: FloatArray, span_s: FloatArray) -> FloatArray:

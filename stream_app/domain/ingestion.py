@@ -98,7 +98,7 @@ def _closed(fleet: Fleet, parts: list[tuple[IntArray, FloatArray]]) -> list[Wind
     totals = np.concatenate([totals for _, totals in parts])
     order = np.argsort(about[:, 0], kind="stable")
     _, slot, size_us, start_us, seq = about[order].T
-    windows = Windows.of(fleet, slot=slot, size_us=size_us, start_us=start_us, seq=seq, totals=totals[order].T.copy())
+    windows = Windows.of(fleet, slot=slot, size_us=size_us, start_us=start_us, seq=seq, totals=totals[order])
     for i in windows.since:
         del fleet.since[int(slot[i])][int(size_us[i]), int(start_us[i])]
     return [windows]

@@ -26,6 +26,9 @@ class SequentialState(ABC):
         Compiled: ``step(state, stack, depth, *inputs, events)`` takes one row. It changes the state ``(width,)``, the
         stack ``(points * point,)`` and its depth ``(1,)``, writes each event into a column of ``events``
         ``(len(event), at least points)`` and returns how many there are.
+    residue
+        Compiled: ``residue(state, stack, numbers)`` writes what the state ``(width,)`` and the items on its stack hold
+        that no event has told yet: ``residue_width`` numbers, which metrics read of a lifetime.
     """
 
     name: ClassVar[str]
@@ -35,6 +38,8 @@ class SequentialState(ABC):
     points: ClassVar[int]
     event: ClassVar[tuple[str, ...]]
     step: ClassVar[Callable[..., int]]
+    residue_width: ClassVar[int] = 0
+    residue: ClassVar[Callable[..., None]]
 
     @classmethod
     def key(cls) -> str:

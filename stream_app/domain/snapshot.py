@@ -88,13 +88,15 @@ class Snapshots:
         line, rest = floats.shape[1], fleet.floats.rest
         levels = np.count_nonzero(fleet.integers.size_us[slots], axis=1)
         offsets = fleet.integers.applied_offset[slots].tolist()
+        stacked, at = bytes_of(little(fleet.stacks.all(slots))), 0
+        lengths = map(tuple, fleet.stacks.lengths[slots].tolist())
         values = []
-        for slot, applied, level_count, (shape, rows) in zip(
-            slots.tolist(), offsets, levels.tolist(), StoredRows(fleet, slots), strict=True
+        for slot, applied, level_count, (shape, rows), tails in zip(
+            slots.tolist(), offsets, levels.tolist(), StoredRows(fleet, slots), lengths, strict=True
         ):
-            tails = [little(stack).data for stack in fleet.stacks.get(slot)]
+            stacks, at = slice(at, at + 8 * sum(tails)), at + 8 * sum(tails)
             sizes = level_count, slot in fleet.own_sizes
-            text = _about(fleet.spec_json[slot], *sizes, *shape, fleet.catalogue.columns, tuple(map(len, tails)))
+            text = _about(fleet.spec_json[slot], *sizes, *shape, fleet.catalogue.columns, tails)
             if slot in fleet.ended:
                 text = _with_ended(text, fleet.ended[slot])
             if slot in fleet.since:
@@ -109,7 +111,7 @@ class Snapshots:
                         floats_bytes[8 * begin : 8 * (begin + fleet.floats.used(level_count))],
                         floats_bytes[8 * (begin + rest) : 8 * (begin + line)],
                         *rows,
-                        *tails,
+                        stacked[stacks],
                     )
                 )
             )
@@ -195,8 +197,8 @@ class Snapshots:
 
     def dump_windows(self, windows: Windows, index: IntArray) -> list[bytes]:
         """Closed windows at the given positions, each with the spec that was in force."""
-        totals = bytes_of(little(windows.totals[:, index].T))
-        size, layout = 8 * len(windows.totals), self._layout.hash
+        totals = bytes_of(little(windows.totals[index]))
+        size, layout = 8 * windows.totals.shape[1], self._layout.hash
         values = []
         for at, (i, seq) in enumerate(zip(index.tolist(), windows.seq[index].tolist(), strict=True)):
             text = b'{"spec":%b}' % windows.spec_json[i]
@@ -226,7 +228,7 @@ class Snapshots:
             size_us=np.array([size_us]),
             start_us=np.array([start_us]),
             seq=np.array([seq]),
-            totals=totals[:, None],
+            totals=totals[None],
         )
         return replace(window, since={0: since} if since else {})
 

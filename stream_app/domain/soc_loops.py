@@ -15,7 +15,7 @@ ASTM E1049-85 (rainflow counting); four-point rule: full cycles here plus the re
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -27,6 +27,9 @@ from stream_app.domain.samples import Samples
 from stream_app.domain.sequential import SequentialState
 
 HYSTERESIS_PERCENT = 1.0
+#: Bins of a cycle's depth, and the width of one.
+DEPTH_BINS = 20
+DEPTH_BIN_PERCENT = 100 / DEPTH_BINS
 
 # One asset's numbers. A point is (SoC, energy in, energy out, gaps), its counters less the loops already taken out.
 _DIRECTION, _HIGH, _LOW, _COUNTED, _TAKEN, _LEVEL = 0, 1, 5, 9, 12, 15
@@ -175,12 +178,34 @@ def _close(state: FloatArray, soc_percent: float, loop: FloatArray, events: Floa
             events[3, closed] = 1.0 if energy == 0 else 0.0
 
 
+@compiled
+def _residue(state: FloatArray, stack: FloatArray, cycles: FloatArray) -> None:
+    """Half cycles by depth: the legs between turning points, the running extreme last."""
+    cycles[:] = 0.0
+    before = np.nan
+    for at in range(0, len(stack), _POINT):
+        _count_leg(cycles, before, stack[at])
+        before = stack[at]
+    if state[_DIRECTION] != 0:
+        _count_leg(cycles, before, state[_HIGH] if state[_DIRECTION] > 0 else state[_LOW])
+
+
+@compiled
+def _count_leg(cycles: FloatArray, start_percent: float, end_percent: float) -> None:
+    """Count half a cycle; before the first turning point (NaN) there is no leg."""
+    if not np.isnan(start_percent):
+        number = abs(end_percent - start_percent) // DEPTH_BIN_PERCENT
+        cycles[int(min(number, DEPTH_BINS - 1.0))] += 0.5
+
+
 class SocLoops(SequentialState):
     """Turning points of the SoC that no closed loop has used up yet."""
 
     name, version, width, point, points = "soc_loops", 1, _WIDTH, _POINT, _POINTS
     event = ("depth_percent", "energy_in_j", "energy_out_j", "whole")
     step = staticmethod(_step)
+    residue_width = DEPTH_BINS
+    residue = staticmethod(_residue)
 
     def __init__(self, hysteresis_percent: float = HYSTERESIS_PERCENT) -> None:
         self._hysteresis_percent = hysteresis_percent
@@ -205,19 +230,3 @@ class SocLoops(SequentialState):
     def events(self, row: Any, told: Mapping[str, Any]) -> Loops:
         """The loops that close."""
         return Loops(row, **told)
-
-    @staticmethod
-    def residues_percent(held: Sequence[tuple[FloatArray, FloatArray]]) -> tuple[FloatArray, IntArray]:
-        """SoC of the turning points that no loop has used up, the running extreme last, of several assets.
-
-        Returns
-        -------
-        soc_percent, count
-            One asset after the other, shape ``(sum of counts,)``; how many there are of each, shape ``(assets,)``.
-        """
-        state = np.array([state for state, _ in held]).reshape(-1, _WIDTH)
-        points = np.concatenate([np.zeros(0), *(tail for _, tail in held)])[::_POINT]
-        count = np.array([len(tail) // _POINT for _, tail in held], np.int64)
-        moves = state[:, _DIRECTION] != 0
-        extreme = np.where(state[:, _DIRECTION] > 0, state[:, _HIGH], state[:, _LOW])[moves]
-        return np.insert(points, np.cumsum(count)[moves], extreme), count + moves

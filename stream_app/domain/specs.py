@@ -56,6 +56,10 @@ class AssetSpecs:
         """Specs of all parts, in order."""
         return cls(*(np.concatenate([getattr(part, name) for part in parts]) for name in _FIELDS))
 
+    def arrays(self) -> tuple[FloatArray, ...]:
+        """All of them, for compiled code."""
+        return tuple(getattr(self, name) for name in _FIELDS)
+
     def put(self, slot: int, spec: AssetSpec) -> None:
         """Replace one asset's spec."""
         for name, value in zip(_FIELDS, _row(spec), strict=True):
@@ -70,4 +74,5 @@ class AssetSpecs:
     @property
     def rest_current_a(self) -> FloatArray:
         """Current up to which an asset counts as resting; 0 while its capacity is unknown."""
-        return np.nan_to_num(self.capacity_ah) * REST_C_RATE_PER_H
+        known: FloatArray = np.where(np.isnan(self.capacity_ah), 0.0, self.capacity_ah)
+        return known * REST_C_RATE_PER_H

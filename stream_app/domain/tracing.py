@@ -1,145 +1,24 @@
-"""What metrics add per row, as expressions: numpy's own functions build them when a column is symbolic.
+"""What metrics add per row, as expressions.
 
 A metric's ``contribute`` and every statistic run once with :class:`TracedSamples`, whose columns are
-:class:`Expression` in place of arrays. Equal operations on equal operands are one node, so what many metrics have in
-common is computed once. :mod:`stream_app.domain.row_code` writes the expressions as the body of a loop.
+:class:`Expression` in place of arrays. :mod:`stream_app.domain.row_code` writes the expressions as the body of a loop.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final, Literal, cast
+from typing import Any, cast
 
 import numpy as np
 
 from stream_app.columns.arrays import FloatArray
 from stream_app.domain.errors import UntraceableError
+from stream_app.domain.expressions import Expression, Graph
 from stream_app.domain.fields import At, Binned, Columns
 from stream_app.domain.samples import Among, Carried, Samples
 from stream_app.domain.sequential import SequentialState
 from stream_app.domain.specs import AssetSpecs
-
-Kind = Literal["float", "bool", "int"]
-
-_FLOAT: Final = {"add": "+", "subtract": "-", "multiply": "*", "divide": "/", "floor_divide": "//"}
-_COMPARE: Final = {
-    "greater": ">",
-    "less": "<",
-    "greater_equal": ">=",
-    "less_equal": "<=",
-    "equal": "==",
-    "not_equal": "!=",
-}
-_LOGIC: Final = {"bitwise_and": "&", "logical_and": "&", "bitwise_or": "|", "logical_or": "|"}
-_CALLS: Final[Mapping[str, Kind]] = {
-    "absolute": "float",
-    "negative": "float",
-    "sqrt": "float",
-    "minimum": "float",
-    "maximum": "float",
-    "isnan": "bool",
-    "isfinite": "bool",
-}
-_CURE: Final = (
-    "use + - * / //, comparisons, & | ~, np.abs, np.sqrt, np.minimum, np.maximum, np.clip, np.isnan, np.isfinite, "
-    "np.where and astype, which work row by row"
-)
-
-
-class Expression(np.lib.mixins.NDArrayOperatorsMixin):
-    """One value per row (or per event), as an operation on others.
-
-    Parameters
-    ----------
-    graph
-        Keeps each distinct expression once.
-    op
-        An operator, a function's name, ``const``, ``leaf``, ``diff`` or ``event``.
-    args
-        Operands: expressions, or what ``op`` says.
-    """
-
-    __slots__ = ("args", "graph", "kind", "op")
-
-    def __init__(self, graph: Graph, op: str, args: tuple[Any, ...], kind: Kind) -> None:
-        self.graph, self.op, self.args, self.kind = graph, op, args, kind
-
-    def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, **options: Any) -> Expression:
-        name = ufunc.__name__
-        operands = tuple(self.graph.lift(given) for given in inputs)
-        if method != "__call__" or options:
-            raise UntraceableError(f"{name}.{method}" if method != "__call__" else f"{name} with options", _CURE)
-        if name in _FLOAT:
-            return self.graph.node(_FLOAT[name], *operands)
-        if name in _COMPARE:
-            return self.graph.node(_COMPARE[name], *operands, kind="bool")
-        if name in _LOGIC:
-            return self.graph.node(_LOGIC[name], *operands, kind="bool")
-        if name in {"invert", "logical_not"}:
-            return self.graph.node("not", *operands, kind="bool")
-        if name == "clip":
-            return self.graph.clip(*operands)
-        if name in _CALLS:
-            return self.graph.node(name, *operands, kind=_CALLS[name])
-        raise UntraceableError(name, _CURE)
-
-    def __array_function__(self, function: Callable[..., Any], types: Any, args: Any, options: Any) -> Expression:
-        lifted = [self.graph.lift(given) for given in args]
-        if function is np.where and not options and len(lifted) == 3:
-            return self.graph.node("where", *lifted, kind=lifted[1].kind)
-        if function is np.clip and not options and len(lifted) == 3:
-            return self.graph.clip(*lifted)
-        raise UntraceableError(function.__name__, _CURE)
-
-    def astype(self, dtype: Any) -> Expression:
-        """Convert as numpy does."""
-        to: Kind = "float" if np.dtype(dtype).kind == "f" else "int"
-        return self if self.kind == to else self.graph.node(to, self, kind=to)
-
-    def __bool__(self) -> bool:
-        raise UntraceableError("a branch on a value (if, and, or, not)", "use np.where, & and |")
-
-    def __len__(self) -> int:
-        return 1  # what is built to the length of a column is then one number, which lift takes
-
-    __hash__ = object.__hash__  # nodes are one of a kind
-
-
-class Graph:
-    """All expressions of one trace, each once."""
-
-    def __init__(self) -> None:
-        self._known: dict[tuple[Any, ...], Expression] = {}
-
-    def node(self, op: str, *args: Any, kind: Kind = "float") -> Expression:
-        """Return the expression; the same one for the same operation on the same operands."""
-        key = (op, *(("node", id(arg)) if isinstance(arg, Expression) else arg for arg in args))
-        if key not in self._known:
-            self._known[key] = Expression(self, op, args, kind)
-        return self._known[key]
-
-    def lift(self, given: Any) -> Expression:
-        """Take an expression, a number or an array of one number."""
-        if isinstance(given, Expression):
-            return given
-        number = np.asarray(given)
-        if number.size != 1 or number.dtype.kind not in "fiub":
-            raise UntraceableError(f"{given!r} beside a column", "give a number, or a column of the samples")
-        value = float(number.reshape(-1)[0])
-        return self.node("const", "nan" if np.isnan(value) else value)
-
-    def clip(self, value: Expression, low: Expression, high: Expression) -> Expression:
-        """Return numpy's clip."""
-        return self.node("minimum", self.node("maximum", value, low), high)
-
-    def carried(self) -> tuple[Carried, ...]:
-        """Columns and kinds of row of all differences to the row before."""
-        return tuple(sorted({(node.args[1], node.args[2]) for node in self._known.values() if node.op == "diff"}))
-
-    def leaf(self, name: str, kind: Kind = "float") -> Expression:
-        """Return what the loop has at hand under a name."""
-        return self.node("leaf", name, kind=kind)
 
 
 class TracedSamples(Samples):
@@ -240,7 +119,8 @@ def trace(
         except UntraceableError as error:
             raise error.of(name) from None
     inputs = {state.name: tuple(map(graph.lift, state.inputs(samples))) for state in states}
-    return Trace(tuple(additions), inputs, graph.carried())
+    carried = tuple(sorted({(node.args[1], node.args[2]) for node in graph.nodes("diff")}))
+    return Trace(tuple(additions), inputs, carried)
 
 
 def _addition(graph: Graph, field: str, column: object) -> Addition:

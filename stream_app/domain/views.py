@@ -6,23 +6,23 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
+from numpy.typing import NDArray
 
-from stream_app.columns.arrays import BoolArray, FloatArray, IntArray
+from stream_app.columns.arrays import FloatArray, IntArray
 from stream_app.columns.segments import first_of_runs
-from stream_app.domain.lines import LEVELS, NEVER
-from stream_app.domain.metrics._base import MetricValues
-from stream_app.domain.samples import Samples
+from stream_app.domain.compilation import compiled_reading
+from stream_app.domain.lines import NEVER
+from stream_app.domain.metrics._base import MetricValues, Reasons
+from stream_app.domain.reading import LIFETIME
 from stream_app.domain.since import LIFE, LateMetric, Since, late_metrics
 from stream_app.domain.specs import AssetSpecs
 from stream_app.domain.state import Fleet
-
-#: Size of the window that never closes.
-LIFETIME = 0
+from stream_app.domain.value_code import COVERAGE, ReadingColumns, ReadingLayout
 
 
 @dataclass(frozen=True, slots=True)
 class Windows:
-    """``w`` windows: arrays of shape ``(w,)``, totals ``(width, w)``.
+    """``w`` windows: arrays of shape ``(w,)``, totals ``(w, width)``.
 
     ``seq`` is the last source offset that they include (of a closed one: the offset that closed it); ``size_us`` is
     LIFETIME for a lifetime, whose start is the asset's first stamp. ``specs`` are those in force then, ``spec_json``
@@ -63,21 +63,58 @@ def _since(
 
 @dataclass(frozen=True, slots=True)
 class Readings:
-    """Every metric's reading of some windows, by name, and the share of their time that is covered.
+    """Every metric's reading of ``w`` windows.
 
-    ``late`` has the coverage of metrics that count from later than their window on, by name.
+    Parameters
+    ----------
+    layout
+        Which column holds what.
+    numbers, whole
+        Values, uncertainties and unchecked values, NaN where undefined, ``(w, numbers)``; whole numbers ``(w, whole)``.
+    codes
+        Number of the reason of each metric's value, ``(w, metrics)``.
+    late
+        Coverage of metrics that count from later than their window on, by name.
     """
 
     windows: Windows
-    by_metric: dict[str, MetricValues]
-    coverage: FloatArray
+    layout: ReadingLayout
+    numbers: FloatArray
+    whole: IntArray
+    codes: NDArray[np.uint8]
     late: Mapping[str, LateMetric] = field(default_factory=dict)
+
+    @property
+    def coverage(self) -> FloatArray:
+        """Share of the time that is covered, ``(w,)``; NaN of no time."""
+        return self.numbers[:, COVERAGE]
+
+    @property
+    def by_metric(self) -> dict[str, MetricValues]:
+        """Readings by metric's name."""
+        return {
+            columns.name: self._values(columns, self.codes[:, number])
+            for number, columns in enumerate(self.layout.metrics)
+        }
+
+    def _values(self, columns: ReadingColumns, codes: NDArray[np.uint8]) -> MetricValues:
+        def numbers(at: int, bins: int | None) -> FloatArray:
+            return self.numbers[:, at] if bins is None else self.numbers[:, at : at + bins]
+
+        return MetricValues(
+            value=np.where(codes == 0, self.whole[:, columns.value], np.nan)
+            if columns.whole
+            else numbers(columns.value, columns.bins),
+            reason=Reasons(codes, columns.reasons),
+            sigma=None if columns.sigma is None else numbers(columns.sigma, None),
+            unchecked=None if columns.unchecked is None else numbers(columns.unchecked, columns.bins),
+        )
 
 
 def concatenated(fleet: Fleet, parts: list[Windows]) -> Windows:
     """All windows of the parts, in order."""
     none = np.zeros(0, np.int64)
-    empty = fleet.catalogue.layout.empty(0)
+    empty = fleet.catalogue.layout.empty(0).T
     parts = [Windows.of(fleet, slot=none, size_us=none, start_us=none, seq=none, totals=empty), *parts]
     before = np.cumsum([0, *(len(part) for part in parts)]).tolist()
     return Windows(
@@ -85,7 +122,7 @@ def concatenated(fleet: Fleet, parts: list[Windows]) -> Windows:
         size_us=np.concatenate([part.size_us for part in parts]),
         start_us=np.concatenate([part.start_us for part in parts]),
         seq=np.concatenate([part.seq for part in parts]),
-        totals=np.concatenate([part.totals for part in parts], axis=1),
+        totals=np.concatenate([part.totals for part in parts]),
         specs=AssetSpecs.concatenated([part.specs for part in parts]),
         spec_json=[text for part in parts for text in part.spec_json],
         since={i + at: since for part, at in zip(parts, before, strict=False) for i, since in part.since.items()},
@@ -105,96 +142,49 @@ def by_asset_and_size(windows: Windows) -> Iterator[tuple[int, int, list[int], l
         yield k, us, positions[low:high], starts_us[low:high]
 
 
-def current(fleet: Fleet, slots: IntArray) -> tuple[Windows, Windows]:
-    """Lifetimes and open windows of the assets (those that have rows)."""
-    layout, rows_at = fleet.catalogue.layout, fleet.catalogue.rows_at
-    integers, floats = fleet.integers, fleet.floats
+def current(fleet: Fleet, slots: IntArray) -> Windows:
+    """Lifetimes of the assets that have rows, then their open windows, level by level."""
+    catalogue, integers = fleet.catalogue, fleet.integers
+    layout, compiled = catalogue.layout, compiled_reading(catalogue)
     slots = slots[integers.last_us[slots] != NEVER]
-    k = len(slots)
-    pane = floats.level(0)[slots].T
-    waiting, owner, time_us = _waiting(fleet, slots)
-    columns = fleet.catalogue.contributions(waiting)
-
-    def waiting_totals(counts: BoolArray) -> FloatArray:
-        """Totals of the waiting rows; rows that do not count go to a slot that is dropped."""
-        added = layout.empty(k + 1)
-        layout.add(added, np.where(counts, owner, k), columns)
-        return added[:, :k]
-
-    waiting_of_life = waiting_totals(np.ones(len(owner), bool))
-    life = layout.merged(layout.merged(floats.life[slots].T, pane), waiting_of_life)
-    seq, first_us = integers.applied_offset[slots], integers.first_us[slots]
-    lifetimes = Windows.of(fleet, slot=slots, size_us=np.full(k, LIFETIME), start_us=first_us, seq=seq, totals=life)
-    parts = []
-    for level in range(LEVELS):
-        size_us, number = integers.size_us[slots, level], integers.open_number[slots, level]
-        totals = pane if level == 0 else layout.merged(floats.level(level)[slots].T, pane)
-        inside = time_us // np.maximum(size_us, 1)[owner] == number[owner]
-        totals = layout.merged(totals, waiting_of_life if inside.all() else waiting_totals(inside))
-        have = np.flatnonzero((size_us > 0) & (totals[rows_at] > 0))
-        start_us = (number * size_us)[have]
-        parts.append(
-            Windows.of(
-                fleet,
-                slot=slots[have],
-                size_us=size_us[have],
-                start_us=start_us,
-                seq=seq[have],
-                totals=totals[:, have],
-            )
-        )
-    return lifetimes, concatenated(fleet, parts)
+    levels = np.count_nonzero(integers.size_us[slots].any(axis=0))
+    n = (1 + levels) * len(slots)
+    about, totals, has_rows = np.empty((4, n), np.int64), np.empty((n, layout.width)), np.empty(n, np.bool)
+    compiled.current(
+        slots,
+        (integers.array, fleet.floats.array),
+        fleet.floats.places,
+        (layout.kinds, layout.identity, catalogue.rows_at),
+        fleet.specs.rest_current_a,
+        fleet.pending.view(),
+        np.empty(layout.width),
+        (about, totals, has_rows),
+    )
+    if not has_rows.all():
+        about, totals = about[:, has_rows], totals[has_rows]
+    slot, size_us, start_us, seq = about
+    return Windows.of(fleet, slot=slot, size_us=size_us, start_us=start_us, seq=seq, totals=totals)
 
 
 def read(fleet: Fleet, windows: Windows, *, closed: bool) -> Readings:
-    """Read every metric of the windows; lifetimes, which alone have sequential states, come first."""
-    slot = windows.slot
-    newest_us = fleet.integers.last_us[slot]
-    life = windows.size_us == LIFETIME
-    open_span_us = (
-        np.where(life, newest_us, np.minimum(newest_us, windows.start_us + windows.size_us)) - windows.start_us
+    """Read every metric of the windows; lifetimes alone have sequential states."""
+    catalogue, w = fleet.catalogue, len(windows)
+    layout, compiled = catalogue.reading_layout, compiled_reading(catalogue)
+    span_s, whole, numbers = np.empty(w), np.empty((w, layout.whole), np.int64), np.empty((w, layout.numbers))
+    codes = np.empty((w, len(layout.metrics)), np.uint8)
+    given = windows.slot, windows.size_us, windows.start_us, windows.seq, windows.totals
+    compiled.read(
+        tuple(map(np.ascontiguousarray, given)),  # compiled code is of one layout
+        windows.specs.arrays(),
+        (fleet.integers.array, fleet.floats.array),
+        fleet.stacks.view(),
+        catalogue.valid_at,
+        closed,
+        np.empty(compiled.residues),
+        (span_s, whole, numbers, codes),
     )
-    span_s = (windows.size_us if closed else open_span_us) / 1e6
-    catalogue = fleet.catalogue
-    states = None
-    if life.any():
-        lives = slot[life].tolist()
-        if not life[: len(lives)].all():
-            msg = "a window stands before a lifetime"
-            raise ValueError(msg)
-        states = {
-            type(state): [(fleet.floats.state(type(state))[life], fleet.stacks.get(life)[number]) for life in lives]
-            for number, state in enumerate(catalogue.sequential_states)
-        }
-    by_metric = catalogue.read(windows.totals, span_s, windows.specs, states)
-    coverage = catalogue.coverage(windows.totals, span_s)
     late: Mapping[str, LateMetric] = {}
     if windows.since:
-        valid_s = windows.totals[catalogue.valid_at]
+        valid_s, coverage = windows.totals[:, catalogue.valid_at], numbers[:, COVERAGE]
         late = late_metrics(windows.since, catalogue.rests_on, valid_s=valid_s, span_s=span_s, coverage=coverage)
-    return Readings(windows, by_metric, coverage, late)
-
-
-def _waiting(fleet: Fleet, slots: IntArray) -> tuple[Samples, IntArray, IntArray]:
-    """Rows whose duration is not known yet, as samples without one; with their owners and stamps."""
-    k = len(slots)
-    rows = fleet.pending.get(slots)
-    owner = np.repeat(np.arange(k), fleet.pending.count[slots])
-    n, columns = len(rows), fleet.catalogue.columns
-    soc = rows.values[columns.index("soc_percent")]
-    following = np.full(n, np.nan)
-    same = np.flatnonzero(~first_of_runs(owner))
-    following[same - 1] = soc[same]
-    samples = Samples(
-        asset=owner,
-        starts=np.searchsorted(owner, np.arange(k)),
-        values=dict(zip(columns, rows.values, strict=True)),
-        soc_following_percent=following,
-        dt_s=np.zeros(n),
-        valid=np.zeros(n, bool),
-        gap_s=np.zeros(n),
-        specs=fleet.specs.take(slots),
-        carried=fleet.catalogue.carried,
-        carry=fleet.floats.carry[slots],
-    )
-    return samples, owner, rows.time_us
+    return Readings(windows, layout, numbers, whole, codes, late)

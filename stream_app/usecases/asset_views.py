@@ -65,9 +65,7 @@ class AssetView:
 
 def current(fleet: Fleet, slots: IntArray) -> Readings:
     """Read the lifetimes of the assets that have rows, then their open windows."""
-    # Read as one: for a single asset it is not the windows that cost, but each metric's being asked.
-    windows = views.concatenated(fleet, list(views.current(fleet, slots)))
-    return views.read(fleet, windows, closed=False)
+    return views.read(fleet, views.current(fleet, slots), closed=False)
 
 
 class AssetViews:

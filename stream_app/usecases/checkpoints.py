@@ -17,7 +17,6 @@ import numpy as np
 
 from stream_app.columns.arrays import IntArray
 from stream_app.domain import views
-from stream_app.domain.catalogue import Catalogue
 from stream_app.domain.snapshot import Marker
 from stream_app.domain.views import Windows
 from stream_app.usecases.asset_views import current
@@ -50,14 +49,12 @@ class Checkpoints:
     ----------
     tables
         What the confirmed checkpoints hold.
-    catalogue
-        The metrics that are published.
     kept_windows
         Closed windows to keep.
     """
 
-    def __init__(self, tables: Tables, catalogue: Catalogue, kept_windows: KeptWindows) -> None:
-        self._tables, self._catalogue, self._kept_windows = tables, catalogue, kept_windows
+    def __init__(self, tables: Tables, kept_windows: KeptWindows) -> None:
+        self._tables, self._kept_windows = tables, kept_windows
         self._in_flight: dict[int, Checkpoint] = {}  # by partition, what is being written
         #: By partition, keys of closed windows that a failed checkpoint put: Kafka may have taken them, or not.
         self._unconfirmed: defaultdict[int, set[bytes]] = defaultdict(set)
@@ -123,9 +120,9 @@ class Checkpoints:
         closed = views.concatenated(fleet, list(changes.closed))
         if len(closed):
             readings = views.read(fleet, closed, closed=True)
-            written += updates(self._catalogue, readings, fleet.ids, fleet.ended, closed=True)
+            written += updates(readings, fleet.ids, fleet.ended, closed=True)
         readings = current(fleet, changes.slots)
-        return written + updates(self._catalogue, readings, fleet.ids, fleet.ended)
+        return written + updates(readings, fleet.ids, fleet.ended)
 
     def _window_entries(
         self, state: PartitionState, changes: Changes, closed: Windows, position: int

@@ -69,7 +69,7 @@ class Ingest:
         self._tables, self._catalogue = tables, catalogue
         self._sizes_s, self._lateness_s = window_sizes_s, lateness_s
         self._states: dict[int, PartitionState] = {}
-        self._checkpoints = Checkpoints(tables, catalogue, kept_windows)
+        self._checkpoints = Checkpoints(tables, kept_windows)
         self._quarantine = Quarantine()
 
     def drop(self) -> None:

@@ -21,7 +21,7 @@ ROOT = Path(__file__).parents[2]
 
 @pytest.mark.skipif(os.environ.get("NUMBA_DISABLE_JIT") == "1", reason="NUMBA_DISABLE_JIT: nothing is compiled")
 def test_nothing_is_compiled_after_the_warm_up() -> None:
-    """Fetches of all forms, of one batch and of several, small and large, with lateness and after a restart."""
+    """Fetches of all forms, of one batch and of several, small and large, with lateness, after a restart, look-ups."""
     # A process of its own: what other tests have compiled is no help there.
     probe = [sys.executable, "-c", "from tests.unit.test_warm_up import probe; probe()"]
     done = subprocess.run(probe, cwd=ROOT, check=False, capture_output=True, text=True)
@@ -52,13 +52,17 @@ def probe() -> None:
         site.restarted()
         site.ingest.apply(fetch_of(offset, [_singles("a", 2000, 2100)]))
         site.written()
+        site.lifetime("a")
+        site.closed_windows()
     after = _signatures()
     new = {name: [str(s) for s in signatures if s not in before[name]] for name, signatures in after.items()}
     sys.stdout.write(f"compiled: {({name: some for name, some in new.items() if some}) or 'none'}\n")
 
 
 def _signatures() -> dict[str, list[object]]:
-    modules = [module for name, module in list(sys.modules.items()) if name.startswith("stream_app")]
+    modules = [
+        module for name, module in list(sys.modules.items()) if name.startswith(("stream_app", "walk_", "reading_"))
+    ]
     compiled = {each for module in modules for each in vars(module).values() if isinstance(each, Dispatcher)}
     return {f"{each.py_func.__module__}.{each.py_func.__name__}": list(each.signatures) for each in compiled}
 

@@ -111,24 +111,26 @@ class Totals:
         layout: Layout,
         prefix: str,
         span_s: FloatArray,
-        states: Mapping[type[SequentialState], Sequence[tuple[FloatArray, FloatArray]]] | None,
+        residues: Mapping[type[SequentialState], FloatArray],
     ) -> None:
         self._totals, self._layout, self._prefix = totals, layout, prefix
         #: Time that the pane covers so far [s], shape ``(k,)``.
         self.span_s = span_s
-        self._states = states
+        self._residues = residues
 
     def __getitem__(self, name: str) -> FloatArray:
         """A field of the metric, or a basic statistic that it names in ``statistics``."""
         key = self._prefix + name
         if key not in self._layout.at:
             key = statistic_key(name)
-        at, width = self._layout.at[key], self._layout.fields[key].width
+        return self._lines(self._layout.at[key], self._layout.fields[key].width)
+
+    def _lines(self, at: int, width: int) -> FloatArray:
         return self._totals[at] if width == 1 else self._totals[at : at + width].T
 
-    def sequential(self, state: type[SequentialState]) -> Sequence[tuple[FloatArray, FloatArray]] | None:
-        """Numbers and tail of each lifetime's state; lifetimes are the first panes, windows have none of their own."""
-        return None if self._states is None else self._states[state]
+    def residue(self, state: type[SequentialState]) -> FloatArray:
+        """What a lifetime's state holds that no event has told yet, ``(k, residue_width)``; 0 in windows."""
+        return self._residues[state]
 
 
 class Metric(ABC):
@@ -185,20 +187,17 @@ def defined_where(
     """
 
     def defined(value: FloatArray, sigma: FloatArray | None = None) -> MetricValues:
-        value = np.asarray(value, float)
-        codes = np.zeros(len(value), np.uint8)
+        codes: NDArray[np.uint8] = np.zeros(len(value), np.uint8)
         names = ("", *checks, *(gates or {}))
         for code, holds in reversed([*enumerate([*checks.values(), *(gates or {}).values()], 1)]):
-            codes[~np.broadcast_to(holds, codes.shape)] = code
+            codes = np.where(holds, codes, np.uint8(code))
         unchecked = None
         if gates:
-            exists = (codes == 0) | (codes > len(checks))
-            unchecked = np.where(_like(exists, value), value, np.nan)
-        null = codes != 0
+            unchecked = _where((codes == 0) | (codes > len(checks)), value)
         return MetricValues(
-            value=np.where(_like(null, value), np.nan, value) if null.any() else value,
+            value=_where(codes == 0, value) if len(names) > 1 else value,
             reason=Reasons(codes, names),
-            sigma=None if sigma is None else np.where(null, np.nan, sigma),
+            sigma=None if sigma is None else _where(codes == 0, sigma),
             unchecked=unchecked,
         )
 
@@ -206,5 +205,6 @@ def defined_where(
         yield defined
 
 
-def _like(mask: BoolArray, value: FloatArray) -> BoolArray:
-    return mask if value.ndim == 1 else mask[:, None]
+def _where(mask: BoolArray, value: FloatArray) -> FloatArray:
+    """Return the values, and NaN where the mask is false."""
+    return np.where(mask if value.ndim == 1 else mask[:, None], value, np.nan)

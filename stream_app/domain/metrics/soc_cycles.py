@@ -16,16 +16,14 @@ from stream_app.domain.metrics._base import (
     defined_where,
     histogram,
 )
-from stream_app.domain.soc_loops import Loops, SocLoops
+from stream_app.domain.soc_loops import DEPTH_BIN_PERCENT, DEPTH_BINS, Loops, SocLoops
 
-BINS = 20
-BIN_PERCENT = 100 / BINS
 MIN_DEPTH_PERCENT = 50.0
 
 
 def depth_bin(depth_percent: np.ndarray) -> np.ndarray:
     """Bin of a depth of discharge; deeper than 100 % counts in the last one."""
-    return np.clip(depth_percent // BIN_PERCENT, 0, BINS - 1).astype(np.int64)
+    return np.clip(depth_percent // DEPTH_BIN_PERCENT, 0, DEPTH_BINS - 1).astype(np.int64)
 
 
 class RainflowCycles(Metric):
@@ -47,7 +45,7 @@ class RainflowCycles(Metric):
     """
 
     name, unit, timed = "rainflow_cycles", "1", False
-    fields = {"cycles": histogram(BINS), "soc_rows": SUM}
+    fields = {"cycles": histogram(DEPTH_BINS), "soc_rows": SUM}
     sequential_states = (SocLoops,)
 
     def contribute(self, samples: Samples) -> Columns:
@@ -60,15 +58,8 @@ class RainflowCycles(Metric):
 
     def value(self, totals: Totals, specs: AssetSpecs) -> MetricValues:
         """Null with ``soc_missing``."""
-        cycles = totals["cycles"].copy()
-        held = totals.sequential(SocLoops)
-        if held:
-            soc, count = SocLoops.residues_percent(held)
-            owner = np.repeat(np.arange(len(held)), count)
-            leg = np.flatnonzero(owner[1:] == owner[:-1])
-            np.add.at(cycles, (owner[leg], depth_bin(np.abs(soc[leg + 1] - soc[leg]))), 0.5)
         with defined_where({"soc_missing": totals["soc_rows"] > 0}) as defined:
-            return defined(cycles)
+            return defined(totals["cycles"] + totals.residue(SocLoops))
 
 
 class RteLoop(Metric):

@@ -13,7 +13,6 @@ from typing import Any, Final
 import orjson
 from starlette.responses import Response
 
-from stream_app.domain.catalogue import Catalogue
 from stream_app.domain.views import Readings
 from stream_app.infra.http.problems import MEDIA_TYPE
 from stream_app.usecases.asset_views import AssetView
@@ -37,10 +36,10 @@ def relay(answer: PeerAnswer) -> Response:
     return Response(answer.body, answer.status, media_type=media_type)
 
 
-def asset(found: AssetFound, catalogue: Catalogue) -> Response:
+def asset(found: AssetFound) -> Response:
     """Answer a :class:`schemas.lookup.AssetAnswer`."""
     summary = found.view.summary
-    current = _current(found.view, catalogue)
+    current = _current(found.view)
     return json(
         {
             "asset_id": summary.asset_id,
@@ -57,15 +56,15 @@ def asset(found: AssetFound, catalogue: Catalogue) -> Response:
     )
 
 
-async def windows(found: WindowsFound, catalogue: Catalogue) -> Response:
+async def windows(found: WindowsFound) -> Response:
     """Answer a :class:`schemas.lookup.WindowsAnswer`."""
     written = []
     for part in found.closed:
-        written += _fragments(part, found.asset_id, catalogue, closed=True)
+        written += _fragments(part, found.asset_id, closed=True)
         await asyncio.sleep(0)  # a long page takes a while: let others have the event loop
     if found.view is not None and found.view.readings is not None:
         sizes_us = found.view.readings.windows.size_us.tolist()
-        current = zip(sizes_us, _current(found.view, catalogue), strict=True)
+        current = zip(sizes_us, _current(found.view), strict=True)
         written += [update for size_us, update in current if size_us == found.size_us]
     return json(
         {
@@ -84,11 +83,11 @@ def spec(found: SpecFound) -> Response:
     return json({"asset_id": found.asset_id, "spec": spec_json, "meta": found.meta})
 
 
-def task(found: Task, catalogue: Catalogue) -> Response:
+def task(found: Task) -> Response:
     """Answer a :class:`schemas.task.TaskStatus`."""
     data = None
     if found.readings is not None and len(found.readings.windows):
-        _, lifetime = _updates(found.readings, found.task_id, catalogue, closed=True)[0]
+        _, lifetime = _updates(found.readings, found.task_id, closed=True)[0]
         metrics = {
             name: {field: metric.get(field) for field in _METRIC_VALUE}
             for name, metric in orjson.loads(lifetime)["metrics"].items()
@@ -110,19 +109,19 @@ def task(found: Task, catalogue: Catalogue) -> Response:
     )
 
 
-def _current(view: AssetView, catalogue: Catalogue) -> list[orjson.Fragment]:
+def _current(view: AssetView) -> list[orjson.Fragment]:
     """Updates of an asset's lifetime and open windows."""
     if view.readings is None:
         return []
     summary = view.summary
-    return _fragments(view.readings, summary.asset_id, catalogue, closed=summary.ended is not None)
+    return _fragments(view.readings, summary.asset_id, closed=summary.ended is not None)
 
 
-def _fragments(readings: Readings, asset_id: str, catalogue: Catalogue, *, closed: bool) -> list[orjson.Fragment]:
-    return [orjson.Fragment(update) for _, update in _updates(readings, asset_id, catalogue, closed=closed)]
+def _fragments(readings: Readings, asset_id: str, *, closed: bool) -> list[orjson.Fragment]:
+    return [orjson.Fragment(update) for _, update in _updates(readings, asset_id, closed=closed)]
 
 
-def _updates(readings: Readings, asset_id: str, catalogue: Catalogue, *, closed: bool) -> list[tuple[bytes, bytes]]:
+def _updates(readings: Readings, asset_id: str, *, closed: bool) -> list[tuple[bytes, bytes]]:
     """Write the updates of one asset."""
     asset_ids = dict.fromkeys(readings.windows.slot.tolist(), asset_id)
-    return updates(catalogue, readings, asset_ids, closed=closed)
+    return updates(readings, asset_ids, closed=closed)

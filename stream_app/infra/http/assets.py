@@ -38,7 +38,7 @@ async def list_assets(
 async def get_asset(asset_id: AssetPath, services: ServicesDep, hop: Hop, min_offset: MinOffset = None) -> Response:
     """Return an asset's lifetime and open windows. Any worker answers; it asks the one that has the asset."""
     found = await services.queries.asset(asset_id, min_offset=min_offset, hop=hop)
-    return answers.relay(found) if isinstance(found, PeerAnswer) else answers.asset(found, services.catalogue)
+    return answers.relay(found) if isinstance(found, PeerAnswer) else answers.asset(found)
 
 
 @router.get("/{asset_id}/windows/{size}", response_model=WindowsAnswer, responses=describe(404))
@@ -56,7 +56,7 @@ async def list_windows(
     `next_cursor` leads to older windows.
     """
     found = await services.queries.windows(asset_id, size, limit=limit, cursor=cursor, hop=hop)
-    return answers.relay(found) if isinstance(found, PeerAnswer) else await answers.windows(found, services.catalogue)
+    return answers.relay(found) if isinstance(found, PeerAnswer) else await answers.windows(found)
 
 
 @router.get("/{asset_id}/spec", response_model=SpecAnswer, responses=describe(404))

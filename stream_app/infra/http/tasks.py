@@ -78,4 +78,4 @@ async def get_task(
 ) -> Response:
     """Return the state of an upload. `data` is there on SUCCESS, `error` on FAILURE."""
     found = await services.tasks.task(task_id, hop=hop)
-    return answers.relay(found) if isinstance(found, PeerAnswer) else answers.task(found, services.catalogue)
+    return answers.relay(found) if isinstance(found, PeerAnswer) else answers.task(found)

@@ -14,7 +14,10 @@ from numpy.typing import NDArray
 from stream_app.columns.arrays import BoolArray, IntArray
 from stream_app.columns.compiled import compiled
 from stream_app.columns.memory_copy import copy_bytes
-from stream_app.wire.encode.json_columns import Texts
+from stream_app.columns.words import trailing_zeros, word_at
+from stream_app.domain.reading import LIFETIME
+from stream_app.domain.value_code import COVERAGE, SEQ
+from stream_app.wire.encode.json_columns import STAMP_BYTES, Texts, write_stamp
 
 #: A field that is not there.
 NONE: Final = -1
@@ -28,12 +31,14 @@ FIXED: Final = (
     b',"final":false,"metrics":{',
     b',"final":true,"metrics":{',
     b',"coverage":',
-    b"}",
-    b"}}",
+    b"}}}",
 )
-_END, _ENDED, _NO_END, _SEQ, _OPEN, _FINAL, _COVERAGE, _METRIC_ENDED, _UPDATE_ENDED = range(len(FIXED))
+_END, _ENDED, _NO_END, _SEQ, _OPEN, _FINAL, _COVERAGE, _UPDATE_ENDED = range(len(FIXED))
+_COMMA, _CLOSING, _NULL = ord(","), ord("]"), ord("n")
+_LOW_BITS: Final = np.uint64(0x7F7F_7F7F_7F7F_7F7F)
+_COMMAS: Final = np.uint64(int.from_bytes(b"," * 8, "little"))
 
-#: One metric: numbers of its texts and, of each of its fields, the first column of numbers and how many there are.
+#: One metric: numbers of its texts and, of each of its fields, the first column and how many there are.
 LINE: Final = np.dtype(
     [
         (name, np.int64)
@@ -41,41 +46,38 @@ LINE: Final = np.dtype(
             "begin",  # up to the value
             "null",  # the same and a null in its place
             "unit",  # behind the value: the unit; behind a null that has reason r: text unit + r
+            "whole",  # column of a whole number; NONE: the value is among the other numbers
             "value",
-            "value_bins",
+            "bins",
             "sigma",
             "sigma_begin",
             "unchecked",
-            "unchecked_bins",
             "unchecked_begin",
             "unchecked_end",
-            "coverage",
+            "timed",
         )
     ]
 )
 
 
 class Heads(NamedTuple):
-    """What is told of ``k`` windows before their metrics, each ``(k,)``; stamps as lines ``(k, bytes)``.
+    """What is told of ``k`` windows before their metrics, each ``(k,)``.
 
-    ``asset`` and ``size`` number texts of ``assets`` and ``sizes``.
+    ``asset`` and ``size`` number texts of ``assets`` and ``sizes``, and the former whether they are final.
     """
 
     assets: Texts
     asset: IntArray
+    is_final: BoolArray
     sizes: Texts
     size: IntArray
-    is_life: BoolArray
-    is_final: BoolArray
-    start: NDArray[np.uint8]
-    start_bytes: IntArray
-    end: NDArray[np.uint8]
-    end_bytes: IntArray
+    size_us: IntArray
+    start_us: IntArray
 
     def most_bytes(self) -> int:
         """Room that is enough for all of them."""
         assets, sizes = self.assets.ends - self.assets.starts, self.sizes.ends - self.sizes.starts
-        return int(assets[self.asset].sum() + sizes[self.size].sum()) + self.start.size + self.end.size
+        return int(assets[self.asset].sum() + len(self.size) * (sizes.max() + 2 * STAMP_BYTES))
 
 
 @compiled
@@ -87,28 +89,43 @@ def _put(out: NDArray[np.uint8], at: int, texts: Texts, i: int) -> int:
 
 
 @compiled
-def _put_line(out: NDArray[np.uint8], at: int, line: NDArray[np.uint8], length: int) -> int:
-    copy_bytes(out, at, line, 0, length)
+def _put_numbers(out: NDArray[np.uint8], at: int, text: NDArray[np.uint8], edges: IntArray, low: int, high: int) -> int:
+    """Copy the numbers of some columns and the commas between them."""
+    length: int = edges[high] - 1 - edges[low]
+    copy_bytes(out, at, text, edges[low], length)
     return at + length
 
 
 @compiled
-def _put_numbers(out: NDArray[np.uint8], at: int, numbers: Texts, first: int, count: int) -> int:
-    """Copy numbers and the commas between them."""
-    length: int = numbers.ends[first + count - 1] - numbers.starts[first]
-    copy_bytes(out, at, numbers.buffer, numbers.starts[first], length)
-    return at + length
+def _find_edges(text: NDArray[np.uint8], at: int, edges: IntArray) -> int:
+    """Find where the next numbers begin, and where the one after them does: behind a comma, or the closing bracket."""
+    edges[0] = at
+    n = len(text) - 8
+    for c in range(1, len(edges)):
+        while at < n:
+            # The top bit of each byte that is a comma: exact, nothing is carried from byte to byte.
+            word = word_at(text, at) ^ _COMMAS
+            found = ~(((word & _LOW_BITS) + _LOW_BITS) | word | _LOW_BITS)
+            if found:
+                at += trailing_zeros(found) >> 3
+                break
+            at += 8
+        while text[at] != _COMMA and text[at] != _CLOSING:
+            at += 1
+        at += 1
+        edges[c] = at
+    return at
 
 
 @compiled
 def _put_head(out: NDArray[np.uint8], at: int, fixed: Texts, heads: Heads, i: int) -> int:
     at = _put(out, at, heads.assets, heads.asset[i])
     at = _put(out, at, heads.sizes, heads.size[i])
-    at = _put_line(out, at, heads.start[i], heads.start_bytes[i])
-    if heads.is_life[i]:
+    at = write_stamp(out, at, heads.start_us[i])
+    if heads.size_us[i] == LIFETIME:
         return _put(out, at, fixed, _NO_END)
     at = _put(out, at, fixed, _END)
-    at = _put_line(out, at, heads.end[i], heads.end_bytes[i])
+    at = write_stamp(out, at, heads.start_us[i] + heads.size_us[i])
     return _put(out, at, fixed, _ENDED)
 
 
@@ -118,11 +135,10 @@ def write_updates(
     ends: IntArray,
     texts: Texts,
     lines: NDArray[np.void],
-    numbers: Texts,
-    is_finite: BoolArray,
-    reasons: NDArray[np.uint8],
+    numbers: tuple[NDArray[np.uint8], IntArray],
+    whole: tuple[NDArray[np.uint8], IntArray],
+    codes: NDArray[np.uint8],
     heads: Heads,
-    seq: int,
 ) -> None:
     """Write one update after the other.
 
@@ -134,43 +150,54 @@ def write_updates(
         Begin with FIXED.
     lines
         The ``m`` metrics, of type LINE.
-    numbers, is_finite
-        Text of each number, and whether it is one: of column ``c``, ``b`` bins wide, window ``i`` has the ``b`` from
-        ``k * c + b * i`` on.
-    reasons
-        Why a value is null, ``(m, k)``; 0: it is not.
+    numbers, whole
+        JSON array of all windows' numbers (whole numbers), and room for the edges of one window's.
+    codes
+        Why a value is null, ``(k, m)``; 0: it is not.
     heads
         What stands before the metrics.
-    seq
-        Its column.
     """
-    k, at = len(ends), 0
-    for i in range(k):
+    text, edges = numbers
+    whole_text, whole_edges = whole
+    at = 0
+    number_at = whole_at = 1  # behind the bracket
+    coverage = np.empty(64, np.uint8)
+    for i in range(len(ends)):
+        number_at = _find_edges(text, number_at, edges)
+        whole_at = _find_edges(whole_text, whole_at, whole_edges)
         at = _put_head(out, at, texts, heads, i)
         at = _put(out, at, texts, _SEQ)
-        at = _put(out, at, numbers, k * seq + i)
-        at = _put(out, at, texts, _FINAL if heads.is_final[i] else _OPEN)
+        at = _put_numbers(out, at, whole_text, whole_edges, SEQ, SEQ + 1)
+        at = _put(out, at, texts, _FINAL if heads.is_final[heads.asset[i]] else _OPEN)
+        covered = 0
+        if text[edges[COVERAGE]] != _NULL:
+            covered = _put_numbers(coverage, _put(coverage, 0, texts, _COVERAGE), text, edges, COVERAGE, COVERAGE + 1)
         for m in range(len(lines)):
-            line, reason = lines[m], reasons[m, i]
-            if reason == 0:
-                at = _put(out, at, texts, line["begin"])
-                at = _put_numbers(out, at, numbers, k * line["value"] + line["value_bins"] * i, line["value_bins"])
-            else:
+            line, reason = lines[m], codes[i, m]
+            low, high = line["value"], line["value"] + line["bins"]
+            if reason != 0:
                 at = _put(out, at, texts, line["null"])
+            elif line["whole"] != NONE:
+                at = _put(out, at, texts, line["begin"])
+                at = _put_numbers(out, at, whole_text, whole_edges, line["whole"], line["whole"] + 1)
+            else:
+                at = _put(out, at, texts, line["begin"])
+                at = _put_numbers(out, at, text, edges, low, high)
             at = _put(out, at, texts, line["unit"] + reason)
-            if line["sigma"] != NONE and is_finite[k * line["sigma"] + i]:
+            if line["sigma"] != NONE and text[edges[line["sigma"]]] != _NULL:
                 at = _put(out, at, texts, line["sigma_begin"])
-                at = _put(out, at, numbers, k * line["sigma"] + i)
+                at = _put_numbers(out, at, text, edges, line["sigma"], line["sigma"] + 1)
             if line["unchecked"] != NONE and reason != 0:
-                bins = line["unchecked_bins"]
-                first = k * line["unchecked"] + bins * i
-                if is_finite[first : first + bins].all():
+                low, high = line["unchecked"], line["unchecked"] + line["bins"]
+                known = True
+                for c in range(low, high):
+                    known &= text[edges[c]] != _NULL
+                if known:
                     at = _put(out, at, texts, line["unchecked_begin"])
-                    at = _put_numbers(out, at, numbers, first, bins)
+                    at = _put_numbers(out, at, text, edges, low, high)
                     at = _put(out, at, texts, line["unchecked_end"])
-            if line["coverage"] != NONE and is_finite[k * line["coverage"] + i]:
-                at = _put(out, at, texts, _COVERAGE)
-                at = _put(out, at, numbers, k * line["coverage"] + i)
-            at = _put(out, at, texts, _METRIC_ENDED)
+            if line["timed"] and covered:
+                copy_bytes(out, at, coverage, 0, covered)
+                at += covered
         at = _put(out, at, texts, _UPDATE_ENDED)
         ends[i] = at

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Container, Mapping, Sequence
 from functools import lru_cache
+from itertools import pairwise
 from typing import Final, NamedTuple
 
 import numpy as np
@@ -16,11 +17,12 @@ from numpy.typing import NDArray
 
 from schemas.asset import window_size_name
 from stream_app.columns.arrays import IntArray
-from stream_app.domain.catalogue import Catalogue
+from stream_app.columns.numbering import numbered
 from stream_app.domain.lines import NEVER
-from stream_app.domain.metrics._base import Metric, MetricValues, Reasons
+from stream_app.domain.reading import LIFETIME
 from stream_app.domain.since import LateMetric
-from stream_app.domain.views import LIFETIME, Readings, Windows
+from stream_app.domain.value_code import ReadingLayout
+from stream_app.domain.views import Readings, Windows
 from stream_app.wire.encode import json_columns
 from stream_app.wire.encode.json_columns import Texts
 from stream_app.wire.encode.update_text import FIXED, LINE, NONE, Heads, write_updates
@@ -28,21 +30,7 @@ from stream_app.wire.encode.update_text import FIXED, LINE, NONE, Heads, write_u
 LIFETIME_NAME = "lifetime"
 
 #: Names and brackets of what only some updates have, and the text of a coverage, which stands with many metrics.
-_OPTIONAL_BYTES: Final = len(b',"sigma":,"value_unchecked":[],"coverage":}') + 24
-_COVERAGE, _FIRST_FLOAT = 0, 1  # columns of numbers
-
-
-class _Shape(NamedTuple):
-    """What the texts of a metric depend on, beside its numbers; bins are None where there is one number, no array."""
-
-    name: str
-    unit: str
-    timed: bool
-    whole: bool
-    bins: int | None
-    has_sigma: bool
-    has_unchecked: bool
-    reasons: tuple[str, ...]
+_OPTIONAL_BYTES: Final = len(b',"sigma":,"value_unchecked":[],"coverage":') + 24
 
 
 class _Plan(NamedTuple):
@@ -50,7 +38,6 @@ class _Plan(NamedTuple):
 
     texts: Texts
     lines: NDArray[np.void]
-    seq: int  # column of it
     most_bytes: int  # of the texts in one update
 
 
@@ -60,7 +47,6 @@ def iso_times(time_us: IntArray) -> list[str]:
 
 
 def updates(
-    catalogue: Catalogue,
     readings: Readings,
     asset_ids: Sequence[str] | Mapping[int, str],
     ended: Container[int] = (),
@@ -71,8 +57,6 @@ def updates(
 
     Parameters
     ----------
-    catalogue
-        The metrics, in the order in which they are written.
     readings
         Of any windows.
     asset_ids
@@ -85,35 +69,30 @@ def updates(
     windows = readings.windows
     if not len(windows):
         return []
-    floats, whole = [readings.coverage], [windows.seq]
-    shapes, codes = [], []
-    for metric in catalogue.metrics:
-        reading = readings.by_metric[metric.name]
-        reasons = Reasons.of(reading.reason)
-        shape = _shape(metric, reading, reasons.names)
-        if shape.whole:
-            whole.append(np.nan_to_num(reading.value).astype(np.int64))
-        else:
-            floats.append(reading.value)
-        floats += [numbers for numbers in (reading.sigma, reading.unchecked) if numbers is not None]
-        shapes.append(shape)
-        codes.append(reasons.codes)
-    plan = _plan(tuple(shapes))
-    flat, flat_whole = (np.concatenate([array.reshape(-1) for array in arrays]) for arrays in (floats, whole))
-    numbers = json_columns.numbers(flat, flat_whole)
-    is_finite = np.concatenate([np.isfinite(flat), np.ones(len(flat_whole), np.bool)])
+    plan = _plan(readings.layout)
+    numbers, whole = json_columns.numbers(readings.numbers), json_columns.numbers(readings.whole)
     keys, heads = _heads(windows, asset_ids, ended, closed=closed)
-    out = np.empty(len(windows) * plan.most_bytes + len(numbers.buffer) + heads.most_bytes(), np.uint8)
+    out = np.empty(len(windows) * plan.most_bytes + len(numbers) + len(whole) + heads.most_bytes(), np.uint8)
     ends = np.empty(len(windows), np.int64)
-    write_updates(out, ends, plan.texts, plan.lines, numbers, is_finite, np.array(codes), heads, plan.seq)
-    starts = [0, *ends[:-1].tolist()]
+    write_updates(
+        out,
+        ends,
+        plan.texts,
+        plan.lines,
+        (numbers, np.empty(readings.layout.numbers + 1, np.int64)),
+        (whole, np.empty(readings.layout.whole + 1, np.int64)),
+        readings.codes,
+        heads,
+    )
+    text = out[: ends[-1]].tobytes()
+    edges = [0, *ends.tolist()]
     written = [
-        (keys[asset], out[start:end].tobytes())
-        for asset, start, end in zip(heads.asset.tolist(), starts, ends.tolist(), strict=True)
+        (keys[asset], text[start:end])
+        for asset, (start, end) in zip(heads.asset.tolist(), pairwise(edges), strict=True)
     ]
     if not readings.late:
         return written
-    timed = frozenset(metric.name for metric in catalogue.metrics if metric.timed)
+    timed = frozenset(columns.name for columns in readings.layout.metrics if columns.timed)
     return _with_late(written, readings.late, timed)
 
 
@@ -138,81 +117,50 @@ def _with_late(
     return told
 
 
-def _shape(metric: Metric, reading: MetricValues, reasons: tuple[str, ...]) -> _Shape:
-    bins = reading.value.shape[1] if reading.value.ndim > 1 else None
-    return _Shape(
-        metric.name,
-        metric.unit,
-        metric.timed,
-        metric.count and bins is None,
-        bins,
-        reading.sigma is not None,
-        reading.unchecked is not None,
-        reasons,
-    )
-
-
-@lru_cache(maxsize=64)  # they differ by the reasons that a metric tells, if at all
-def _plan(shapes: tuple[_Shape, ...]) -> _Plan:
+@lru_cache(maxsize=8)
+def _plan(layout: ReadingLayout) -> _Plan:
     texts = list(FIXED)
-    lines = np.zeros(len(shapes), LINE)
-    column = _FIRST_FLOAT
+    lines = np.zeros(len(layout.metrics), LINE)
     most = sum(map(len, FIXED))
 
     def add(*added: bytes) -> int:
         texts.extend(added)
         return len(texts) - len(added)
 
-    for line, shape in zip(lines, shapes, strict=True):
-        begin = (b"" if shape is shapes[0] else b",") + orjson.dumps(shape.name) + b':{"value":'
-        unit = b',"unit":' + orjson.dumps(shape.unit)
-        bracket, end = (b"", b"") if shape.bins is None else (b"[", b"]")
-        bins = shape.bins or 1
-        line["begin"] = add(begin + bracket)
-        line["null"] = add(begin + b"null")
-        line["unit"] = add(end + unit, *(unit + b',"reason":' + orjson.dumps(name) for name in shape.reasons[1:]))
-        line["value_bins"] = bins
-        if not shape.whole:
-            line["value"], column = column, column + bins
-        line["sigma"] = line["unchecked"] = NONE
-        if shape.has_sigma:
-            line["sigma_begin"] = add(b',"sigma":')
-            line["sigma"], column = column, column + 1
-        if shape.has_unchecked:
-            line["unchecked_begin"] = add(b',"value_unchecked":' + bracket)
-            line["unchecked_end"] = add(end)
-            line["unchecked"], line["unchecked_bins"], column = column, bins, column + bins
-        line["coverage"] = _COVERAGE if shape.timed else NONE
-        longest_unit = max(map(len, texts[line["unit"] : line["unit"] + len(shape.reasons) or None]))
-        most += len(begin) + len(b"[null]") + longest_unit + _OPTIONAL_BYTES
-    seq = column
-    for line, shape in zip(lines, shapes, strict=True):
-        if shape.whole:
-            column += 1
-            line["value"] = column
-    return _Plan(json_columns.texts(texts), lines, seq, most)
+    for number, (line, columns) in enumerate(zip(lines, layout.metrics, strict=True)):
+        begin = (b"}," if number else b"") + orjson.dumps(columns.name) + b':{"value":'
+        unit = b',"unit":' + orjson.dumps(columns.unit)
+        bracket, end = (b"", b"") if columns.bins is None else (b"[", b"]")
+        reasons = [unit + b',"reason":' + orjson.dumps(name) for name in columns.reasons[1:]]
+        line["begin"], line["null"] = add(begin + bracket), add(begin + b"null")
+        line["unit"] = add(end + unit, *reasons)
+        line["bins"], line["timed"] = columns.bins or 1, columns.timed
+        line["whole"], line["value"] = (columns.value, NONE) if columns.whole else (NONE, columns.value)
+        line["sigma"], line["sigma_begin"] = _or_none(columns.sigma), add(b',"sigma":')
+        line["unchecked"] = _or_none(columns.unchecked)
+        line["unchecked_begin"], line["unchecked_end"] = add(b',"value_unchecked":' + bracket), add(end)
+        most += len(begin) + len(b"[null]") + max(map(len, (end + unit, *reasons))) + _OPTIONAL_BYTES
+    return _Plan(json_columns.texts(texts), lines, most)
+
+
+def _or_none(column: int | None) -> int:
+    return NONE if column is None else column
 
 
 def _heads(
     windows: Windows, asset_ids: Sequence[str] | Mapping[int, str], ended: Container[int], *, closed: bool
 ) -> tuple[list[bytes], Heads]:
     """Ids of the assets, and what is told of the windows before their metrics."""
-    slots, asset = np.unique(windows.slot, return_inverse=True)
-    sizes_us, size = np.unique(windows.size_us, return_inverse=True)
-    names = [LIFETIME_NAME if us == LIFETIME else window_size_name(us // 1_000_000) for us in sizes_us.tolist()]
-    ids = [asset_ids[slot] for slot in slots.tolist()]
-    final = np.array([closed or slot in ended for slot in slots.tolist()])
-    start, start_bytes = json_columns.stamp_lines(windows.start_us)
-    end, end_bytes = json_columns.stamp_lines(windows.start_us + windows.size_us)
+    slots, asset = numbered(windows.slot)
+    sizes_us, size = numbered(windows.size_us)
+    names = [LIFETIME_NAME if us == LIFETIME else window_size_name(us // 1_000_000) for us in sizes_us]
+    ids = [asset_ids[slot] for slot in slots]
     return [asset_id.encode() for asset_id in ids], Heads(
         assets=json_columns.texts([b'{"asset_id":' + orjson.dumps(asset_id) for asset_id in ids]),
         asset=asset,
+        is_final=np.array([closed or slot in ended for slot in slots]),
         sizes=json_columns.texts([b',"window":{"size":"' + name.encode() + b'","start":"' for name in names]),
         size=size,
-        is_life=windows.size_us == LIFETIME,
-        is_final=final[asset],
-        start=start,
-        start_bytes=start_bytes,
-        end=end,
-        end_bytes=end_bytes,
+        size_us=np.ascontiguousarray(windows.size_us),
+        start_us=np.ascontiguousarray(windows.start_us),
     )

@@ -9,9 +9,11 @@ from typing import Any
 import numpy as np
 
 from schemas.asset import AssetSpec
+from stream_app.columns.arrays import IntArray
 from stream_app.domain import ingestion
 from stream_app.domain import views as windows
 from stream_app.domain.catalogue import Catalogue
+from stream_app.domain.reading import LIFETIME
 from stream_app.domain.rows import COLUMNS, Rows
 from stream_app.domain.snapshot import Snapshots
 from stream_app.domain.state import Fleet
@@ -72,8 +74,28 @@ def all_bytes(fleet: Fleet, closed: list[Windows]) -> tuple[dict[str, bytes], di
 
 def lifetime(fleet: Fleet, asset_id: str = "a") -> dict[str, Any]:
     """Lifetime readings of one asset: value by metric, None where undefined."""
-    life, _ = windows.current(fleet, np.array([fleet.slot(asset_id)]))
+    life = windows.current(fleet, np.array([fleet.slot(asset_id)]))
     return values(windows.read(fleet, life, closed=False), 0)
+
+
+def life_and_open(fleet: Fleet, slots: IntArray) -> tuple[Windows, Windows]:
+    """Lifetimes and open windows, each by itself."""
+    both = windows.current(fleet, slots)
+    life = np.flatnonzero(both.size_us == LIFETIME)
+    return _taken(both, life), _taken(both, np.setdiff1d(np.arange(len(both)), life))
+
+
+def _taken(of: Windows, index: IntArray) -> Windows:
+    return Windows(
+        slot=of.slot[index],
+        size_us=of.size_us[index],
+        start_us=of.start_us[index],
+        seq=of.seq[index],
+        totals=of.totals[index],
+        specs=of.specs.take(index),
+        spec_json=[of.spec_json[i] for i in index.tolist()],
+        since={new: of.since[old] for new, old in enumerate(index.tolist()) if old in of.since},
+    )
 
 
 def values(readings: Readings, i: int) -> dict[str, Any]:

@@ -102,7 +102,7 @@ def read(fleet: Fleet, windows: Windows, *, closed: bool) -> dict[str, Json]:
 def now(fleet: Fleet) -> dict[str, Json]:
     """Readings of all lifetimes and open windows."""
     slots = np.array(sorted(fleet.slots.values()), np.int64)
-    return {key: of for part in views.current(fleet, slots) for key, of in read(fleet, part, closed=False).items()}
+    return read(fleet, views.current(fleet, slots), closed=False)
 
 
 def gone_on(fleet: Fleet, more: Sequence[Json]) -> dict[str, Json]:

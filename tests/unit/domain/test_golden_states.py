@@ -32,7 +32,7 @@ from stream_app.domain.snapshot import Snapshots
 from stream_app.domain.state import Fleet
 from stream_app.domain.views import Windows
 from tests.unit.domain import golden_states as golden
-from tests.unit.domain.fleets import START_US, as_rows, fed
+from tests.unit.domain.fleets import START_US, as_rows, fed, life_and_open
 
 FOLDERS = sorted(golden.FOLDER.iterdir())
 PRESENT = golden.FOLDER / "2"
@@ -183,7 +183,7 @@ def test_what_was_added_counts_from_the_rows_that_waited() -> None:
     rows_before = int(plain.floats.life[old, 0] + plain.floats.level(0)[old, 0])
     more = told(PRESENT)["more"]
     second_rows(fleet, more)
-    life, open_ = views.current(fleet, np.array([slot]))
+    life, open_ = life_and_open(fleet, np.array([slot]))
     reading = views.read(fleet, life, closed=False)
     late = reading.late["second_path_a"]
     since_us = int(waiting.time_us[0])
@@ -227,7 +227,7 @@ def test_a_window_that_was_open_tells_it_when_it_is_closed_and_stored() -> None:
         assert bool(late) == (i in partly)
         if late:
             (one,) = since[size_us, start_us]
-            valid_s = window.totals[catalogue.valid_at, 0] - one.valid_s
+            valid_s = window.totals[0, catalogue.valid_at] - one.valid_s
             assert late["second_path_a"].coverage.tolist() == [valid_s / (size_us / 1e6)]
     assert not any(size for size, _ in fleet.since[slot]), "what was closed is forgotten"
     for _, window in golden.stored_windows(PRESENT, fleet, layouts):
@@ -244,7 +244,7 @@ def test_a_window_size_that_is_new_begins_with_the_open_smallest_window() -> Non
     assert own[:3] == [60_000_000, 120_000_000, 0]
     slot = fleet.slot("repeated")
     assert fleet.integers.size_us[slot].tolist()[:4] == [size * 1_000_000 for size in sizes_s]
-    _, open_ = views.current(fleet, np.array([slot]))
+    _, open_ = life_and_open(fleet, np.array([slot]))
     of_five_minutes = open_.size_us == 300_000_000
     readings = views.read(fleet, open_, closed=False)
     late = readings.late["total_data_points"]
@@ -264,4 +264,4 @@ def test_an_asset_without_rows_and_a_forgotten_one_are_never_late() -> None:
     fleet.remove("late")
     assert fleet.slot("late") not in fleet.since
     fed(fleet, [{"asset": "late", "offset": 9999, "time_us": START_US}])
-    assert views.read(fleet, views.current(fleet, np.array([fleet.slot("late")]))[0], closed=False).late == {}
+    assert views.read(fleet, views.current(fleet, np.array([fleet.slot("late")])), closed=False).late == {}

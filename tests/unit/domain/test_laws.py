@@ -16,7 +16,17 @@ from stream_app.domain import views as windows
 from stream_app.domain.metrics import REGISTRY
 from stream_app.domain.snapshot import Snapshots
 from tests.oracle import Expected, Nameplate, Part, expected, plain_values
-from tests.unit.domain.fleets import CATALOGUE, OTHER_COLUMNS, SIZES_S, START_US, a_fleet, all_bytes, fed, values
+from tests.unit.domain.fleets import (
+    CATALOGUE,
+    OTHER_COLUMNS,
+    SIZES_S,
+    START_US,
+    a_fleet,
+    all_bytes,
+    fed,
+    life_and_open,
+    values,
+)
 
 LATENESS_S = st.sampled_from([0.0, 5.0, 60.0])
 SPECS = {"a": AssetSpec(nominal_capacity_ah=10), "b": AssetSpec(), "c": AssetSpec(sampling_period_s=2, max_gap_s=100)}
@@ -126,7 +136,7 @@ def test_every_metric_equals_the_plain_computation(rows: list[dict[str, Any]], l
             own_closed += ingestion.finish(fleet, slot, 10_000)
         plate = Nameplate(spec.nominal_capacity_ah, spec.sampling_period_s, spec.max_gap_s)
         truth = expected([row for row in rows if row["asset"] == asset_id], plate, ended=ended, lateness_s=lateness_s)
-        life, open_ = windows.current(fleet, np.array([slot]))
+        life, open_ = life_and_open(fleet, np.array([slot]))
         _compare(values(windows.read(fleet, life, closed=False), 0), truth.lifetime())
         assert int(fleet.integers.late_rows[slot]) == truth.late
         _compare_windows(fleet, windows.concatenated(fleet, own_closed), truth, slot, closed=True)
@@ -177,7 +187,7 @@ def test_nothing_is_nan() -> None:
     fleet = a_fleet(SPECS)
     row = {"asset": "a", "offset": 1, "time_us": START_US, "current": None, "voltage": None, "soc": None}
     fed(fleet, [row])
-    life, _ = windows.current(fleet, np.array([fleet.slot("a")]))
+    life = windows.current(fleet, np.array([fleet.slot("a")]))
     for name, reading in windows.read(fleet, life, closed=False).by_metric.items():
         value = np.asarray(reading.value[0]).ravel()
         assert all(math.isfinite(v) for v in value) != bool(reading.reason[0]), name

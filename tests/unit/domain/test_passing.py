@@ -22,7 +22,7 @@ def passed(*minutes: float, sizes_s: tuple[int, ...] = (60, 180), cuts: int = 1)
         rows = Rows(np.full(len(part), slot), part, time_us[part], {"current_a": np.ones(len(part))})
         found += ingestion.apply(fleet, rows).closed
     closed = views.concatenated(fleet, found)
-    rows_of = closed.totals[CATALOGUE.rows_at].astype(int)
+    rows_of = closed.totals[:, CATALOGUE.rows_at].astype(int)
     starts = (closed.start_us - START_US) // MINUTE_US
     return list(zip((closed.size_us // MINUTE_US).tolist(), starts.tolist(), rows_of.tolist(), strict=True))
 

@@ -97,7 +97,7 @@ def test_closed_windows_at_once_are_those_of_each() -> None:
         + bytes.fromhex(*snapshots.layouts)
         + struct.pack(">I", len(b'{"spec":%b}' % spec[i]))
         + b'{"spec":%b}' % spec[i]
-        + struct.pack(f"<{len(together.totals)}d", *together.totals[:, i])
+        + struct.pack(f"<{together.totals.shape[1]}d", *together.totals[i])
         for i in index.tolist()
     ]
     assert snapshots.dump_windows(together, index[:0]) == []

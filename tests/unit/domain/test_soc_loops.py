@@ -38,6 +38,13 @@ def samples_of(soc: list[float], power_w: list[float] | None = None) -> Samples:
     )
 
 
+def residue_percent(state: FloatArray, stack: FloatArray) -> list[float]:
+    """SoC of the turning points that no loop has used up, the running extreme last."""
+    points: list[float] = stack[:: SocLoops.point].tolist()
+    direction, high, low = float(state[0]), float(state[1]), float(state[5])
+    return points + ([] if direction == 0 else [high if direction > 0 else low])
+
+
 def counted(series: list[float], cuts: list[int] | None = None) -> Counter[float]:
     """Rainflow counts of a series: closed loops, and half a cycle per leg of the residue."""
     turning = SocLoops(hysteresis_percent=0)
@@ -52,7 +59,7 @@ def counted(series: list[float], cuts: list[int] | None = None) -> Counter[float
             counts.update(dict.fromkeys(loops.depth_percent.tolist(), 0))
             for depth in loops.depth_percent.tolist():
                 counts[depth] += 1
-    for leg in np.abs(np.diff(SocLoops.residues_percent([(state[0], tails[0])])[0])).tolist():
+    for leg in np.abs(np.diff(residue_percent(state[0], tails[0]))).tolist():
         counts[leg] += 0.5  # type: ignore[assignment]  # half cycles
     return counts
 

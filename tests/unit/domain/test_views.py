@@ -9,10 +9,11 @@ import numpy as np
 from schemas.asset import AssetSpec
 from stream_app.domain import views
 from stream_app.domain.lines import NEVER
+from stream_app.domain.reading import LIFETIME
 from stream_app.domain.since import Since, Sinces
 from stream_app.domain.state import Fleet
-from stream_app.domain.views import LIFETIME, Windows
-from tests.unit.domain.fleets import START_US, a_fleet, fed, values
+from stream_app.domain.views import Windows
+from tests.unit.domain.fleets import START_US, a_fleet, fed, life_and_open, values
 
 
 def rows_at(*stamps_s: int, asset: str = "a", offset: int = 1) -> list[dict[str, Any]]:
@@ -25,7 +26,7 @@ def rows_at(*stamps_s: int, asset: str = "a", offset: int = 1) -> list[dict[str,
 
 def counted(fleet: Fleet, windows: Windows) -> list[tuple[int, int, int]]:
     """Size, start (of a lifetime too) since the start of the day, and rows of each window."""
-    rows = windows.totals[fleet.catalogue.rows_at]
+    rows = windows.totals[:, fleet.catalogue.rows_at]
     return [
         (int(size) // 1_000_000, (int(start) - START_US) // 1_000_000, int(count))
         for size, start, count in zip(windows.size_us, windows.start_us, rows, strict=True)
@@ -33,7 +34,7 @@ def counted(fleet: Fleet, windows: Windows) -> list[tuple[int, int, int]]:
 
 
 def current(fleet: Fleet) -> tuple[Windows, Windows]:
-    return views.current(fleet, np.array(list(fleet.slots.values())))
+    return life_and_open(fleet, np.array(list(fleet.slots.values()), np.int64))
 
 
 def test_open_windows_and_the_lifetime_hold_the_row_that_waits() -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 import pytest
@@ -20,29 +20,43 @@ from stream_app.domain.metrics._base import (
     Totals,
     defined_where,
 )
+from stream_app.domain.views import Readings
+from stream_app.usecases import checkpoints
 from stream_app.usecases.ingest import Applied
+from stream_app.wire.encode.updates import updates
 from tests.unit.usecases.site import Site, a_row
 
 
-class FailsAtSoc66(Metric):
-    """A metric with a defect: it fails on one reading [1]."""
+class RowsAtSoc66(Metric):
+    """Rows; of those at an SoC of 66 %, if there are any, the number below 0 [1]."""
 
-    name, unit = "fails_at_soc_66", "1"
+    name, unit = "rows_at_soc_66", "1"
     fields: ClassVar[dict[str, Field]] = {"rows": SUM, "met": SUM}
 
     def contribute(self, samples: Samples) -> Columns:
         return {"rows": np.ones(len(samples)), "met": np.where(samples.soc_percent == 66, 1.0, 0.0)}
 
     def value(self, totals: Totals, specs: AssetSpecs) -> MetricValues:
-        if (totals["met"] > 0).any():
-            raise ZeroDivisionError("a defect")
         with defined_where({}) as defined:
-            return defined(totals["rows"])
+            return defined(np.where(totals["met"] > 0, -totals["met"], totals["rows"]))
 
 
+@pytest.fixture
+def defect(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Give the writer of updates a defect: it fails on a window with an SoC of 66 %."""
+
+    def failing(readings: Readings, *assets: Any, **options: Any) -> list[tuple[bytes, bytes]]:
+        if (readings.by_metric[RowsAtSoc66.name].value < 0).any():
+            raise ZeroDivisionError("a defect")
+        return updates(readings, *assets, **options)
+
+    monkeypatch.setattr(checkpoints, "updates", failing)
+
+
+@pytest.mark.usefixtures("defect")
 def test_a_defect_costs_the_row_that_meets_it_and_no_other() -> None:
     """Whatever fails on a row unforeseen: read again row by row, that row is a dead letter, all others count."""
-    site = Site(None, FailsAtSoc66())
+    site = Site(None, RowsAtSoc66())
     site.add("a", *(a_row(i) for i in range(20)))
     site.add("a", a_row(20, soc=66))
     site.add("b", *(a_row(i) for i in range(20)))
@@ -63,9 +77,10 @@ def test_a_defect_costs_the_row_that_meets_it_and_no_other() -> None:
     assert b"ZeroDivisionError" in codes[0]["__stream_app.errors.message"]
 
 
+@pytest.mark.usefixtures("defect")
 def test_a_defect_is_found_in_a_fetch_that_reaches_further() -> None:
     """Read again, a fetch may hold more than the one that failed: a second defect, behind it, is found as well."""
-    site = Site(None, FailsAtSoc66())
+    site = Site(None, RowsAtSoc66())
     site.add("a", *(a_row(i, soc=66 if i in (5, 15) else 50) for i in range(20)))
     site.ingest.apply(site.fetch(0, 10))
     with pytest.raises(ZeroDivisionError):
@@ -99,7 +114,7 @@ def test_a_stored_state_that_cannot_be_read_is_no_rows_fault() -> None:
 
 def test_state_of_another_version_is_read_by_name() -> None:
     """A metric that is new starts empty, one that is gone is dropped, all others go on."""
-    old = Site(None, FailsAtSoc66())
+    old = Site(None, RowsAtSoc66())
     old.add("a", *(a_row(i) for i in range(70)))
     old.ingest.apply(old.fetch())
     old.written()
@@ -111,11 +126,11 @@ def test_state_of_another_version_is_read_by_name() -> None:
     assert new.rows("a") == 140
     closed = new.closed_windows()
     assert [w.metrics["total_data_points"].value for w in closed] == [60, 60]
-    again = Site(new.tables, FailsAtSoc66())
+    again = Site(new.tables, RowsAtSoc66())
     again.log = new.log
     again.add("a", a_row(140))
     again.ingest.apply(again.fetch(140))
     again.written()
     life = again.lifetime("a")
     assert life.metrics["total_data_points"].value == 141
-    assert life.metrics["fails_at_soc_66"].value == 2, "the new row, and the one that waited for it"
+    assert life.metrics["rows_at_soc_66"].value == 2, "the new row, and the one that waited for it"

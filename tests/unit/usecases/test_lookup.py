@@ -7,7 +7,7 @@ import asyncio
 import pytest
 
 from schemas.asset import AssetSpec
-from stream_app.domain.views import LIFETIME
+from stream_app.domain.reading import LIFETIME
 from stream_app.usecases.errors import NotFoundError, UnavailableError
 from stream_app.usecases.lookup import AssetFreshness
 from stream_app.usecases.ports import PeerAnswer

@@ -137,7 +137,7 @@ async def test_updates_are_those_of_the_metrics_topic(site: Site) -> None:
     readings = AssetViews(CATALOGUE, {}).asset("a", site.tables.assets[partition][b"a"]).readings
     assert readings is not None
     content = (await site.client.get("/api/v1/assets/a")).content
-    published = updates(CATALOGUE, readings, dict.fromkeys(readings.windows.slot.tolist(), "a"))
+    published = updates(readings, dict.fromkeys(readings.windows.slot.tolist(), "a"))
     assert len(published) == 2
     assert all(update in content for _, update in published)
 

@@ -13,41 +13,31 @@ from hypothesis import strategies as st
 from schemas.asset import window_size_name
 from schemas.control import EndOfUpload
 from schemas.metrics import MetricsUpdate
+from stream_app.domain import views
 from stream_app.domain.catalogue import Catalogue
 from stream_app.domain.lines import NEVER
-from stream_app.domain.metrics._base import AssetSpecs, Metric, MetricValues, Reasons, Totals
+from stream_app.domain.reading import LIFETIME
 from stream_app.domain.since import LateMetric
 from stream_app.domain.state import Ended, Fleet
-from stream_app.domain.views import LIFETIME, Readings, Windows
+from stream_app.domain.value_code import SEQ, ReadingColumns, ReadingLayout
+from stream_app.domain.views import Readings, Windows
 from stream_app.wire.encode import json_columns
 from stream_app.wire.encode import updates as update_json
 
 
-class _Fixed(Metric):
-    """A metric of which only name, unit and kind matter here."""
-
-    def value(self, totals: Totals, specs: AssetSpecs) -> MetricValues:
-        raise NotImplementedError
-
-
-def _metric(number: int, *, timed: bool, count: bool) -> Metric:
-    kind: Any = type(f"M{number}", (_Fixed,), {"name": f"m{number}", "unit": '"%é', "timed": timed, "count": count})
-    return kind()  # type: ignore[no-any-return]
-
-
-def _plain(catalogue: Catalogue, fleet: Fleet, readings: Readings, i: int, *, closed: bool) -> bytes:
+def _plain(fleet: Fleet, readings: Readings, i: int, *, closed: bool) -> bytes:
     """Build one update as a dict."""
     windows = readings.windows
     size_us, start_us, slot = int(windows.size_us[i]), int(windows.start_us[i]), int(windows.slot[i])
     life = size_us == LIFETIME
     metrics: dict[str, Any] = {}
-    for metric in catalogue.metrics:
+    for metric in readings.layout.metrics:
         reading = readings.by_metric[metric.name]
         reason = reading.reason[i]
         value = reading.value[i].tolist()
         shown = metrics[metric.name] = {"value": None if reason else value, "unit": metric.unit}
-        if metric.count and not reason and reading.value.ndim == 1:
-            shown["value"] = int(np.nan_to_num(value))
+        if metric.whole and not reason:
+            shown["value"] = int(value)
         if reason:
             shown["reason"] = reason
         late = readings.late.get(metric.name)
@@ -86,7 +76,7 @@ STAMP_US = st.integers(0, 7_000_000_000) | st.integers(-62_135_596_800_000_000, 
 
 
 @st.composite
-def readings_of(draw: st.DrawFn) -> tuple[Catalogue, Fleet, Readings]:
+def readings_of(draw: st.DrawFn) -> tuple[Fleet, Readings]:
     k = draw(st.integers(1, 6))
 
     def numbers(*shape: int) -> np.ndarray:
@@ -94,54 +84,54 @@ def readings_of(draw: st.DrawFn) -> tuple[Catalogue, Fleet, Readings]:
             shape
         )
 
+    def integers(some: st.SearchStrategy[int], *shape: int) -> np.ndarray:
+        size = int(np.prod(shape))
+        return np.array(draw(st.lists(some, min_size=size, max_size=size)), np.int64).reshape(shape)
+
     names = draw(st.lists(st.sampled_from(['a"b', "\\", "é,", "plain", '","']), min_size=1, unique=True))
-    metrics, by_metric, late = [], {}, {}
+    metrics, late, number_count, whole_count = [], {}, 1, 1
     for number in range(draw(st.integers(1, 4))):
-        metric = _metric(number, timed=draw(st.booleans()), count=draw(st.booleans()))
-        shape = (k, draw(st.integers(1, 3))) if draw(st.booleans()) else (k,)
-        value = numbers(*shape)
-        if metric.count and len(shape) == 1:
-            value = np.array(draw(st.lists(st.integers(-(2**40), 2**40), min_size=k, max_size=k)), float)
-        reason: Any = draw(st.lists(st.sampled_from(["", "", "no_charge", 'a "reason"']), min_size=k, max_size=k))
-        metrics.append(metric)
-        by_metric[metric.name] = MetricValues(
-            value=value,
-            reason=draw(st.sampled_from([reason, Reasons.of(reason)])),
-            sigma=numbers(k) if draw(st.booleans()) else None,
-            unchecked=numbers(*shape) if draw(st.booleans()) else None,
-        )
+        bins = draw(st.none() | st.integers(1, 3))
+        whole = bins is None and draw(st.booleans())
+        value = whole_count if whole else number_count
+        whole_count, number_count = whole_count + whole, number_count + (0 if whole else bins or 1)
+        sigma, number_count = (number_count, number_count + 1) if draw(st.booleans()) else (None, number_count)
+        unchecked = None
         if draw(st.booleans()):
-            since_us = draw(st.lists(st.just(NEVER) | STAMP_US, min_size=k, max_size=k))
-            late[metric.name] = LateMetric(numbers(k), np.array(since_us, np.int64))
-    catalogue = Catalogue(metrics)
-    fleet = Fleet(catalogue, (60,))
+            unchecked, number_count = number_count, number_count + (bins or 1)
+        name, timed = f"m{number}", draw(st.booleans())
+        reasons = ("", "no_charge", 'a "reason"')
+        metrics.append(ReadingColumns(name, '"%é', timed, whole, value, bins, sigma, unchecked, reasons))
+        if draw(st.booleans()):
+            late[name] = LateMetric(numbers(k), integers(st.just(NEVER) | STAMP_US, k))
+    fleet = Fleet(Catalogue([]), (60,))
     slots = [fleet.slot(name) for name in names]
     if draw(st.booleans()):
         fleet.ended[0] = Ended(EndOfUpload(asset_id="plain", rows=1), 0)
-
-    def whole(some: st.SearchStrategy[int]) -> np.ndarray:
-        return np.array(draw(st.lists(some, min_size=k, max_size=k)), np.int64)
-
+    whole_numbers = integers(st.integers(-(2**40), 2**40), k, whole_count)
+    whole_numbers[:, SEQ] = integers(st.integers(0, 2**62), k)
     windows = Windows.of(
         fleet,
-        slot=whole(st.sampled_from(slots)),
-        size_us=whole(st.sampled_from([LIFETIME, 60_000_000, 86_400_000_000])),
-        start_us=whole(STAMP_US),
-        seq=whole(st.integers(0, 2**50)),
-        totals=catalogue.layout.empty(k),
+        slot=integers(st.sampled_from(slots), k),
+        size_us=integers(st.sampled_from([LIFETIME, 60_000_000, 86_400_000_000]), k),
+        start_us=integers(STAMP_US, k),
+        seq=whole_numbers[:, SEQ],
+        totals=fleet.catalogue.layout.empty(k).T,
     )
-    return catalogue, fleet, Readings(windows, by_metric, numbers(k), late)
+    layout = ReadingLayout(tuple(metrics), number_count, whole_count)
+    codes = integers(st.sampled_from([0, 0, 1, 2]), k, len(metrics)).astype(np.uint8)
+    return fleet, Readings(windows, layout, numbers(k, number_count), whole_numbers, codes, late)
 
 
 @given(given_=readings_of(), closed=st.booleans())
-def test_updates_have_the_bytes_of_plain_ones(given_: tuple[Catalogue, Fleet, Readings], *, closed: bool) -> None:
+def test_updates_have_the_bytes_of_plain_ones(given_: tuple[Fleet, Readings], *, closed: bool) -> None:
     """Nulls with reasons, sigma, unchecked values, histograms, counts, lifetimes, ids that need escapes."""
-    catalogue, fleet, readings = given_
-    updates = update_json.updates(catalogue, readings, fleet.ids, fleet.ended, closed=closed)
+    fleet, readings = given_
+    updates = update_json.updates(readings, fleet.ids, fleet.ended, closed=closed)
     assert len(updates) == len(readings.windows)
     for i, (asset_id, text) in enumerate(updates):
         assert asset_id.decode() == fleet.ids[readings.windows.slot[i]]
-        assert text == _plain(catalogue, fleet, readings, i, closed=closed)
+        assert text == _plain(fleet, readings, i, closed=closed)
 
 
 def test_an_update_is_one() -> None:
@@ -154,10 +144,9 @@ def test_an_update_is_one() -> None:
         size_us=np.array([60_000_000]),
         start_us=np.array([0]),
         seq=np.array([7]),
-        totals=catalogue.layout.empty(1),
+        totals=catalogue.layout.empty(1).T,
     )
-    readings = Readings(windows, catalogue.read(windows.totals, np.array([60.0]), windows.specs), np.zeros(1))
-    ((_, text),) = update_json.updates(catalogue, readings, fleet.ids, closed=True)
+    ((_, text),) = update_json.updates(views.read(fleet, windows, closed=True), fleet.ids, closed=True)
     update = MetricsUpdate.model_validate_json(text)
     assert (update.window.start, update.window.end) == ("1970-01-01T00:00:00Z", "1970-01-01T00:01:00Z")
 
