@@ -39,7 +39,8 @@ class ByteColumn(Sequence[bytes | None]):
         starts = ends - lengths
         if None in items:
             ends = np.where([item is None for item in items], -1, ends)
-        return cls(np.frombuffer(b"".join([*_present(items), bytes(PADDING)]), np.uint8), starts, ends)
+        # Of a bytearray, since compiled functions are compiled once more for arrays that cannot be written.
+        return cls(np.frombuffer(bytearray().join([*_present(items), bytes(PADDING)]), np.uint8), starts, ends)
 
     def __len__(self) -> int:
         return len(self.starts)

@@ -193,7 +193,7 @@ def _part(windows: Windows, part: slice) -> Windows:
         size_us=windows.size_us[part],
         start_us=windows.start_us[part],
         seq=windows.seq[part],
-        totals=windows.totals[:, part],
+        totals=windows.totals[part],
         specs=windows.specs.take(index),
         spec_json=windows.spec_json[part],
         since={i - part.start: since for i, since in windows.since.items() if part.start <= i < part.stop},

@@ -95,7 +95,7 @@ def test_csv_is_one_assets() -> None:
     messages = list(RowMessages().csv(io.BytesIO(text.encode()), "upload-1"))
     assert [message.rows for message in messages] == [1000, 500]
     batch = decode([("upload-1", message) for message in messages])
-    assert list(batch.assets) == ["upload-1"]
+    assert {batch.assets[number] for number in batch.asset.tolist()} == {"upload-1"}
     assert len(batch) == 1500
 
 

@@ -8,12 +8,15 @@ from typing import Final
 from aiokafka.record.default_records import DefaultRecordBatchBuilder
 
 from stream_app.infra.kafka.errors import CorruptLogError
-from stream_app.infra.kafka.log.record_batches import Records, batches, concatenated
+from stream_app.infra.kafka.log.record_batches import Portion, batches
 from stream_app.infra.kafka.topic_partition import TopicPartition
 from stream_app.wire.batch import Fetch
 
 #: Applied in one go, during which nothing else runs in the event loop.
-_FETCH_BYTES: Final = 4 << 20
+_FETCH_BYTES: Final = 1 << 20
+#: Room for the batch with which a fetch becomes large enough, and how far records usually expand.
+_BATCH_BYTES: Final = 1 << 20
+_EXPANSION: Final = 12
 _BUILT_BYTES: Final = 1 << 20
 
 
@@ -28,26 +31,27 @@ def fetches(tp: TopicPartition, data: bytes, start: int, *, check_crcs: bool = T
     CorruptLogError
         A batch's checksum is wrong; the batches before it have been yielded.
     """
-    parts: list[Records] = []
-    end = start
+    end, portion = start, None
     for batch in batches(data):
         if check_crcs and not batch.is_sound():
             if end > start:
-                yield _joined(tp, start, end, parts)
+                yield _fetch(tp, start, end, portion)
             raise CorruptLogError(tp, batch.base_offset, batch.next_offset)
         if not batch.is_control:
-            # The broker answers with whole batches: the first may begin before the position.
-            parts.append(batch.records().since(start))
+            if portion is None:
+                portion = Portion(min(_EXPANSION * len(data), _FETCH_BYTES + _BATCH_BYTES))
+            portion.add(batch)
         end = batch.next_offset
-        if sum(part.size_bytes for part in parts) > _FETCH_BYTES:
-            yield _joined(tp, start, end, parts)
-            start, parts = end, []
+        if portion is not None and portion.size_bytes > _FETCH_BYTES:
+            yield _fetch(tp, start, end, portion)
+            start, portion = end, None
     if end > start:
-        yield _joined(tp, start, end, parts)
+        yield _fetch(tp, start, end, portion)
 
 
-def _joined(tp: TopicPartition, start: int, end: int, parts: Sequence[Records]) -> Fetch:
-    records = concatenated(parts)
+def _fetch(tp: TopicPartition, start: int, end: int, portion: Portion | None) -> Fetch:
+    # The broker answers with whole batches: the first may begin before the position.
+    records = (portion or Portion(0)).records().since(start)
     return Fetch(
         topic=tp.topic,
         partition=tp.partition,

@@ -1,7 +1,7 @@
 """Reading Kafka's record batches into columns, without an object per record.
 
 The format is version 2 of KIP-98 (Kafka's docs, "Message Format"). Batches of older versions, which a broker may still
-hold, are read by aiokafka.
+hold, are read by aiokafka and written anew.
 """
 
 from __future__ import annotations
@@ -11,15 +11,19 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, overload
 
+import cramjam
 import numpy as np
 from aiokafka.codec import gzip_decode, lz4_decode, snappy_decode, zstd_decode
+from aiokafka.record.default_records import DefaultRecordBatchBuilder
 from aiokafka.record.memory_records import MemoryRecords
 from aiokafka.record.util import calc_crc32c, decode_varint
+from cramjam import DecompressionError
 from numpy.typing import NDArray
 
 from stream_app.columns.arrays import IntArray
 from stream_app.columns.byte_column import ByteColumn
-from stream_app.columns.compiled import compiled
+from stream_app.columns.compiled import borrowing
+from stream_app.columns.words import PADDING
 from stream_app.wire.batch import Headers
 
 #: Base offset, length, leader epoch, magic, checksum, attributes, last offset delta, first and last timestamp,
@@ -30,7 +34,11 @@ _MAGIC_AT: Final = 16  # in every version
 _CHECKED_FROM: Final = 21
 _MAGIC: Final = 2
 _CODEC, _LOG_APPEND_TIME, _CONTROL = 0x07, 0x08, 0x20
-_DECOMPRESS: Final[Mapping[int, Callable[[Any], bytes]]] = {
+_UNPACK_INTO: Final[Mapping[int, Callable[[Any, Any], int]]] = {
+    3: cramjam.lz4.decompress_into,
+    4: cramjam.zstd.decompress_into,
+}
+_UNPACK: Final[Mapping[int, Callable[[Any], bytes]]] = {
     0: bytes,
     1: gzip_decode,
     2: snappy_decode,
@@ -84,11 +92,6 @@ class Records:
     values: ByteColumn
     headers: HeaderColumn
 
-    @property
-    def size_bytes(self) -> int:
-        """Size of the decompressed batch that they were read from."""
-        return self.values.buffer.nbytes
-
     def since(self, offset: int) -> Records:
         """Records at and above an offset."""
         i = int(np.searchsorted(self.offsets, offset))
@@ -101,20 +104,19 @@ class RecordBatch:
     """One batch of a fetch response."""
 
     def __init__(self, data: memoryview) -> None:
-        self._data = data
         self._legacy: Any = None
-        self._is_whole = len(data) >= _HEADER.size
         if len(data) > _MAGIC_AT and data[_MAGIC_AT] < _MAGIC:
             self._legacy = MemoryRecords(bytes(data)).next_batch()
-            self.base_offset: int = int.from_bytes(data[:8], "big")
-            self.next_offset: int = self._legacy.next_offset
-            self.is_control = False
-            return
+            data = _renewed(list(self._legacy), 2 * len(data))
+        self._data = data
+        self._is_whole = len(data) >= _HEADER.size
         head = bytes(data[: _HEADER.size]).ljust(_HEADER.size, b"\0")  # a damaged length may cut it off
-        (self.base_offset, _, _, _, self._checksum, self._attributes, last, self._first_ms, self._last_ms, *_,
-         self._count) = _HEADER.unpack(head)  # fmt: skip
+        (self.base_offset, _, _, _, self._checksum, self._attributes, last, self.first_ms, last_ms, *_,
+         self.count) = _HEADER.unpack(head)  # fmt: skip
         self.next_offset = self.base_offset + last + 1
         self.is_control = bool(self._attributes & _CONTROL)
+        #: Stamp of all records, if the broker gives them theirs.
+        self.append_ms: int | None = last_ms if self._attributes & _LOG_APPEND_TIME else None
 
     def is_sound(self) -> bool:
         """Whether the checksum is right."""
@@ -122,18 +124,69 @@ class RecordBatch:
             return bool(self._legacy.validate_crc())
         return self._is_whole and bool(calc_crc32c(self._data[_CHECKED_FROM:]) == self._checksum)
 
+    def unpack_into(self, room: NDArray[np.uint8]) -> int | None:
+        """Decompress the records to the beginning of ``room``; returns their size, or None if they do not fit."""
+        unpack = _UNPACK_INTO.get(self._attributes & _CODEC)
+        if unpack is None:
+            return None
+        try:
+            return unpack(self._data[_HEADER.size :], room)
+        except DecompressionError:  # or they are damaged, which `unpacked` then tells
+            return None
+
+    def unpacked(self) -> bytes:
+        """Decompress the records."""
+        return _UNPACK[self._attributes & _CODEC](self._data[_HEADER.size :])
+
+
+class Portion:
+    """Records of consecutive batches, decompressed one behind the other into one buffer.
+
+    Parameters
+    ----------
+    room_bytes
+        For how many bytes there is room at first.
+    """
+
+    def __init__(self, room_bytes: int) -> None:
+        self._buffer = np.empty(room_bytes + PADDING, np.uint8)
+        self._batches: list[tuple[RecordBatch, int]] = []
+        #: Of the decompressed records.
+        self.size_bytes = 0
+
+    def add(self, batch: RecordBatch) -> None:
+        """Take the records of a batch."""
+        at = self.size_bytes
+        size = batch.unpack_into(self._buffer[at : len(self._buffer) - PADDING])
+        if size is None:
+            content = batch.unpacked()
+            size = len(content)
+            if at + size + PADDING > len(self._buffer):
+                grown = np.empty(2 * (at + size) + PADDING, np.uint8)
+                grown[:at] = self._buffer[:at]
+                self._buffer = grown
+            self._buffer[at : at + size] = np.frombuffer(content, np.uint8)
+        self._batches.append((batch, at))
+        self.size_bytes = at + size
+
     def records(self) -> Records:
-        """Decompress the batch and read its records."""
-        if self._legacy is not None:
-            return _legacy_records(list(self._legacy))
-        content = _DECOMPRESS[self._attributes & _CODEC](self._data[_HEADER.size :])
-        buffer = np.frombuffer(content, np.uint8)
-        offsets, times_ms, key, key_end, value, value_end, headers = _walk(buffer, self._count)
-        times_ms += self._first_ms
-        if self._attributes & _LOG_APPEND_TIME:
-            times_ms[:] = self._last_ms
+        """Read the records; nothing may be added any more."""
+        end = self.size_bytes + PADDING
+        buffer = self._buffer[:end]
+        buffer[self.size_bytes :] = 0  # whoever reads eight bytes at a time may read on behind the last one
+        n = sum(batch.count for batch, _ in self._batches)
+        offsets, times_ms, headers = (np.empty(n, np.int64) for _ in range(3))
+        key, key_end, value, value_end = (np.empty(n, np.int64) for _ in range(4))
+        first = 0
+        for batch, at in self._batches:
+            rows = slice(first, first + batch.count)
+            bounds = key[rows], key_end[rows], value[rows], value_end[rows], headers[rows]
+            _walk(buffer, at, batch.base_offset, batch.first_ms, offsets[rows], times_ms[rows], bounds)
+            if batch.append_ms is not None:
+                times_ms[rows] = batch.append_ms
+            first = rows.stop
         keys, values = ByteColumn(buffer, key, key_end), ByteColumn(buffer, value, value_end)
-        return Records(offsets + self.base_offset, times_ms, keys, values, HeaderColumn(buffer, headers))
+        return Records(offsets, times_ms, keys, values, HeaderColumn(buffer, headers))
 
 
 def batches(data: bytes) -> Iterator[RecordBatch]:
@@ -147,46 +200,20 @@ def batches(data: bytes) -> Iterator[RecordBatch]:
         at = end
 
 
-def concatenated(parts: Sequence[Records]) -> Records:
-    """Join the records of several batches (or of none)."""
-    if len(parts) == 1:
-        return parts[0]
-    buffer = np.concatenate([np.zeros(1, np.uint8), *(part.keys.buffer for part in parts)])
-    shifts = np.cumsum([1, *(len(part.keys.buffer) for part in parts)])[:-1].tolist()
-
-    def joined(name: str) -> ByteColumn:
-        columns: list[ByteColumn] = [getattr(part, name) for part in parts]
-        starts = [column.starts + by for column, by in zip(columns, shifts, strict=True)]
-        ends = [np.where(column.ends < 0, -1, column.ends + by) for column, by in zip(columns, shifts, strict=True)]
-        return ByteColumn(buffer, _joined(starts), _joined(ends))
-
-    return Records(
-        _joined([part.offsets for part in parts]),
-        _joined([part.timestamps_ms for part in parts]),
-        joined("keys"),
-        joined("values"),
-        HeaderColumn(buffer, _joined([part.headers.at + by for part, by in zip(parts, shifts, strict=True)])),
-    )
+def _renewed(records: Sequence[Any], size_bytes: int) -> memoryview:
+    """Write records of an older format as a batch of today's, uncompressed."""
+    base, needed = records[0].offset, sum(len(each.key or b"") + len(each.value or b"") + 64 for each in records)
+    builder = DefaultRecordBatchBuilder(
+        magic=_MAGIC, compression_type=0, is_transactional=0, producer_id=-1, producer_epoch=-1, base_sequence=-1,
+        batch_size=needed + size_bytes,
+    )  # fmt: skip
+    for each in records:
+        stamp_ms = -1 if each.timestamp is None else each.timestamp
+        builder.append(each.offset - base, timestamp=stamp_ms, key=each.key, value=each.value, headers=[])
+    return memoryview(base.to_bytes(8, "big") + bytes(builder.build())[8:])
 
 
-def _joined(arrays: Sequence[IntArray]) -> IntArray:
-    return np.concatenate([np.zeros(0, np.int64), *arrays])
-
-
-def _legacy_records(records: Sequence[Any]) -> Records:
-    keys, values = (ByteColumn.of([getattr(record, name) for record in records]) for name in ("key", "value"))
-    buffer = np.concatenate([keys.buffer, values.buffer, np.zeros(1, np.uint8)])  # the zero: no headers
-    shift = len(keys.buffer)
-    return Records(
-        np.array([record.offset for record in records], np.int64),
-        np.array([record.timestamp if record.timestamp is not None else -1 for record in records], np.int64),
-        ByteColumn(buffer, keys.starts, keys.ends),
-        ByteColumn(buffer, values.starts + shift, np.where(values.ends < 0, -1, values.ends + shift)),
-        HeaderColumn(buffer, np.full(len(records), len(buffer) - 1)),
-    )
-
-
-@compiled
+@borrowing
 def _varint(buffer: NDArray[np.uint8], at: int) -> tuple[int, int]:
     """Zigzag number at a position, and the position after it."""
     number, shift = np.uint64(0), np.uint64(0)
@@ -199,18 +226,24 @@ def _varint(buffer: NDArray[np.uint8], at: int) -> tuple[int, int]:
         shift += np.uint64(7)
 
 
-@compiled
-def _walk(buffer: NDArray[np.uint8], count: int) -> Any:
-    """Walk the records: offsets and times relative to the batch, the bounds of keys and values, where headers begin."""
-    offset, time_ms, headers = np.empty(count, np.int64), np.empty(count, np.int64), np.empty(count, np.int64)
-    key, key_end = np.empty(count, np.int64), np.empty(count, np.int64)
-    value, value_end = np.empty(count, np.int64), np.empty(count, np.int64)
-    at = 0
-    for q in range(count):
+@borrowing
+def _walk(
+    buffer: NDArray[np.uint8],
+    at: int,
+    base_offset: int,
+    first_ms: int,
+    offset: IntArray,
+    time_ms: IntArray,
+    bounds: tuple[IntArray, IntArray, IntArray, IntArray, IntArray],
+) -> None:
+    """Walk a batch's records: their offsets and times, the bounds of keys and values, where headers begin."""
+    key, key_end, value, value_end, headers = bounds
+    for q in range(len(offset)):
         length, at = _varint(buffer, at)
         end = at + length
-        time_ms[q], at = _varint(buffer, at + 1)  # after the attributes, which are unused
-        offset[q], at = _varint(buffer, at)
+        behind_ms, at = _varint(buffer, at + 1)  # after the attributes, which are unused
+        behind, at = _varint(buffer, at)
+        time_ms[q], offset[q] = first_ms + behind_ms, base_offset + behind
         length, at = _varint(buffer, at)
         key[q], key_end[q] = at, -1 if length < 0 else at + length
         at += max(length, 0)
@@ -218,4 +251,3 @@ def _walk(buffer: NDArray[np.uint8], count: int) -> Any:
         value[q], value_end[q] = at, -1 if length < 0 else at + length
         at += max(length, 0)
         headers[q], at = at, end
-    return offset, time_ms, key, key_end, value, value_end, headers
