@@ -68,6 +68,9 @@ class Settings(BaseSettings):
     log_level: str = "INFO"
     log_json: bool = True
     checkpoint_interval_s: float = Field(default=1.0, gt=0)
+    emit_interval_s: float = Field(
+        default=0.0, ge=0, description="Updates of open windows and lifetimes: at most one per asset in this time"
+    )
     stall_timeout_s: float = Field(default=60.0, ge=2, description="A worker that stands still for so long ends")
     allowed_lateness_s: float = Field(
         default=0.0, ge=0, le=3600, description="A row may be this far behind its asset's newest; so long rows wait"

@@ -46,16 +46,25 @@ def header(value: bytes) -> int:
     return int(offset)
 
 
+#: Beside the layouts' hashes in a marker.
+_HELD_FROM = "held_from"
+
+
 @dataclass(frozen=True, slots=True)
 class Marker:
-    """A partition's position (next source offset) and the layouts of its states."""
+    """A partition's position (next source offset) and the layouts of its states.
+
+    ``held_from``: of assets whose states are as of this offset or a later one, updates may not be published yet.
+    """
 
     position: int
     layouts: Layouts
+    held_from: int | None = None
 
     def dump(self) -> bytes:
         """As bytes."""
-        return HEADER.pack(FORMAT, self.position) + json.dumps(self.layouts, sort_keys=True).encode()
+        held = {} if self.held_from is None else {_HELD_FROM: self.held_from}
+        return HEADER.pack(FORMAT, self.position) + json.dumps({**self.layouts, **held}, sort_keys=True).encode()
 
     @classmethod
     def load(cls, value: bytes) -> Marker:
@@ -63,9 +72,10 @@ class Marker:
         position = header(value)
         with reading("a partition's marker"):
             layouts = json.loads(value[HEADER.size :])
+            held_from = layouts.pop(_HELD_FROM, None)
             for sections in layouts.values():
                 StoredLayout(sections)
-            return cls(position, layouts)
+            return cls(position, layouts, None if held_from is None else int(held_from))
 
 
 class Snapshots:

@@ -9,7 +9,7 @@ only one checkpoint of a partition may be under way.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Generator, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -17,7 +17,6 @@ import numpy as np
 
 from stream_app.columns.arrays import IntArray
 from stream_app.domain import views
-from stream_app.domain.snapshot import Marker
 from stream_app.domain.views import Windows
 from stream_app.usecases.asset_views import current
 from stream_app.usecases.partition_state import Changes, PartitionState
@@ -51,22 +50,30 @@ class Checkpoints:
         What the confirmed checkpoints hold.
     kept_windows
         Closed windows to keep.
+    clock
+        That of the states' emissions [s].
     """
 
-    def __init__(self, tables: Tables, kept_windows: KeptWindows) -> None:
-        self._tables, self._kept_windows = tables, kept_windows
+    def __init__(self, tables: Tables, kept_windows: KeptWindows, clock: Callable[[], float]) -> None:
+        self._tables, self._kept_windows, self._clock = tables, kept_windows, clock
         self._in_flight: dict[int, Checkpoint] = {}  # by partition, what is being written
         #: By partition, keys of closed windows that a failed checkpoint put: Kafka may have taken them, or not.
         self._unconfirmed: defaultdict[int, set[bytes]] = defaultdict(set)
 
     def collect(self, state: PartitionState) -> Generator[None, None, Checkpoint | None]:
-        """Collect what no confirmed checkpoint includes; None if the position has not moved since the last one.
+        """Collect what no confirmed checkpoint includes, and updates that were held back until now; None: nothing.
 
         What it includes is set aside in the state; one that was collected before and not confirmed has failed.
         """
         self.fail(state.partition)
+        state.restore()
         position = state.position
-        if position is None or position == state.written:
+        if position is None:
+            return None
+        while state.load_held(_ASSETS_PER_SLICE):
+            yield
+        next_s = state.next_update_s()
+        if position == state.written and (next_s is None or next_s > self._clock()):
             return None
         changes = state.set_aside()
         closed = views.concatenated(state.fleet, list(changes.closed))
@@ -74,12 +81,12 @@ class Checkpoints:
         for part in _closed_slices(changes, closed):
             written += self.updates(state, part)
             yield
-        for part in _asset_slices(changes):
+        for part in _asset_slices(changes, changes.published):
             written += self.updates(state, part)
             yield
         windows = yield from self._window_entries(state, changes, closed, position)
         assets = [Entry(asset_id.encode(), None, offset) for asset_id, offset in sorted(changes.forgotten.items())]
-        for part in _asset_slices(changes):
+        for part in _asset_slices(changes, changes.slots):
             assets += _state_entries(state, part.slots)
             yield
         return Checkpoint(
@@ -88,7 +95,7 @@ class Checkpoints:
             updates=written,
             dead_letters=changes.dead_letters,
             windows=[*windows, *self._windows_of_forgotten(state, changes)],
-            assets=[*assets, Entry(MARKER_KEY, Marker(position, state.layouts).dump(), position)],
+            assets=[*assets, Entry(MARKER_KEY, state.marker(position).dump(), position)],
         )
 
     def hand_out(self, checkpoint: Checkpoint) -> None:
@@ -179,10 +186,10 @@ def _closed_slices(changes: Changes, closed: Windows) -> Iterator[Changes]:
         yield replace(changes, slots=changes.slots[:0], closed=[_part(closed, slice(low, low + _WINDOWS_PER_SLICE))])
 
 
-def _asset_slices(changes: Changes) -> Iterator[Changes]:
-    """The assets that changed, some at a time."""
-    for low in range(0, len(changes.slots), _ASSETS_PER_SLICE):
-        yield replace(changes, slots=changes.slots[low : low + _ASSETS_PER_SLICE], closed=())
+def _asset_slices(changes: Changes, slots: IntArray) -> Iterator[Changes]:
+    """Assets, some at a time."""
+    for low in range(0, len(slots), _ASSETS_PER_SLICE):
+        yield replace(changes, slots=slots[low : low + _ASSETS_PER_SLICE], closed=())
 
 
 def _part(windows: Windows, part: slice) -> Windows:

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
+import time
+from collections.abc import Callable, Generator
 from dataclasses import dataclass, replace
 
 import numpy as np
 
 from stream_app.domain.catalogue import Catalogue
 from stream_app.domain.errors import DomainError
-from stream_app.domain.snapshot import header
+from stream_app.domain.snapshot import Marker, header
 from stream_app.domain.state import Fleet
 from stream_app.usecases.checkpoints import Checkpoints, KeptWindows
 from stream_app.usecases.dead_letters import dead_letter
+from stream_app.usecases.emission import Emission
 from stream_app.usecases.partition_state import PartitionState
 from stream_app.usecases.ports import MARKER_KEY, Checkpoint, Tables
 from stream_app.usecases.quarantine import Condemned, Quarantine
@@ -55,6 +57,10 @@ class Ingest:
         How far behind its asset's newest stamp a row may be [s].
     kept_windows
         Closed windows to keep.
+    emit_interval_s
+        Time between two updates of an asset's open windows and lifetime [s]; 0: they are in each checkpoint.
+    clock
+        Seconds, monotonic.
     """
 
     def __init__(
@@ -65,11 +71,14 @@ class Ingest:
         window_sizes_s: tuple[int, ...],
         kept_windows: KeptWindows,
         lateness_s: float = 0,
+        emit_interval_s: float = 0,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._tables, self._catalogue = tables, catalogue
         self._sizes_s, self._lateness_s = window_sizes_s, lateness_s
         self._states: dict[int, PartitionState] = {}
-        self._checkpoints = Checkpoints(tables, kept_windows)
+        self._emit_interval_s, self._clock = emit_interval_s, clock
+        self._checkpoints = Checkpoints(tables, kept_windows, clock)
         self._quarantine = Quarantine()
 
     def drop(self) -> None:
@@ -160,8 +169,27 @@ class Ingest:
         """Confirm a checkpoint: it is in Kafka and in the tables."""
         self._checkpoints.confirm(self._states.get(checkpoint.partition), checkpoint)
 
+    def next_update_s(self, partition: int) -> float | None:
+        """When an update that is held back is to be published, by a checkpoint, on the clock; None: there is none.
+
+        The partition's state is read from the tables if these say that there is one.
+
+        Raises
+        ------
+        DomainError
+            The partition's marker cannot be read.
+        """
+        state = self._states.get(partition)
+        if state is None:
+            marker = self._tables.asset(partition, MARKER_KEY)
+            if marker is None or Marker.load(marker).held_from is None:
+                return None
+            state = self._states[partition] = self._new_state(partition)
+        return state.next_update_s()
+
     def _new_state(self, partition: int) -> PartitionState:
-        return PartitionState(partition, Fleet(self._catalogue, self._sizes_s, self._lateness_s), self._tables)
+        fleet = Fleet(self._catalogue, self._sizes_s, self._lateness_s)
+        return PartitionState(partition, fleet, self._tables, Emission(self._emit_interval_s, self._clock))
 
     def _apply_whole(self, state: PartitionState, fetch: Fetch) -> Applied:
         """Apply a fetch in one go; if that fails, its messages are suspect."""

@@ -8,7 +8,7 @@ changed again.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -17,10 +17,11 @@ from schemas.control import EndOfUpload, Forget, SpecControl
 from stream_app.columns.arrays import IntArray
 from stream_app.domain import ingestion
 from stream_app.domain.rows import Rows
-from stream_app.domain.snapshot import Marker, Snapshots
+from stream_app.domain.snapshot import Marker, Snapshots, header
 from stream_app.domain.state import Ended, Fleet
 from stream_app.domain.stored_layout import Layouts
 from stream_app.domain.views import Windows
+from stream_app.usecases.emission import Emission
 from stream_app.usecases.known_slots import KnownSlots
 from stream_app.usecases.ports import MARKER_KEY, DeadLetter, Tables
 from stream_app.wire.batch import Batch, ControlRecord, Reject
@@ -35,6 +36,8 @@ class Changes:
     ----------
     slots
         Assets that changed, ascending.
+    published
+        Assets whose lifetimes and open windows are published, ascending.
     forgotten
         Assets that are gone, with the offset of the control that said so.
     closed
@@ -44,6 +47,7 @@ class Changes:
     """
 
     slots: IntArray
+    published: IntArray
     forgotten: Mapping[str, int]
     closed: Sequence[Windows]
     dead_letters: Sequence[DeadLetter]
@@ -60,9 +64,11 @@ class PartitionState:
         Holds the assets; empty.
     tables
         State as of the last checkpoint.
+    emission
+        Whose updates are held back; nobody's yet.
     """
 
-    def __init__(self, partition: int, fleet: Fleet, tables: Tables) -> None:
+    def __init__(self, partition: int, fleet: Fleet, tables: Tables, emission: Emission) -> None:
         self.partition = partition
         #: Decodes the partition's fetches; what it has learnt is dropped with the state.
         self.decoder = Decoder()
@@ -78,6 +84,9 @@ class PartitionState:
         self.layouts: Layouts = {**(stored.layouts if stored else {}), **self.snapshots.layouts}
         #: Rejected messages; whoever applies a batch adds them.
         self.dead_letters: list[DeadLetter] = []
+        self.emission = emission
+        #: Assets whose updates were held back when the tables were written, and which are not loaded yet.
+        self._held_before = [] if stored is None or stored.held_from is None else self._stored_since(stored.held_from)
         self._slots = KnownSlots(self._load)
         self._dirty = np.zeros(0, np.bool_)  # by slot
         self._forgotten: dict[str, int] = {}
@@ -85,10 +94,33 @@ class PartitionState:
         #: What the checkpoint under way includes. Its assets are not among the dirty ones; all else stays in its list.
         self._aside: Changes | None = None
 
+    def _stored_since(self, offset: int) -> list[str]:
+        """Stored assets whose state is as of ``offset`` or a later one."""
+        found = ((key, self._tables.asset(self.partition, key)) for key in self._tables.asset_keys(self.partition))
+        return [key.decode() for key, value in found if value is not None and header(value) >= offset]
+
+    def load_held(self, limit: int) -> bool:
+        """Load some of the assets whose updates were held back before; whether there were any left."""
+        some, self._held_before = self._held_before[:limit], self._held_before[limit:]
+        self.emission.hold(self._load([asset_id for asset_id in some if asset_id not in self._forgotten]))
+        return bool(some)
+
+    def next_update_s(self) -> float | None:
+        """When the next update that is held back is to be published, on the emission's clock; None: there is none."""
+        return float("-inf") if self._held_before else self.emission.next_s()
+
+    def marker(self, position: int) -> Marker:
+        """The marker of a checkpoint up to ``position``."""
+        held = self.emission.held()
+        held_from = int(self.fleet.integers.applied_offset[held].min()) if len(held) else None
+        return Marker(position, self.layouts, held_from)
+
     def changes(self) -> Changes:
         """What no written checkpoint includes; of the assets only those that changed since changes were set aside."""
+        slots = np.flatnonzero(self._dirty)
         return Changes(
-            slots=np.flatnonzero(self._dirty),
+            slots=slots,
+            published=slots,
             forgotten=dict(self._forgotten),
             closed=tuple(self._closed),
             dead_letters=tuple(self.dead_letters),
@@ -96,8 +128,8 @@ class PartitionState:
 
     def set_aside(self) -> Changes:
         """Set everything that no written checkpoint includes aside, for a checkpoint that is to be written now."""
-        self.restore()
-        self._aside = self.changes()
+        changes = self.changes()
+        self._aside = replace(changes, published=self.emission.publish(changes.slots, self.fleet.ended))
         self._dirty = np.zeros_like(self._dirty)
         return self._aside
 
@@ -107,6 +139,7 @@ class PartitionState:
             ids, slots = self.fleet.ids, self.fleet.slots
             # An asset that was forgotten meanwhile has left its slot.
             self._dirty[[slot for slot in self._aside.slots.tolist() if slots.get(ids[slot]) == slot]] = True
+            self.emission.hold(slot for slot in self._aside.published.tolist() if slots.get(ids[slot]) == slot)
             self._aside = None
 
     def settle(self, position: int) -> None:
@@ -221,6 +254,7 @@ class PartitionState:
             if slot < len(self._dirty):
                 self._dirty[slot] = False
             self._slots.forget(slot)
+            self.emission.forget(slot)
             self.fleet.remove(asset_id)
         self._forgotten[asset_id] = offset
 

@@ -12,7 +12,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Awaitable, Callable, Collection
+from collections.abc import Awaitable, Callable, Collection, Iterable
 from typing import Final
 
 from prometheus_client import Histogram
@@ -71,6 +71,17 @@ class CheckpointWriter:
         """Write a checkpoint of a partition at a monotonic time, unless it is to be written before."""
         self._due[partition] = min(self._due.get(partition, at), at)
         self._wake.set()
+
+    def resume(self, partitions: Iterable[int]) -> None:
+        """Write checkpoints of partitions that have updates to be published later, when it is time."""
+        for partition in partitions:
+            try:
+                at = self._ingest.next_update_s(partition)
+            except DomainError as error:
+                self._member.fail(self._tables.unreadable(partition, error))
+                return
+            if at is not None:
+                self.due(partition, at)
 
     def forget(self, partition: int) -> None:
         """Write no checkpoint of a partition: its state is gone."""
@@ -161,6 +172,7 @@ class CheckpointWriter:
                         failed.append(TopicPartition(self._member.source, partition))
                         is_over = True
                     work_s += time.thread_time() - began
+                self.resume([partition])
             if checkpoint is not None:
                 checkpoints.append(checkpoint)
         return checkpoints, failed, work_s

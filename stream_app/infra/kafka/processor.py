@@ -119,6 +119,7 @@ class Processor:
         Faust seeks too, but empties its queues afterwards: a fetch that arrived before that would be lost unnoticed.
         """
         await self.read_on(self._sources())
+        self.checkpoints.resume(self._tables.recovered())
 
     def _sources(self) -> list[TopicPartition]:
         return [TopicPartition(self._member.source, partition) for partition in self._tables.recovered()]

@@ -46,6 +46,9 @@ class CountingIngest(Ingest):
         marker = self.tables.asset(partition, MARKER_KEY)
         return None if marker is None else HEADER.unpack_from(marker)[1]
 
+    def next_update_s(self, partition: int) -> float | None:
+        return None
+
     def apply(self, fetch: Fetch) -> Applied | AlreadyApplied | Gap:
         position = self.position(fetch.partition)
         position = fetch.start if position is None else position

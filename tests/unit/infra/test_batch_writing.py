@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from stream_app.infra.kafka.errors import RecordTooLargeError
 from stream_app.infra.kafka.log import batch_writing
 from stream_app.infra.kafka.log.batch_writing import WholeBatch, whole_batches
-from stream_app.infra.kafka.log.record_batches import batches
+from stream_app.infra.kafka.log.record_batches import Portion, batches
 from stream_app.infra.kafka.log.records import Record
 from stream_app.infra.kafka.log.topics import RECORD_MAX_BYTES
 
@@ -33,7 +33,9 @@ def test_every_record_is_read_as_it_was_given(records: list[Record]) -> None:
     assert read(batch) == [(i, 7, *record) for i, record in enumerate(records)]
     (own,) = batches(bytes(batch._build()))
     assert own.is_sound()
-    columns = own.records()
+    portion = Portion(100)
+    portion.add(own)
+    columns = portion.records()
     assert list(zip(columns.keys, columns.values, map(list, columns.headers), strict=True)) == records
     assert (len(batch._build()), batch.record_count()) == (batch.size(), len(records))
 

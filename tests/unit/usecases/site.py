@@ -52,12 +52,19 @@ class MemoryTables:
 class Site:
     """An ingest, its tables, and a log that is fetched from."""
 
-    def __init__(self, tables: MemoryTables | None = None, *metrics: Metric, lateness_s: float = 0) -> None:
+    def __init__(
+        self,
+        tables: MemoryTables | None = None,
+        *metrics: Metric,
+        lateness_s: float = 0,
+        emit_interval_s: float = 0,
+    ) -> None:
         self.tables = tables or MemoryTables()
         self.catalogue = Catalogue((*REGISTRY.values(), *metrics))
         self.views = AssetViews(self.catalogue, StoredLayouts(self.tables))
         self.log: list[tuple[bytes | None, bytes | None]] = []
-        self.lateness_s = lateness_s
+        self.lateness_s, self.emit_interval_s = lateness_s, emit_interval_s
+        self.now_s = 0.0
         self.ingest = self.restarted()
 
     def restarted(self) -> Ingest:
@@ -67,6 +74,8 @@ class Site:
             window_sizes_s=(60, 3600),
             lateness_s=self.lateness_s,
             kept_windows=KeptWindows({60: 2}, 24),
+            emit_interval_s=self.emit_interval_s,
+            clock=lambda: self.now_s,
         )
         return self.ingest
 
