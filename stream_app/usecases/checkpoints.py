@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Generator, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
@@ -78,16 +78,16 @@ class Checkpoints:
         changes = state.set_aside()
         closed = views.concatenated(state.fleet, list(changes.closed))
         written = list[tuple[bytes, bytes]]()
-        for part in _closed_slices(changes, closed):
-            written += self.updates(state, part)
+        for low in range(0, len(closed), _WINDOWS_PER_SLICE):
+            written += _updates_of_closed(state, _part(closed, slice(low, low + _WINDOWS_PER_SLICE)))
             yield
-        for part in _asset_slices(changes, changes.published):
-            written += self.updates(state, part)
+        for slots in _asset_slices(changes.published):
+            written += _updates_of_assets(state, slots)
             yield
         windows = yield from self._window_entries(state, changes, closed, position)
         assets = [Entry(asset_id.encode(), None, offset) for asset_id, offset in sorted(changes.forgotten.items())]
-        for part in _asset_slices(changes, changes.slots):
-            assets += _state_entries(state, part.slots)
+        for slots in _asset_slices(changes.slots):
+            assets += _state_entries(state, slots)
             yield
         return Checkpoint(
             partition=state.partition,
@@ -120,16 +120,6 @@ class Checkpoints:
         """Forget what is in flight or unconfirmed: the tables are read from Kafka anew."""
         self._in_flight.clear()
         self._unconfirmed.clear()
-
-    def updates(self, state: PartitionState, changes: Changes) -> list[tuple[bytes, bytes]]:
-        """Updates of the windows that closed, then of lifetimes and open windows of the assets that changed."""
-        fleet, written = state.fleet, list[tuple[bytes, bytes]]()
-        closed = views.concatenated(fleet, list(changes.closed))
-        if len(closed):
-            readings = views.read(fleet, closed, closed=True)
-            written += updates(readings, fleet.ids, fleet.ended, closed=True)
-        readings = current(fleet, changes.slots)
-        return written + updates(readings, fleet.ids, fleet.ended)
 
     def _window_entries(
         self, state: PartitionState, changes: Changes, closed: Windows, position: int
@@ -173,6 +163,24 @@ class Checkpoints:
                 yield Entry(key, None, offset)
 
 
+def all_updates(state: PartitionState, changes: Changes) -> list[tuple[bytes, bytes]]:
+    """Updates of the windows that closed, then of lifetimes and open windows of the assets that changed."""
+    closed = views.concatenated(state.fleet, list(changes.closed))
+    return [*_updates_of_closed(state, closed), *_updates_of_assets(state, changes.slots)]
+
+
+def _updates_of_closed(state: PartitionState, closed: Windows) -> list[tuple[bytes, bytes]]:
+    fleet = state.fleet
+    if not len(closed):
+        return []
+    return updates(views.read(fleet, closed, closed=True), fleet.ids, fleet.ended, closed=True)
+
+
+def _updates_of_assets(state: PartitionState, slots: IntArray) -> list[tuple[bytes, bytes]]:
+    fleet = state.fleet
+    return updates(current(fleet, slots), fleet.ids, fleet.ended)
+
+
 def _state_entries(state: PartitionState, slots: IntArray) -> Iterator[Entry]:
     """States of assets."""
     fleet = state.fleet
@@ -180,16 +188,10 @@ def _state_entries(state: PartitionState, slots: IntArray) -> Iterator[Entry]:
     return map(Entry, keys, state.snapshots.dump_all(slots), fleet.integers.applied_offset[slots].tolist())
 
 
-def _closed_slices(changes: Changes, closed: Windows) -> Iterator[Changes]:
-    """The windows that closed, some at a time."""
-    for low in range(0, len(closed), _WINDOWS_PER_SLICE):
-        yield replace(changes, slots=changes.slots[:0], closed=[_part(closed, slice(low, low + _WINDOWS_PER_SLICE))])
-
-
-def _asset_slices(changes: Changes, slots: IntArray) -> Iterator[Changes]:
+def _asset_slices(slots: IntArray) -> Iterator[IntArray]:
     """Assets, some at a time."""
     for low in range(0, len(slots), _ASSETS_PER_SLICE):
-        yield replace(changes, slots=slots[low : low + _ASSETS_PER_SLICE], closed=())
+        yield slots[low : low + _ASSETS_PER_SLICE]
 
 
 def _part(windows: Windows, part: slice) -> Windows:

@@ -12,7 +12,7 @@ from stream_app.domain.catalogue import Catalogue
 from stream_app.domain.errors import DomainError
 from stream_app.domain.snapshot import Marker, header
 from stream_app.domain.state import Fleet
-from stream_app.usecases.checkpoints import Checkpoints, KeptWindows
+from stream_app.usecases.checkpoints import Checkpoints, KeptWindows, all_updates
 from stream_app.usecases.dead_letters import dead_letter
 from stream_app.usecases.emission import Emission
 from stream_app.usecases.partition_state import PartitionState
@@ -210,7 +210,7 @@ class Ingest:
                 decoder = state.decoder
                 batch = decoder.decode(message) if condemned is None else _spared(decoder, message, condemned)
                 applied = _apply(state, message, batch)
-                self._checkpoints.updates(state, state.changes())
+                all_updates(state, state.changes())
             except DomainError:
                 raise
             except Exception as error:
@@ -231,7 +231,7 @@ class Ingest:
             state = self._new_state(message.partition)
             try:
                 state.apply(replace(batch.only(np.array([i])), controls=()))
-                self._checkpoints.updates(state, state.changes())
+                all_updates(state, state.changes())
             except DomainError:
                 raise
             except Exception:
