@@ -139,8 +139,11 @@ class FakeTables:
         assert partition in self.owned
         return self.assets[partition].get(key)
 
-    def asset_keys(self, partition: int) -> Iterable[bytes]:
-        return (key for key in self.assets[partition] if key != MARKER_KEY)
+    def asset_keys(
+        self, partition: int, *, prefix: bytes = b"", after: bytes = b"", limit: int | None = None
+    ) -> Sequence[bytes]:
+        keys = self.assets[partition].keys() - {MARKER_KEY}
+        return sorted(key for key in keys if key.startswith(prefix) and key > after)[:limit]
 
     def windows(self, partition: int, prefix: bytes) -> Mapping[bytes, bytes]:
         return {k: v for k, v in sorted(self.closed[partition].items()) if k.startswith(prefix)}

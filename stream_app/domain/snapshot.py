@@ -10,29 +10,27 @@ from __future__ import annotations
 
 import json
 import struct
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import lru_cache
 
 import numpy as np
 
 from schemas.asset import AssetSpec
-from schemas.control import EndOfUpload
 from stream_app.columns.arrays import FloatArray, IntArray
 from stream_app.domain import since as sinces
 from stream_app.domain.errors import CorruptStateError, UnknownFormatError
 from stream_app.domain.lines import LEVELS, Integers
-from stream_app.domain.since import Since
+from stream_app.domain.since import Sinces
 from stream_app.domain.state import Ended, Fleet
+from stream_app.domain.stored_about import read_about, read_window
 from stream_app.domain.stored_asset import StoredAsset, late
+from stream_app.domain.stored_block import Copied, StoredBlock
 from stream_app.domain.stored_layout import HASH_BYTES, Layouts, SectionNames, StoredLayout
-from stream_app.domain.stored_rows import StoredRows, bytes_of, little, read_rows
-from stream_app.domain.value_reader import LENGTH, ValueReader, reading
+from stream_app.domain.value_reader import ValueReader, read_rows, reading
 from stream_app.domain.views import Windows
 
 FORMAT = 2
 HEADER = struct.Struct(">Bq")
-_HEAD = struct.Struct(f"{HEADER.format}{HASH_BYTES}s{LENGTH.format[1:]}")  # what all values begin with
 
 
 def header(value: bytes) -> int:
@@ -78,12 +76,21 @@ class Marker:
             return cls(position, layouts, None if held_from is None else int(held_from))
 
 
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far an asset is: rows applied, and the newest stamp [us] (NEVER before the first row)."""
+
+    rows: int
+    last_us: int
+
+
 class Snapshots:
     """Writes and reads states of a fleet's assets, and totals of closed windows."""
 
     def __init__(self, fleet: Fleet) -> None:
         self._fleet = fleet
         self._layout = StoredLayout.of(fleet.catalogue)
+        self._block = StoredBlock(fleet, FORMAT, self._layout)
 
     @property
     def layouts(self) -> Mapping[str, SectionNames]:
@@ -92,69 +99,81 @@ class Snapshots:
 
     def dump_all(self, slots: IntArray) -> list[bytes]:
         """State of each of the assets."""
-        fleet = self._fleet
-        integers, floats = little(fleet.integers.array), little(fleet.floats.array)
-        integers_bytes, floats_bytes = bytes_of(integers), bytes_of(floats)
-        line, rest = floats.shape[1], fleet.floats.rest
-        levels = np.count_nonzero(fleet.integers.size_us[slots], axis=1)
-        offsets = fleet.integers.applied_offset[slots].tolist()
-        stacked, at = bytes_of(little(fleet.stacks.all(slots))), 0
-        lengths = map(tuple, fleet.stacks.lengths[slots].tolist())
-        values = []
-        for slot, applied, level_count, (shape, rows), tails in zip(
-            slots.tolist(), offsets, levels.tolist(), StoredRows(fleet, slots), lengths, strict=True
-        ):
-            stacks, at = slice(at, at + 8 * sum(tails)), at + 8 * sum(tails)
-            sizes = level_count, slot in fleet.own_sizes
-            text = _about(fleet.spec_json[slot], *sizes, *shape, fleet.catalogue.columns, tails)
-            if slot in fleet.ended:
-                text = _with_ended(text, fleet.ended[slot])
-            if slot in fleet.since:
-                text = _with_since(text, fleet.since[slot])
-            first, begin = 8 * Integers.WIDTH * slot, line * slot
-            values.append(
-                b"".join(
-                    (
-                        _HEAD.pack(FORMAT, applied, self._layout.hash, len(text)),
-                        text,
-                        integers_bytes[first : first + 8 * Integers.used(level_count)],
-                        floats_bytes[8 * begin : 8 * (begin + fleet.floats.used(level_count))],
-                        floats_bytes[8 * (begin + rest) : 8 * (begin + line)],
-                        *rows,
-                        stacked[stacks],
-                    )
-                )
-            )
-        return values
+        return self._block.dump(slots)
 
     def load(self, asset_id: str, value: bytes, layouts: Layouts) -> int:
         """Put a stored asset into the fleet and return its slot; CorruptStateError: it cannot be read."""
-        header(value)
+        return int(self.load_all([asset_id], [value], layouts)[0])
+
+    def load_all(self, asset_ids: Sequence[str], values: Sequence[bytes], layouts: Layouts) -> IntArray:
+        """Put stored assets, all different, into the fleet and return their slots.
+
+        CorruptStateError: one of them cannot be read, and none is put.
+        """
         fleet = self._fleet
-        with reading(f"the state of asset {asset_id!r}"):
-            asset = self._read(value, layouts)
-        slot = fleet.slot(asset_id)
+        copied, made = list[Copied](), dict[int, StoredAsset]()
+        for i, (asset_id, value) in enumerate(zip(asset_ids, values, strict=True)):
+            header(value)
+            with reading(f"the state of asset {asset_id!r}"):
+                found = self._block.found(i, value)
+                if found is None:
+                    made[i] = self._read(value, layouts)
+                else:
+                    copied.append(found)
+        fleet.add([asset_id for asset_id in asset_ids if asset_id not in fleet.slots])
+        slots = np.array([fleet.slots[asset_id] for asset_id in asset_ids], np.int64)
+        for i, asset in made.items():
+            self._put(int(slots[i]), asset)
+        self._block.load(slots, values, copied)
+        for one in copied:
+            about, keys = one.about, self._layout.keys
+            self._tell(int(slots[one.index]), about.spec, about.own_sizes, about.end(), about.sinces(keys))
+        return slots
+
+    def _put(self, slot: int, asset: StoredAsset) -> None:
+        """Put an asset that was brought into this layout."""
+        fleet = self._fleet
         fleet.integers.array[slot] = asset.integers
         fleet.floats.array[slot, : fleet.floats.rest] = asset.totals.reshape(-1)
         fleet.floats.array[slot, fleet.floats.rest :] = asset.rest
         fleet.pending.set(np.array([slot]), np.array([len(asset.waiting)]), asset.waiting)
         states = fleet.catalogue.sequential_states
         fleet.stacks.set(slot, [asset.tails.get(type(state), np.zeros(0)) for state in states])
-        fleet.set_spec(slot, asset.spec)
-        if asset.own_sizes:
+        self._tell(slot, asset.spec, asset.own_sizes, asset.ended, asset.since)
+
+    def _tell(self, slot: int, spec: AssetSpec, own_sizes: bool, ended: Ended | None, since: Sinces) -> None:
+        """Take down what is known of an asset beside its numbers."""
+        fleet = self._fleet
+        if fleet.spec[slot] != spec:
+            fleet.set_spec(slot, spec)
+        if own_sizes:
             fleet.own_sizes.add(slot)
-        if asset.ended is not None:
-            fleet.ended[slot] = asset.ended
-        if asset.since:
-            fleet.since[slot] = asset.since
-        return slot
+        if ended is not None:
+            fleet.ended[slot] = ended
+        if since:
+            fleet.since[slot] = since
+
+    def progress(self, asset_id: str, value: bytes, layouts: Layouts) -> Progress:
+        """Read of a stored asset only how far it is; CorruptStateError: it cannot be read so far."""
+        header(value)
+        catalogue = self._fleet.catalogue
+        with reading(f"the state of asset {asset_id!r}"):
+            reader = ValueReader(value, HEADER.size)
+            stored = self._layout.found(reader.take(HASH_BYTES), layouts)
+            about = read_about(reader.text())
+            (last_us,) = reader.integers(stored.integers.width)[stored.integers.at["last_us"]].tolist()
+            reader.integers(about.levels * stored.level.width)
+            # The lifetime is but for the open smallest window, which follows if there is one.
+            panes = reader.floats(min(1 + about.levels, 2) * stored.pane.width).reshape(-1, stored.pane.width)
+            rows_at = stored.pane.at.get(catalogue.layout.names[catalogue.rows_at], slice(0))
+            return Progress(int(panes[:, rows_at].sum()) + about.waiting, last_us)
 
     def _read(self, value: bytes, layouts: Layouts) -> StoredAsset:
         fleet, own = self._fleet, self._layout
         reader = ValueReader(value, HEADER.size)
         stored = own.found(reader.take(HASH_BYTES), layouts)
-        about = reader.json()
-        levels, blank = int(about["levels"]), fleet.integers.blank
+        about = read_about(reader.text())
+        levels, blank = about.levels, fleet.integers.blank
         names = len(Integers.NAMES)
         integers = blank.copy()
         integers[:names] = own.integers.take(stored.integers, reader.integers(stored.integers.width), blank[:names])
@@ -165,25 +184,24 @@ class Snapshots:
         panes = reader.floats((1 + levels) * stored.pane.width).reshape(1 + levels, stored.pane.width)
         totals[: 1 + len(kept)] = own.pane.take(stored.pane, panes, totals[0])[: 1 + LEVELS]
         rest = self._read_rest(reader, stored, integers)
-        waiting = read_rows(reader, int(about["waiting"]), about["columns"], fleet.catalogue.columns)
+        waiting = read_rows(reader, about.waiting, about.columns, fleet.catalogue.columns)
         of_state = {state.key(): type(state) for state in fleet.catalogue.sequential_states}
         tails = {}
-        for name, key, length in zip(stored.sequential.names, stored.sequential.keys(), about["tails"], strict=True):
+        for name, key, length in zip(stored.sequential.names, stored.sequential.keys(), about.tails, strict=True):
             tail = reader.floats(length)
             if name in own.sequential.at:
                 tails[of_state[key]] = tail
         reader.end()
-        ended = about.get("ended")
         asset = StoredAsset(
             integers=integers,
             totals=totals,
             rest=rest,
             waiting=waiting,
             tails=tails,
-            spec=AssetSpec.model_validate(about["spec"]),
-            own_sizes=bool(about["own_sizes"]),
-            ended=None if ended is None else Ended(EndOfUpload.model_validate(ended["control"]), ended["timestamp_ms"]),
-            since=sinces.load(about.get("since", ()), own.keys),
+            spec=about.spec,
+            own_sizes=about.own_sizes,
+            ended=about.end(),
+            since=about.sinces(own.keys),
         )
         asset.follow(fleet.default_sizes_s, fleet.catalogue, own.keys)
         asset.mark_late(own.keys - stored.keys, fleet.catalogue)
@@ -207,17 +225,7 @@ class Snapshots:
 
     def dump_windows(self, windows: Windows, index: IntArray) -> list[bytes]:
         """Closed windows at the given positions, each with the spec that was in force."""
-        totals = bytes_of(little(windows.totals[index]))
-        size, layout = 8 * windows.totals.shape[1], self._layout.hash
-        values = []
-        for at, (i, seq) in enumerate(zip(index.tolist(), windows.seq[index].tolist(), strict=True)):
-            text = b'{"spec":%b}' % windows.spec_json[i]
-            if i in windows.since:
-                text = _with_since(text, {sinces.LIFE: windows.since[i]})
-            values.append(
-                b"".join((_HEAD.pack(FORMAT, seq, layout, len(text)), text, totals[size * at : size * (at + 1)]))
-            )
-        return values
+        return self._block.dump_windows(windows, index)
 
     def load_window(self, value: bytes, slot: int, size_us: int, start_us: int, layouts: Layouts) -> Windows:
         """Read a stored window of an asset, which takes the spec that was in force; CorruptStateError: it cannot be."""
@@ -225,13 +233,13 @@ class Snapshots:
         with reading(f"a closed window of asset {self._fleet.ids[slot]!r}"):
             reader = ValueReader(value, HEADER.size)
             stored = own.found(reader.take(HASH_BYTES), layouts)
-            about = reader.json()
-            spec = AssetSpec.model_validate(about["spec"])
+            spec, stored_since = read_window(reader.text())
             totals = own.pane.take(stored.pane, reader.floats(stored.pane.width), catalogue.layout.empty(1)[:, 0])
             reader.end()
-            since = sinces.load(about.get("since", ()), own.keys).get(sinces.LIFE, ())
+            since = sinces.load(stored_since, own.keys).get(sinces.LIFE, ())
         since += late(own.keys - stored.keys, start_us + size_us, totals, catalogue)
-        self._fleet.set_spec(slot, spec)
+        if self._fleet.spec[slot] != spec:
+            self._fleet.set_spec(slot, spec)
         window = Windows.of(
             self._fleet,
             slot=np.array([slot]),
@@ -241,35 +249,3 @@ class Snapshots:
             totals=totals[None],
         )
         return replace(window, since={0: since} if since else {})
-
-
-@lru_cache(maxsize=1 << 14)  # most assets have one of few such texts
-def _about(
-    spec_json: bytes,
-    levels: int,
-    own_sizes: bool,
-    waiting: int,
-    measured: int,
-    columns: tuple[str, ...],
-    tails: tuple[int, ...],
-) -> bytes:
-    about = {
-        "levels": levels,
-        "own_sizes": own_sizes,
-        "waiting": waiting,
-        "columns": [name for i, name in enumerate(columns) if measured >> i & 1],
-        "tails": tails,
-    }
-    return b'{"spec":%b,' % spec_json + json.dumps(about, separators=(",", ":")).encode()[1:]
-
-
-def _with_ended(about: bytes, ended: Ended) -> bytes:
-    return _with(about, {"ended": {"control": ended.control.model_dump(), "timestamp_ms": ended.timestamp_ms}})
-
-
-def _with_since(about: bytes, since: Mapping[sinces.Window, tuple[Since, ...]]) -> bytes:
-    return _with(about, {"since": sinces.dump(since)})
-
-
-def _with(about: bytes, more: object) -> bytes:
-    return about[:-1] + b"," + json.dumps(more, separators=(",", ":")).encode()[1:]

@@ -73,6 +73,7 @@ class StoredLayout:
         self.sequential = Section(sections["sequential"])
         text = json.dumps(sections, sort_keys=True, separators=(",", ":"))
         self.hash = hashlib.sha256(text.encode()).digest()[:HASH_BYTES]
+        self._others: dict[bytes, StoredLayout] = {}  # those that were found, by hash
         #: Whatever may be late in a state.
         self.keys = frozenset((*self.pane.keys(), *self.sequential.keys()))
 
@@ -98,4 +99,10 @@ class StoredLayout:
         if layout.hex() not in layouts:
             msg = f"its partition's marker does not list layout {layout.hex()}"
             raise LookupError(msg)
-        return StoredLayout(layouts[layout.hex()])
+        sections = layouts[layout.hex()]
+        if layout in self._others:
+            return self._others[layout]
+        other = StoredLayout(sections)
+        if other.hash == layout:
+            self._others[layout] = other  # there are few, and what has this hash is always this
+        return other

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import json
 import struct
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any
 
 import numpy as np
 
 from stream_app.columns.arrays import FloatArray, IntArray
 from stream_app.domain.errors import CorruptStateError
+from stream_app.domain.pending import TimedColumns
 
 LENGTH = struct.Struct(">I")
 
@@ -31,10 +30,9 @@ class ValueReader:
         self._at += size
         return part
 
-    def json(self) -> dict[str, Any]:
-        """Take a JSON object behind its length."""
-        about: dict[str, Any] = json.loads(self.take(LENGTH.unpack(self.take(LENGTH.size))[0]))
-        return about
+    def text(self) -> bytes:
+        """Take a text behind its length."""
+        return self.take(LENGTH.unpack(self.take(LENGTH.size))[0])
 
     def integers(self, count: int) -> IntArray:
         """Take whole numbers."""
@@ -49,6 +47,17 @@ class ValueReader:
         if self._at != len(self._value):
             msg = f"{len(self._value)} bytes should end at {self._at}"
             raise ValueError(msg)
+
+
+def read_rows(reader: ValueReader, count: int, stored: Sequence[str], columns: tuple[str, ...]) -> TimedColumns:
+    """Waiting rows of one asset; columns that are gone are dropped."""
+    time_us, offset = reader.integers(count), reader.integers(count)
+    values = np.full((len(columns), count), np.nan)
+    for name in stored:
+        column = reader.floats(count)
+        if name in columns:
+            values[columns.index(name)] = column
+    return TimedColumns(time_us, offset, values)
 
 
 @contextmanager

@@ -14,7 +14,7 @@ from stream_app.columns.arrays import IntArray
 from stream_app.domain import views
 from stream_app.domain.catalogue import Catalogue
 from stream_app.domain.lines import NEVER
-from stream_app.domain.snapshot import Snapshots
+from stream_app.domain.snapshot import Progress, Snapshots
 from stream_app.domain.state import Fleet
 from stream_app.domain.stored_layout import Layouts
 from stream_app.domain.views import Readings
@@ -87,6 +87,10 @@ class AssetViews:
     def summary(self, asset_id: str, value: bytes) -> AssetSummary:
         """Read what is known of a stored asset. DomainError: the state cannot be read."""
         return self.asset(asset_id, value, wanted=lambda _: False).summary
+
+    def progress(self, asset_id: str, value: bytes) -> Progress:
+        """Read only how far a stored asset is. DomainError: the state cannot be read."""
+        return self._snapshots.progress(asset_id, value, self._layouts)
 
     def asset(
         self, asset_id: str, value: bytes, *, wanted: Callable[[AssetSummary], bool] = lambda _: True

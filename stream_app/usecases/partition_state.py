@@ -169,6 +169,7 @@ class PartitionState:
     def _load(self, asset_ids: Sequence[str]) -> list[int]:
         """Slots of assets in the fleet; loads those that are not there yet."""
         fleet = self.fleet
+        stored: dict[str, bytes] = {}
         new = []
         for asset_id in asset_ids:
             if asset_id in fleet.slots:
@@ -177,7 +178,9 @@ class PartitionState:
             if value is None:
                 new.append(asset_id)
             else:
-                self.snapshots.load(asset_id, value, self.layouts)
+                stored[asset_id] = value
+        if stored:
+            self.snapshots.load_all(tuple(stored), tuple(stored.values()), self.layouts)
         fleet.add(new)
         return [fleet.slots[asset_id] for asset_id in asset_ids]
 

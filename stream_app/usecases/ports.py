@@ -54,8 +54,13 @@ class Tables(Protocol):
         """Value of an asset (or of the marker)."""
         ...
 
-    def asset_keys(self, partition: int) -> Iterable[bytes]:
-        """Keys of all assets of a partition, the marker left out."""
+    def asset_keys(
+        self, partition: int, *, prefix: bytes = b"", after: bytes = b"", limit: int | None = None
+    ) -> Sequence[bytes]:
+        """Keys of assets of a partition, ascending, the marker left out; those that begin so and follow ``after``.
+
+        With ``limit`` no more than so many, and at the cost of those alone.
+        """
         ...
 
     def windows(self, partition: int, prefix: bytes) -> Mapping[bytes, bytes]:
@@ -74,7 +79,9 @@ class NoTables:
         """None."""
         return None
 
-    def asset_keys(self, partition: int) -> Iterable[bytes]:
+    def asset_keys(
+        self, partition: int, *, prefix: bytes = b"", after: bytes = b"", limit: int | None = None
+    ) -> Sequence[bytes]:
         """None."""
         return ()
 

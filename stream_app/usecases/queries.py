@@ -10,20 +10,23 @@ from __future__ import annotations
 import asyncio
 import heapq
 from bisect import bisect_left
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 from urllib.parse import quote
 
 import msgspec
+import numpy as np
 
 from schemas.asset import AssetSpec, window_size_s
+from stream_app.domain.lines import NEVER
 from stream_app.domain.views import Readings
 from stream_app.usecases import window_keys
 from stream_app.usecases.asset_views import AssetView
 from stream_app.usecases.errors import InvalidError, NotFoundError, UnavailableError
 from stream_app.usecases.lookup import AssetFreshness, Freshness, Local, Lookup
 from stream_app.usecases.ports import PeerAnswer
+from stream_app.wire.encode.updates import iso_times
 
 #: How long an answer waits for the asker's own writes: less than what another worker is given to answer.
 _READ_YOUR_WRITES_S = 1.5
@@ -31,7 +34,7 @@ _READ_YOUR_WRITES_POLL_S = 0.02
 
 #: Windows, and states, that are read before others have the event loop: a few ms.
 _WINDOWS_AT_ONCE: Final = 20
-_STATES_AT_ONCE: Final = 8
+_STATES_AT_ONCE: Final = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -226,23 +229,30 @@ class Queries:
         first, after = prefix.encode(), cursor.encode()
         keys: set[bytes] = set()
         for partition in partitions:
-            fitting = (k for k in self._tables.asset_keys(partition) if k > after and k.startswith(first))
-            keys.update(heapq.nsmallest(limit + 1, fitting))
+            keys.update(self._tables.asset_keys(partition, prefix=first, after=after, limit=limit + 1))
         # Values of one moment, read with pauses: the states of a long page would hold the event loop up.
         page = [(key.decode(), self._lookup.stored(key)) for key in heapq.nsmallest(limit, keys)]
-        assets = []
-        for number, (asset_id, stored) in enumerate(page, start=1):
-            places = [(partition, self._views.summary(asset_id, value)) for partition, value in stored]
-            partition, summary = max(places, key=lambda place: place[1].rows)
-            assets.append(ListedAsset(asset_id, partition, summary.rows, summary.last_time))
-            if number % _STATES_AT_ONCE == 0:
-                await asyncio.sleep(0)
+        assets = list[ListedAsset]()
+        for low in range(0, len(page), _STATES_AT_ONCE):
+            assets += self._listed(page[low : low + _STATES_AT_ONCE])
+            await asyncio.sleep(0)
         return AssetList(
             assets=assets,
             next_cursor=assets[-1].asset_id if len(keys) > limit else None,
             partitions=partitions,
             meta=self._lookup.freshness_of_all([self._cluster.lag(partition) for partition in partitions]),
         )
+
+    def _listed(self, page: Sequence[tuple[str, Sequence[tuple[int, bytes]]]]) -> Iterator[ListedAsset]:
+        """Assets with the partitions that have them and their values there; that with most rows is listed."""
+        found = []
+        for asset_id, stored in page:
+            places = [(partition, self._views.progress(asset_id, value)) for partition, value in stored]
+            found.append((asset_id, *max(places, key=lambda place: place[1].rows)))
+        times = iter(iso_times(np.array([p.last_us for _, _, p in found if p.last_us != NEVER], np.int64)))
+        for asset_id, partition, progress in found:
+            last_time = None if progress.last_us == NEVER else next(times)
+            yield ListedAsset(asset_id, partition, progress.rows, last_time)
 
     def _merged(self, pages: Sequence[AssetList], limit: int) -> AssetList:
         best: dict[str, ListedAsset] = {}

@@ -80,8 +80,8 @@ class UploadRetention:
     def _uploads(self) -> Iterator[tuple[int, str, bytes]]:
         prefix = UPLOAD_PREFIX.encode()
         for partition in self._tables.partitions():
-            for key in self._tables.asset_keys(partition):
-                if key.startswith(prefix) and (value := self._tables.asset(partition, key)) is not None:
+            for key in self._tables.asset_keys(partition, prefix=prefix):
+                if (value := self._tables.asset(partition, key)) is not None:
                     yield partition, key.decode(), value
 
     def _is_due(self, summary: AssetSummary) -> bool:

@@ -8,8 +8,8 @@ record, a value has it within itself.
 from __future__ import annotations
 
 import sys
-from bisect import bisect_left, insort
-from collections.abc import Collection, Iterable, Mapping
+from bisect import bisect_left, bisect_right, insort
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -27,12 +27,45 @@ _OFFSET_HEADER: Final = "offset"
 _DELETIONS: Final = 10_000
 
 
+class SortedKeys:
+    """Different keys, which are sorted when they are asked for: many come at once."""
+
+    def __init__(self) -> None:
+        self._sorted: list[bytes] = []
+        self._new: list[bytes] = []  # not among the sorted ones yet
+
+    def add(self, key: bytes) -> None:
+        """Add a key that is not there."""
+        self._new.append(key)
+
+    def remove(self, key: bytes) -> None:
+        """Remove a key that is there."""
+        keys = self._all()
+        del keys[bisect_left(keys, key)]
+
+    def some(self, prefix: bytes, after: bytes, limit: int | None) -> list[bytes]:
+        """Keys that begin with ``prefix`` and follow ``after``, ascending, no more than ``limit``."""
+        keys, size = self._all(), len(prefix)
+        begin = max(bisect_left(keys, prefix), bisect_right(keys, after))
+        end = bisect_right(keys, prefix, begin, key=lambda key: key[:size])
+        return keys[begin : end if limit is None else min(end, begin + limit)]
+
+    def _all(self) -> list[bytes]:
+        if self._new:
+            self._sorted += self._new
+            self._sorted.sort()  # what is in order costs next to nothing
+            self._new = []
+        return self._sorted
+
+
 @dataclass(slots=True)
 class Partition:
     """Entries of one partition, and the offset from which its changelog is to be read on."""
 
     entries: dict[bytes, bytes] = field(default_factory=dict)
     keys_by_asset: dict[bytes, list[bytes]] = field(default_factory=dict)  # sorted
+    #: Keys that are an asset's id alone: those of the assets.
+    assets: SortedKeys = field(default_factory=SortedKeys)
     deleted: dict[bytes, int] = field(default_factory=dict)  # the latest ones, and as of which offset
     #: Keys whose last record in the changelog is older than the entry here: compaction would keep the wrong one.
     overtaken: set[bytes] = field(default_factory=set)
@@ -51,10 +84,14 @@ class Partition:
             if present is None:
                 insort(self.keys_by_asset.setdefault(asset, []), key)
                 self.deleted.pop(key, None)
+                if key == asset:
+                    self.assets.add(key)
             self.entries[key] = value
             return
         if present is not None:
             del self.entries[key]
+            if key == asset:
+                self.assets.remove(key)
             keys = self.keys_by_asset[asset]
             del keys[bisect_left(keys, key)]
             if not keys:
@@ -196,10 +233,12 @@ class TableStore:
         held = self._assets.by_partition.get(partition)
         return None if held is None else held.entries.get(key)
 
-    def asset_keys(self, partition: int) -> Iterable[bytes]:
-        """Keys of all assets of a partition, the marker left out."""
+    def asset_keys(
+        self, partition: int, *, prefix: bytes = b"", after: bytes = b"", limit: int | None = None
+    ) -> Sequence[bytes]:
+        """Keys of assets that begin with ``prefix`` and follow ``after``, ascending, the marker left out."""
         held = self._assets.by_partition.get(partition)
-        return [] if held is None else [key for key in held.entries if key != MARKER_KEY]
+        return [] if held is None else held.assets.some(prefix, after, limit)
 
     def windows(self, partition: int, prefix: bytes) -> Mapping[bytes, bytes]:
         """Closed windows whose key begins with ``prefix`` (asset id and separator at least), by key ascending."""

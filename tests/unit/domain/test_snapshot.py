@@ -8,13 +8,17 @@ import struct
 import numpy as np
 import pytest
 
+from schemas.asset import AssetSpec
 from schemas.control import EndOfUpload
 from stream_app.domain import views as windows
+from stream_app.domain.errors import CorruptStateError
 from stream_app.domain.lines import Integers
 from stream_app.domain.rows import COLUMNS
+from stream_app.domain.since import Since
 from stream_app.domain.snapshot import FORMAT, Snapshots
 from stream_app.domain.state import Ended, Fleet
-from tests.unit.domain.fleets import START_US, a_fleet, fed
+from stream_app.domain.stored_layout import StoredLayout
+from tests.unit.domain.fleets import SIZES_S, START_US, a_fleet, fed
 
 
 def _plain(fleet: Fleet, slot: int) -> bytes:
@@ -84,6 +88,53 @@ def test_states_of_many_assets_are_those_of_each(lateness_s: float) -> None:
     slots = np.array([2, 3, 0, 1])
     assert Snapshots(fleet).dump_all(slots) == [_plain(fleet, slot) for slot in slots.tolist()]
     assert Snapshots(fleet).dump_all(slots[:0]) == []
+
+
+@pytest.mark.parametrize("lateness_s", [0, 30])
+def test_assets_loaded_at_once_are_those_that_were_stored(lateness_s: float) -> None:
+    """Into blank slots and into those that other assets have used, of any sizes; their states are the same bytes."""
+    fleet, _ = _a_varied_fleet(lateness_s)
+    late = frozenset(sorted(StoredLayout.of(fleet.catalogue).keys)[:2])
+    fleet.since[fleet.slot("a")] = {(0, 0): (Since(late, START_US, 3, 2.5),)}
+    fleet.set_spec(fleet.slot("b"), AssetSpec(nominal_capacity_ah=7))
+    ids, snapshots = [fleet.ids[slot] for slot in (2, 3, 0, 1)], Snapshots(fleet)
+    values = snapshots.dump_all(np.array([2, 3, 0, 1]))
+    back = Fleet(fleet.catalogue, SIZES_S, lateness_s)
+    fed(back, [{"asset": "few sizes", "offset": 1, "time_us": START_US + i * 70_000_000} for i in range(9)])
+    slots = Snapshots(back).load_all(ids, values, {})
+    assert [back.ids[slot] for slot in slots] == ids
+    assert Snapshots(back).dump_all(slots) == values
+    assert Snapshots(back).load_all([], [], {}).tolist() == []
+    several = Fleet(fleet.catalogue, (60, 3600), lateness_s)  # some must be brought to other sizes, some not
+    by_one = Fleet(fleet.catalogue, (60, 3600), lateness_s)
+    slots = Snapshots(several).load_all(ids, values, {})
+    each = np.array([Snapshots(by_one).load(own, value, {}) for own, value in zip(ids, values, strict=True)])
+    assert Snapshots(several).dump_all(slots) == Snapshots(by_one).dump_all(each) != values
+
+
+def test_of_several_assets_none_is_loaded_if_one_cannot_be_read() -> None:
+    """The error names the one."""
+    fleet, _ = _a_varied_fleet(0)
+    values = Snapshots(fleet).dump_all(np.array([0, 1]))
+    back = a_fleet()
+    with pytest.raises(CorruptStateError, match="'second'"):
+        Snapshots(back).load_all(["first", "second"], [values[0], values[1][:-8]], {})
+    assert back.ids == []
+
+
+@pytest.mark.parametrize("lateness_s", [0, 30])
+def test_progress_is_that_of_the_whole_asset(lateness_s: float) -> None:
+    """Rows that wait are counted; an asset without rows has no stamp."""
+    fleet, _ = _a_varied_fleet(lateness_s)
+    snapshots = Snapshots(fleet)
+    slots = np.arange(len(fleet.ids))
+    found = [snapshots.progress("x", value, {}) for value in snapshots.dump_all(slots)]
+    rows = fleet.floats.life[slots, 0] + fleet.floats.level(0)[slots, 0] + fleet.pending.count[slots]
+    assert [one.rows for one in found] == rows.tolist()
+    assert sum(one.rows for one in found) == 400
+    assert [one.last_us for one in found] == fleet.integers.last_us[slots].tolist()
+    with pytest.raises(CorruptStateError, match="'x'"):
+        snapshots.progress("x", snapshots.dump_all(slots)[0][:60], {})
 
 
 def test_closed_windows_at_once_are_those_of_each() -> None:

@@ -77,3 +77,21 @@ def test_the_marker_is_written_again_last() -> None:
     for key in (MARKER_KEY, b"a", b"z"):
         partition.put(a_value(key, 4))
     assert [entry.key for entry in partition.overtaken_entries()] == [b"a", b"z", MARKER_KEY]
+
+
+def test_keys_of_assets_are_sorted_whenever_they_come_and_go() -> None:
+    """Markers and windows are not among them; a page begins after a key, and ends with the prefix or the limit."""
+    partition = Partition()
+    for key in (b"b", b"a2", MARKER_KEY, b"c", b"a2\x0060\x001", b"a1"):
+        partition.put(a_value(key, 5))
+    assert partition.assets.some(b"", b"", None) == [b"a1", b"a2", b"b", b"c"]
+    partition.put(a_value(b"a10", 6))
+    partition.put(a_value(b"c", 6))
+    partition.put(a_deletion(b"a2", 6))
+    partition.put(a_deletion(b"d", 6))
+    assert partition.assets.some(b"", b"", None) == [b"a1", b"a10", b"b", b"c"]
+    assert partition.assets.some(b"a", b"", 1) == [b"a1"]
+    assert partition.assets.some(b"a", b"a1", 9) == [b"a10"]
+    assert partition.assets.some(b"a", b"b", 9) == []
+    assert partition.assets.some(b"", b"a1", 2) == [b"a10", b"b"]
+    assert partition.assets.some(b"b", b"a", None) == [b"b"]

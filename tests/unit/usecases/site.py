@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from schemas.metrics import MetricsUpdate
@@ -42,8 +42,11 @@ class MemoryTables:
     def asset(self, partition: int, key: bytes) -> bytes | None:
         return self.assets.get(key)
 
-    def asset_keys(self, partition: int) -> Iterable[bytes]:
-        return [key for key in self.assets if key != MARKER_KEY]
+    def asset_keys(
+        self, partition: int, *, prefix: bytes = b"", after: bytes = b"", limit: int | None = None
+    ) -> Sequence[bytes]:
+        keys = self.assets.keys() - {MARKER_KEY}
+        return sorted(key for key in keys if key.startswith(prefix) and key > after)[:limit]
 
     def windows(self, partition: int, prefix: bytes) -> Mapping[bytes, bytes]:
         return {key: self.closed[key] for key in sorted(self.closed) if key.startswith(prefix)}
