@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from stream_app.columns.arrays import FloatArray, IntArray
+from stream_app.columns.arrays import FloatArray
 from stream_app.columns.ragged import Ragged
 
 
@@ -46,11 +46,6 @@ class Stacks:
         self.lengths[asset] = [len(stack) for stack in stacks]
         count = np.array([self.lengths[asset].sum()])
         self._items.set(np.array([asset]), count, np.concatenate([np.zeros(0), *stacks]))
-
-    def all(self, assets: IntArray) -> FloatArray:
-        """Stacks of the assets, one asset after the other, in one array."""
-        (items,) = self._items.get(assets)
-        return items
 
     def reserve(self, numbers: int) -> None:
         """See to it that so many numbers can be put anew."""
