@@ -83,11 +83,10 @@ class Layout:
         return np.repeat(self.identity[:, None], panes, axis=1)
 
     def add(self, totals: FloatArray, pane: IntArray, columns: Columns) -> None:
-        """Add rows to their panes, one after the other; NaN adds nothing.
+        """Add rows to their panes, one after the other; NaN adds nothing. What compiled code adds must be these bits.
 
         ``totals`` is ``(width, panes)`` and C-contiguous, ``pane`` is ``(n,)``.
         """
-        sums: list[tuple[FloatArray, FloatArray]] = []
         for name, column in columns.items():
             field, at = self.fields[name], self.at[name]
             lines, kind = totals[at : at + field.width], _KINDS[field.reducer]
@@ -96,14 +95,8 @@ class Layout:
                 _add_binned(lines, column.bin, where, column.weight, kind)
             elif isinstance(column, At):
                 _add(lines[0], pane[column.row], column.weight, kind)
-            elif kind == _SUM:
-                sums.append((lines[0], column))
             else:
                 _add(lines[0], pane, column, kind)
-        while len(sums) >= 4:
-            _add_four(pane, *zip(*(sums.pop() for _ in range(4)), strict=True))
-        for line, column in sums:
-            _add(line, pane, column, _SUM)
 
     def merged(self, a: FloatArray, b: FloatArray) -> FloatArray:
         """Merge pane by pane, both ``(width, k)``."""
@@ -135,28 +128,6 @@ def _add(line: FloatArray, pane: IntArray, values: FloatArray, kind: int) -> Non
                 total = max(total, values[i])
                 i += 1
         line[at] = total
-
-
-@compiled
-def _add_four(pane: IntArray, lines: tuple[FloatArray, ...], columns: tuple[FloatArray, ...]) -> None:
-    """Add four columns to their lines at once: a sum waits for its last addition, so four take the time of one."""
-    line_0, line_1, line_2, line_3 = lines
-    column_0, column_1, column_2, column_3 = columns
-    i, n = 0, len(pane)
-    while i < n:
-        at = pane[i]
-        sum_0, sum_1, sum_2, sum_3 = line_0[at], line_1[at], line_2[at], line_3[at]
-        while i < n and pane[i] == at:
-            value = column_0[i]
-            sum_0 += 0.0 if np.isnan(value) else value
-            value = column_1[i]
-            sum_1 += 0.0 if np.isnan(value) else value
-            value = column_2[i]
-            sum_2 += 0.0 if np.isnan(value) else value
-            value = column_3[i]
-            sum_3 += 0.0 if np.isnan(value) else value
-            i += 1
-        line_0[at], line_1[at], line_2[at], line_3[at] = sum_0, sum_1, sum_2, sum_3
 
 
 @compiled
