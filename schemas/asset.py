@@ -11,6 +11,8 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator
 ASSET_ID_PATTERN = r"^[^\s/\x00-\x1f\x7f]+$"
 ASSET_ID_MAX_LENGTH = 200
 MAX_WINDOW_SIZES = 5
+#: As ``max_ahead_s``: further than any stamp, so that none is refused [s].
+UNLIMITED_AHEAD_S = 1e11
 
 AssetId = Annotated[
     str, Field(min_length=1, max_length=ASSET_ID_MAX_LENGTH, pattern=ASSET_ID_PATTERN, examples=["bess-001"])
@@ -52,6 +54,12 @@ class AssetSpec(BaseModel):
         gt=0,
         le=31_536_000,
         description="A longer time between two rows is a gap; without it: three nominal periods",
+    )
+    max_ahead_s: float | None = Field(
+        default=None,
+        ge=0,
+        le=UNLIMITED_AHEAD_S,
+        description="A stamp further ahead of its record's Kafka time is refused; without it: STREAM_MAX_AHEAD_S",
     )
     windows: tuple[str, ...] | None = Field(
         default=None,

@@ -55,7 +55,7 @@ class AssetAnswer(BaseModel):
 
     asset_id: AssetId
     rows: int = Field(description="Rows applied")
-    rows_rejected: int = Field(description="Rows that came too late")
+    rows_rejected: int = Field(description="Rows that came too late, or whose stamps are not plausible")
     first_time: str | None
     last_time: str | None
     ended: bool = Field(description="The asset was an upload and is complete")

@@ -37,6 +37,7 @@ def build_worker(settings: Settings) -> Worker:
             catalogue=catalogue,
             window_sizes_s=settings.window_sizes_s,
             lateness_s=settings.allowed_lateness_s,
+            max_ahead_s=settings.max_ahead_s,
             emit_interval_s=settings.emit_interval_s,
             kept_windows=KeptWindows(
                 {window_size_s(size): count for size, count in settings.keep_windows.items()},

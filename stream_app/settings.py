@@ -9,7 +9,7 @@ from typing import Self
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from schemas.asset import window_size_s
+from schemas.asset import UNLIMITED_AHEAD_S, window_size_s
 
 
 class KafkaSettings(BaseModel):
@@ -74,6 +74,12 @@ class Settings(BaseSettings):
     stall_timeout_s: float = Field(default=60.0, ge=2, description="A worker that stands still for so long ends")
     allowed_lateness_s: float = Field(
         default=0.0, ge=0, le=3600, description="A row may be this far behind its asset's newest; so long rows wait"
+    )
+    max_ahead_s: float = Field(
+        default=3600.0,
+        ge=0,
+        le=UNLIMITED_AHEAD_S,
+        description="A stamp may be this far ahead of its record's Kafka time",
     )
     windows: tuple[str, ...] = Field(default=("1m", "15m", "1h", "1d"), min_length=1, max_length=5)
     keep_windows: dict[str, int] = {"1m": 5, "15m": 4, "1h": 24, "1d": 7}

@@ -12,7 +12,7 @@ from stream_app.columns.segments import segments_of
 from stream_app.domain.compilation import compiled_walk
 from stream_app.domain.durations import MAX_PER_STAMP
 from stream_app.domain.passing import NO_FLUSH
-from stream_app.domain.portion import AS_IT_IS, SIGNED, SOC
+from stream_app.domain.portion import AHEAD, AS_IT_IS, LATE, SIGNED, SOC
 from stream_app.domain.rows import Rows
 from stream_app.domain.state import Fleet
 from stream_app.domain.views import Windows
@@ -26,9 +26,13 @@ _NOTHING = np.zeros(0)
 
 @dataclass(frozen=True, slots=True)
 class Applied:
-    """What became of rows: positions of those that came too late, and the windows that were closed."""
+    """What became of rows: positions of those that were refused, ascending, and the windows that were closed.
+
+    ``late`` came too late; ``ahead`` have a stamp later than their record allows.
+    """
 
     late: IntArray
+    ahead: IntArray
     closed: list[Windows]
 
 
@@ -39,8 +43,8 @@ def apply(fleet: Fleet, rows: Rows) -> Applied:
     left out. Others are taken in the order of (event time, arrival).
     """
     order, touched, starts, stops = segments_of(rows.asset, len(fleet.integers.array))
-    late, closed = _walk(fleet, rows, (touched, starts, stops, order), NO_FLUSH)
-    return Applied(np.sort(late), closed)
+    (refused, why), closed = _walk(fleet, rows, (touched, starts, stops, order), NO_FLUSH)
+    return Applied(np.sort(refused[why == LATE]), np.sort(refused[why == AHEAD]), closed)
 
 
 def finish(fleet: Fleet, slot: int, seq: int) -> list[Windows]:
@@ -52,14 +56,14 @@ def finish(fleet: Fleet, slot: int, seq: int) -> list[Windows]:
 
 def _walk(
     fleet: Fleet, rows: Rows, segments: tuple[IntArray, IntArray, IntArray, IntArray], flush_seq: int
-) -> tuple[IntArray, list[Windows]]:
-    """Walk segments of rows, making room as it is needed; late rows, and closed windows level by level."""
+) -> tuple[tuple[IntArray, IntArray], list[Windows]]:
+    """Walk segments of rows, making room as it is needed; refused rows and why, and closed windows level by level."""
     touched, starts, stops, order = segments
     if not len(touched):
-        return _NONE, []
+        return (_NONE, _NONE), []
     walk, space, layout = compiled_walk(fleet.catalogue), fleet.workspace, fleet.catalogue.layout
     place = np.array([0, starts[0]])
-    late = np.empty(len(order), np.int64), np.zeros(1, np.int64)
+    refused = np.empty(len(order), np.int64), np.empty(len(order), np.int64), np.zeros(1, np.int64)
     columns = tuple(np.ascontiguousarray(rows.columns.get(name, _NOTHING)) for name in fleet.catalogue.columns)
     given = (touched, starts, stops, order, fleet.integers.applied_offset[touched])
     specs = fleet.specs
@@ -68,7 +72,7 @@ def _walk(
         done = walk(
             place,
             given,
-            (rows.time_us, rows.offset, columns),
+            (rows.time_us, rows.offset, columns, rows.latest_us),
             (fleet.integers.array, fleet.floats.array),
             fleet.floats.places,
             (layout.kinds, layout.identity, fleet.catalogue.rows_at),
@@ -77,8 +81,8 @@ def _walk(
             fleet.pending.view(),
             fleet.stacks.view(),
             *space.arrays(),
-            late,
-            (fleet.lateness_us, flush_seq, MAX_WAITING),
+            refused,
+            (fleet.admission.lateness_us, flush_seq, MAX_WAITING),
         )
         if (part := space.closed()) is not None:
             parts.append(part)
@@ -87,7 +91,8 @@ def _walk(
         slot = touched[place[0]]
         fleet.pending.reserve(2 * space.reserve(int(fleet.pending.count[slot])))
         fleet.stacks.reserve(2 * space.stacked)
-    return late[0][: late[1][0]], _closed(fleet, parts)
+    n = refused[2][0]
+    return (refused[0][:n], refused[1][:n]), _closed(fleet, parts)
 
 
 def _closed(fleet: Fleet, parts: list[tuple[IntArray, FloatArray]]) -> list[Windows]:

@@ -21,31 +21,34 @@ from stream_app.domain.lines import APPLIED, LAST_US, LATE_ROWS, NEVER, STEP_COU
 PORTION: Final = 512
 #: How a column is brought into the asset's own frame: not at all, by the current's sign, by the scale of the SoC.
 AS_IT_IS, SIGNED, SOC = range(3)
+#: Why a row is refused: it is behind what may still come, or ahead of what its record allows.
+LATE, AHEAD = range(2)
 
 
 @compiled
-def take_portion(  # noqa: PLR0912  # compiled as one: what a row needs is at hand
+def take_portion(  # noqa: PLR0912, PLR0915  # compiled as one: what a row needs is at hand
     slot: int,
     place: IntArray,
     segment: tuple[int, int],
     order: IntArray,
-    rows: tuple[IntArray, IntArray, tuple[FloatArray, ...]],
+    rows: tuple[IntArray, IntArray, tuple[FloatArray, ...], IntArray],
     line: IntArray,
     scale: tuple[float, float],
     frame: IntArray,
     waiting: tuple[IntArray, IntArray, IntArray, IntArray, IntArray, IntArray, FloatArray],
     scratch: tuple[IntArray, IntArray, FloatArray, IntArray],
     arrivals: tuple[IntArray, IntArray, IntArray],
-    late: tuple[IntArray, IntArray],
+    refused: tuple[IntArray, IntArray, IntArray],
     rule: tuple[int, int, int],
 ) -> tuple[int, int, bool]:
     """Copy waiting rows and the next portion of new ones; how many there are, and how many are new.
 
     ``place[1]`` is the next new row, ``segment`` the offset that the state included before the fetch and the row after
-    the last. Late rows are noted and left out. The third result says whether rows came out of order.
+    the last. Refused rows are noted and left out. The third result says whether rows came out of order.
     """
     applied, stop = segment
-    time_us, offset, columns = rows
+    time_us, offset, columns, latest_us = rows
+    is_checked = len(latest_us) > 0
     start, count, _, _, waiting_us, waiting_offset, waiting_values = waiting
     s_time_us, s_offset, s_values, blank = scratch
     newest_us, new_offset, source = arrivals
@@ -69,9 +72,11 @@ def take_portion(  # noqa: PLR0912  # compiled as one: what a row needs is at ha
             continue
         line[APPLIED] = offset[q]
         stamp = time_us[q]
-        if (newest != NEVER and stamp < newest - lateness_us) or stamp < mark:
-            late[0][late[1][0]] = q
-            late[1][0] += 1
+        is_ahead = is_checked and stamp > latest_us[q]
+        if is_ahead or (newest != NEVER and stamp < newest - lateness_us) or stamp < mark:
+            at = refused[2][0]
+            refused[0][at], refused[1][at] = q, AHEAD if is_ahead else LATE
+            refused[2][0] += 1
             line[LATE_ROWS] += 1
             continue
         disordered |= stamp < newest

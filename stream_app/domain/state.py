@@ -11,6 +11,7 @@ import numpy as np
 from schemas.asset import AssetSpec
 from schemas.control import EndOfUpload
 from stream_app.columns.arrays import IntArray
+from stream_app.domain.admission import MAX_AHEAD_S, Admission
 from stream_app.domain.catalogue import Catalogue
 from stream_app.domain.lines import LEVELS, NEVER, UNOPENED, Floats, Integers
 from stream_app.domain.pending import PendingRows
@@ -42,11 +43,20 @@ class Fleet:
         Window sizes of an asset whose spec names none [s], ascending. Empty: stored assets keep theirs.
     lateness_s
         How far behind its asset's newest stamp a row may be [s]: so long rows wait, to be put in order.
+    max_ahead_s
+        How far a stamp may be ahead of its record's Kafka time [s], where the spec is silent.
     """
 
-    def __init__(self, catalogue: Catalogue, window_sizes_s: tuple[int, ...], lateness_s: float = 0) -> None:
+    def __init__(
+        self,
+        catalogue: Catalogue,
+        window_sizes_s: tuple[int, ...],
+        lateness_s: float = 0,
+        *,
+        max_ahead_s: float = MAX_AHEAD_S,
+    ) -> None:
         self.catalogue = catalogue
-        self.lateness_us = round(lateness_s * 1_000_000)
+        self.admission = Admission(lateness_s, max_ahead_s)
         self.default_sizes_s = window_sizes_s
         states = catalogue.sequential_states
         self.integers = Integers()
@@ -93,6 +103,7 @@ class Fleet:
         self.pending.resize(room)
         self.stacks.resize(room)
         self.specs = self.specs.resized(room)
+        self.admission.resize(room)
 
     def set_sizes(self, slot: int, sizes_s: tuple[int, ...]) -> None:
         """Set the window sizes that a spec names, of an asset that has no rows yet."""
@@ -110,6 +121,7 @@ class Fleet:
         self.spec[slot] = spec
         self.spec_json[slot] = spec.model_dump_json(exclude_defaults=True).encode()
         self.specs.put(slot, spec)
+        self.admission.put(slot, spec)
 
     def has_rows(self, slot: int) -> bool:
         """Whether any row of the asset was applied."""

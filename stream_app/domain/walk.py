@@ -70,7 +70,7 @@ def store_stacks(
 def walk(  # noqa: PLR0912, PLR0915  # compiled as one: calls would hand some sixty arrays on
     place: IntArray,
     segments: tuple[IntArray, IntArray, IntArray, IntArray, IntArray],
-    rows: tuple[IntArray, IntArray, tuple[FloatArray, ...]],
+    rows: tuple[IntArray, IntArray, tuple[FloatArray, ...], IntArray],
     fleet: tuple[IntArray, FloatArray],
     at: tuple[int, int, int, int, int],
     merging: tuple[IntArray, FloatArray, int],
@@ -84,7 +84,7 @@ def walk(  # noqa: PLR0912, PLR0915  # compiled as one: calls would hand some si
     boxes: tuple[IntArray, FloatArray, IntArray, FloatArray, FloatArray, BoolArray, IntArray, IntArray, FloatArray],
     work: tuple[FloatArray, FloatArray, IntArray, IntArray],
     out: tuple[IntArray, FloatArray, IntArray],
-    late: tuple[IntArray, IntArray],
+    refused: tuple[IntArray, IntArray, IntArray],
     rule: tuple[int, int, int],
 ) -> bool:
     """Walk the segments on from ``place`` (segment, next row); False: room is to be made, then walk on."""
@@ -121,7 +121,7 @@ def walk(  # noqa: PLR0912, PLR0915  # compiled as one: calls would hand some si
             waiting,
             scratch,
             arrivals,
-            late,
+            refused,
             rule,
         )
         if known and (new or flush):

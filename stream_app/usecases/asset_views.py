@@ -34,7 +34,7 @@ class AssetSummary:
     seq
         Last source offset included.
     rows, rows_rejected
-        Rows applied, and rows that came too late.
+        Rows applied, and rows that came too late or whose stamps are not plausible.
     first_time, last_time
         Oldest and newest stamp (ISO 8601, UTC); None before the first row.
     ended, ended_timestamp_ms

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from stream_app.domain.admission import MAX_AHEAD_S
 from stream_app.domain.catalogue import Catalogue
 from stream_app.domain.errors import DomainError
 from stream_app.domain.snapshot import Marker, header
@@ -55,6 +56,8 @@ class Ingest:
         Default window sizes [s], ascending.
     lateness_s
         How far behind its asset's newest stamp a row may be [s].
+    max_ahead_s
+        How far a stamp may be ahead of its record's Kafka time [s].
     kept_windows
         Closed windows to keep.
     emit_interval_s
@@ -71,11 +74,13 @@ class Ingest:
         window_sizes_s: tuple[int, ...],
         kept_windows: KeptWindows,
         lateness_s: float = 0,
+        max_ahead_s: float = MAX_AHEAD_S,
         emit_interval_s: float = 0,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._tables, self._catalogue = tables, catalogue
         self._sizes_s, self._lateness_s = window_sizes_s, lateness_s
+        self._max_ahead_s = max_ahead_s
         self._states: dict[int, PartitionState] = {}
         self._emit_interval_s, self._clock = emit_interval_s, clock
         self._checkpoints = Checkpoints(tables, kept_windows, clock)
@@ -188,7 +193,7 @@ class Ingest:
         return state.next_update_s()
 
     def _new_state(self, partition: int) -> PartitionState:
-        fleet = Fleet(self._catalogue, self._sizes_s, self._lateness_s)
+        fleet = Fleet(self._catalogue, self._sizes_s, self._lateness_s, max_ahead_s=self._max_ahead_s)
         return PartitionState(partition, fleet, self._tables, Emission(self._emit_interval_s, self._clock))
 
     def _apply_whole(self, state: PartitionState, fetch: Fetch) -> Applied:

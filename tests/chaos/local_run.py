@@ -79,7 +79,7 @@ def run(messages: list[Message]) -> TopicContents:
                 offsets=range(low, high),
                 keys=[message.key for message in part],
                 values=[message.value for message in part],
-                timestamps_ms=[0] * len(part),
+                timestamps_ms=[-1] * len(part),
                 headers=[()] * len(part),
             )
         )
