@@ -18,6 +18,8 @@ AssetId = Annotated[
     str, Field(min_length=1, max_length=ASSET_ID_MAX_LENGTH, pattern=ASSET_ID_PATTERN, examples=["bess-001"])
 ]
 
+Duplicates = Literal["count", "drop"]
+
 _UNIT_S = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 _SIZE = re.compile(r"^([1-9][0-9]{0,5})([smhd])$")
 
@@ -60,6 +62,10 @@ class AssetSpec(BaseModel):
         ge=0,
         le=UNLIMITED_AHEAD_S,
         description="A stamp further ahead of its record's Kafka time is refused; without it: STREAM_MAX_AHEAD_S",
+    )
+    duplicates: Duplicates | None = Field(
+        default=None,
+        description="Whether a row that repeats the last ones to the letter counts; without it: STREAM_DUPLICATES",
     )
     windows: tuple[str, ...] | None = Field(
         default=None,

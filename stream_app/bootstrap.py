@@ -38,6 +38,7 @@ def build_worker(settings: Settings) -> Worker:
             window_sizes_s=settings.window_sizes_s,
             lateness_s=settings.allowed_lateness_s,
             max_ahead_s=settings.max_ahead_s,
+            duplicates=settings.duplicates,
             emit_interval_s=settings.emit_interval_s,
             kept_windows=KeptWindows(
                 {window_size_s(size): count for size, count in settings.keep_windows.items()},
@@ -54,7 +55,7 @@ def build_worker(settings: Settings) -> Worker:
 
 async def _serve(settings: Settings, catalogue: Catalogue, worker: Worker) -> None:
     """Answer HTTP, and forget old uploads, until cancelled."""
-    views = AssetViews(catalogue, StoredLayouts(worker.tables))
+    views = AssetViews(catalogue, StoredLayouts(worker.tables), settings.allowed_lateness_s)
     peers = HttpPeers(settings.http.forward_timeout_s)
     lookup = Lookup(
         tables=worker.tables,

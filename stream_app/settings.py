@@ -9,7 +9,7 @@ from typing import Self
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from schemas.asset import UNLIMITED_AHEAD_S, window_size_s
+from schemas.asset import UNLIMITED_AHEAD_S, Duplicates, window_size_s
 
 
 class KafkaSettings(BaseModel):
@@ -72,9 +72,13 @@ class Settings(BaseSettings):
         default=0.0, ge=0, description="Updates of open windows and lifetimes: at most one per asset in this time"
     )
     stall_timeout_s: float = Field(default=60.0, ge=2, description="A worker that stands still for so long ends")
-    allowed_lateness_s: float = Field(
-        default=0.0, ge=0, le=3600, description="A row may be this far behind its asset's newest; so long rows wait"
+    allowed_lateness_s: float | None = Field(
+        default=None,
+        ge=0,
+        le=3600,
+        description="A row may be this far behind its asset's newest; so long rows wait. None: its order teaches it",
     )
+    duplicates: Duplicates = Field(default="count", description="Whether a row that repeats a waiting one counts")
     max_ahead_s: float = Field(
         default=3600.0,
         ge=0,

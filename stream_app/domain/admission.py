@@ -6,8 +6,9 @@ from typing import Final
 
 import numpy as np
 
-from schemas.asset import AssetSpec
-from stream_app.columns.arrays import IntArray
+from schemas.asset import AssetSpec, Duplicates
+from stream_app.columns.arrays import BoolArray, IntArray
+from stream_app.domain.lateness import LEARNED
 
 #: How far a stamp may be ahead of its record's Kafka time [s], unless a spec says otherwise: Kafka's own limit.
 MAX_AHEAD_S: Final = 3600.0
@@ -21,13 +22,18 @@ class Admission:
     Parameters
     ----------
     lateness_s
-        How far behind its asset's newest stamp a row may be [s].
+        How far behind its asset's newest stamp a row may be [s]; None: its own order teaches it.
     max_ahead_s
         How far a stamp may be ahead of its record's Kafka time [s], where the spec is silent.
+    duplicates
+        Whether a row that repeats a waiting one counts, where the spec is silent.
     """
 
-    def __init__(self, lateness_s: float, max_ahead_s: float) -> None:
-        self.lateness_us = round(lateness_s * 1e6)
+    def __init__(self, lateness_s: float | None, max_ahead_s: float, duplicates: Duplicates) -> None:
+        self.lateness_us = LEARNED if lateness_s is None else round(lateness_s * 1e6)
+        self._duplicates = duplicates
+        #: Whether repeated rows of each asset are left out, shape ``(assets,)``.
+        self.drops_repeats: BoolArray = np.zeros(0, np.bool_)
         self._max_ahead_us = self._least_ahead_us = round(max_ahead_s * 1e6)
         self._ahead_us: IntArray = np.zeros(0, np.int64)
 
@@ -35,12 +41,14 @@ class Admission:
         """Make room for ``assets`` assets; new ones have the deployment's rules."""
         more = assets - len(self._ahead_us)
         self._ahead_us = np.append(self._ahead_us, np.full(more, self._max_ahead_us))
+        self.drops_repeats = np.append(self.drops_repeats, np.full(more, self._duplicates == "drop"))
 
     def put(self, slot: int, spec: AssetSpec) -> None:
         """Take the rules of an asset's spec."""
         ahead_us = self._max_ahead_us if spec.max_ahead_s is None else round(spec.max_ahead_s * 1e6)
         self._ahead_us[slot] = ahead_us
         self._least_ahead_us = min(self._least_ahead_us, ahead_us)
+        self.drops_repeats[slot] = (spec.duplicates or self._duplicates) == "drop"
 
     def latest_us(self, slot: IntArray, time_us: IntArray, record_ms: IntArray, record: IntArray) -> IntArray:
         """Latest stamp that each row may have; empty if all rows are seen at once to be below it.

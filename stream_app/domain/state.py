@@ -8,7 +8,7 @@ from functools import cached_property
 
 import numpy as np
 
-from schemas.asset import AssetSpec
+from schemas.asset import AssetSpec, Duplicates
 from schemas.control import EndOfUpload
 from stream_app.columns.arrays import IntArray
 from stream_app.domain.admission import MAX_AHEAD_S, Admission
@@ -42,21 +42,25 @@ class Fleet:
     window_sizes_s
         Window sizes of an asset whose spec names none [s], ascending. Empty: stored assets keep theirs.
     lateness_s
-        How far behind its asset's newest stamp a row may be [s]: so long rows wait, to be put in order.
+        How far behind its asset's newest stamp a row may be [s]: so long rows wait, to be put in order. None: each
+        asset's own order teaches it.
     max_ahead_s
         How far a stamp may be ahead of its record's Kafka time [s], where the spec is silent.
+    duplicates
+        Whether a row that repeats a waiting one counts, where the spec is silent.
     """
 
     def __init__(
         self,
         catalogue: Catalogue,
         window_sizes_s: tuple[int, ...],
-        lateness_s: float = 0,
+        lateness_s: float | None = 0,
         *,
         max_ahead_s: float = MAX_AHEAD_S,
+        duplicates: Duplicates = "count",
     ) -> None:
         self.catalogue = catalogue
-        self.admission = Admission(lateness_s, max_ahead_s)
+        self.admission = Admission(lateness_s, max_ahead_s, duplicates)
         self.default_sizes_s = window_sizes_s
         states = catalogue.sequential_states
         self.integers = Integers()

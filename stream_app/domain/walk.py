@@ -21,6 +21,7 @@ from stream_app.columns.ragged import placed
 from stream_app.domain.durations import RING
 from stream_app.domain.lines import (
     FIRST_US,
+    HELD_ROWS,
     LAST_US,
     LEVEL_STRIDE,
     LEVELS,
@@ -74,7 +75,7 @@ def walk(  # noqa: PLR0912, PLR0915  # compiled as one: calls would hand some si
     fleet: tuple[IntArray, FloatArray],
     at: tuple[int, int, int, int, int],
     merging: tuple[IntArray, FloatArray, int],
-    specs: tuple[FloatArray, FloatArray, FloatArray, FloatArray, FloatArray],
+    specs: tuple[FloatArray, FloatArray, FloatArray, FloatArray, FloatArray, BoolArray],
     frame: IntArray,
     waiting: tuple[IntArray, IntArray, IntArray, IntArray, IntArray, IntArray, FloatArray],
     stacks: tuple[IntArray, IntArray, IntArray, IntArray, FloatArray, IntArray],
@@ -84,13 +85,14 @@ def walk(  # noqa: PLR0912, PLR0915  # compiled as one: calls would hand some si
     boxes: tuple[IntArray, FloatArray, IntArray, FloatArray, FloatArray, BoolArray, IntArray, IntArray, FloatArray],
     work: tuple[FloatArray, FloatArray, IntArray, IntArray],
     out: tuple[IntArray, FloatArray, IntArray],
+    leaps: tuple[IntArray, FloatArray, IntArray],
     refused: tuple[IntArray, IntArray, IntArray],
     rule: tuple[int, int, int],
 ) -> bool:
     """Walk the segments on from ``place`` (segment, next row); False: room is to be made, then walk on."""
     touched, _, stops, order, applied = segments
-    sign, soc_factor, nominal_s, max_gap_s, rest_a = specs
-    lateness_us, flush_seq, max_waiting = rule
+    sign, soc_factor, nominal_s, max_gap_s, rest_a, drops = specs
+    _, flush_seq, max_waiting = rule
     width, _, first, ring, period = at
     work_stacks, events, points, depths = work
     s_time_us = scratch[0]
@@ -105,6 +107,7 @@ def walk(  # noqa: PLR0912, PLR0915  # compiled as one: calls would hand some si
             most > len(s_time_us)
             or waiting[3][0] + 2 * most > len(waiting[4])
             or out[2][0] + LEVELS * (most + 1) > len(out[0])
+            or leaps[2][0] + most > len(leaps[0])
             or stacks[3][0] + 2 * work_stacks.size > len(stacks[4])
         ):
             return False
@@ -118,19 +121,25 @@ def walk(  # noqa: PLR0912, PLR0915  # compiled as one: calls would hand some si
             line,
             (sign[slot], soc_factor[slot]),
             frame,
+            (nominal_s[slot], max_gap_s[slot], state[period], drops[slot]),
             waiting,
             scratch,
             arrivals,
             refused,
+            leaps,
             rule,
         )
         if known and (new or flush):
             if disordered:
                 put_in_order(known, scratch)
-            crowded = s_time_us[known - max_waiting] if known > max_waiting else NEVER
-            mark_us = max(line[WATERMARK_US], s_time_us[known - 1] - lateness_us, crowded)
+            if flush:  # nothing will come that could refuse what is held
+                line[LAST_US], line[HELD_ROWS] = s_time_us[known - 1], 0
+            if known > max_waiting:
+                line[WATERMARK_US] = max(line[WATERMARK_US], s_time_us[known - max_waiting])
+            mark_us = line[WATERMARK_US]
+            counted = known - line[HELD_ROWS]
             used, known_from = measure_durations(
-                known,
+                counted,
                 s_time_us,
                 line,
                 (state[ring : ring + RING], state[period : period + 1]),
@@ -140,8 +149,7 @@ def walk(  # noqa: PLR0912, PLR0915  # compiled as one: calls would hand some si
             )
             if line[FIRST_US] == NEVER or s_time_us[0] < line[FIRST_US]:
                 line[FIRST_US] = s_time_us[0]
-            line[LAST_US], line[WATERMARK_US] = s_time_us[known - 1], mark_us
-            closing = (known, known_from, scratch, arrivals, new, lateness_us, flush_seq)
+            closing = (counted, known_from, scratch, arrivals, new, flush_seq)
             load_stacks(slot, stacks, work_stacks)
             for x in range(len(depths)):
                 depths[x] = stacks[5][slot, x] // points[x]
@@ -155,7 +163,7 @@ def walk(  # noqa: PLR0912, PLR0915  # compiled as one: calls would hand some si
                     used,
                     number * size_us,
                     (number + 1) * size_us,
-                    known,
+                    counted,
                     (time_us, dt_s, valid, gap_s, scratch[2]),
                     rest_a[slot],
                     state[first : first + width],
@@ -167,7 +175,7 @@ def walk(  # noqa: PLR0912, PLR0915  # compiled as one: calls would hand some si
             for x in range(len(depths)):
                 stacks[5][slot, x] = depths[x] * points[x]
             store_stacks(slot, stacks, work_stacks)
-            now_us = s_time_us[used] if used < known else _FOREVER if flush else 0
+            now_us = s_time_us[used] if used < counted else _FOREVER if flush else 0
             if now_us // size_us != line[OPEN_NUMBER]:
                 pass_window(slot, now_us // size_us, line, state, at, merging, out, closing)
             for level in range(1, LEVELS):
@@ -177,7 +185,7 @@ def walk(  # noqa: PLR0912, PLR0915  # compiled as one: calls would hand some si
                 number = line[OPEN_NUMBER + LEVEL_STRIDE * level]
                 if now_us // level_us != number:
                     end_us = (number + 1) * level_us
-                    seq = closing_offset(end_us, known, known_from, scratch, arrivals, new, lateness_us, flush_seq)
+                    seq = closing_offset(end_us, counted, known_from, scratch, arrivals, new, flush_seq)
                     pass_level(slot, level, now_us // level_us, line, state, at, seq, merging, out)
             keep_waiting(slot, (used, known), waiting, scratch)
         if place[1] >= stops[k]:

@@ -8,13 +8,14 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from schemas.asset import Duplicates
 from stream_app.domain.admission import MAX_AHEAD_S
 from stream_app.domain.catalogue import Catalogue
 from stream_app.domain.errors import DomainError
 from stream_app.domain.snapshot import Marker, header
 from stream_app.domain.state import Fleet
 from stream_app.usecases.checkpoints import Checkpoints, KeptWindows, all_updates
-from stream_app.usecases.dead_letters import dead_letter
+from stream_app.usecases.dead_letters import dead_letter, leap_letter
 from stream_app.usecases.emission import Emission
 from stream_app.usecases.partition_state import PartitionState
 from stream_app.usecases.ports import MARKER_KEY, Checkpoint, Tables
@@ -55,9 +56,11 @@ class Ingest:
     window_sizes_s
         Default window sizes [s], ascending.
     lateness_s
-        How far behind its asset's newest stamp a row may be [s].
+        How far behind its asset's newest stamp a row may be [s]; None: each asset's own order teaches it.
     max_ahead_s
         How far a stamp may be ahead of its record's Kafka time [s].
+    duplicates
+        Whether a row that repeats a waiting one counts.
     kept_windows
         Closed windows to keep.
     emit_interval_s
@@ -73,14 +76,16 @@ class Ingest:
         catalogue: Catalogue,
         window_sizes_s: tuple[int, ...],
         kept_windows: KeptWindows,
-        lateness_s: float = 0,
+        lateness_s: float | None = 0,
         max_ahead_s: float = MAX_AHEAD_S,
+        duplicates: Duplicates = "count",
         emit_interval_s: float = 0,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._tables, self._catalogue = tables, catalogue
         self._sizes_s, self._lateness_s = window_sizes_s, lateness_s
-        self._max_ahead_s = max_ahead_s
+        self._max_ahead_s: float = max_ahead_s
+        self._duplicates: Duplicates = duplicates
         self._states: dict[int, PartitionState] = {}
         self._emit_interval_s, self._clock = emit_interval_s, clock
         self._checkpoints = Checkpoints(tables, kept_windows, clock)
@@ -193,7 +198,13 @@ class Ingest:
         return state.next_update_s()
 
     def _new_state(self, partition: int) -> PartitionState:
-        fleet = Fleet(self._catalogue, self._sizes_s, self._lateness_s, max_ahead_s=self._max_ahead_s)
+        fleet = Fleet(
+            self._catalogue,
+            self._sizes_s,
+            self._lateness_s,
+            max_ahead_s=self._max_ahead_s,
+            duplicates=self._duplicates,
+        )
         return PartitionState(partition, fleet, self._tables, Emission(self._emit_interval_s, self._clock))
 
     def _apply_whole(self, state: PartitionState, fetch: Fetch) -> Applied:
@@ -248,8 +259,11 @@ def _apply(state: PartitionState, fetch: Fetch, batch: Batch) -> Applied:
     """Apply a decoded fetch; what is rejected in it becomes dead letters, unless the state included it before."""
     known = state.position or 0
     rejects = [r for r in [*batch.rejects, *state.apply(batch)] if fetch.offsets[r.message] >= known]
+    leaps = state.taken_leaps()
     state.dead_letters += [dead_letter(fetch, reject) for reject in rejects]
-    return Applied(len(batch), sum(1 if reject.rows is None else len(reject.rows) for reject in rejects))
+    state.dead_letters += [leap_letter(fetch.topic, fetch.partition, *leap) for leap in leaps]
+    rejected = sum(1 if reject.rows is None else len(reject.rows) for reject in rejects)
+    return Applied(len(batch), rejected + len(leaps))
 
 
 def _spared(decoder: Decoder, message: Fetch, condemned: Condemned) -> Batch:

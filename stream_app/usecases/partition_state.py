@@ -16,6 +16,7 @@ from schemas.asset import window_size_s
 from schemas.control import EndOfUpload, Forget, SpecControl
 from stream_app.columns.arrays import IntArray
 from stream_app.domain import ingestion
+from stream_app.domain.ingestion import Leap
 from stream_app.domain.rows import Rows
 from stream_app.domain.snapshot import Marker, Snapshots, header
 from stream_app.domain.state import Ended, Fleet
@@ -92,6 +93,7 @@ class PartitionState:
         self._dirty = np.zeros(0, np.bool_)  # by slot
         self._forgotten: dict[str, int] = {}
         self._closed: list[Windows] = []
+        self._leaps: list[Leap] = []
         #: What the checkpoint under way includes. Its assets are not among the dirty ones; all else stays in its list.
         self._aside: Changes | None = None
 
@@ -167,6 +169,11 @@ class PartitionState:
                 rejects.append(Reject(record.message, None, "bad_control", reason))
         return rejects + self._rows(batch, at, len(batch))
 
+    def taken_leaps(self) -> list[tuple[str, Leap]]:
+        """Take the held rows that were refused, each with its asset's id."""
+        leaps, self._leaps = self._leaps, []
+        return [(self.fleet.ids[leap.slot], leap) for leap in leaps]
+
     def _load(self, asset_ids: Sequence[str]) -> list[int]:
         """Slots of assets in the fleet; loads those that are not there yet."""
         fleet = self.fleet
@@ -211,6 +218,7 @@ class PartitionState:
         latest_us = self.fleet.admission.latest_us(slot, time_us, batch.record_ms, batch.message[kept])
         applied = ingestion.apply(self.fleet, Rows(slot, batch.offset[kept], time_us, columns, latest_us))
         self._closed += applied.closed
+        self._leaps += applied.leaps
         self._mark(slot)
         late, ahead = (at + low if isinstance(kept, slice) else kept[at] for at in (applied.late, applied.ahead))
         return rejects + refused_rows.late(batch, late) + refused_rows.ahead(batch, ahead)

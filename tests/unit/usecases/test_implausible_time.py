@@ -90,3 +90,29 @@ def test_a_batch_names_the_rows_that_are_refused() -> None:
     assert (letter["row"], letter["code"]) == ("1,3", "implausible_time")
     assert "3 days ahead" in letter["message"]
     assert site.rows("a") == 2
+
+
+@pytest.mark.parametrize("restarts", [False, True])
+def test_a_leap_that_goes_back_is_a_dead_letter_of_its_own(restarts: bool) -> None:
+    """The row as JSON and its place: its message may have come with an earlier fetch, or before a restart."""
+    site = Site()
+    site.add("a", *(a_row(START_S + i) for i in range(3)), a_row(START_S + 86_400, 500))
+    site.ingest.apply(site.fetch())
+    site.written()
+    summary = site.views.summary("a", site.tables.assets[b"a"])
+    assert (summary.rows, summary.rows_held, summary.rows_rejected) == (3, 1, 0)
+    assert site.views.progress("a", site.tables.assets[b"a"]).rows == 3
+    if restarts:
+        site.restarted()
+    site.add("a", a_row(START_S + 3))
+    site.ingest.apply(site.fetch(4))
+    (letter,) = site.written().dead_letters
+    headers = {name.removeprefix(HEADER_PREFIX): value.decode() for name, value in letter.headers}
+    assert (headers["code"], headers["topic"], headers["offset"]) == ("implausible_time", "measurements", "3")
+    assert "23 hours" in headers["message"]
+    assert letter.key == b"a"
+    assert json.loads(letter.value or b"") == {
+        "asset_id": "a", "timestamp": "2022-04-14T00:00:00Z", "current": 500.0, "voltage": 800.0, "soc": 50.0,
+    }  # fmt: skip
+    summary = site.views.summary("a", site.tables.assets[b"a"])
+    assert (summary.rows, summary.rows_held, summary.rows_rejected) == (4, 0, 1)
