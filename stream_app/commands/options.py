@@ -48,7 +48,7 @@ def _told(error: ValidationError) -> str:
     name = "STREAM_" + "__".join(str(part) for part in first["loc"]).upper()
     message = first["msg"].removeprefix("Value error, ")
     if first["type"] == "value_error":  # our own rules say the cure
-        return message if name in message or isinstance(first["input"], Mapping) else f"{name}: {message}"
+        return message if message.startswith("STREAM_") else f"{name}: {message}"
     if first["type"] == "extra_forbidden":
         return f"{name} is not a setting: see docs/settings.md for the names"
     shown = "" if "PASSWORD" in name else f", not {first['input']!r}"
