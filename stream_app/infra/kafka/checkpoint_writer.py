@@ -22,7 +22,7 @@ from stream_app.infra.failpoints import failpoint
 from stream_app.infra.kafka.backoff import BACKOFF_MIN_S, backoff_s
 from stream_app.infra.kafka.bounded_writes import write_within
 from stream_app.infra.kafka.checkpoint_sink import CheckpointSink
-from stream_app.infra.kafka.errors import BrokerError, RecordTooLargeError
+from stream_app.infra.kafka.errors import BrokerError, ClockError, RecordTooLargeError
 from stream_app.infra.kafka.member import Member
 from stream_app.infra.kafka.tables import TableStore
 from stream_app.infra.kafka.topic_partition import TopicPartition
@@ -129,7 +129,7 @@ class CheckpointWriter:
         try:
             await write_within(lease, self._sink, [self._write(checkpoint, generation) for checkpoint in checkpoints])
             is_written = True
-        except RecordTooLargeError as error:
+        except (RecordTooLargeError, ClockError) as error:
             self._member.fail(error)
         except (BrokerError, TimeoutError) as error:
             _log.warning("checkpoint not written, trying again: %s", error)

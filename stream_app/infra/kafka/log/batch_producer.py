@@ -18,6 +18,7 @@ from aiokafka.protocol.produce import ProduceRequest
 from aiokafka.structs import RecordMetadata
 
 from stream_app.infra.kafka.lease import Lease
+from stream_app.infra.kafka.log.access import client_options, find_again
 from stream_app.infra.kafka.log.batch_writing import whole_batches
 from stream_app.infra.kafka.log.failures import broker_failures
 from stream_app.infra.kafka.log.records import Record, Written
@@ -57,7 +58,7 @@ class BatchProducer:
         async with self._starting:
             if self._producer is None:
                 producer = AIOKafkaProducer(
-                    bootstrap_servers=self._settings.bootstrap_servers,
+                    **client_options(self._settings),
                     client_id=f"{self._settings.app_id}-producer",
                     enable_idempotence=True,
                     acks="all",
@@ -70,6 +71,7 @@ class BatchProducer:
                 except BaseException:
                     await _abandon(producer)
                     raise
+                find_again(producer.client, self._settings)
                 self._producer = producer
             return self._producer
 
