@@ -9,8 +9,9 @@ from typing import Final
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from stream_app.infra.kafka.errors import BrokerError, BrokerUnavailableError
-from stream_app.infra.kafka.log.batch_producer import BatchProducer, partition_of
+from stream_app.infra.kafka.log.batch_producer import BatchProducer
 from stream_app.infra.kafka.log.failures import broker_failures
+from stream_app.infra.kafka.log.partitioning import partition_of
 from stream_app.infra.kafka.log.records import NO_HEADERS, Record
 from stream_app.infra.kafka.log.topics import probe
 from stream_app.settings import KafkaSettings
