@@ -10,9 +10,10 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from stream_app.infra.kafka.errors import BrokerError, BrokerFailedError
 from stream_app.infra.kafka.log.access import client_options, find_again
-from stream_app.infra.kafka.log.batch_producer import BatchProducer, partition_of
+from stream_app.infra.kafka.log.batch_producer import BatchProducer
 from stream_app.infra.kafka.log.contact import reach
 from stream_app.infra.kafka.log.failures import broker_failures
+from stream_app.infra.kafka.log.partitioning import partition_of
 from stream_app.infra.kafka.log.records import NO_HEADERS, Record
 from stream_app.settings import KafkaSettings
 from stream_app.usecases.errors import UnavailableError
