@@ -14,9 +14,9 @@ import numpy as np
 import orjson
 
 from stream_app.domain.catalogue import Catalogue
-from stream_app.infra.kafka.log.batch_writing import whole_batches
+from stream_app.infra.kafka.log.batch_writing import RecordBlock, whole_batches
 from stream_app.infra.kafka.log.fetches import fetches, response
-from stream_app.infra.kafka.log.records import NO_HEADERS
+from stream_app.infra.kafka.log.partitioning import partitions_of
 from stream_app.infra.kafka.topic_partition import TopicPartition
 from stream_app.infra.row_messages import RowMessages
 from stream_app.usecases.asset_views import AssetViews
@@ -25,6 +25,7 @@ from stream_app.usecases.ingest import Ingest
 from stream_app.usecases.ports import MARKER_KEY, NoTables
 from stream_app.wire.batch import Fetch
 from stream_app.wire.decode import arrow
+from stream_app.wire.encode.update_list import UpdateList
 
 _START_S: Final = 1_649_808_000
 _ROWS: Final = 200
@@ -46,7 +47,9 @@ def warm_up() -> None:
     ingest.apply(fetch_of(0, [list(_messages())]))
     checkpoint = ingest.checkpoint(0)
     if checkpoint is not None:
-        list(whole_batches("warm-up", ((key, value, NO_HEADERS) for key, value in checkpoint.updates)))
+        for keys, texts in UpdateList.of(checkpoint.updates).blocks:
+            partitions_of(keys, 4)
+            list(whole_batches("warm-up", [RecordBlock.plain(keys, texts)]))
         for key, value, _ in checkpoint.assets:
             if value is not None and key != MARKER_KEY:
                 AssetViews(catalogue, {}).asset(key.decode(), value)

@@ -14,7 +14,8 @@ from stream_app.columns.segments import segments_of
 from stream_app.domain.compilation import compiled_walk
 from stream_app.domain.durations import MAX_PER_STAMP
 from stream_app.domain.passing import NO_FLUSH
-from stream_app.domain.portion import AHEAD, AS_IT_IS, LATE, SIGNED, SOC
+from stream_app.domain.portion import AHEAD, LATE
+from stream_app.domain.repeats import AS_IT_IS, SIGNED, SOC
 from stream_app.domain.rows import Rows
 from stream_app.domain.state import Fleet
 from stream_app.domain.views import Windows

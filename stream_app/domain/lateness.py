@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from stream_app.columns.compiled import compiled
+from stream_app.columns.compiled import borrowing
 
 #: As a fixed lateness: there is none, the asset's order teaches it.
 LEARNED: Final = -1
@@ -22,7 +22,7 @@ FIRST_SPAN_US: Final = 60_000_000
 ORDERED_ROWS: Final = 10_000
 
 
-@compiled
+@borrowing
 def lateness_us(fixed_us: int, unordered_rows: int) -> int:
     """How far behind the newest stamp a row may be: the fixed time, else by the rows that must still come in order."""
     if fixed_us != LEARNED:

@@ -11,7 +11,7 @@ from typing import Final
 import numpy as np
 
 from stream_app.columns.arrays import FloatArray, IntArray
-from stream_app.columns.compiled import compiled
+from stream_app.columns.compiled import borrowing
 from stream_app.domain.durations import FIRST_GAP_S, GAP_PERIODS
 
 #: A shorter step is no leap, whatever the period.
@@ -20,7 +20,7 @@ LEAP_US: Final = 3_600_000_000
 ABOUT: Final = 4
 
 
-@compiled
+@borrowing
 def leap_limit_us(nominal_s: float, max_gap_s: float, period_s: float) -> int:
     """Longest step that is no leap: the asset's gap limit, at least an hour."""
     period = period_s if np.isnan(nominal_s) else nominal_s
@@ -30,7 +30,7 @@ def leap_limit_us(nominal_s: float, max_gap_s: float, period_s: float) -> int:
     return max(LEAP_US, int(limit_s * 1e6))
 
 
-@compiled
+@borrowing
 def refuse_held(
     slot: int,
     rows: tuple[int, int],
@@ -43,5 +43,6 @@ def refuse_held(
     for i in range(rows[0], rows[1]):
         at = used[0]
         about[at, 0], about[at, 1], about[at, 2], about[at, 3] = slot, scratch[0][i], scratch[1][i], newest_us
-        values[at] = scratch[2][:, i]
+        for c in range(len(scratch[2])):
+            values[at, c] = scratch[2][c, i]
         used[0] += 1

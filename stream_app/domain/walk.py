@@ -16,7 +16,7 @@ from typing import Any, Final
 import numpy as np
 
 from stream_app.columns.arrays import BoolArray, FloatArray, IntArray
-from stream_app.columns.compiled import compiled
+from stream_app.columns.compiled import borrowing
 from stream_app.columns.ragged import placed
 from stream_app.domain.durations import RING
 from stream_app.domain.lines import (
@@ -41,7 +41,7 @@ def add_rows(*_: Any) -> int:
     raise NotImplementedError
 
 
-@compiled
+@borrowing
 def load_stacks(
     slot: int, stacks: tuple[IntArray, IntArray, IntArray, IntArray, FloatArray, IntArray], work: FloatArray
 ) -> None:
@@ -54,13 +54,15 @@ def load_stacks(
             at += 1
 
 
-@compiled
+@borrowing
 def store_stacks(
     slot: int, stacks: tuple[IntArray, IntArray, IntArray, IntArray, FloatArray, IntArray], work: FloatArray
 ) -> None:
     """Copy an asset's stacks back."""
     start, count, room, used, items, lengths = stacks
-    count[slot] = lengths[slot].sum()
+    count[slot] = 0
+    for x in range(len(work)):
+        count[slot] += lengths[slot, x]
     at = placed(start, room, used, slot, count[slot])
     for x in range(len(work)):
         for i in range(lengths[slot, x]):
@@ -86,6 +88,7 @@ def walk(  # noqa: PLR0912, PLR0915  # compiled as one: calls would hand some si
     work: tuple[FloatArray, FloatArray, IntArray, IntArray],
     out: tuple[IntArray, FloatArray, IntArray],
     leaps: tuple[IntArray, FloatArray, IntArray],
+    sorting: tuple[IntArray, IntArray, FloatArray],
     refused: tuple[IntArray, IntArray, IntArray],
     rule: tuple[int, int, int],
 ) -> bool:
@@ -131,7 +134,7 @@ def walk(  # noqa: PLR0912, PLR0915  # compiled as one: calls would hand some si
         )
         if known and (new or flush):
             if disordered:
-                put_in_order(known, scratch)
+                put_in_order(known, scratch, sorting)
             if flush:  # nothing will come that could refuse what is held
                 line[LAST_US], line[HELD_ROWS] = s_time_us[known - 1], 0
             if known > max_waiting:

@@ -58,6 +58,7 @@ class Workspace:
         self._rows: tuple[Any, ...] = ()
         self._timed: tuple[Any, ...] = ()
         self._leaps: tuple[Any, ...] = (np.empty((0, ABOUT), np.int64), np.empty((0, columns)), np.zeros(1, np.int64))
+        self._sorting: tuple[Any, ...] = ()
         self._out: tuple[Any, ...] = (np.empty((0, _ABOUT), np.int64), np.empty((0, width)), self._used)
         #: Numbers that all stacks of an asset hold at most.
         self.stacked = int(stacks.size)
@@ -77,6 +78,7 @@ class Workspace:
                 np.empty(n),
                 np.empty(n, np.int64),
             )
+            self._sorting = np.empty(n, np.int64), np.empty(n, np.int64), np.empty(n)
         if rows > len(self._leaps[0]):
             n = 2 * rows
             self._leaps = np.empty((n, ABOUT), np.int64), np.empty((n, self._columns)), self._leaps[2]
@@ -86,8 +88,9 @@ class Workspace:
         return rows
 
     def arrays(self) -> tuple[Any, ...]:
-        """The arguments of the walk: rows, arrivals, durations, single values, stacks, closed windows, leaps."""
-        return self._rows, self._arrivals, self._timed, self._boxes, self._work, self._out, self._leaps
+        """The arguments of the walk: rows, arrivals, durations, values, stacks, closed windows, leaps, room to sort."""
+        work = self._timed, self._boxes, self._work, self._out, self._leaps, self._sorting
+        return self._rows, self._arrivals, *work
 
     def closed(self) -> tuple[IntArray, FloatArray] | None:
         """Take the windows that were closed: what they are, and their totals ``(windows, width)``; None: none were."""

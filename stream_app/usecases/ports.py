@@ -110,7 +110,7 @@ class MeasurementLog(Protocol):
         ...
 
 
-WorkerPhase = Literal["starting", "waiting_for_broker", "recovering", "ready", "stopping", "failed"]
+WorkerPhase = Literal["starting", "waiting_for_broker", "joining", "recovering", "ready", "stopping", "failed"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,6 +121,8 @@ class WorkerStatus:
     detail: str = ""
     #: Whether Kafka counts this worker in: if not, it answers from what it had.
     connected: bool = True
+    #: Why it is not to be asked though it has all its state; "" otherwise.
+    obstacle: str = ""
 
 
 class Cluster(Protocol):

@@ -19,6 +19,7 @@ from stream_app.usecases.asset_views import AssetView
 from stream_app.usecases.ports import PeerAnswer
 from stream_app.usecases.queries import AssetFound, SpecFound, WindowsFound
 from stream_app.usecases.tasks import Task
+from stream_app.wire.encode.update_list import UpdateList
 from stream_app.wire.encode.updates import updates
 
 #: Fields of :class:`schemas.metrics.MetricValue`, which a task shows even where they are null.
@@ -125,7 +126,7 @@ def _fragments(readings: Readings, asset_id: str, *, closed: bool) -> list[orjso
     return [orjson.Fragment(update) for _, update in _updates(readings, asset_id, closed=closed)]
 
 
-def _updates(readings: Readings, asset_id: str, *, closed: bool) -> list[tuple[bytes, bytes]]:
+def _updates(readings: Readings, asset_id: str, *, closed: bool) -> UpdateList:
     """Write the updates of one asset."""
     asset_ids = dict.fromkeys(readings.windows.slot.tolist(), asset_id)
     return updates(readings, asset_ids, closed=closed)

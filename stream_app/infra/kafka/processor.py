@@ -110,7 +110,7 @@ class Processor:
             return True
         _ROWS.inc(outcome.rows)
         is_caught_up = fetch.end >= end  # no reason to wait for the interval
-        self.checkpoints.due(tp.partition, time.monotonic() + (0 if is_caught_up else self._interval_s))
+        self.checkpoints.applied(tp.partition, time.monotonic() + (0 if is_caught_up else self._interval_s))
         return True
 
     async def begin(self) -> None:

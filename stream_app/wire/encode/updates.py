@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Container, Mapping, Sequence
 from functools import lru_cache
-from itertools import pairwise
 from typing import Final, NamedTuple
 
 import numpy as np
@@ -17,7 +16,9 @@ from numpy.typing import NDArray
 
 from schemas.asset import window_size_name
 from stream_app.columns.arrays import IntArray
+from stream_app.columns.byte_column import ByteColumn
 from stream_app.columns.numbering import numbered
+from stream_app.columns.words import PADDING
 from stream_app.domain.lines import NEVER
 from stream_app.domain.reading import LIFETIME
 from stream_app.domain.since import LateMetric
@@ -25,6 +26,7 @@ from stream_app.domain.value_code import ReadingLayout
 from stream_app.domain.views import Readings, Windows
 from stream_app.wire.encode import json_columns
 from stream_app.wire.encode.json_columns import Texts
+from stream_app.wire.encode.update_list import UpdateBlock, UpdateList
 from stream_app.wire.encode.update_text import FIXED, LINE, NONE, Heads, write_updates
 
 LIFETIME_NAME = "lifetime"
@@ -52,7 +54,7 @@ def updates(
     ended: Container[int] = (),
     *,
     closed: bool = False,
-) -> list[tuple[bytes, bytes]]:
+) -> UpdateList:
     """Asset id and JSON of each window; what is null is left out, but for ``value`` and ``end``.
 
     Parameters
@@ -68,11 +70,11 @@ def updates(
     """
     windows = readings.windows
     if not len(windows):
-        return []
+        return UpdateList()
     plan = _plan(readings.layout)
     numbers, whole = json_columns.numbers(readings.numbers), json_columns.numbers(readings.whole)
     keys, heads = _heads(windows, asset_ids, ended, closed=closed)
-    out = np.empty(len(windows) * plan.most_bytes + len(numbers) + len(whole) + heads.most_bytes(), np.uint8)
+    out = np.empty(len(windows) * plan.most_bytes + len(numbers) + len(whole) + heads.most_bytes() + PADDING, np.uint8)
     ends = np.empty(len(windows), np.int64)
     write_updates(
         out,
@@ -84,26 +86,21 @@ def updates(
         readings.codes,
         heads,
     )
-    text = out[: ends[-1]].tobytes()
-    edges = [0, *ends.tolist()]
-    written = [
-        (keys[asset], text[start:end])
-        for asset, (start, end) in zip(heads.asset.tolist(), pairwise(edges), strict=True)
-    ]
+    # A copy: the room is larger than what is written, and the next updates take it over.
+    texts = ByteColumn(out[: ends[-1] + PADDING].copy(), np.append(0, ends[:-1]), ends)
+    written = UpdateList([UpdateBlock(keys.at(heads.asset), texts)])
     if not readings.late:
         return written
     timed = frozenset(columns.name for columns in readings.layout.metrics if columns.timed)
     return _with_late(written, readings.late, timed)
 
 
-def _with_late(
-    written: list[tuple[bytes, bytes]], late: Mapping[str, LateMetric], timed: frozenset[str]
-) -> list[tuple[bytes, bytes]]:
+def _with_late(written: UpdateList, late: Mapping[str, LateMetric], timed: frozenset[str]) -> UpdateList:
     """Tell of metrics that were added after their window began: what they cover, and since when.
 
     Rare (the weeks after an upgrade), so it goes through Python's values.
     """
-    told = []
+    told = list[tuple[bytes, bytes]]()
     for i, (key, text) in enumerate(written):
         update = orjson.loads(text)
         for name, metric in late.items():
@@ -114,7 +111,7 @@ def _with_late(
             if metric.since_us[i] != NEVER:
                 reading["since"] = iso_times(metric.since_us[i : i + 1])[0]
         told.append((key, orjson.dumps(update)))
-    return told
+    return UpdateList.of(told)
 
 
 @lru_cache(maxsize=8)
@@ -149,13 +146,13 @@ def _or_none(column: int | None) -> int:
 
 def _heads(
     windows: Windows, asset_ids: Sequence[str] | Mapping[int, str], ended: Container[int], *, closed: bool
-) -> tuple[list[bytes], Heads]:
+) -> tuple[ByteColumn, Heads]:
     """Ids of the assets, and what is told of the windows before their metrics."""
     slots, asset = numbered(windows.slot)
     sizes_us, size = numbered(windows.size_us)
     names = [LIFETIME_NAME if us == LIFETIME else window_size_name(us // 1_000_000) for us in sizes_us]
     ids = [asset_ids[slot] for slot in slots]
-    return [asset_id.encode() for asset_id in ids], Heads(
+    return ByteColumn.of([asset_id.encode() for asset_id in ids]), Heads(
         assets=json_columns.texts([b'{"asset_id":' + orjson.dumps(asset_id) for asset_id in ids]),
         asset=asset,
         is_final=np.array([closed or slot in ended for slot in slots]),

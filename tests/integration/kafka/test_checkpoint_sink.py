@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 import pytest
 
 from stream_app.infra.kafka.checkpoint_sink import CheckpointSink
-from stream_app.infra.kafka.log.batch_producer import partition_of
+from stream_app.infra.kafka.log.partitioning import partition_of
 from stream_app.infra.kafka.log.topics import Topics
 from stream_app.settings import KafkaSettings
 from stream_app.usecases.ports import MARKER_KEY, Checkpoint, DeadLetter, Entry

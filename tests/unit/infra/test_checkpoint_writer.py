@@ -5,10 +5,12 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Collection
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
+from stream_app.infra.kafka import checkpoint_writer
 from stream_app.infra.kafka.checkpoint_sink import CheckpointSink
 from stream_app.infra.kafka.errors import BrokerError
 from stream_app.infra.kafka.lease import Lease
@@ -256,5 +258,40 @@ async def test_an_update_that_was_held_back_needs_no_further_row() -> None:
     async with writing(emit_interval_s=0.2, tables=tables) as later:
         await later.processor.begin()
         again, over = await later.sink.writing.get()
-        assert again.updates == last[0].updates
+        assert list(again.updates) == list(last[0].updates)
         await written(later, over, 2)
+
+
+async def test_a_rest_ends_when_no_row_waits(monkeypatch: pytest.MonkeyPatch) -> None:
+    """However long it is: it leaves time to rows that wait to be applied, and there are none."""
+    for name in ("_REST_PER_WORK", "_REST_MAX_S"):
+        monkeypatch.setattr(checkpoint_writer, name, 1e9)
+    async with writing() as bench:
+        bench.site.add("a", a_row(0), a_row(1))
+        await bench.apply(0, 1)
+        _, over = await bench.sink.writing.get()
+        await written(bench, over, 1)
+        await bench.apply(1, 2)
+        _, over = await bench.sink.writing.get()
+        await written(bench, over, 2)
+
+
+async def test_large_checkpoints_are_written_one_after_the_other(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The second is collected once the first is written, and not held in memory before."""
+    monkeypatch.setattr(checkpoint_writer, "_WRITTEN_AT_ONCE_BYTES", 1)
+    bench = Bench(0, None)
+    for table in bench.tables.tables():
+        table.serve([0, 1])
+    bench.member.since[SOURCE._replace(partition=1)] = 0
+    bench.site.add("a", a_row(0), a_row(1))
+    for partition in (0, 1):
+        await bench.processor.apply(replace(bench.site.fetch(0, 1), partition=partition), 1)
+    ending = asyncio.create_task(bench.processor.end_generation())
+    first, over = await bench.sink.writing.get()
+    assert bench.sink.writing.empty()
+    await bench.processor.apply(replace(bench.site.fetch(1, 2), partition=1), 1)
+    over.set_result(None)
+    second, over = await bench.sink.writing.get()
+    over.set_result(None)
+    await ending
+    assert [(each.partition, each.position) for each in (first, second)] == [(0, 1), (1, 2)]

@@ -23,6 +23,7 @@ from stream_app.domain.metrics._base import (
 from stream_app.domain.views import Readings
 from stream_app.usecases import checkpoints
 from stream_app.usecases.ingest import Applied
+from stream_app.wire.encode.update_list import UpdateList
 from stream_app.wire.encode.updates import updates
 from tests.unit.usecases.site import Site, a_row
 
@@ -45,7 +46,7 @@ class RowsAtSoc66(Metric):
 def defect(monkeypatch: pytest.MonkeyPatch) -> None:
     """Give the writer of updates a defect: it fails on a window with an SoC of 66 %."""
 
-    def failing(readings: Readings, *assets: Any, **options: Any) -> list[tuple[bytes, bytes]]:
+    def failing(readings: Readings, *assets: Any, **options: Any) -> UpdateList:
         if (readings.by_metric[RowsAtSoc66.name].value < 0).any():
             raise ZeroDivisionError("a defect")
         return updates(readings, *assets, **options)

@@ -25,4 +25,7 @@ aiokafka 0.14
     ``PartitionRecords._tp``, ``_check_crcs``, ``next_fetch_offset``, ``_records_iterator``: that response.
     ``GroupCoordinator._do_heartbeat``, ``generation``: proof that the group still knows this member.
     ``AIOKafkaConsumer._client``, ``GroupCoordinator.request_rejoin``: join the group again.
+    ``GroupCoordinator._push_error_to_user``, ``_coordination_task``, ``_closing``: why this worker is not in the group.
+    ``GroupCoordinator._on_join_complete``, ``_send_req``, ``fetch_committed_offsets``: the group as its coordinator
+    knows it. ``ThreadDelegateConsumer._thread``, ``ServiceThread.call_thread``: asked in the consumer's thread.
 """

@@ -6,32 +6,24 @@ import asyncio
 import time
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
-from functools import lru_cache
 from itertools import chain
 from typing import Any, Final, NoReturn
 
 from aiokafka import AIOKafkaProducer
 from aiokafka.client import AIOKafkaClient
 from aiokafka.errors import NodeNotReadyError, ProducerClosed
-from aiokafka.partitioner import murmur2
 from aiokafka.protocol.produce import ProduceRequest
 from aiokafka.structs import RecordMetadata
 
 from stream_app.infra.kafka.lease import Lease
-from stream_app.infra.kafka.log.batch_writing import whole_batches
+from stream_app.infra.kafka.log.access import client_options, find_again
+from stream_app.infra.kafka.log.batch_writing import RecordBlock, blocks, whole_batches
 from stream_app.infra.kafka.log.failures import broker_failures
 from stream_app.infra.kafka.log.records import Record, Written
 from stream_app.infra.kafka.log.topics import RECORD_MAX_BYTES
 from stream_app.settings import KafkaSettings
 
 _ABANDON_S: Final = 2.0
-
-
-@lru_cache(maxsize=1 << 18)  # murmur2 is pure Python, and the same assets are written at every checkpoint
-def partition_of(key: bytes, partitions: int) -> int:
-    """Partition of a key as Kafka's own producers choose it."""
-    chosen: int = (murmur2(key) & 0x7FFFFFFF) % partitions
-    return chosen
 
 
 class BatchProducer:
@@ -57,7 +49,7 @@ class BatchProducer:
         async with self._starting:
             if self._producer is None:
                 producer = AIOKafkaProducer(
-                    bootstrap_servers=self._settings.bootstrap_servers,
+                    **client_options(self._settings),
                     client_id=f"{self._settings.app_id}-producer",
                     enable_idempotence=True,
                     acks="all",
@@ -70,6 +62,7 @@ class BatchProducer:
                 except BaseException:
                     await _abandon(producer)
                     raise
+                find_again(producer.client, self._settings)
                 self._producer = producer
             return self._producer
 
@@ -79,6 +72,10 @@ class BatchProducer:
             return len(await (await self._started()).partitions_for(topic))
 
     async def send(self, topic: str, partition: int, records: Iterable[Record]) -> Written | None:
+        """Write records to one partition; as :meth:`send_blocks` otherwise."""
+        return await self.send_blocks(topic, partition, blocks(records))
+
+    async def send_blocks(self, topic: str, partition: int, records: Iterable[RecordBlock]) -> Written | None:
         """Write records to one partition, in order; return once the broker has acked all.
 
         Returns
@@ -96,7 +93,7 @@ class BatchProducer:
         with broker_failures():
             return await self._send(topic, partition, records)
 
-    async def _send(self, topic: str, partition: int, records: Iterable[Record]) -> Written | None:
+    async def _send(self, topic: str, partition: int, records: Iterable[RecordBlock]) -> Written | None:
         producer = await self._started()
         acks: list[asyncio.Future[RecordMetadata]] = []
         counts: list[int] = []

@@ -8,11 +8,13 @@ from typing import Final
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
-from stream_app.infra.kafka.errors import BrokerError, BrokerUnavailableError
-from stream_app.infra.kafka.log.batch_producer import BatchProducer, partition_of
+from stream_app.infra.kafka.errors import BrokerError, BrokerFailedError
+from stream_app.infra.kafka.log.access import client_options, find_again
+from stream_app.infra.kafka.log.batch_producer import BatchProducer
+from stream_app.infra.kafka.log.contact import reach
 from stream_app.infra.kafka.log.failures import broker_failures
+from stream_app.infra.kafka.log.partitioning import partition_of
 from stream_app.infra.kafka.log.records import NO_HEADERS, Record
-from stream_app.infra.kafka.log.topics import probe
 from stream_app.settings import KafkaSettings
 from stream_app.usecases.errors import UnavailableError
 
@@ -34,19 +36,20 @@ class MeasurementTopic:
 
         Raises
         ------
-        BrokerUnavailableError
-            Nobody answers at the bootstrap servers.
+        BrokerUnavailableError, AccessError
+            Nobody answers at the bootstrap servers; they do not let this client in.
         """
-        await probe(self._settings.bootstrap_servers)
-        self._reader = AIOKafkaConsumer(bootstrap_servers=self._settings.bootstrap_servers)
+        await reach(self._settings)
+        self._reader = AIOKafkaConsumer(**client_options(self._settings))
         try:
             with broker_failures():
                 await self._reader.start()
+            find_again(self._reader._client, self._settings)
             self._partitions = await self._producer.partitions(self._topic)
         except BaseException as error:
             await self.stop()
             if isinstance(error, BrokerError):
-                raise BrokerUnavailableError(self._settings.bootstrap_servers) from error
+                raise BrokerFailedError(self._settings.bootstrap_servers, error) from error
             raise
 
     async def stop(self) -> None:
