@@ -17,6 +17,7 @@ from stream_app.infra.kafka.log.measurements import MeasurementTopic
 from stream_app.infra.kafka.log.topics import Topics
 from stream_app.infra.kafka.lost_fetches import reread_lost_fetches
 from stream_app.infra.kafka.processor import Processor
+from stream_app.infra.kafka.reject_reports import RejectReports
 from stream_app.infra.kafka.repair import Repair
 from stream_app.infra.kafka.stall import LoopGuard, end_when_stalled
 from stream_app.infra.kafka.tables import TableStore
@@ -25,6 +26,7 @@ from stream_app.infra.process import keep_freed_memory
 from stream_app.settings import Settings
 from stream_app.usecases.ingest import Ingest
 from stream_app.usecases.ports import Tables, WorkerPhase, WorkerStatus
+from stream_app.usecases.rejected_rows import RejectedRows
 from stream_app.wire.batch import Fetch
 
 _log = logging.getLogger(__name__)
@@ -64,9 +66,10 @@ class Worker:
             self.engine.recover(table)
         self.measurements = MeasurementTopic(settings.kafka)
         sink = CheckpointSink(settings.kafka, self.engine.lease)
-        self._processor = Processor(
-            self.engine, new_ingest(self.tables), self.tables, sink, settings.checkpoint_interval_s
-        )
+        self.rejected = RejectedRows(time.time)
+        self._reports = RejectReports(self.engine.source, self.rejected)
+        interval_s = settings.checkpoint_interval_s
+        self._processor = Processor(self.engine, new_ingest(self.tables), self.tables, sink, self._reports, interval_s)
         servers = settings.kafka.bootstrap_servers
         self._repair = Repair(self.engine, self.tables, sink, self._processor.checkpoints.lock, servers)
 
@@ -100,6 +103,7 @@ class Worker:
             end_when_stalled(self.engine, self._waiting, limit_s),
             LoopGuard(limit_s).run(),
             self._recheck_topics(),
+            self._reports.run(),
         ):
             self.engine.spawn(task)
 
@@ -152,6 +156,7 @@ class Worker:
 
     async def recovered(self) -> None:
         """Read the partitions of a new generation."""
+        self.rejected.release(self.tables.partitions())
         await self._processor.begin()
 
     async def apply(self, fetch: Fetch, generation: int | None) -> None:
@@ -167,6 +172,7 @@ class Worker:
         if self._phase != "failed":
             self._phase, self._detail = "stopping", ""
         await self._processor.stop()
+        self._reports.tell()
         await self.measurements.stop()
 
     def status(self) -> WorkerStatus:
@@ -176,7 +182,7 @@ class Worker:
         if self._phase != "recovering":
             return WorkerStatus(self._phase, self._detail)
         if self.engine.ready:
-            return WorkerStatus("ready", connected=self._is_connected())
+            return WorkerStatus("ready", self.rejected.recently(), connected=self._is_connected())
         return WorkerStatus("recovering")
 
     def _is_connected(self) -> bool:
