@@ -34,7 +34,7 @@ class CheckpointSink:
     async def write(self, checkpoint: Checkpoint) -> tuple[Written | None, Written | None]:
         """Write a checkpoint; once all is acked, return the offsets of its windows and of its assets."""
         updates: Iterator[Record] = ((key, value, NO_HEADERS) for key, value in checkpoint.updates)
-        letters = ((letter.key, letter.value, list(letter.headers)) for letter in checkpoint.dead_letters)
+        letters = ((letter.key, letter.value, letter.headers) for letter in checkpoint.dead_letters)
         await asyncio.gather(
             self._spread(self._topics.metrics, updates, checkpoint.partition),
             self._spread(self._topics.dead_letters, letters, checkpoint.partition),

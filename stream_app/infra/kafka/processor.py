@@ -109,15 +109,15 @@ class Processor:
         if skipped:
             del self._log_start[tp]
             _SKIPPED.labels(*tp).inc(skipped)
-        end = self._member.end_of(tp) or fetch.end
         if isinstance(outcome, AlreadyApplied):
             known = self._tables.position(tp.partition) or 0
-            if end < known:
-                self._member.fail(SourceTruncatedError(*tp, known, end))
+            log_end = self._member.log_end_of(tp) or fetch.end
+            if log_end < known:
+                self._member.fail(SourceTruncatedError(*tp, known, log_end))
             return True
         _ROWS.inc(outcome.rows)
         self._reports.take(tp.partition, outcome.rows, outcome.refused)
-        is_caught_up = fetch.end >= end  # no reason to wait for the interval
+        is_caught_up = fetch.end >= (self._member.end_of(tp) or fetch.end)  # no reason to wait for the interval
         self.checkpoints.due(tp.partition, time.monotonic() + (0 if is_caught_up else self._interval_s))
         return True
 

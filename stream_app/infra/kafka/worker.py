@@ -16,6 +16,7 @@ from stream_app.infra.kafka.log import topics as kafka_topics
 from stream_app.infra.kafka.log.measurements import MeasurementTopic
 from stream_app.infra.kafka.log.topics import Topics
 from stream_app.infra.kafka.lost_fetches import reread_lost_fetches
+from stream_app.infra.kafka.open_transactions import OpenTransactions
 from stream_app.infra.kafka.processor import Processor
 from stream_app.infra.kafka.reject_reports import RejectReports
 from stream_app.infra.kafka.repair import Repair
@@ -70,6 +71,9 @@ class Worker:
         self._reports = RejectReports(self.engine.source, self.rejected)
         interval_s = settings.checkpoint_interval_s
         self._processor = Processor(self.engine, new_ingest(self.tables), self.tables, sink, self._reports, interval_s)
+        self._transactions = OpenTransactions(
+            self.engine, self.tables.partitions, self.measurements.producer_at, settings.open_transaction_s
+        )
         servers = settings.kafka.bootstrap_servers
         self._repair = Repair(self.engine, self.tables, sink, self._processor.checkpoints.lock, servers)
 
@@ -104,6 +108,7 @@ class Worker:
             LoopGuard(limit_s).run(),
             self._recheck_topics(),
             self._reports.run(),
+            self._transactions.run(),
         ):
             self.engine.spawn(task)
 
@@ -182,7 +187,8 @@ class Worker:
         if self._phase != "recovering":
             return WorkerStatus(self._phase, self._detail)
         if self.engine.ready:
-            return WorkerStatus("ready", self.rejected.recently(), connected=self._is_connected())
+            told = "; ".join(filter(None, (self._transactions.detail(), self.rejected.recently())))
+            return WorkerStatus("ready", told, connected=self._is_connected())
         return WorkerStatus("recovering")
 
     def _is_connected(self) -> bool:

@@ -44,6 +44,9 @@ class FakeMember:
     def reading_since(self, tp: TopicPartition) -> int | None:
         return self.since.get(tp)
 
+    def log_end_of(self, tp: TopicPartition) -> int | None:
+        return self.end_of(tp)
+
     def end_of(self, tp: TopicPartition) -> int | None:
         return self.end
 

@@ -161,7 +161,15 @@ class Engine:
         return self._consumer.reading_since.get(TP(*tp))
 
     def end_of(self, tp: TopicPartition) -> int | None:
-        """End of a partition as of the last fetch; None while unknown."""
+        """End of what may be read of a partition, as of the last fetch; None while unknown."""
+        end = self.log_end_of(tp)
+        if end is None:
+            return None
+        stable = self._consumer.last_stable(TP(*tp))
+        return end if stable is None else stable
+
+    def log_end_of(self, tp: TopicPartition) -> int | None:
+        """End of a partition with the transactions that are open, as of the last fetch; None while unknown."""
         try:
             end: int | None = self._consumer.highwater(TP(*tp))
         except (ConsumerNotStarted, AttributeError, KeyError, AssertionError):  # not assigned, any more or yet

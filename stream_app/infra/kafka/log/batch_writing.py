@@ -23,6 +23,7 @@ from stream_app.columns.memory_copy import copy_bytes
 from stream_app.infra.kafka.errors import RecordTooLargeError
 from stream_app.infra.kafka.log.records import Record
 from stream_app.infra.kafka.log.topics import RECORD_MAX_BYTES
+from stream_app.wire.batch import Headers, header_name_bytes, headers_bytes
 
 #: Base offset, length, leader epoch, magic, checksum.
 _FRONT: Final = struct.Struct(">qiibI")
@@ -75,10 +76,10 @@ class WholeBatch(BatchBuilder):  # type: ignore[misc]  # aiokafka has no types
         return _FRONT.size + _CHECKED.size + len(self._body)
 
 
-def whole_batches(topic: str, records: Iterable[Record]) -> Iterator[WholeBatch]:
+def whole_batches(topic: str, records: Iterable[Record], cure: str = "make it smaller") -> Iterator[WholeBatch]:
     """Build batches of up to 1 MB (of a larger record alone), in order; records are taken as batches are.
 
-    RecordTooLargeError: a record is larger than the topics take; batches before it have been yielded.
+    RecordTooLargeError, with the ``cure``: a record is larger than the topics take; batches before it were yielded.
     """
     some: list[Record] = []
     bytes_ = 0
@@ -86,9 +87,9 @@ def whole_batches(topic: str, records: Iterable[Record]) -> Iterator[WholeBatch]
         key, value, headers = record
         size = _RECORD_OVERHEAD_BYTES + len(key or b"") + len(value or b"")
         if headers:
-            size += sum(len(name) + len(content or b"") + 10 for name, content in headers)
+            size += headers_bytes(headers)
         if size > RECORD_MAX_BYTES:
-            raise RecordTooLargeError(topic, key, size, RECORD_MAX_BYTES)
+            raise RecordTooLargeError(topic, key, size, RECORD_MAX_BYTES, cure)
         if bytes_ + size > _BATCH_BYTES and some:
             yield WholeBatch(some, _now_ms())
             some, bytes_ = [], 0
@@ -117,13 +118,13 @@ def _written(records: Sequence[Record]) -> NDArray[np.uint8]:
     return out[:used]
 
 
-def _encoded(headers: Sequence[tuple[str, bytes]]) -> bytes:
-    encoded: list[int] = []
+def _encoded(headers: Headers) -> bytes:
+    encoded = bytearray()
     encode_varint(len(headers), encoded.append)
     for name, content in headers:
-        for part in (name.encode(), content):
-            encode_varint(len(part), encoded.append)
-            encoded += part
+        for part in (header_name_bytes(name), content):
+            encode_varint(-1 if part is None else len(part), encoded.append)
+            encoded += part or b""
     return bytes(encoded)
 
 

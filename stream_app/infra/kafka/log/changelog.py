@@ -23,7 +23,8 @@ async def read_range(servers: str, tp: TopicPartition, start: int, end: int) -> 
     BrokerError, TimeoutError
         The broker refuses; it does not answer in time.
     """
-    place, records = ClientPartition(*tp), []
+    place = ClientPartition(*tp)
+    records: list[Record] = []
     consumer = AIOKafkaConsumer(bootstrap_servers=servers)
     async with asyncio.timeout(_READ_TIMEOUT_S):
         with broker_failures():
