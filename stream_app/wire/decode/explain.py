@@ -78,7 +78,7 @@ def read(value: bytes | None, key: bytes | None, asset_id: str | None) -> Readin
 
 def _named(refusal: Refusal, form: str | None) -> Refusal:
     """The refusal, for the form in which another tool writes rows if it is one."""
-    return refusal if form is None else Refusal(refusal.code, form, refusal.column)
+    return refusal if form is None else Refusal(refusal.code, f"{form} ({refusal.reason})", refusal.column)
 
 
 def _asset_of(content: object) -> object:

@@ -142,6 +142,6 @@ def form_of_key(key: bytes | None, asset_id: object) -> str | None:
     name = asset_id.encode(errors="surrogatepass") if isinstance(asset_id, str) else None
     if len(key) > 2 and key[:1] == key[-1:] == b'"' and name in (None, key[1:-1]):
         return "the key is quoted, as a JSON serializer writes it: use a serializer of plain strings for the key"
-    if len(key) > _REGISTRY_BYTES and key[:1] == b"\0" and (name is None or name in key):
+    if len(key) > _REGISTRY_BYTES and key[:2] == b"\0\0" and (name is None or name in key):
         return "the key begins as a Schema Registry serializer writes it: use a serializer of plain strings for the key"
     return None
