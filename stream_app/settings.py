@@ -215,6 +215,9 @@ class Settings(BaseSettings):
         default=0.0, ge=0, description="Updates of open windows and lifetimes: at most one per asset in this time"
     )
     stall_timeout_s: float = Field(default=60.0, ge=2, description="A worker that stands still for so long ends")
+    open_transaction_s: float = Field(
+        default=10.0, gt=0, description="A producer's transaction that is open for so long, and holds rows, is told"
+    )
     allowed_lateness_s: float = Field(
         default=0.0, ge=0, le=3600, description="A row may be this far behind its asset's newest; so long rows wait"
     )

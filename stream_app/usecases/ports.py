@@ -6,6 +6,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import BinaryIO, Literal, NamedTuple, Protocol
 
+from stream_app.wire.batch import Headers
+
 #: Key of a partition's marker entry in the assets table (no asset id holds a control character).
 MARKER_KEY = b"\x00position"
 
@@ -24,7 +26,7 @@ class DeadLetter:
 
     key: bytes | None
     value: bytes | None
-    headers: Sequence[tuple[str, bytes]]
+    headers: Headers
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,8 +25,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
+from typing import Final
 
 from stream_app.errors import ExpectedError
+
+_SHOWN_BYTES: Final = 200  # of a key that an error repeats
 
 
 class KafkaSideError(ExpectedError):
@@ -127,14 +130,12 @@ class TopicsError(KafkaSideError):
 
 
 class RecordTooLargeError(KafkaSideError):
-    """A record is larger than the topics take."""
+    """A record is larger than the topics take; ``cure`` depends on whose record it is."""
 
-    def __init__(self, topic: str, key: bytes | None, size: int, limit: int) -> None:
-        name = "without key" if key is None else f"of {key.decode(errors='replace')!r}"
-        super().__init__(
-            f"record {name} for topic {topic!r} has {size} bytes, more than the limit of {limit}: "
-            "give the asset fewer window sizes (PUT /api/v1/assets/{id}/spec)"
-        )
+    def __init__(self, topic: str, key: bytes | None, size: int, limit: int, cure: str) -> None:
+        shown = (key or b"")[:_SHOWN_BYTES].decode(errors="replace")
+        name = "without key" if key is None else f"of {shown!r}"
+        super().__init__(f"record {name} for topic {topic!r} has {size} bytes, more than the limit of {limit}: {cure}")
 
 
 class StateError(KafkaSideError):
@@ -165,12 +166,12 @@ class SourceTruncatedError(KafkaSideError):
 
 
 class CorruptLogError(KafkaSideError):
-    """A batch in a topic has a wrong checksum: it was damaged on the broker's disk or on the way from it."""
+    """A batch in a topic has a wrong checksum, or cannot be read: it was damaged on the broker's disk or before."""
 
-    def __init__(self, place: tuple[str, int], offset: int, end: int) -> None:
+    def __init__(self, place: tuple[str, int], offset: int, end: int, why: str = "wrong checksum") -> None:
         topic, partition = place
         super().__init__(
-            f"{topic!r} partition {partition} is damaged at offset {offset} (wrong checksum): let an intact "
+            f"{topic!r} partition {partition} is damaged at offset {offset} ({why}): let an intact "
             f"replica lead the partition, or restore it; to go on without offsets {offset} to {end - 1}, delete the "
             f"partition's records before {end} (kafka-delete-records.sh)"
         )

@@ -70,7 +70,14 @@ class Member(Protocol):
         ...
 
     def end_of(self, tp: TopicPartition) -> int | None:
-        """End of a partition as of the last fetch; None while unknown."""
+        """End of what may be read of a partition, as of the last fetch; None while unknown.
+
+        It is before the first transaction that is open: what follows is read when that has ended.
+        """
+        ...
+
+    def log_end_of(self, tp: TopicPartition) -> int | None:
+        """End of a partition with the transactions that are open, as of the last fetch; None while unknown."""
         ...
 
     def recovering(self) -> Offsets:

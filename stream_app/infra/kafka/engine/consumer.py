@@ -48,6 +48,11 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
         _renew_by_heartbeats(cast(Transport, self.transport).lease, consumer._coordinator)
         cast(Transport, self.transport).coordination.attach(consumer)
 
+    def last_stable(self, tp: TP) -> int | None:
+        """Offset up to which no transaction is open, as of the last fetch; None while unknown, or for an old broker."""
+        stable: int | None = self._ensure_consumer().last_stable_offset(tp)
+        return None if stable is None or stable < 0 else stable
+
     async def on_partitions_assigned(self, assigned: set[TP], generation_id: int = 0) -> None:
         """Prove the membership at once: the first regular heartbeat is an interval away."""
         with suppress(KafkaError):
@@ -99,6 +104,10 @@ class Consumer(driver.Consumer):
 
     def _new_consumer_thread(self) -> ConsumerThread:
         return ConsumerThread(self, loop=self.loop, beacon=self.beacon)
+
+    def last_stable(self, tp: TP) -> int | None:
+        """Offset up to which no transaction is open, as of the last fetch; None while unknown, or for an old broker."""
+        return cast(ConsumerThread, self._thread).last_stable(tp)
 
     def checkpointed(self, tp: TP, position: int) -> None:
         """Let Faust's next commit say that everything before ``position`` is done."""

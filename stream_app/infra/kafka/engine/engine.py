@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import threading
-from collections.abc import Collection, Coroutine, Mapping
+from collections.abc import Callable, Collection, Coroutine, Mapping
 from typing import Any, Final, cast
 
 from faust.assignor.partition_assignor import PartitionAssignor
@@ -186,12 +186,13 @@ class Engine:
         return self._consumer.reading_since.get(TP(*tp))
 
     def end_of(self, tp: TopicPartition) -> int | None:
-        """End of a partition as of the last fetch; None while unknown."""
-        try:
-            end: int | None = self._consumer.highwater(TP(*tp))
-        except (ConsumerNotStarted, AttributeError, KeyError, AssertionError):  # not assigned, any more or yet
-            return None
-        return end
+        """End of what may be read of a partition, as of the last fetch; None while unknown."""
+        stable = _while_assigned(self._consumer.last_stable, tp)
+        return self.log_end_of(tp) if stable is None else stable
+
+    def log_end_of(self, tp: TopicPartition) -> int | None:
+        """End of a partition with the transactions that are open, as of the last fetch; None while unknown."""
+        return _while_assigned(self._consumer.highwater, tp)
 
     def recovering(self) -> Offsets:
         """Next offset that each changelog waits for while the tables are being recovered."""
@@ -226,6 +227,14 @@ class Engine:
     def checkpointed(self, tp: TopicPartition, position: int) -> None:
         """Let the next commit say that all rows before ``position`` are done."""
         self._consumer.checkpointed(TP(*tp), position)
+
+
+def _while_assigned(end: Callable[[TP], int | None], tp: TopicPartition) -> int | None:
+    """An end of a partition; None if it is not assigned, any more or yet."""
+    try:
+        return end(TP(*tp))
+    except (ConsumerNotStarted, AttributeError, KeyError, AssertionError):
+        return None
 
 
 def _theirs(tps: Collection[TopicPartition]) -> list[TP]:

@@ -25,7 +25,8 @@ async def read_range(kafka: KafkaSettings, tp: TopicPartition, start: int, end: 
     BrokerError, TimeoutError
         The broker refuses; it does not answer in time.
     """
-    place, records = ClientPartition(*tp), []
+    place = ClientPartition(*tp)
+    records: list[Record] = []
     consumer = AIOKafkaConsumer(**client_options(kafka))
     async with asyncio.timeout(_READ_TIMEOUT_S):
         with broker_failures():
