@@ -10,7 +10,8 @@ import numpy as np
 
 from stream_app.domain.catalogue import Catalogue
 from stream_app.domain.errors import DomainError
-from stream_app.domain.snapshot import Marker, header
+from stream_app.domain.snapshot import Marker
+from stream_app.domain.source import Source
 from stream_app.domain.state import Fleet
 from stream_app.usecases.checkpoints import Checkpoints, KeptWindows, all_updates
 from stream_app.usecases.dead_letters import dead_letter
@@ -63,6 +64,9 @@ class Ingest:
         Seconds, monotonic.
     """
 
+    #: The topic of the rows, which the markers name; to be set before the first fetch.
+    source: Source | None = None
+
     def __init__(
         self,
         *,
@@ -95,9 +99,9 @@ class Ingest:
         """Next source offset to apply; None while nothing of the partition was ever applied."""
         state = self._states.get(partition)
         if state is not None:
-            return state.position
+            return None if state.position is None else state.position - state.shift
         marker = self._tables.asset(partition, MARKER_KEY)
-        return None if marker is None else header(marker)
+        return None if marker is None else Marker.load(marker).position
 
     def apply(self, fetch: Fetch) -> Applied | AlreadyApplied | Gap:
         """Apply a fetch.
@@ -116,6 +120,7 @@ class Ingest:
             state = self._states[fetch.partition] = self._new_state(fetch.partition)
         if state.position is None:
             state.position = fetch.start
+        fetch = fetch.moved(state.shift)
         if fetch.start > state.position:
             self.release(fetch.partition)
             position = self.position(fetch.partition)
@@ -189,7 +194,9 @@ class Ingest:
 
     def _new_state(self, partition: int) -> PartitionState:
         fleet = Fleet(self._catalogue, self._sizes_s, self._lateness_s)
-        return PartitionState(partition, fleet, self._tables, Emission(self._emit_interval_s, self._clock))
+        state = PartitionState(partition, fleet, self._tables, Emission(self._emit_interval_s, self._clock))
+        state.source = self.source
+        return state
 
     def _apply_whole(self, state: PartitionState, fetch: Fetch) -> Applied:
         """Apply a fetch in one go; if that fails, its messages are suspect."""
@@ -243,7 +250,9 @@ def _apply(state: PartitionState, fetch: Fetch, batch: Batch) -> Applied:
     """Apply a decoded fetch; what is rejected in it becomes dead letters, unless the state included it before."""
     known = state.position or 0
     rejects = [r for r in [*batch.rejects, *state.apply(batch)] if fetch.offsets[r.message] >= known]
-    state.dead_letters += [dead_letter(fetch, reject) for reject in rejects]
+    if rejects:
+        letter_of = fetch.moved(-state.shift)  # a dead letter names the offset in the topic
+        state.dead_letters += [dead_letter(letter_of, reject) for reject in rejects]
     return Applied(len(batch), sum(1 if reject.rows is None else len(reject.rows) for reject in rejects))
 
 

@@ -59,6 +59,14 @@ class Member(Protocol):
         """Next offset that each changelog waits for while the tables are being recovered."""
         ...
 
+    def refusals(self) -> int:
+        """Count the answers in which the broker refused a fetch of the source: its log may have been changed."""
+        ...
+
+    async def foreign_commits(self, tps: Collection[TopicPartition]) -> Offsets:
+        """Committed offsets of the group that no worker has committed: they were set by a tool."""
+        ...
+
     async def position(self, tp: TopicPartition) -> int:
         """Next offset that will be fetched."""
         ...

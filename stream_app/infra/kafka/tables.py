@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from stream_app.domain.errors import DomainError
-from stream_app.domain.snapshot import header
+from stream_app.domain.snapshot import Marker, header
 from stream_app.infra.kafka.errors import ChangelogGapError, StateError
 from stream_app.infra.kafka.log.records import Written
 from stream_app.infra.kafka.member import Member
@@ -198,6 +198,11 @@ class TableStore:
         self._member = member
         self._assets, self._windows = Table("assets", assets_changelog), Table("windows", windows_changelog)
 
+    @property
+    def assets_changelog(self) -> str:
+        """Topic that holds the assets' states and the markers."""
+        return self._assets.changelog
+
     def tables(self) -> tuple[Table, Table]:
         """Both tables, in the order in which they are written."""
         return self._windows, self._assets
@@ -226,7 +231,7 @@ class TableStore:
     def position(self, partition: int) -> int | None:
         """Next source offset as of the last checkpoint; None: there was none yet."""
         marker = self.asset(partition, MARKER_KEY)
-        return None if marker is None else header(marker)
+        return None if marker is None else Marker.load(marker).position
 
     def asset(self, partition: int, key: bytes) -> bytes | None:
         """Value of an asset (or of the marker)."""

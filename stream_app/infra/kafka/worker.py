@@ -65,7 +65,12 @@ class Worker:
         self.measurements = MeasurementTopic(settings.kafka)
         sink = CheckpointSink(settings.kafka, self.engine.lease)
         self._processor = Processor(
-            self.engine, new_ingest(self.tables), self.tables, sink, settings.checkpoint_interval_s
+            self.engine,
+            new_ingest(self.tables),
+            self.tables,
+            sink,
+            settings.checkpoint_interval_s,
+            lambda: kafka_topics.source(settings.kafka),
         )
         servers = settings.kafka.bootstrap_servers
         self._repair = Repair(self.engine, self.tables, sink, self._processor.checkpoints.lock, servers)
@@ -95,6 +100,7 @@ class Worker:
         limit_s = self._settings.stall_timeout_s
         for task in (
             self._processor.checkpoint_when_due(),
+            self._processor.watch_source(),
             reread_lost_fetches(self.engine, self._processor),
             self._repair.run(),
             end_when_stalled(self.engine, self._waiting, limit_s),

@@ -12,7 +12,7 @@ from aiokafka.admin.records_to_delete import RecordsToDelete
 from aiokafka.structs import OffsetAndMetadata
 from prometheus_client import REGISTRY
 
-from stream_app.domain.snapshot import FORMAT
+from stream_app.domain.snapshot import FORMAT, Marker
 from stream_app.infra.kafka.errors import SourceTruncatedError, StateError
 from stream_app.infra.kafka.log.topics import Topics
 from stream_app.infra.kafka.topic_partition import TopicPartition
@@ -173,7 +173,7 @@ async def test_recovery_newer_wins_and_tombstones_delete(kafka: KafkaSettings) -
             (b"b", None),
             (b"c", STATE.pack(FORMAT, 7, 1, 10)),
             (b"c", STATE.pack(FORMAT, 7, 1, 11)),  # as old as the entry before: replaces it
-            (MARKER_KEY, HEADER.pack(FORMAT, 0)),
+            (MARKER_KEY, Marker(0, {}).dump()),
         ]:
             await producer.send_and_wait(changelog, value, key=key, partition=0)
     async with running(kafka) as run:
@@ -226,7 +226,7 @@ async def test_a_recreated_source_is_not_taken_for_the_old_one(kafka: KafkaSetti
     """When the topic ends before the state's position its rows cannot be the ones that follow: the worker ends."""
     async with producing(kafka) as producer:
         await producer.send_and_wait(
-            Topics.of(kafka).assets_changelog, HEADER.pack(FORMAT, 1000), key=MARKER_KEY, partition=0
+            Topics.of(kafka).assets_changelog, Marker(1000, {}).dump(), key=MARKER_KEY, partition=0
         )
     await produce(kafka, [(b"a", b"1")] * 10, partition=0)
     async with running(kafka, ready=False) as run:

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from stream_app.domain.source import Source
 from stream_app.infra.kafka.checkpoint_sink import CheckpointSink
 from stream_app.infra.kafka.errors import BrokerError
 from stream_app.infra.kafka.lease import Lease
@@ -46,6 +47,12 @@ class FakeMember:
         return self.end
 
     def recovering(self) -> Offsets:
+        return {}
+
+    def refusals(self) -> int:
+        return 0
+
+    async def foreign_commits(self, tps: Collection[TopicPartition]) -> Offsets:
         return {}
 
     async def position(self, tp: TopicPartition) -> int:
@@ -91,6 +98,13 @@ class HeldSink(CheckpointSink):
         pass
 
 
+SOURCE = Source("measurements", "1")
+
+
+async def ask() -> Source:
+    return SOURCE
+
+
 class Bench:
     """A processor on a site's log."""
 
@@ -106,7 +120,8 @@ class Bench:
             kept_windows=KeptWindows({}, 24),
             emit_interval_s=emit_interval_s,
         )
-        self.processor = Processor(self.member, self.ingest, self.tables, self.sink, interval_s=0.001)
+        self.ingest.source = SOURCE
+        self.processor = Processor(self.member, self.ingest, self.tables, self.sink, 0.001, ask)
 
     async def apply(self, start: int = 0, end: int | None = None) -> None:
         await self.processor.apply(self.site.fetch(start, end), 1)

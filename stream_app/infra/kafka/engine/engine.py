@@ -173,6 +173,15 @@ class Engine:
         stats = cast(TableManager, self.app.tables).recovery.active_stats() if self.app.in_recovery else {}
         return {TopicPartition(*tp): stat.offset + 1 for tp, stat in stats.items() if stat.remaining > 0}
 
+    def refusals(self) -> int:
+        """Count the answers in which the broker refused a fetch of the source: its log may have been changed."""
+        return self._consumer.refusals[self.source]
+
+    async def foreign_commits(self, tps: Collection[TopicPartition]) -> Offsets:
+        """Committed offsets of the group that no worker has committed: they were set by a tool."""
+        with broker_failures():
+            return _ours(await self._consumer.foreign_commits(_theirs(tps)))
+
     async def position(self, tp: TopicPartition) -> int:
         """Next offset that will be fetched."""
         with broker_failures():

@@ -9,4 +9,13 @@ This package and ``engine`` are the only ones that import aiokafka. aiokafka's e
 ``MessageBatch._drain_waiter``: who waits for a batch to be sent.
 ``Sender._fail_all``, ``sender_task``: the callback is meant for transactions, and raises without one.
 ``AIOKafkaClient._get_conn``: opens connections.
+``aiokafka.client.MetadataRequest``: asks the broker to create the topics that it names; no client here may.
 """
+
+from functools import partial
+
+from aiokafka import client
+from aiokafka.protocol.metadata import MetadataRequest
+
+# A topic that was deleted while a worker runs would come back at once, empty.
+client.MetadataRequest = partial(MetadataRequest, allow_auto_topic_creation=False)

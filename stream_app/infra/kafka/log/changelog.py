@@ -1,8 +1,9 @@
-"""Reading a range of a changelog, outside of any consumer group."""
+"""Reading changelogs outside of any consumer group."""
 
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncIterator
 from typing import Final
 
 from aiokafka import AIOKafkaConsumer
@@ -37,3 +38,42 @@ async def read_range(servers: str, tp: TopicPartition, start: int, end: int) -> 
             finally:
                 await consumer.stop()
     return records
+
+
+async def read_all(servers: str, topic: str, partitions: int) -> AsyncIterator[tuple[int, Record]]:
+    """Read all records of a topic, each with its partition.
+
+    Raises
+    ------
+    BrokerError, TimeoutError
+        The broker refuses; it does not answer in time.
+    """
+    places = [ClientPartition(topic, number) for number in range(partitions)]
+    consumer = AIOKafkaConsumer(bootstrap_servers=servers)
+    with broker_failures():
+        try:
+            await consumer.start()
+            consumer.assign(places)
+            starts, ends = await consumer.beginning_offsets(places), await consumer.end_offsets(places)
+            for place in places:
+                consumer.seek(place, starts[place])
+                while starts[place] < ends[place] and await consumer.position(place) < ends[place]:
+                    async with asyncio.timeout(_READ_TIMEOUT_S):
+                        some = await consumer.getmany(place, timeout_ms=1000)
+                    for record in some.get(place, ()):
+                        yield place.partition, (record.key, record.value, list(record.headers))
+        finally:
+            await consumer.stop()
+
+
+async def bounds(servers: str, topic: str, partitions: int) -> dict[int, tuple[int, int]]:
+    """First offset and end of each partition of a topic; BrokerError: the broker refuses."""
+    places = [ClientPartition(topic, number) for number in range(partitions)]
+    consumer = AIOKafkaConsumer(bootstrap_servers=servers)
+    with broker_failures():
+        try:
+            await consumer.start()
+            starts, ends = await consumer.beginning_offsets(places), await consumer.end_offsets(places)
+        finally:
+            await consumer.stop()
+    return {place.partition: (starts[place], ends[place]) for place in places}

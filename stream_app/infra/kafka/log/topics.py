@@ -11,8 +11,10 @@ from typing import Any, Final
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 
+from stream_app.domain.source import Source
 from stream_app.infra.kafka.errors import BrokerError, BrokerUnavailableError, TopicsError
 from stream_app.infra.kafka.log.failures import broker_failures
+from stream_app.infra.kafka.log.topic_identity import source_of
 from stream_app.settings import KafkaSettings
 
 #: Largest record that the service writes. A state grows with the window sizes of its asset; a sensible one is far
@@ -94,7 +96,8 @@ async def probe(servers: str) -> None:
 
 
 @asynccontextmanager
-async def _admin(settings: KafkaSettings) -> AsyncIterator[AIOKafkaAdminClient]:
+async def admin_client(settings: KafkaSettings) -> AsyncIterator[AIOKafkaAdminClient]:
+    """Connect an admin client; BrokerUnavailableError: no broker answers, or one fails inside."""
     await probe(settings.bootstrap_servers)
     client = AIOKafkaAdminClient(bootstrap_servers=settings.bootstrap_servers)
     try:
@@ -124,6 +127,12 @@ async def _configs(admin: AIOKafkaAdminClient, names: list[str]) -> dict[str, di
     }
 
 
+async def source(settings: KafkaSettings) -> Source | None:
+    """Ask for the identity of the measurements topic; None: it is missing. BrokerUnavailableError: nobody answers."""
+    async with admin_client(settings) as admin:
+        return await source_of(admin, settings.measurements_topic)
+
+
 async def ensure(settings: KafkaSettings) -> list[str]:
     """Create the topics that are missing; those that exist are left alone.
 
@@ -138,7 +147,7 @@ async def ensure(settings: KafkaSettings) -> list[str]:
         No broker answers; the broker refuses to create a topic.
     """
     topics = Topics.of(settings)
-    async with _admin(settings) as admin:
+    async with admin_client(settings) as admin:
         # The source first: the changelogs get as many partitions as it really has.
         created = await _create(admin, settings, {topics.measurements: settings.partitions})
         source = (await _partition_counts(admin))[topics.measurements]
@@ -184,7 +193,7 @@ async def check(settings: KafkaSettings) -> list[str]:
         One line for each problem, with its cure; none if all is well.
     """
     topics = Topics.of(settings)
-    async with _admin(settings) as admin:
+    async with admin_client(settings) as admin:
         counts = await _partition_counts(admin)
         present = [name for name in _wanted_configs(topics) if name in counts]
         configs = await _configs(admin, present) if present else {}
