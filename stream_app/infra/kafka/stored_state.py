@@ -7,23 +7,25 @@ its ``seq`` is above its offset.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
 from stream_app.domain.errors import DomainError
-from stream_app.domain.snapshot import Marker
+from stream_app.domain.snapshot import Marker, header
 from stream_app.domain.source import Source
-from stream_app.infra.kafka.errors import BrokerError, ResetUnfinishedError, SourceMissingError, StateError, TopicsError
+from stream_app.infra.kafka.errors import ResetUnfinishedError, SourceMissingError, StateError
 from stream_app.infra.kafka.log import group_state, topics
 from stream_app.infra.kafka.log.batch_producer import BatchProducer
 from stream_app.infra.kafka.log.changelog import bounds, read_all
 from stream_app.infra.kafka.log.records import Record
 from stream_app.infra.kafka.log.topics import Topics
-from stream_app.infra.kafka.tables import Table, deletion_headers
+from stream_app.infra.kafka.tables import deleted_at, deletion_headers
 from stream_app.infra.kafka.topic_partition import TopicPartition
 from stream_app.settings import KafkaSettings
 from stream_app.usecases.ports import MARKER_KEY, Entry
+from stream_app.wire.batch import Headers
 
 _SHIFT_STEP: Final = 1_000_000_000
 #: Updates of rows beyond the newest state may have been published before a crash; no more rows than this.
@@ -39,13 +41,27 @@ class StoredPartition:
     log_end: int
     marker: Marker | None = None
     newest_seq: int = -1
-    assets: list[bytes] = field(default_factory=list)
-    windows: list[bytes] = field(default_factory=list)
+    #: Keys that have, or had, a value.
+    assets: set[bytes] = field(default_factory=set)
+    windows: set[bytes] = field(default_factory=set)
 
     @property
     def is_empty(self) -> bool:
         """Whether the changelogs hold nothing."""
         return self.newest_seq < 0
+
+    def take(self, key: bytes, value: bytes | None, headers: Headers, *, is_window: bool) -> None:
+        """Take a record of a changelog; DomainError: it cannot be read."""
+        if value is None:
+            seq = deleted_at(headers)
+            self.newest_seq = max(self.newest_seq, -1 if seq == sys.maxsize else seq)
+            return
+        seq = header(value)
+        self.newest_seq = max(self.newest_seq, seq)
+        if key != MARKER_KEY:
+            (self.windows if is_window else self.assets).add(key)
+        elif self.marker is None or seq >= self.marker.position + self.marker.shift:
+            self.marker = Marker.load(value)
 
     def shift_to(self, offset: int) -> int:
         """The shift for rows from ``offset`` on: their ``seq`` is above all that the state or an update has."""
@@ -69,29 +85,21 @@ class StoredState:
             Nobody answers, the group has members, topics are missing, or an entry cannot be read.
         """
         await _require_idle(settings)
-        if problems := [problem for problem in await topics.check(settings) if "is missing" in problem]:
-            raise TopicsError(problems)
+        names, servers = Topics.of(settings), settings.bootstrap_servers
+        counts = await topics.partition_counts(settings)
         source = await topics.source(settings)
         if source is None:
             raise SourceMissingError(settings.measurements_topic, None)
-        names, servers = Topics.of(settings), settings.bootstrap_servers
-        counts = await topics.partition_counts(settings)
         logs = await bounds(servers, names.measurements, counts[names.measurements])
-        partitions = [StoredPartition(number, *logs[number]) for number in sorted(logs)]
-        for changelog, is_assets in ((names.assets_changelog, True), (names.windows_changelog, False)):
-            table = Table("stored", changelog)
+        partitions = {number: StoredPartition(number, *logs[number]) for number in sorted(logs)}
+        for changelog in names.changelogs:
             async for number, (key, value, headers) in read_all(servers, changelog, counts[changelog]):
-                table.read(number, [(key, value, headers)], 0)
-            for number, held in table.by_partition.items():
-                if number >= len(partitions):
-                    continue
-                into = partitions[number]
-                into.newest_seq = max(into.newest_seq, held.newest())
-                keys = [key for key in held.entries if key != MARKER_KEY]
-                (into.assets if is_assets else into.windows).extend(keys)
-                if is_assets and MARKER_KEY in held.entries:
-                    into.marker = _marker(changelog, number, held.entries[MARKER_KEY])
-        return cls(settings, source, partitions)
+                if key is not None and number in partitions:
+                    try:
+                        partitions[number].take(key, value, headers, is_window=changelog == names.windows_changelog)
+                    except DomainError as error:
+                        raise StateError(changelog, number, str(error)) from error
+        return cls(settings, source, list(partitions.values()))
 
     async def reset(self) -> None:
         """Delete the state: the next start computes it anew from the beginning of the log.
@@ -114,7 +122,7 @@ class StoredState:
             await self._write_markers(producer, begun)
             for each in filled:
                 for changelog, keys in ((windows, each.windows), (assets, each.assets)):
-                    deletions = (Entry(key, None, each.newest_seq + 1) for key in keys)
+                    deletions = (Entry(key, None, each.newest_seq + 1) for key in sorted(keys))
                     records: list[Record] = [(entry.key, None, deletion_headers(entry)) for entry in deletions]
                     await producer.send(changelog, each.number, records)
             await self._write_markers(producer, markers)
@@ -125,8 +133,8 @@ class StoredState:
     async def adopt(self, positions: Mapping[int, int] | None) -> None:
         """Take the measurements topic as the log that the state goes on with.
 
-        ``positions`` gives the offset of each partition with which it goes on; None: where the state is, as the topic has
-        the same rows at the same offsets.
+        ``positions`` gives the offset of each partition at which it goes on; None: where the state is, as the topic
+        has the same rows at the same offsets.
         """
         markers = {}
         for each in self.partitions:
@@ -153,13 +161,6 @@ class StoredState:
     async def _commit(self, positions: Mapping[int, int]) -> None:
         source = self._topics.measurements
         await group_state.commit(self._settings, {TopicPartition(source, n): at for n, at in positions.items()})
-
-
-def _marker(changelog: str, number: int, value: bytes) -> Marker:
-    try:
-        return Marker.load(value)
-    except DomainError as error:
-        raise StateError(changelog, number, str(error)) from error
 
 
 async def _require_idle(settings: KafkaSettings) -> None:

@@ -164,7 +164,7 @@ class Table:
         partition = self.by_partition.setdefault(number, Partition())
         for key, value, headers in records:
             try:
-                offset = _deleted_at(headers) if value is None else header(value)
+                offset = deleted_at(headers) if value is None else header(value)
             except DomainError as error:
                 raise StateError(self.changelog, number, str(error)) from error
             if key is not None:
@@ -186,7 +186,7 @@ def deletion_headers(entry: Entry) -> list[tuple[str, bytes]]:
     return [(_OFFSET_HEADER, str(entry.offset).encode())] if entry.value is None else []
 
 
-def _deleted_at(headers: Headers) -> int:
+def deleted_at(headers: Headers) -> int:
     """Offset as of which a record deletes; one without it (written by hand) deletes whatever is there."""
     return next((int(value) for name, value in headers if name == _OFFSET_HEADER), sys.maxsize)
 

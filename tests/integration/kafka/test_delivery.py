@@ -243,9 +243,9 @@ async def test_an_unexpected_exception_loses_nothing(kafka: KafkaSettings, caplo
             if next(failures, False):
                 msg = "a bug"
                 raise RuntimeError(msg)
-            return apply(fetch)  # type: ignore[arg-type]
+            return apply(fetch)
 
-        run.ingest.apply = sometimes  # type: ignore[method-assign,assignment]
+        run.ingest.apply = sometimes
         await produce(kafka, [(b"a", b"1")] * 10, partition=0)
         await until(lambda: run.rows() == 10)
         assert run.totals() == {b"a": (10, 10)}

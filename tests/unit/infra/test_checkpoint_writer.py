@@ -98,11 +98,11 @@ class HeldSink(CheckpointSink):
         pass
 
 
-SOURCE = Source("measurements", "1")
+IDENTITY = Source("measurements", "1")
 
 
 async def ask() -> Source:
-    return SOURCE
+    return IDENTITY
 
 
 class Bench:
@@ -120,7 +120,7 @@ class Bench:
             kept_windows=KeptWindows({}, 24),
             emit_interval_s=emit_interval_s,
         )
-        self.ingest.source = SOURCE
+        self.ingest.source = IDENTITY
         self.processor = Processor(self.member, self.ingest, self.tables, self.sink, 0.001, ask)
 
     async def apply(self, start: int = 0, end: int | None = None) -> None:

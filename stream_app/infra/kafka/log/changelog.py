@@ -41,13 +41,7 @@ async def read_range(servers: str, tp: TopicPartition, start: int, end: int) -> 
 
 
 async def read_all(servers: str, topic: str, partitions: int) -> AsyncIterator[tuple[int, Record]]:
-    """Read all records of a topic, each with its partition.
-
-    Raises
-    ------
-    BrokerError, TimeoutError
-        The broker refuses; it does not answer in time.
-    """
+    """Read all records of a topic, each with its partition; BrokerError: the broker refuses."""
     places = [ClientPartition(topic, number) for number in range(partitions)]
     consumer = AIOKafkaConsumer(bootstrap_servers=servers)
     with broker_failures():
@@ -55,11 +49,10 @@ async def read_all(servers: str, topic: str, partitions: int) -> AsyncIterator[t
             await consumer.start()
             consumer.assign(places)
             starts, ends = await consumer.beginning_offsets(places), await consumer.end_offsets(places)
-            for place in places:
-                consumer.seek(place, starts[place])
-                while starts[place] < ends[place] and await consumer.position(place) < ends[place]:
-                    async with asyncio.timeout(_READ_TIMEOUT_S):
-                        some = await consumer.getmany(place, timeout_ms=1000)
+            for place, start in starts.items():
+                consumer.seek(place, start)
+                while start < ends[place] and await consumer.position(place) < ends[place]:
+                    some = await consumer.getmany(place, timeout_ms=1000)
                     for record in some.get(place, ()):
                         yield place.partition, (record.key, record.value, list(record.headers))
         finally:

@@ -133,6 +133,27 @@ async def source(settings: KafkaSettings) -> Source | None:
         return await source_of(admin, settings.measurements_topic)
 
 
+async def partition_counts(settings: KafkaSettings) -> dict[str, int]:
+    """Count the partitions of the measurements topic and the changelogs.
+
+    Raises
+    ------
+    BrokerUnavailableError, TopicsError
+        No broker answers; one of the topics is missing.
+    """
+    topics = Topics.of(settings)
+    async with admin_client(settings) as admin:
+        counts = await _partition_counts(admin)
+    names = (topics.measurements, *topics.changelogs)
+    if missing := [name for name in names if name not in counts]:
+        raise TopicsError([_missing(name) for name in missing])
+    return {name: counts[name] for name in names}
+
+
+def _missing(name: str) -> str:
+    return f"topic {name!r} is missing: run `stream-app topics ensure`"
+
+
 async def ensure(settings: KafkaSettings) -> list[str]:
     """Create the topics that are missing; those that exist are left alone.
 
@@ -197,11 +218,7 @@ async def check(settings: KafkaSettings) -> list[str]:
         counts = await _partition_counts(admin)
         present = [name for name in _wanted_configs(topics) if name in counts]
         configs = await _configs(admin, present) if present else {}
-    problems = [
-        f"topic {name!r} is missing: run `stream-app topics ensure`"
-        for name in _wanted_configs(topics)
-        if name not in counts
-    ]
+    problems = [_missing(name) for name in _wanted_configs(topics) if name not in counts]
     for name in present:
         problems += _topic_problems(settings, topics, name, counts, configs)
     return problems
