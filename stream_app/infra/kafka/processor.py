@@ -23,7 +23,7 @@ from stream_app.infra.failpoints import failpoint
 from stream_app.infra.kafka.backoff import backoff_s
 from stream_app.infra.kafka.checkpoint_sink import CheckpointSink
 from stream_app.infra.kafka.checkpoint_writer import CheckpointWriter
-from stream_app.infra.kafka.errors import BrokerError, BrokerUnavailableError, KafkaSideError
+from stream_app.infra.kafka.errors import BrokerError, KafkaSideError
 from stream_app.infra.kafka.member import Member
 from stream_app.infra.kafka.source_guard import AskSource, SourceGuard
 from stream_app.infra.kafka.tables import TableStore
@@ -72,7 +72,8 @@ class Processor:
         if self._guard.is_in_doubt:
             await self.read_on(self._sources())
         async with self._state:
-            stale = self._stopped or not self._tables.holds(tp.partition, generation)
+            is_over = self._stopped or self._guard.has_failed
+            stale = is_over or not self._tables.holds(tp.partition, generation)
             applied = stale or self._apply(tp, fetch)
             if not applied:
                 self.checkpoints.forget(tp.partition)
@@ -115,7 +116,7 @@ class Processor:
         """
         sources = self._sources()
         await self.read_on(sources)
-        if self._member.stopping or self._ingest.source is None:
+        if self._member.stopping or self._guard.has_failed or self._ingest.source is None:
             return
         await self._guard.adopt()
         await self._tell_of_commits(sources)
@@ -140,11 +141,11 @@ class Processor:
                 for tp, position in positions.items():
                     self._guard.check_end(tp, position, ends[tp])
                 await self._member.read_from(positions)
-            except (BrokerError, BrokerUnavailableError, TimeoutError) as error:
+            except (BrokerError, TimeoutError) as error:
                 _log.warning("cannot seek, trying again: %r", error)
                 await asyncio.sleep(backoff_s(attempt))
             except KafkaSideError as error:
-                self._member.fail(error)
+                self._guard.fail(error)
                 return
             else:
                 return

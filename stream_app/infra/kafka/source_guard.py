@@ -21,7 +21,6 @@ from stream_app.infra.kafka.bounded_writes import write_within
 from stream_app.infra.kafka.checkpoint_sink import CheckpointSink
 from stream_app.infra.kafka.errors import (
     BrokerError,
-    BrokerUnavailableError,
     KafkaSideError,
     ResetUnfinishedError,
     SourceChangedError,
@@ -68,6 +67,8 @@ class SourceGuard:
         self._member, self._ingest, self._tables, self._ask = member, ingest, tables, ask
         self._sink, self._lock = sink, lock
         self._asked_at = float("-inf")
+        #: The topic is not the log of which the state is: nothing more of it may be applied.
+        self.has_failed = False
         self._refusals = 0  # those before the last check
         self._doubtful_since: dict[str, float] = {}  # what has been wrong since when, and may be so for a moment
 
@@ -76,6 +77,11 @@ class SourceGuard:
         """Whether the broker has refused a fetch since the last check: what comes next may be of another log."""
         return self._member.refusals() != self._refusals
 
+    def fail(self, error: KafkaSideError) -> None:
+        """End the worker with what a check has found."""
+        self.has_failed = True
+        self._member.fail(error)
+
     async def check(self) -> None:
         """Compare the topic with the markers of the owned partitions.
 
@@ -83,7 +89,7 @@ class SourceGuard:
         ------
         KafkaSideError
             The topic is another one, or missing: the worker is to end.
-        BrokerError, BrokerUnavailableError
+        BrokerError
             The broker does not tell now.
         """
         refusals = self._member.refusals()
@@ -185,7 +191,7 @@ class SourceGuard:
             elif time.monotonic() - self._asked_at >= _ASK_EVERY_S:
                 try:
                     await self.check()
-                except (BrokerError, BrokerUnavailableError) as error:
+                except BrokerError as error:
                     _log.warning("cannot check the measurements topic now, trying again: %s", error)
                 except KafkaSideError as error:
-                    self._member.fail(error)
+                    self.fail(error)

@@ -70,7 +70,7 @@ class Worker:
             self.tables,
             sink,
             settings.checkpoint_interval_s,
-            lambda: kafka_topics.source(settings.kafka),
+            self.measurements.source,
         )
         servers = settings.kafka.bootstrap_servers
         self._repair = Repair(self.engine, self.tables, sink, self._processor.checkpoints.lock, servers)

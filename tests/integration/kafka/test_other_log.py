@@ -112,6 +112,13 @@ async def position_is(run: Running, position: int) -> None:
     await until(lambda: run.worker.tables.position(0) == position)
 
 
+def marker(run: Running) -> Marker:
+    """The marker in a worker's tables."""
+    value = run.worker.tables.asset(0, MARKER_KEY)
+    assert value is not None
+    return Marker.load(value)
+
+
 async def markers(kafka: KafkaSettings) -> list[Marker]:
     changelog = Topics.of(kafka).assets_changelog
     return [Marker.load(r.value) for r in await read(kafka, changelog) if r.key == MARKER_KEY]
@@ -287,13 +294,14 @@ async def test_a_marker_of_an_older_release_takes_the_topic_that_is_there_once(
     older = replace((await markers(kafka))[-1], source=None)
     async with producing(kafka) as producer:
         await producer.send_and_wait(Topics.of(kafka).assets_changelog, older.dump(), key=MARKER_KEY, partition=0)
-    async with running(kafka, ingest=ingest):
-        pass
+    async with running(kafka, ingest=ingest) as run:
+        await until(lambda: marker(run).source is not None)
     assert "did not note its topic" in caplog.text
     assert (await markers(kafka))[-1].source == await topics.source(kafka)
     caplog.clear()
-    async with running(kafka, ingest=ingest):
-        pass
+    await produce(kafka, rows(30, 31), partition=0)
+    async with running(kafka, ingest=ingest) as run:
+        await position_is(run, 31)
     assert "did not note its topic" not in caplog.text
     await recreate(kafka)
     async with running(kafka, ready=False, ingest=ingest) as run:

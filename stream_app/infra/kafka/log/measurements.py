@@ -8,10 +8,12 @@ from typing import Final
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
+from stream_app.domain.source import Source
 from stream_app.infra.kafka.errors import BrokerError, BrokerUnavailableError
 from stream_app.infra.kafka.log.batch_producer import BatchProducer, partition_of
 from stream_app.infra.kafka.log.failures import broker_failures
 from stream_app.infra.kafka.log.records import NO_HEADERS, Record
+from stream_app.infra.kafka.log.topic_identity import source_of
 from stream_app.infra.kafka.log.topics import probe
 from stream_app.settings import KafkaSettings
 from stream_app.usecases.errors import UnavailableError
@@ -89,6 +91,14 @@ class MeasurementTopic:
             await self._producer.discard()
             raise _unavailable() from error
         return target, written.last if written else await self.end_offset(target) - 1
+
+    async def source(self) -> Source | None:
+        """Ask for the topic's identity; None: it is missing. BrokerError: the broker does not tell now."""
+        if self._reader is None:
+            msg = "not connected to Kafka"
+            raise BrokerError(msg)
+        with broker_failures():
+            return await source_of(self._reader._client, self._topic)
 
     async def end_offset(self, partition: int) -> int:
         """Offset after the last message of a partition."""

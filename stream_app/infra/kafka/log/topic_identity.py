@@ -6,8 +6,8 @@ import uuid
 from io import BytesIO
 from typing import Any, Final
 
-from aiokafka.admin import AIOKafkaAdminClient
-from aiokafka.errors import IncompatibleBrokerVersion, for_code
+from aiokafka.client import AIOKafkaClient
+from aiokafka.errors import IncompatibleBrokerVersion, NodeNotReadyError, for_code
 from aiokafka.protocol.api import Request, RequestStruct, Response
 from aiokafka.protocol.types import (
     AbstractType,
@@ -101,13 +101,16 @@ class _Identity(Request[_MetadataRequest]):  # type: ignore[misc]
         return request_struct_class([(_NO_ID, self._topic, {})], False, False, {})
 
 
-async def source_of(admin: AIOKafkaAdminClient, topic: str) -> Source | None:
+async def source_of(client: AIOKafkaClient, topic: str) -> Source | None:
     """Ask for a topic's identity; None: there is no such topic. The request never creates it."""
+    node = client.get_random_node()
+    if node is None:
+        raise NodeNotReadyError
     try:
-        answer: Any = await admin._send_request(_Identity(topic))
+        answer: Any = await client.send(node, _Identity(topic))
     except IncompatibleBrokerVersion:  # before Kafka 2.8
-        found: list[dict[str, Any]] = await admin.describe_topics()
-        return Source(topic, None) if topic in {each["topic"] for each in found} else None
+        known = await client.fetch_all_metadata()
+        return Source(topic, None) if topic in known.topics() else None
     (described,) = answer.topics
     code, _, topic_id = described[:3]
     if code == _UNKNOWN_TOPIC:

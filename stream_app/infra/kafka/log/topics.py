@@ -130,7 +130,7 @@ async def _configs(admin: AIOKafkaAdminClient, names: list[str]) -> dict[str, di
 async def source(settings: KafkaSettings) -> Source | None:
     """Ask for the identity of the measurements topic; None: it is missing. BrokerUnavailableError: nobody answers."""
     async with admin_client(settings) as admin:
-        return await source_of(admin, settings.measurements_topic)
+        return await source_of(admin._client, settings.measurements_topic)
 
 
 async def partition_counts(settings: KafkaSettings) -> dict[str, int]:
