@@ -47,9 +47,6 @@ class MetricsUpdate(BaseModel):
 
     asset_id: AssetId
     window: Window
-    seq: int = Field(
-        ge=0,
-        description="Last source offset applied; a state that was reset or went on with another log adds a multiple of 10^9",
-    )
+    seq: int = Field(ge=0, description="Last source offset applied (after a reset: plus a multiple of 10^9)")
     final: bool = Field(description="The window is closed: no later update of it follows")
     metrics: dict[str, MetricValue]
