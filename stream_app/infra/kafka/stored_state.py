@@ -84,9 +84,9 @@ class StoredState:
         KafkaSideError
             Nobody answers, the group has members, topics are missing, or an entry cannot be read.
         """
-        await _require_idle(settings)
         names, servers = Topics.of(settings), settings.bootstrap_servers
         counts = await topics.partition_counts(settings)
+        await _require_idle(settings)
         source = await topics.source(settings)
         if source is None:
             raise SourceMissingError(settings.measurements_topic, None)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 
 import pytest
 from aiokafka import AIOKafkaConsumer
@@ -70,7 +71,13 @@ async def test_a_gap_is_read_again_from_the_position(kafka: KafkaSettings) -> No
     await produce(kafka, first, partition=2)
     async with running(kafka) as run:
         await until(lambda: run.rows() == 10)
-        await run.worker.engine.seek({TopicPartition(kafka.measurements_topic, 2): 15})
+        processor = run.worker._processor
+        apply, gaps = processor.apply, iter([True])
+
+        async def after_a_gap(fetch: Fetch, generation: int | None) -> None:
+            await apply(replace(fetch, start=fetch.start + 1) if next(gaps, False) else fetch, generation)
+
+        processor.apply = after_a_gap  # type: ignore[method-assign]
         await produce(kafka, second, partition=2)
         await until(lambda: run.rows() == 30)
         assert run.ingest.gaps >= 1
