@@ -24,8 +24,8 @@ aiokafka 0.14
     yields the whole response.
     ``PartitionRecords._tp``, ``_check_crcs``, ``next_fetch_offset``, ``_records_iterator``: that response.
     ``FetchResponse.topics``: each partition's number, then the broker's error code: a refusal.
-    ``GroupCoordinator.fetch_committed_offsets``: the committed offsets with their metadata, which Faust leaves empty and
-    ``AIOKafkaConsumer.commit``, replaced, signs.
+    ``GroupCoordinator.fetch_committed_offsets``: committed offsets with their metadata, which Faust leaves empty;
+    ``AIOKafkaConsumer.commit``, replaced, signs them.
     ``GroupCoordinator._do_heartbeat``, ``generation``: proof that the group still knows this member.
     ``AIOKafkaConsumer._client``, ``GroupCoordinator.request_rejoin``: join the group again.
 """

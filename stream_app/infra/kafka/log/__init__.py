@@ -9,7 +9,7 @@ This package and ``engine`` are the only ones that import aiokafka. aiokafka's e
 ``MessageBatch._drain_waiter``: who waits for a batch to be sent.
 ``Sender._fail_all``, ``sender_task``: the callback is meant for transactions, and raises without one.
 ``AIOKafkaClient._get_conn``: opens connections.
-``AIOKafkaConsumer._client``, ``AIOKafkaAdminClient._client``, ``AIOKafkaClient.get_random_node``, ``send``: ask for topic ids.
+``AIOKafkaConsumer._client``, ``AIOKafkaAdminClient._client``, ``get_random_node``, ``send``: ask for topic ids.
 ``aiokafka.client.MetadataRequest``: asks the broker to create the topics that it names; no client here may.
 """
 
