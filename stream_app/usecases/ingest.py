@@ -11,7 +11,8 @@ import numpy as np
 
 from stream_app.domain.catalogue import Catalogue
 from stream_app.domain.errors import DomainError
-from stream_app.domain.snapshot import Marker, header
+from stream_app.domain.snapshot import Marker
+from stream_app.domain.source import Source
 from stream_app.domain.state import Fleet
 from stream_app.usecases.checkpoints import Checkpoints, KeptWindows, all_updates
 from stream_app.usecases.dead_letters import dead_letter
@@ -67,6 +68,9 @@ class Ingest:
         Seconds, monotonic.
     """
 
+    #: The topic of the rows, which the markers name; to be set before the first fetch.
+    source: Source | None = None
+
     def __init__(
         self,
         *,
@@ -99,9 +103,9 @@ class Ingest:
         """Next source offset to apply; None while nothing of the partition was ever applied."""
         state = self._states.get(partition)
         if state is not None:
-            return state.position
+            return None if state.position is None else state.position - state.shift
         marker = self._tables.asset(partition, MARKER_KEY)
-        return None if marker is None else header(marker)
+        return None if marker is None else Marker.load(marker).position
 
     def apply(self, fetch: Fetch) -> Applied | AlreadyApplied | Gap:
         """Apply a fetch.
@@ -120,6 +124,7 @@ class Ingest:
             state = self._states[fetch.partition] = self._new_state(fetch.partition)
         if state.position is None:
             state.position = fetch.start
+        fetch = fetch.moved(state.shift)
         if fetch.start > state.position:
             self.release(fetch.partition)
             position = self.position(fetch.partition)
@@ -193,7 +198,9 @@ class Ingest:
 
     def _new_state(self, partition: int) -> PartitionState:
         fleet = Fleet(self._catalogue, self._sizes_s, self._lateness_s)
-        return PartitionState(partition, fleet, self._tables, Emission(self._emit_interval_s, self._clock))
+        state = PartitionState(partition, fleet, self._tables, Emission(self._emit_interval_s, self._clock))
+        state.source = self.source
+        return state
 
     def _apply_whole(self, state: PartitionState, fetch: Fetch) -> Applied:
         """Apply a fetch in one go; if that fails, its messages are suspect."""
@@ -228,8 +235,11 @@ class Ingest:
         """Apply a decoded fetch; what is rejected in it becomes dead letters, unless the state included it before."""
         known = state.position or 0
         rejects = [r for r in [*batch.rejects, *state.apply(batch)] if fetch.offsets[r.message] >= known]
-        state.dead_letters += [dead_letter(fetch, reject) for reject in rejects]
-        refused = self._refused(state, fetch, batch, rejects) if rejects else ()
+        if not rejects:
+            return Applied(len(batch), 0, ())
+        in_topic = fetch.moved(-state.shift)  # a dead letter names the offset in the topic
+        state.dead_letters += [dead_letter(in_topic, reject) for reject in rejects]
+        refused = self._refused(state, fetch, batch, rejects)
         return Applied(len(batch), sum(each.rows for each in refused), refused)
 
     def _refused(

@@ -78,8 +78,11 @@ class PartitionState:
         self.snapshots = Snapshots(self.fleet)
         marker = tables.asset(partition, MARKER_KEY)
         stored = Marker.load(marker) if marker is not None else None
-        #: Next source offset to apply; None until the first fetch of a partition that was never checkpointed.
-        self.position: int | None = stored.position if stored else None
+        #: Topic of the rows, and what a row's ``seq`` is above its offset there: see the marker.
+        self.source = stored.source if stored else None
+        self.shift = stored.shift if stored else 0
+        #: Next ``seq`` to apply; None until the first fetch of a partition that was never checkpointed.
+        self.position: int | None = stored.position + self.shift if stored else None
         #: Position of the last written checkpoint.
         self.written: int | None = self.position
         self.layouts: Layouts = {**(stored.layouts if stored else {}), **self.snapshots.layouts}
@@ -111,10 +114,10 @@ class PartitionState:
         return float("-inf") if self._held_before else self.emission.next_s()
 
     def marker(self, position: int) -> Marker:
-        """The marker of a checkpoint up to ``position``."""
+        """The marker of a checkpoint up to the ``seq`` of ``position``."""
         held = self.emission.held()
         held_from = int(self.fleet.integers.applied_offset[held].min()) if len(held) else None
-        return Marker(position, self.layouts, held_from)
+        return Marker(position - self.shift, self.layouts, held_from, self.source, self.shift)
 
     def changes(self) -> Changes:
         """What no written checkpoint includes; of the assets only those that changed since changes were set aside."""

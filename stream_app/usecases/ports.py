@@ -13,11 +13,11 @@ MARKER_KEY = b"\x00position"
 
 
 class Entry(NamedTuple):
-    """What a table is to hold under a key, as of a source offset; of two the one with the higher offset holds."""
+    """What a table is to hold under a key, as of a ``seq``; of two the one with the higher ``offset`` holds."""
 
     key: bytes
     value: bytes | None  # None deletes
-    offset: int
+    offset: int  # the seq
 
 
 @dataclass(frozen=True, slots=True)

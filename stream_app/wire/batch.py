@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
+import numpy as np
+
 from schemas.control import EndOfUpload, Forget, SpecControl
 from schemas.rejected import RejectCode
 from stream_app.columns.arrays import FloatArray, IntArray
@@ -59,6 +61,13 @@ class Fetch:
             timestamps_ms=self.timestamps_ms[i : i + 1],
             headers=self.headers[i : i + 1],
         )
+
+    def moved(self, shift: int) -> Fetch:
+        """The fetch as if its offsets were higher by ``shift``."""
+        if not shift:
+            return self
+        offsets = np.asarray(self.offsets, np.int64) + shift
+        return replace(self, start=self.start + shift, end=self.end + shift, offsets=offsets)
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,14 +25,6 @@ class GroupMember:
     host: str  # address from which it is connected to the broker
 
 
-@dataclass(frozen=True, slots=True)
-class CommittedOffset:
-    """An offset of the group, and whether a worker has committed it (else a tool has set it)."""
-
-    offset: int
-    by_worker: bool
-
-
 class Member(Protocol):
     """Reads the partitions that the group has given to this worker.
 
@@ -82,6 +74,14 @@ class Member(Protocol):
 
     def recovering(self) -> Offsets:
         """Next offset that each changelog waits for while the tables are being recovered."""
+        ...
+
+    def refusals(self) -> int:
+        """Count the answers in which the broker refused a fetch of the source: its log may have been changed."""
+        ...
+
+    async def foreign_commits(self, tps: Collection[TopicPartition]) -> Offsets:
+        """Committed offsets of the group that no worker has committed: they were set by a tool."""
         ...
 
     async def position(self, tp: TopicPartition) -> int:

@@ -12,7 +12,6 @@ from typing import Any, Final
 from stream_app.infra.kafka.checkpoint_sink import CheckpointSink
 from stream_app.infra.kafka.engine.engine import Engine
 from stream_app.infra.kafka.errors import AccessError, BrokerUnavailableError, ClockError, LeftOutError, TopicsError
-from stream_app.infra.kafka.foreign_offsets import ForeignOffsets
 from stream_app.infra.kafka.log import topics as kafka_topics
 from stream_app.infra.kafka.log.contact import reach
 from stream_app.infra.kafka.log.measurements import MeasurementTopic
@@ -72,14 +71,20 @@ class Worker:
         sink = CheckpointSink(settings.kafka, self.engine.lease)
         self.rejected = RejectedRows(time.time)
         self._reports = RejectReports(self.engine.source, self.rejected)
-        interval_s = settings.checkpoint_interval_s
-        self._processor = Processor(self.engine, new_ingest(self.tables), self.tables, sink, self._reports, interval_s)
+        self._processor = Processor(
+            self.engine,
+            new_ingest(self.tables),
+            self.tables,
+            sink,
+            self._reports,
+            settings.checkpoint_interval_s,
+            self.measurements.source,
+        )
         self._transactions = OpenTransactions(
             self.engine, self.tables.partitions, self.measurements.producer_at, settings.open_transaction_s
         )
         self._repair = Repair(self.engine, self.tables, sink, self._processor.checkpoints.lock, settings.kafka)
         self._neighbours = Neighbours(self.engine, self.engine.described, settings.kafka.session_timeout_s)
-        self._foreign_offsets = ForeignOffsets(self.engine.committed)
         self._newest_s: float | None = None  # Kafka's time of the newest record seen
 
     async def run(self, stop: asyncio.Event) -> None:
@@ -110,6 +115,7 @@ class Worker:
         limit_s = self._settings.stall_timeout_s
         for task in (
             self._processor.checkpoint_when_due(),
+            self._processor.watch_source(),
             reread_lost_fetches(self.engine, self._processor),
             self._repair.run(),
             end_when_stalled(self.engine, self._waiting, limit_s),
@@ -186,12 +192,6 @@ class Worker:
         """Read the partitions of a new generation."""
         self.rejected.release(self.tables.partitions())
         await self._processor.begin()
-        positions = {
-            TopicPartition(self.engine.source, number): position
-            for number in self.tables.recovered()
-            if (position := self.tables.position(number)) is not None
-        }
-        await self._foreign_offsets.compare(positions)
 
     async def apply(self, fetch: Fetch, generation: int | None) -> None:
         """Apply a fetch of the source."""

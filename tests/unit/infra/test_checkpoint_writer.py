@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from stream_app.domain.source import Source
 from stream_app.infra.kafka import checkpoint_writer
 from stream_app.infra.kafka.checkpoint_sink import CheckpointSink
 from stream_app.infra.kafka.errors import BrokerError
@@ -55,6 +56,12 @@ class FakeMember:
     def recovering(self) -> Offsets:
         return {}
 
+    def refusals(self) -> int:
+        return 0
+
+    async def foreign_commits(self, tps: Collection[TopicPartition]) -> Offsets:
+        return {}
+
     async def position(self, tp: TopicPartition) -> int:
         return 0
 
@@ -98,6 +105,13 @@ class HeldSink(CheckpointSink):
         pass
 
 
+IDENTITY = Source("measurements", "1")
+
+
+async def ask() -> Source:
+    return IDENTITY
+
+
 class Bench:
     """A processor on a site's log."""
 
@@ -114,7 +128,8 @@ class Bench:
             emit_interval_s=emit_interval_s,
         )
         reports = RejectReports("measurements", RejectedRows(lambda: 0.0))
-        self.processor = Processor(self.member, self.ingest, self.tables, self.sink, reports, interval_s=0.001)
+        self.ingest.source = IDENTITY
+        self.processor = Processor(self.member, self.ingest, self.tables, self.sink, reports, 0.001, ask)
 
     async def apply(self, start: int = 0, end: int | None = None) -> None:
         await self.processor.apply(self.site.fetch(start, end), 1)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections import OrderedDict
+from collections import Counter, OrderedDict
 from collections.abc import Iterator
 from typing import Any
 
@@ -17,8 +17,10 @@ from stream_app.infra.kafka.log.fetches import fetches
 from stream_app.infra.kafka.topic_partition import TopicPartition as Place
 
 
-def yield_whole_fetches(consumer: AIOKafkaConsumer) -> None:
+def yield_whole_fetches(consumer: AIOKafkaConsumer, refusals: Counter[str]) -> None:
     """Hook into a consumer that has been started and has fetched nothing yet; only committed records are read.
+
+    ``refusals`` counts the partitions' fetches that the broker refuses, by topic, before aiokafka acts on them.
 
     aiokafka keeps the bytes of a response where only its own parser sees them. So they are taken when the response
     comes in, from this consumer's client alone: other consumers of the process read as ever.
@@ -34,6 +36,7 @@ def yield_whole_fetches(consumer: AIOKafkaConsumer) -> None:
         if isinstance(request, FetchRequest):
             until = asked_at + consumer._fetcher._fetch_max_wait_ms / 1000
             await asyncio.sleep(empty.pause_s(node_id, response, until - now()))
+            refusals.update(topic for topic, parts in response.topics for part in parts if part[1])
             responses.remember(response)  # nothing is awaited between this and the taking of the partitions
         return response
 

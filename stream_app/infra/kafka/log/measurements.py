@@ -10,6 +10,7 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.consumer.fetcher import READ_UNCOMMITTED
 from aiokafka.protocol.fetch import FetchRequest
 
+from stream_app.domain.source import Source
 from stream_app.infra.kafka.errors import BrokerError, BrokerFailedError
 from stream_app.infra.kafka.log.access import client_options, find_again
 from stream_app.infra.kafka.log.batch_producer import BatchProducer
@@ -18,6 +19,7 @@ from stream_app.infra.kafka.log.failures import broker_failures
 from stream_app.infra.kafka.log.partitioning import partition_of
 from stream_app.infra.kafka.log.record_batches import batches
 from stream_app.infra.kafka.log.records import NO_HEADERS, Record
+from stream_app.infra.kafka.log.topic_identity import source_of
 from stream_app.settings import KafkaSettings
 from stream_app.usecases.errors import UnavailableError
 
@@ -96,6 +98,14 @@ class MeasurementTopic:
             await self._producer.discard()
             raise _unavailable() from error
         return target, written.last if written else await self.end_offset(target) - 1
+
+    async def source(self) -> Source | None:
+        """Ask for the topic's identity; None: it is missing. BrokerError: the broker does not tell now."""
+        if self._reader is None:
+            msg = "not connected to Kafka"
+            raise BrokerError(msg)
+        with broker_failures():
+            return await source_of(self._reader._client, self._topic)
 
     async def end_offset(self, partition: int) -> int:
         """Offset after the last message of a partition."""
