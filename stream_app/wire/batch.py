@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from schemas.control import EndOfUpload, Forget, SpecControl
+from schemas.control import AnyControl
 from schemas.rejected import RejectCode
 from stream_app.columns.arrays import FloatArray, IntArray
 
@@ -52,7 +52,7 @@ class ControlRecord:
     message: int  # index into the fetch
     offset: int
     timestamp_ms: int
-    control: SpecControl | EndOfUpload | Forget
+    control: AnyControl
 
 
 @dataclass(frozen=True, slots=True)
