@@ -8,6 +8,8 @@ from schemas.control import CloseUntil, EndOfUpload, Forget
 from stream_app.usecases.asset_views import AssetViews
 from stream_app.usecases.silence import SilentAssets
 from tests.fakes import CATALOGUE, START_US, FakeCluster, FakeLog, FakeTables
+from tests.unit.usecases.site import START_S, a_row
+from tests.unit.usecases.site import Site as CommandSite
 
 MINUTE_US, DAY_US = 60_000_000, 86_400_000_000
 IDLE_S = 100
@@ -117,3 +119,52 @@ async def test_an_asset_is_forgotten_after_its_time() -> None:
     await site.swept(2 * IDLE_S)
     assert site.log.controls("a")[1:] == [Forget(asset_id="a")]
     assert Forget(asset_id="upload-1") not in site.log.controls("upload-1")
+
+
+def closing(site: CommandSite, asset: str, until_s: int) -> None:
+    site.log.append(
+        (asset.encode(), CloseUntil(asset_id=asset, until_us=until_s * 1_000_000).model_dump_json().encode())
+    )
+
+
+def test_the_record_closes_windows_in_the_state_and_in_a_replay() -> None:
+    """Written twice, and applied by two workers that cut the log differently: the same windows with the same offset."""
+    whole = CommandSite()
+    whole.add("a", a_row(0), a_row(10))
+    closing(whole, "a", START_S + 60)
+    closing(whole, "a", START_S + 60)
+    whole.add("a", a_row(50), a_row(70))  # late, and on time
+    cut = CommandSite()
+    cut.log = whole.log
+    whole.ingest.apply(whole.fetch())
+    checkpoint = whole.written()
+    for offset in range(len(cut.log)):
+        cut.ingest.apply(cut.fetch(offset, offset + 1))
+        cut.written()
+        cut.restarted()
+    assert (cut.tables.assets, cut.tables.closed) == (whole.tables.assets, whole.tables.closed)
+    assert [(window.window.size, window.seq, window.final) for window in whole.closed_windows()] == [("1m", 2, True)]
+    assert whole.rows("a") == 3
+    assert len(checkpoint.dead_letters) == 1
+
+
+def test_the_record_of_an_asset_that_is_gone_makes_none() -> None:
+    """It was forgotten between the record and its decision."""
+    site = CommandSite()
+    site.add("a", a_row(0))
+    site.log.append((b"a", Forget(asset_id="a").model_dump_json().encode()))
+    closing(site, "a", START_S + 60)
+    closing(site, "never", START_S + 60)
+    site.ingest.apply(site.fetch())
+    site.written()
+    assert not site.tables.asset_keys(0)
+
+
+def test_the_record_of_an_upload_that_has_ended_is_ignored() -> None:
+    """It takes none, and that is nobody's fault."""
+    site = CommandSite()
+    site.add("upload-1", a_row(0), a_row(10))
+    site.log.append((b"upload-1", EndOfUpload(asset_id="upload-1", rows=2).model_dump_json().encode()))
+    closing(site, "upload-1", START_S + 60)
+    site.ingest.apply(site.fetch())
+    assert not site.written().dead_letters
