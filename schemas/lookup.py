@@ -101,12 +101,16 @@ class SpecAnswer(BaseModel):
     meta: AssetMeta
 
 
-class SpecAccepted(BaseModel):
-    """The spec is in Kafka and holds from ``offset`` on."""
+class Accepted(BaseModel):
+    """A control record is in Kafka and holds from ``offset`` on."""
 
     asset_id: AssetId
     partition: int
     offset: int
+
+
+class SpecAccepted(Accepted):
+    """The spec is in Kafka and holds from ``offset`` on."""
 
 
 class RowsPosted(BaseModel):

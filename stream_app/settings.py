@@ -221,6 +221,10 @@ class Settings(BaseSettings):
     allowed_lateness_s: float = Field(
         default=0.0, ge=0, le=3600, description="A row may be this far behind its asset's newest; so long rows wait"
     )
+    idle_close_s: float = Field(
+        default=86_400.0, gt=0, description="Windows that ended so long ago close when their asset is silent so long"
+    )
+    asset_ttl_s: float | None = Field(default=None, gt=0, description="An asset that is silent so long is forgotten")
     windows: tuple[str, ...] = Field(default=("1m", "15m", "1h", "1d"), min_length=1, max_length=5)
     keep_windows: dict[str, int] = {"1m": 5, "15m": 4, "1h": 24, "1d": 7}
     keep_windows_default: int = Field(default=24, ge=1, description="Closed windows kept of a size not named")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import Final
 
 import numpy as np
 
@@ -11,6 +12,7 @@ from stream_app.columns.arrays import FloatArray, IntArray
 from stream_app.columns.segments import segments_of
 from stream_app.domain.compilation import compiled_walk
 from stream_app.domain.durations import MAX_PER_STAMP
+from stream_app.domain.lines import LAST_US, NEVER, WATERMARK_US
 from stream_app.domain.passing import NO_FLUSH
 from stream_app.domain.portion import AS_IT_IS, SIGNED, SOC
 from stream_app.domain.rows import Rows
@@ -20,6 +22,7 @@ from stream_app.domain.views import Windows
 #: Rows of an asset that wait at most: beyond it the oldest are settled early. Bounds the state; two full stamps fit.
 MAX_WAITING = 2 * MAX_PER_STAMP
 
+_FOREVER: Final = np.iinfo(np.int64).max
 _NONE = np.zeros(0, np.int64)
 _NOTHING = np.zeros(0)
 
@@ -39,19 +42,37 @@ def apply(fleet: Fleet, rows: Rows) -> Applied:
     left out. Others are taken in the order of (event time, arrival).
     """
     order, touched, starts, stops = segments_of(rows.asset, len(fleet.integers.array))
-    late, closed = _walk(fleet, rows, (touched, starts, stops, order), NO_FLUSH)
+    late, closed = _walk(fleet, rows, (touched, starts, stops, order), NO_FLUSH, _FOREVER)
     return Applied(np.sort(late), closed)
 
 
 def finish(fleet: Fleet, slot: int, seq: int) -> list[Windows]:
     """Settle what still waits and close every window of an asset to which no row will come; ``seq`` is the offset."""
+    return _flush(fleet, slot, seq, _FOREVER)
+
+
+def close_until(fleet: Fleet, slot: int, until_us: int, seq: int) -> list[Windows]:
+    """Settle what waits and close the windows of a silent asset that have ended by ``until_us``; ``seq`` is the offset.
+
+    Rows before ``until_us`` are late from here on. Nothing happens to an asset that has a row at or after it, or whose
+    windows were closed up to it before.
+    """
+    line = fleet.integers.array[slot]
+    if line[LAST_US] == NEVER or max(line[LAST_US], line[WATERMARK_US]) >= until_us:
+        return []
+    closed = _flush(fleet, slot, seq, until_us)
+    line[WATERMARK_US] = until_us
+    return closed
+
+
+def _flush(fleet: Fleet, slot: int, seq: int, until_us: int) -> list[Windows]:
     nothing = Rows(_NONE, _NONE, _NONE, {})
     zero = np.zeros(1, np.int64)
-    return _walk(fleet, nothing, (np.array([slot]), zero, zero, _NONE), seq)[1]
+    return _walk(fleet, nothing, (np.array([slot]), zero, zero, _NONE), seq, until_us)[1]
 
 
 def _walk(
-    fleet: Fleet, rows: Rows, segments: tuple[IntArray, IntArray, IntArray, IntArray], flush_seq: int
+    fleet: Fleet, rows: Rows, segments: tuple[IntArray, IntArray, IntArray, IntArray], flush_seq: int, until_us: int
 ) -> tuple[IntArray, list[Windows]]:
     """Walk segments of rows, making room as it is needed; late rows, and closed windows level by level."""
     touched, starts, stops, order = segments
@@ -78,7 +99,7 @@ def _walk(
             fleet.stacks.view(),
             *space.arrays(),
             late,
-            (fleet.lateness_us, flush_seq, MAX_WAITING),
+            (fleet.lateness_us, flush_seq, MAX_WAITING, until_us),
         )
         if (part := space.closed()) is not None:
             parts.append(part)

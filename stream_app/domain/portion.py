@@ -38,7 +38,7 @@ def take_portion(  # noqa: PLR0912  # compiled as one: what a row needs is at ha
     scratch: tuple[IntArray, IntArray, FloatArray, IntArray],
     arrivals: tuple[IntArray, IntArray, IntArray],
     late: tuple[IntArray, IntArray],
-    rule: tuple[int, int, int],
+    rule: tuple[int, int],
 ) -> tuple[int, int, bool]:
     """Copy waiting rows and the next portion of new ones; how many there are, and how many are new.
 
@@ -59,7 +59,7 @@ def take_portion(  # noqa: PLR0912  # compiled as one: what a row needs is at ha
             if i >= blank[c] or not np.isnan(value):
                 s_values[c, i] = value
                 blank[c] = min(blank[c], i)
-    lateness_us, _, max_waiting = rule
+    lateness_us, max_waiting = rule
     portion = PORTION if lateness_us == 0 else min(PORTION, max(1, max_waiting - before))
     newest, mark = line[LAST_US], line[WATERMARK_US]
     j, new, disordered = place[1], 0, False

@@ -11,9 +11,7 @@ it had come in several fetches: the result is the same bits.
 
 from __future__ import annotations
 
-from typing import Any, Final
-
-import numpy as np
+from typing import Any
 
 from stream_app.columns.arrays import BoolArray, FloatArray, IntArray
 from stream_app.columns.compiled import borrowing
@@ -31,8 +29,6 @@ from stream_app.domain.lines import (
 )
 from stream_app.domain.passing import NO_FLUSH, closing_offset, pass_level, pass_window
 from stream_app.domain.portion import PORTION, keep_waiting, measure_durations, put_in_order, take_portion
-
-_FOREVER: Final = np.iinfo(np.int64).max
 
 
 def add_rows(*_: Any) -> int:
@@ -88,12 +84,12 @@ def walk(  # noqa: PLR0912, PLR0915  # compiled as one: calls would hand some si
     out: tuple[IntArray, FloatArray, IntArray],
     sorting: tuple[IntArray, IntArray, FloatArray],
     late: tuple[IntArray, IntArray],
-    rule: tuple[int, int, int],
+    rule: tuple[int, int, int, int],
 ) -> bool:
     """Walk the segments on from ``place`` (segment, next row); False: room is to be made, then walk on."""
     touched, _, stops, order, applied = segments
     sign, soc_factor, nominal_s, max_gap_s, rest_a = specs
-    lateness_us, flush_seq, max_waiting = rule
+    lateness_us, flush_seq, max_waiting, until_us = rule
     width, _, first, ring, period = at
     work_stacks, events, points, depths = work
     s_time_us = scratch[0]
@@ -125,13 +121,14 @@ def walk(  # noqa: PLR0912, PLR0915  # compiled as one: calls would hand some si
             scratch,
             arrivals,
             late,
-            rule,
+            (lateness_us, max_waiting),
         )
-        if known and (new or flush):
+        if (known and new) or (flush and line[LAST_US] != NEVER):
             if disordered:
                 put_in_order(known, scratch, sorting)
+            last_us = s_time_us[known - 1] if known else line[LAST_US]
             crowded = s_time_us[known - max_waiting] if known > max_waiting else NEVER
-            mark_us = max(line[WATERMARK_US], s_time_us[known - 1] - lateness_us, crowded)
+            mark_us = max(line[WATERMARK_US], last_us - lateness_us, crowded)
             used, known_from = measure_durations(
                 known,
                 s_time_us,
@@ -141,9 +138,9 @@ def walk(  # noqa: PLR0912, PLR0915  # compiled as one: calls would hand some si
                 timed,
                 boxes,
             )
-            if line[FIRST_US] == NEVER or s_time_us[0] < line[FIRST_US]:
+            if known and (line[FIRST_US] == NEVER or s_time_us[0] < line[FIRST_US]):
                 line[FIRST_US] = s_time_us[0]
-            line[LAST_US], line[WATERMARK_US] = s_time_us[known - 1], mark_us
+            line[LAST_US], line[WATERMARK_US] = last_us, mark_us
             closing = (known, known_from, scratch, arrivals, new, lateness_us, flush_seq)
             load_stacks(slot, stacks, work_stacks)
             for x in range(len(depths)):
@@ -170,7 +167,7 @@ def walk(  # noqa: PLR0912, PLR0915  # compiled as one: calls would hand some si
             for x in range(len(depths)):
                 stacks[5][slot, x] = depths[x] * points[x]
             store_stacks(slot, stacks, work_stacks)
-            now_us = s_time_us[used] if used < known else _FOREVER if flush else 0
+            now_us = s_time_us[used] if used < known else until_us if flush else 0
             if now_us // size_us != line[OPEN_NUMBER]:
                 pass_window(slot, now_us // size_us, line, state, at, merging, out, closing)
             for level in range(1, LEVELS):

@@ -14,6 +14,7 @@ from stream_app.columns.arrays import IntArray
 from stream_app.domain import views
 from stream_app.domain.catalogue import Catalogue
 from stream_app.domain.lines import NEVER
+from stream_app.domain.reading import LIFETIME
 from stream_app.domain.snapshot import Progress, Snapshots
 from stream_app.domain.state import Fleet
 from stream_app.domain.stored_layout import Layouts
@@ -106,6 +107,19 @@ class AssetViews:
         slot = self._snapshots.load(asset_id, value, self._layouts)
         summary = self._summary(asset_id, slot)
         return AssetView(summary, current(self._fleet, np.array([slot])) if wanted(summary) else None)
+
+    def open_ends_us(self, asset_id: str, value: bytes) -> list[int]:
+        """Ends of a stored asset's open windows [us], ascending; none of an upload that has ended.
+
+        DomainError: the state cannot be read.
+        """
+        self._line(asset_id)
+        slot = self._snapshots.load(asset_id, value, self._layouts)
+        if slot in self._fleet.ended:
+            return []
+        open_ = views.current(self._fleet, np.array([slot]))
+        ends_us: list[int] = (open_.start_us + open_.size_us)[open_.size_us != LIFETIME].tolist()
+        return sorted(ends_us)
 
     def windows(self, asset_id: str, size_s: int, stored: Iterable[tuple[bytes, bytes]]) -> Readings:
         """Read closed windows of one asset and size, given by key and value. DomainError: one cannot be read."""

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from schemas.asset import window_size_s
-from schemas.control import EndOfUpload, Forget, SpecControl
+from schemas.control import CloseUntil, EndOfUpload, Forget, SpecControl
 from stream_app.columns.arrays import IntArray
 from stream_app.domain import ingestion
 from stream_app.domain.rows import Rows
@@ -172,11 +172,16 @@ class PartitionState:
 
     def rows(self, asset_id: str, rows_at: int) -> int:
         """Rows of an asset that the state includes; 0 for one that it does not know."""
-        fleet = self.fleet
-        if asset_id not in fleet.slots and self._tables.asset(self.partition, asset_id.encode()) is None:
+        if not self._has(asset_id):
             return 0
         (slot,) = self._load([asset_id])
-        return rows_of(fleet, slot, rows_at)
+        return rows_of(self.fleet, slot, rows_at)
+
+    def _has(self, asset_id: str) -> bool:
+        """Whether the state has an asset, in the fleet or in the tables."""
+        if asset_id in self.fleet.slots:
+            return True
+        return asset_id not in self._forgotten and self._tables.asset(self.partition, asset_id.encode()) is not None
 
     def _load(self, asset_ids: Sequence[str]) -> list[int]:
         """Slots of assets in the fleet; loads those that are not there yet."""
@@ -235,15 +240,22 @@ class PartitionState:
         if isinstance(control, Forget):
             self._forget(control.asset_id, record.offset)
             return None
+        if isinstance(control, CloseUntil) and not self._has(control.asset_id):
+            return None  # it was forgotten meanwhile
         (slot,) = self._load([control.asset_id])
         if record.offset <= fleet.integers.applied_offset[slot]:
             return None
         fleet.integers.applied_offset[slot] = record.offset
         self._mark(slot)
         if slot in fleet.ended:
+            if isinstance(control, CloseUntil):
+                return None
             return "this asset is an upload that has ended: it takes no further records"
         if isinstance(control, SpecControl):
             return self._spec(slot, control)
+        if isinstance(control, CloseUntil):
+            self._closed += ingestion.close_until(fleet, slot, control.until_us, record.offset)
+            return None
         self._closed += ingestion.finish(fleet, slot, record.offset)
         fleet.ended[slot] = Ended(EndOfUpload.model_validate(control), record.timestamp_ms)
         return None

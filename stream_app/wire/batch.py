@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from schemas.control import EndOfUpload, Forget, SpecControl
+from schemas.control import AnyControl
 from schemas.rejected import RejectCode
 from stream_app.columns.arrays import FloatArray, IntArray
 
@@ -77,7 +77,7 @@ class ControlRecord:
     message: int  # index into the fetch
     offset: int
     timestamp_ms: int
-    control: SpecControl | EndOfUpload | Forget
+    control: AnyControl
 
 
 @dataclass(frozen=True, slots=True)

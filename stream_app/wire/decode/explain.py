@@ -11,7 +11,7 @@ from typing import Any, Final
 from pydantic import ValidationError
 
 from schemas.columns import BY_WIRE_NAME, COLUMNS
-from schemas.control import CONTROL, EndOfUpload, Forget, SpecControl
+from schemas.control import CONTROL, AnyControl
 from schemas.measurement import Measurement
 from schemas.rejected import RejectCode
 from stream_app.wire.decode.foreign_forms import form_of_bytes, form_of_json, form_of_key
@@ -36,7 +36,7 @@ _ARROW_FILE: Final = b"ARROW1"
 class Reading:
     """What a message holds: a control record, or rows and their positions; and the refused rows."""
 
-    control: SpecControl | EndOfUpload | Forget | None = None
+    control: AnyControl | None = None
     single: bool = False  # the message is one row, not a list of rows
     rows: list[Row] = field(default_factory=list)
     positions: list[int] = field(default_factory=list)
@@ -153,7 +153,7 @@ def _read_row_of(content: object, asset_id: str) -> Row:
     return row
 
 
-def _read_control(content: dict[str, Any], asset_id: str) -> SpecControl | EndOfUpload | Forget:
+def _read_control(content: dict[str, Any], asset_id: str) -> AnyControl:
     try:
         control = CONTROL.validate_python(content)
     except ValidationError as error:
