@@ -36,5 +36,16 @@ class Forget(_Control):
     control: Literal["forget"] = "forget"
 
 
-Control = Annotated[SpecControl | EndOfUpload | Forget, Field(discriminator="control")]
-CONTROL: TypeAdapter[SpecControl | EndOfUpload | Forget] = TypeAdapter(Control)
+class CloseUntil(_Control):
+    """The asset is silent: what waits is applied, and its windows that have ended by ``until_us`` are closed.
+
+    Rows before that are late from here on; the asset itself goes on.
+    """
+
+    control: Literal["close_until"] = "close_until"
+    until_us: int = Field(description="Event time in microseconds since 1970 UTC")
+
+
+AnyControl = SpecControl | EndOfUpload | Forget | CloseUntil
+Control = Annotated[AnyControl, Field(discriminator="control")]
+CONTROL: TypeAdapter[AnyControl] = TypeAdapter(Control)

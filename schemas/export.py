@@ -53,6 +53,7 @@ EXAMPLES: dict[str, list[dict[str, Any]]] = {
         },
         {"control": "end_of_upload", "asset_id": f"upload-{_TASK_ID}", "rows": 86400},
         {"control": "forget", "asset_id": "bess-001"},
+        {"control": "close_until", "asset_id": "bess-001", "until_us": 1649808060000000},
     ],
     "asset_spec": [{"nominal_capacity_ah": 94.0, "sampling_period_s": 1.0}],
     "metrics_update": [

@@ -6,6 +6,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from schemas.asset import AssetId, AssetSpec
 from schemas.metrics import MetricsUpdate
+from schemas.rejected import RejectCode
 
 
 class AnswerMeta(BaseModel):
@@ -48,6 +49,18 @@ class AssetPage(BaseModel):
     meta: AnswerMeta
 
 
+class AssetRejected(BaseModel):
+    """Rows of an asset that went to the dead letters, counted by the worker that has its partition now."""
+
+    model_config = ConfigDict(frozen=True)
+
+    rows: int = Field(gt=0, description="Rows; a message that was refused as a whole counts as one")
+    share: float = Field(description="Of the asset's rows since `since` [1]", gt=0, le=1)
+    by_code: dict[RejectCode, int]
+    reason: str = Field(description="Why the last of them was refused, and what to send instead")
+    since: str = Field(description="When the first of them was refused; ISO 8601, UTC")
+
+
 class AssetAnswer(BaseModel):
     """One asset: what is known of it, its lifetime and its open windows."""
 
@@ -66,6 +79,7 @@ class AssetAnswer(BaseModel):
         default=0, description="With duplicates=drop: rows that differ from all others of their stamp"
     )
     lateness_s: float = Field(default=0, description="A row may now be this far behind the newest stamp [s]")
+    rejected: AssetRejected | None = Field(description="Rows rejected for any reason; null: none")
     first_time: str | None
     last_time: str | None
     ended: bool = Field(description="The asset was an upload and is complete")
@@ -97,12 +111,16 @@ class SpecAnswer(BaseModel):
     meta: AssetMeta
 
 
-class SpecAccepted(BaseModel):
-    """The spec is in Kafka and holds from ``offset`` on."""
+class Accepted(BaseModel):
+    """A control record is in Kafka and holds from ``offset`` on."""
 
     asset_id: AssetId
     partition: int
     offset: int
+
+
+class SpecAccepted(Accepted):
+    """The spec is in Kafka and holds from ``offset`` on."""
 
 
 class RowsPosted(BaseModel):
@@ -133,4 +151,4 @@ class WorkerHealth(BaseModel):
     """What the worker is doing."""
 
     phase: str = Field(examples=["ready"])
-    detail: str
+    detail: str = Field(description="What the worker waits for, or what somebody should look at; empty: nothing")

@@ -47,6 +47,6 @@ class MetricsUpdate(BaseModel):
 
     asset_id: AssetId
     window: Window
-    seq: int = Field(ge=0, description="Last source offset applied")
+    seq: int = Field(ge=0, description="Last source offset applied (after a reset: plus a multiple of 10^9)")
     final: bool = Field(description="The window is closed: no later update of it follows")
     metrics: dict[str, MetricValue]

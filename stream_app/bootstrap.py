@@ -23,6 +23,7 @@ from stream_app.usecases.ports import Tables
 from stream_app.usecases.posting import Posting
 from stream_app.usecases.queries import Queries
 from stream_app.usecases.retention import UploadRetention
+from stream_app.usecases.silence import SilentAssets
 from stream_app.usecases.tasks import Tasks
 from stream_app.usecases.uploads import Uploads
 
@@ -54,7 +55,7 @@ def build_worker(settings: Settings) -> Worker:
 
 
 async def _serve(settings: Settings, catalogue: Catalogue, worker: Worker) -> None:
-    """Answer HTTP, and forget old uploads, until cancelled."""
+    """Answer HTTP, forget old uploads and close the windows of silent assets, until cancelled."""
     views = AssetViews(catalogue, StoredLayouts(worker.tables), settings.allowed_lateness_s)
     peers = HttpPeers(settings.http.forward_timeout_s)
     lookup = Lookup(
@@ -64,6 +65,7 @@ async def _serve(settings: Settings, catalogue: Catalogue, worker: Worker) -> No
         views=views,
         peers=peers,
         url=settings.http.url,
+        rejected=worker.rejected,
     )
     rows = RowMessages()
     services = Services(
@@ -91,9 +93,18 @@ async def _serve(settings: Settings, catalogue: Catalogue, worker: Worker) -> No
         retention_s=settings.upload_retention_s,
         now_ms=lambda: time.time_ns() // 1_000_000,
     )
+    silence = SilentAssets(
+        tables=worker.tables,
+        cluster=worker,
+        measurements=worker.measurements,
+        views=views,
+        idle_close_s=settings.idle_close_s,
+        ttl_s=settings.asset_ttl_s,
+        now_us=lambda: time.time_ns() // 1_000,
+    )
     await server.start()
     try:
-        await retention.run()
+        await asyncio.gather(retention.run(), silence.run())
     finally:
         await asyncio.shield(server.stop())
         await peers.close()

@@ -12,8 +12,10 @@ import typer
 from stream_app import __version__
 from stream_app.commands.compute import compute
 from stream_app.commands.demo import demo
+from stream_app.commands.forget import forget
 from stream_app.commands.produce import produce
 from stream_app.commands.query import query
+from stream_app.commands.reset import reset
 from stream_app.commands.run_worker import worker
 from stream_app.commands.topics import app as topics
 from stream_app.errors import ExpectedError
@@ -25,7 +27,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-for command in (demo, worker, produce, compute, query):
+for command in (demo, worker, produce, compute, query, reset, forget):
     app.command()(command)
 app.add_typer(topics, name="topics")
 

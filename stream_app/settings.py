@@ -228,6 +228,13 @@ class Settings(BaseSettings):
         le=UNLIMITED_AHEAD_S,
         description="A stamp may be this far ahead of its record's Kafka time",
     )
+    open_transaction_s: float = Field(
+        default=10.0, gt=0, description="A producer's transaction that is open for so long, and holds rows, is told"
+    )
+    idle_close_s: float = Field(
+        default=86_400.0, gt=0, description="Windows that ended so long ago close when their asset is silent so long"
+    )
+    asset_ttl_s: float | None = Field(default=None, gt=0, description="An asset that is silent so long is forgotten")
     windows: tuple[str, ...] = Field(default=("1m", "15m", "1h", "1d"), min_length=1, max_length=5)
     keep_windows: dict[str, int] = {"1m": 5, "15m": 4, "1h": 24, "1d": 7}
     keep_windows_default: int = Field(default=24, ge=1, description="Closed windows kept of a size not named")

@@ -11,7 +11,7 @@ import httpx
 from pydantic import BaseModel
 
 from schemas.asset import AssetSpec
-from schemas.lookup import AssetAnswer, AssetPage
+from schemas.lookup import Accepted, AssetAnswer, AssetPage
 from schemas.problem import Problem
 from schemas.task import TaskAccepted, TaskStatus
 from stream_app.errors import ExpectedError
@@ -96,10 +96,16 @@ class WorkerClient:
     async def _asset(self, asset_id: str) -> httpx.Response:
         return await self._send(self._http.build_request("GET", f"/api/v1/assets/{quote(asset_id, safe='')}"))
 
-    async def assets(self, prefix: str = "") -> AssetPage:
-        """Assets whose ids begin with ``prefix``, the first thousand."""
-        request = self._http.build_request("GET", "/api/v1/assets", params={"prefix": prefix, "limit": 1_000})
+    async def assets(self, prefix: str = "", cursor: str = "") -> AssetPage:
+        """Assets whose ids begin with ``prefix`` and follow ``cursor``, the first thousand."""
+        params: dict[str, str | int] = {"prefix": prefix, "cursor": cursor, "limit": 1_000}
+        request = self._http.build_request("GET", "/api/v1/assets", params=params)
         return _read(AssetPage, await self._send(request))
+
+    async def forget(self, asset_id: str) -> Accepted:
+        """Delete an asset's state and windows."""
+        request = self._http.build_request("DELETE", f"/api/v1/assets/{quote(asset_id, safe='')}")
+        return _read(Accepted, await self._send(request))
 
     async def put_spec(self, asset_id: str, spec: AssetSpec) -> None:
         """Replace an asset's spec."""

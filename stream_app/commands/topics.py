@@ -1,14 +1,19 @@
-"""``stream-app topics``: create the topics that are missing, say what is wrong with the others."""
+"""``stream-app topics``: create the topics that are missing, say what is wrong with the others, take another log."""
 
 from __future__ import annotations
 
 import asyncio
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from stream_app.commands.options import Broker, settings_from
+from stream_app.errors import ExpectedError
 
-app = typer.Typer(no_args_is_help=True, help="Create and check the topics.")
+if TYPE_CHECKING:
+    from stream_app.infra.kafka.stored_state import StoredState
+
+app = typer.Typer(no_args_is_help=True, help="Create and check the topics; go on with another one.")
 
 
 @app.command()
@@ -35,3 +40,57 @@ def check(broker: Broker = None) -> None:
     if problems:
         raise typer.Exit(1)
     typer.echo("all topics are there" if unread else "all topics are as they must be")
+
+
+@app.command()
+def adopt(
+    *,
+    broker: Broker = None,
+    start: Annotated[
+        str,
+        typer.Option(
+            "--from",
+            metavar="beginning|end|position|OFFSET",
+            help="Where to go on in each partition; position: where the state is, for a copy with the same offsets",
+        ),
+    ] = "beginning",
+) -> None:
+    """Take the measurements topic, which was recreated or is another one, as the log that the state goes on with.
+
+    Stop all workers first. The state is kept; what the topic has before the chosen place does not count.
+    """
+    from stream_app.infra.kafka.stored_state import StoredState
+
+    settings = settings_from(kafka={"bootstrap_servers": broker})
+
+    async def run() -> None:
+        state = await StoredState.read(settings.kafka)
+        positions = _positions(state, start)
+        await state.adopt(positions)
+        for each in state.partitions:
+            if each.is_empty:
+                typer.echo(f"partition {each.number}: no state, begins at the log's beginning")
+            else:
+                at = "where it is" if positions is None else f"offset {positions[each.number]}"
+                typer.echo(f"partition {each.number}: the state goes on at {at} of topic {state.source}")
+
+    asyncio.run(run())
+
+
+def _positions(state: StoredState, start: str) -> dict[int, int] | None:
+    """Offset of each partition at which the state goes on; None: where it is."""
+    if start == "position":
+        return None
+    if start == "beginning":
+        return {each.number: each.log_start for each in state.partitions}
+    if start == "end":
+        return {each.number: each.log_end for each in state.partitions}
+    if not start.isdecimal():
+        msg = f"--from {start!r} is not a place: give beginning, end, position or an offset"
+        raise ExpectedError(msg)
+    offset = int(start)
+    for each in state.partitions:
+        if not each.is_empty and not each.log_start <= offset <= each.log_end:
+            msg = f"--from {offset}: partition {each.number} has offsets {each.log_start} to {each.log_end}"
+            raise ExpectedError(msg)
+    return {each.number: offset for each in state.partitions}

@@ -12,6 +12,8 @@ from stream_app.domain.lateness import LEARNED
 
 #: How far a stamp may be ahead of its record's Kafka time [s], unless a spec says otherwise: Kafka's own limit.
 MAX_AHEAD_S: Final = 3600.0
+#: Kafka times before 2010 [ms] are no clock's: what sent them had none.
+_FIRST_MS: Final = 1_262_304_000_000
 #: Later than any time that Kafka writes and any stamp [ms]: keeps sums of times within 64 bits.
 _LATEST_MS: Final = 1 << 53
 
@@ -58,14 +60,14 @@ class Admission:
         slot, time_us, record
             Asset and stamp of ``n`` rows, and which of the records brought them, each shape ``(n,)``.
         record_ms
-            Kafka's time of the records [ms]; 0 and less: it is not known, and their rows are not checked.
+            Kafka's time of the records [ms]; -1, or before 2010: it is not known, and their rows are not checked.
         """
         none = np.zeros(0, np.int64)
         if not len(time_us) or not len(record_ms):
             return none
         first_ms = min(int(record_ms.min()), _LATEST_MS)
-        if first_ms > 0 and int(time_us.max()) <= first_ms * 1000 + self._least_ahead_us:
+        if first_ms >= _FIRST_MS and int(time_us.max()) <= first_ms * 1000 + self._least_ahead_us:
             return none  # almost always
-        known_ms = np.where(record_ms > 0, np.minimum(record_ms, _LATEST_MS), _LATEST_MS)
+        known_ms = np.where(record_ms >= _FIRST_MS, np.minimum(record_ms, _LATEST_MS), _LATEST_MS)
         latest_us: IntArray = known_ms[record] * 1000
         return latest_us + self._ahead_us[slot]

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from math import isnan
+from typing import Final
 
 import numpy as np
 
@@ -13,6 +14,7 @@ from stream_app.columns.arrays import FloatArray, IntArray
 from stream_app.columns.segments import segments_of
 from stream_app.domain.compilation import compiled_walk
 from stream_app.domain.durations import MAX_PER_STAMP
+from stream_app.domain.lines import LAST_US, NEVER, WATERMARK_US
 from stream_app.domain.passing import NO_FLUSH
 from stream_app.domain.portion import AHEAD, LATE
 from stream_app.domain.repeats import AS_IT_IS, SIGNED, SOC
@@ -23,6 +25,7 @@ from stream_app.domain.views import Windows
 #: Rows of an asset that wait at most: beyond it the oldest are settled early. Bounds the state; two full stamps fit.
 MAX_WAITING = 2 * MAX_PER_STAMP
 
+_FOREVER: Final = np.iinfo(np.int64).max
 _NONE = np.zeros(0, np.int64)
 _NOTHING = np.zeros(0)
 
@@ -63,19 +66,37 @@ def apply(fleet: Fleet, rows: Rows) -> Applied:
     confirms it; if the next one is back before it, it is refused.
     """
     order, touched, starts, stops = segments_of(rows.asset, len(fleet.integers.array))
-    (refused, why), leaps, closed = _walk(fleet, rows, (touched, starts, stops, order), NO_FLUSH)
+    (refused, why), leaps, closed = _walk(fleet, rows, (touched, starts, stops, order), NO_FLUSH, _FOREVER)
     return Applied(np.sort(refused[why == LATE]), np.sort(refused[why == AHEAD]), leaps, closed)
 
 
 def finish(fleet: Fleet, slot: int, seq: int) -> list[Windows]:
     """Settle what still waits and close every window of an asset to which no row will come; ``seq`` is the offset."""
+    return _flush(fleet, slot, seq, _FOREVER)
+
+
+def close_until(fleet: Fleet, slot: int, until_us: int, seq: int) -> list[Windows]:
+    """Settle what waits and close the windows of a silent asset that have ended by ``until_us``; ``seq`` is the offset.
+
+    Rows before ``until_us`` are late from here on. Nothing happens to an asset that has a row at or after it, or whose
+    windows were closed up to it before.
+    """
+    line = fleet.integers.array[slot]
+    if line[LAST_US] == NEVER or max(line[LAST_US], line[WATERMARK_US]) >= until_us:
+        return []
+    closed = _flush(fleet, slot, seq, until_us)
+    line[WATERMARK_US] = until_us
+    return closed
+
+
+def _flush(fleet: Fleet, slot: int, seq: int, until_us: int) -> list[Windows]:
     nothing = Rows(_NONE, _NONE, _NONE, {})
     zero = np.zeros(1, np.int64)
-    return _walk(fleet, nothing, (np.array([slot]), zero, zero, _NONE), seq)[2]
+    return _walk(fleet, nothing, (np.array([slot]), zero, zero, _NONE), seq, until_us)[2]
 
 
 def _walk(
-    fleet: Fleet, rows: Rows, segments: tuple[IntArray, IntArray, IntArray, IntArray], flush_seq: int
+    fleet: Fleet, rows: Rows, segments: tuple[IntArray, IntArray, IntArray, IntArray], flush_seq: int, until_us: int
 ) -> tuple[tuple[IntArray, IntArray], list[Leap], list[Windows]]:
     """Walk segments of rows, making room as it is needed.
 
@@ -115,7 +136,7 @@ def _walk(
             fleet.stacks.view(),
             *space.arrays(),
             refused,
-            (fleet.admission.lateness_us, flush_seq, MAX_WAITING),
+            (fleet.admission.lateness_us, flush_seq, MAX_WAITING, until_us),
         )
         if (part := space.closed()) is not None:
             parts.append(part)

@@ -33,6 +33,8 @@ def closing_offset(
         return flush_seq
     stamp_us, offset, _, _ = scratch
     marks_us, new_offset, _ = arrivals
+    if stamp_us[0] >= end_us:  # no row of the window waits: it has been settled by a close
+        return int(new_offset[min(first_at_or_after(marks_us, 0, new, end_us), new - 1)])
     at = min(first_at_or_after(stamp_us, known_from, known, end_us), known - 1)
     arrival = first_at_or_after(marks_us, 0, new, stamp_us[at])
     if stamp_us[at] < end_us:

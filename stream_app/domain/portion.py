@@ -55,7 +55,7 @@ def take_portion(  # noqa: PLR0912, PLR0915  # compiled as one: what a row needs
     arrivals: tuple[IntArray, IntArray, IntArray],
     refused: tuple[IntArray, IntArray, IntArray],
     leaps: tuple[IntArray, FloatArray, IntArray],
-    rule: tuple[int, int, int],
+    rule: tuple[int, int],
 ) -> tuple[int, int, bool]:
     """Copy waiting rows and the next portion of new ones; how many there are, and how many are new.
 
@@ -80,7 +80,7 @@ def take_portion(  # noqa: PLR0912, PLR0915  # compiled as one: what a row needs
             if i >= blank[c] or not np.isnan(value):
                 s_values[c, i] = value
                 blank[c] = min(blank[c], i)
-    fixed_us, _, max_waiting = rule
+    fixed_us, max_waiting = rule
     portion = PORTION if fixed_us == 0 else min(PORTION, max(1, max_waiting - before))
     is_checked, learns = len(latest_us) > 0, fixed_us == LEARNED
     newest, mark, unordered, held = line[LAST_US], line[WATERMARK_US], line[UNORDERED_ROWS], line[HELD_ROWS]

@@ -12,6 +12,7 @@ import json
 import struct
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 
 import numpy as np
 
@@ -21,6 +22,7 @@ from stream_app.domain import since as sinces
 from stream_app.domain.errors import CorruptStateError, UnknownFormatError
 from stream_app.domain.lines import LEVELS, Integers
 from stream_app.domain.since import Sinces
+from stream_app.domain.source import Source
 from stream_app.domain.state import Ended, Fleet
 from stream_app.domain.stored_about import read_about, read_window
 from stream_app.domain.stored_asset import StoredAsset, late
@@ -45,35 +47,68 @@ def header(value: bytes) -> int:
 
 
 #: Beside the layouts' hashes in a marker.
-_HELD_FROM = "held_from"
+_HELD_FROM, _SOURCE, _SHIFT, _RESETTING = "held_from", "source", "shift", "resetting"
 
 
 @dataclass(frozen=True, slots=True)
 class Marker:
-    """A partition's position (next source offset) and the layouts of its states.
+    """A partition's position and the layouts of its states.
 
-    ``held_from``: of assets whose states are as of this offset or a later one, updates may not be published yet.
+    Parameters
+    ----------
+    position
+        Next offset of the source topic.
+    held_from
+        Of assets whose states are as of this ``seq`` or a later one, updates may not be published yet.
+    source
+        The topic; None in a marker of a release that did not note it.
+    shift
+        ``seq`` of a state is the offset of its last row plus this. It is 0 until the state goes on with another log,
+        or anew: offsets begin again then, and ``seq`` must not.
+    resetting
+        The states are being deleted: what is left of them is not to be used.
     """
 
     position: int
     layouts: Layouts
     held_from: int | None = None
+    source: Source | None = None
+    shift: int = 0
+    resetting: bool = False
 
     def dump(self) -> bytes:
         """As bytes."""
-        held = {} if self.held_from is None else {_HELD_FROM: self.held_from}
-        return HEADER.pack(FORMAT, self.position) + json.dumps({**self.layouts, **held}, sort_keys=True).encode()
+        more: dict[str, object] = {}
+        if self.held_from is not None:
+            more[_HELD_FROM] = self.held_from
+        if self.source is not None:
+            more[_SOURCE] = [self.source.topic, self.source.topic_id]
+        if self.shift:
+            more[_SHIFT] = self.shift
+        if self.resetting:
+            more[_RESETTING] = True
+        text = json.dumps({**self.layouts, **more}, sort_keys=True)
+        return HEADER.pack(FORMAT, self.position + self.shift) + text.encode()
 
     @classmethod
+    @lru_cache(maxsize=128)  # a look-up reads its partition's
     def load(cls, value: bytes) -> Marker:
         """From bytes."""
-        position = header(value)
+        seq = header(value)
         with reading("a partition's marker"):
             layouts = json.loads(value[HEADER.size :])
-            held_from = layouts.pop(_HELD_FROM, None)
+            held_from, source = layouts.pop(_HELD_FROM, None), layouts.pop(_SOURCE, None)
+            shift, resetting = int(layouts.pop(_SHIFT, 0)), bool(layouts.pop(_RESETTING, False))
             for sections in layouts.values():
                 StoredLayout(sections)
-            return cls(position, layouts, None if held_from is None else int(held_from))
+            return cls(
+                seq - shift,
+                layouts,
+                None if held_from is None else int(held_from),
+                None if source is None else Source(*source),
+                shift,
+                resetting,
+            )
 
 
 @dataclass(frozen=True, slots=True)

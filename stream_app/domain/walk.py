@@ -11,9 +11,7 @@ it had come in several fetches: the result is the same bits.
 
 from __future__ import annotations
 
-from typing import Any, Final
-
-import numpy as np
+from typing import Any
 
 from stream_app.columns.arrays import BoolArray, FloatArray, IntArray
 from stream_app.columns.compiled import borrowing
@@ -32,8 +30,6 @@ from stream_app.domain.lines import (
 )
 from stream_app.domain.passing import NO_FLUSH, closing_offset, pass_level, pass_window
 from stream_app.domain.portion import PORTION, keep_waiting, measure_durations, put_in_order, take_portion
-
-_FOREVER: Final = np.iinfo(np.int64).max
 
 
 def add_rows(*_: Any) -> int:
@@ -90,13 +86,14 @@ def walk(  # noqa: PLR0912, PLR0915  # compiled as one: calls would hand some si
     leaps: tuple[IntArray, FloatArray, IntArray],
     sorting: tuple[IntArray, IntArray, FloatArray],
     refused: tuple[IntArray, IntArray, IntArray],
-    rule: tuple[int, int, int],
+    rule: tuple[int, int, int, int],
 ) -> bool:
     """Walk the segments on from ``place`` (segment, next row); False: room is to be made, then walk on."""
     touched, _, stops, order, applied = segments
     sign, soc_factor, nominal_s, max_gap_s, rest_a, drops = specs
-    _, flush_seq, max_waiting = rule
+    fixed_us, flush_seq, max_waiting, until_us = rule
     width, _, first, ring, period = at
+    rows_at = merging[2]
     work_stacks, events, points, depths = work
     s_time_us = scratch[0]
     _, dt_s, valid, gap_s, time_us = timed
@@ -130,12 +127,14 @@ def walk(  # noqa: PLR0912, PLR0915  # compiled as one: calls would hand some si
             arrivals,
             refused,
             leaps,
-            rule,
+            (fixed_us, max_waiting),
         )
-        if known and (new or flush):
+        if new and known == line[HELD_ROWS]:
+            keep_waiting(slot, (0, known), waiting, scratch)
+        elif (known and new) or (flush and line[LAST_US] != NEVER):
             if disordered:
                 put_in_order(known, scratch, sorting)
-            if flush:  # nothing will come that could refuse what is held
+            if flush and line[HELD_ROWS] and s_time_us[known - 1] < until_us:  # nothing has come that refuses them
                 line[LAST_US], line[HELD_ROWS] = s_time_us[known - 1], 0
             if known > max_waiting:
                 line[WATERMARK_US] = max(line[WATERMARK_US], s_time_us[known - max_waiting])
@@ -150,7 +149,10 @@ def walk(  # noqa: PLR0912, PLR0915  # compiled as one: calls would hand some si
                 timed,
                 boxes,
             )
-            if line[FIRST_US] == NEVER or s_time_us[0] < line[FIRST_US]:
+            if flush:  # rows of one stamp spread over a period, which may reach beyond the time up to which is closed
+                for i in range(used):
+                    time_us[i] = min(time_us[i], until_us - 1)
+            if known and (line[FIRST_US] == NEVER or s_time_us[0] < line[FIRST_US]):
                 line[FIRST_US] = s_time_us[0]
             closing = (counted, known_from, scratch, arrivals, new, flush_seq)
             load_stacks(slot, stacks, work_stacks)
@@ -178,16 +180,20 @@ def walk(  # noqa: PLR0912, PLR0915  # compiled as one: calls would hand some si
             for x in range(len(depths)):
                 stacks[5][slot, x] = depths[x] * points[x]
             store_stacks(slot, stacks, work_stacks)
-            now_us = s_time_us[used] if used < counted else _FOREVER if flush else 0
-            if now_us // size_us != line[OPEN_NUMBER]:
+            now_us = s_time_us[used] if used < counted else until_us if flush else 0
+            # Nothing waits after a close: rows before the next one may come until the watermark has passed the end.
+            stays = state[first + rows_at] > 0 and (line[OPEN_NUMBER] + 1) * size_us > mark_us and not flush
+            if now_us // size_us != line[OPEN_NUMBER] and not stays:
                 pass_window(slot, now_us // size_us, line, state, at, merging, out, closing)
             for level in range(1, LEVELS):
                 level_us = line[SIZE_US + LEVEL_STRIDE * level]
                 if level_us == 0:
                     break
                 number = line[OPEN_NUMBER + LEVEL_STRIDE * level]
-                if now_us // level_us != number:
-                    end_us = (number + 1) * level_us
+                end_us = (number + 1) * level_us
+                within = state[first + rows_at] > 0 and line[OPEN_NUMBER] * size_us // level_us == number
+                stays = end_us > mark_us and not flush and (within or state[first + level * width + rows_at] > 0)
+                if now_us // level_us != number and not stays:
                     seq = closing_offset(end_us, counted, known_from, scratch, arrivals, new, flush_seq)
                     pass_level(slot, level, now_us // level_us, line, state, at, seq, merging, out)
             keep_waiting(slot, (used, known), waiting, scratch)

@@ -15,6 +15,7 @@ from stream_app.domain import views
 from stream_app.domain.catalogue import Catalogue
 from stream_app.domain.lateness import lateness_us
 from stream_app.domain.lines import NEVER
+from stream_app.domain.reading import LIFETIME
 from stream_app.domain.snapshot import Progress, Snapshots
 from stream_app.domain.state import Fleet
 from stream_app.domain.stored_layout import Layouts
@@ -79,6 +80,12 @@ def current(fleet: Fleet, slots: IntArray) -> Readings:
     return views.read(fleet, views.current(fleet, slots), closed=False)
 
 
+def rows_of(fleet: Fleet, slot: int, rows_at: int) -> int:
+    """Rows of an asset, with those that wait for their place in time; ``rows_at`` is the catalogue's."""
+    counted = fleet.floats.life[slot, rows_at] + fleet.floats.level(0)[slot, rows_at]
+    return int(counted) + int(fleet.pending.count[slot] - fleet.integers.held_rows[slot])
+
+
 class AssetViews:
     """Reads stored states. What it returns are values of their own, independent of what is read later.
 
@@ -114,6 +121,19 @@ class AssetViews:
         summary = self._summary(asset_id, slot)
         return AssetView(summary, current(self._fleet, np.array([slot])) if wanted(summary) else None)
 
+    def open_ends_us(self, asset_id: str, value: bytes) -> list[int]:
+        """Ends of a stored asset's open windows [us], ascending; none of an upload that has ended.
+
+        DomainError: the state cannot be read.
+        """
+        self._line(asset_id)
+        slot = self._snapshots.load(asset_id, value, self._layouts)
+        if slot in self._fleet.ended:
+            return []
+        open_ = views.current(self._fleet, np.array([slot]))
+        ends_us: list[int] = (open_.start_us + open_.size_us)[open_.size_us != LIFETIME].tolist()
+        return sorted(ends_us)
+
     def windows(self, asset_id: str, size_s: int, stored: Iterable[tuple[bytes, bytes]]) -> Readings:
         """Read closed windows of one asset and size, given by key and value. DomainError: one cannot be read."""
         slot = self._line(asset_id)
@@ -136,15 +156,14 @@ class AssetViews:
         return self._fleet.slot(asset_id)
 
     def _summary(self, asset_id: str, slot: int) -> AssetSummary:
-        fleet, rows_at = self._fleet, self._catalogue.rows_at
+        fleet = self._fleet
         integers, ended = fleet.integers, fleet.ended.get(slot)
-        counted = fleet.floats.life[slot, rows_at] + fleet.floats.level(0)[slot, rows_at]
         stamps_us = np.array([integers.first_us[slot], integers.last_us[slot]])
         first_time, last_time = iso_times(stamps_us) if stamps_us[1] != NEVER else (None, None)
         return AssetSummary(
             asset_id=asset_id,
             seq=int(integers.applied_offset[slot]),
-            rows=int(counted) + int(fleet.pending.count[slot] - integers.held_rows[slot]),
+            rows=rows_of(fleet, slot, self._catalogue.rows_at),
             rows_rejected=int(integers.late_rows[slot]),
             rows_held=int(integers.held_rows[slot]),
             rows_repeated=int(integers.repeated_rows[slot]),

@@ -92,7 +92,7 @@ class Checkpoints:
             yield
         return Checkpoint(
             partition=state.partition,
-            position=position,
+            position=position - state.shift,
             updates=UpdateList.joined(written),
             dead_letters=changes.dead_letters,
             windows=[*windows, *self._windows_of_forgotten(state, changes)],
@@ -108,7 +108,7 @@ class Checkpoints:
         self._unconfirmed[checkpoint.partition].difference_update(window.key for window in checkpoint.windows)
         if state is not None and self._in_flight.get(checkpoint.partition) is checkpoint:
             del self._in_flight[checkpoint.partition]
-            state.settle(checkpoint.position)
+            state.settle(checkpoint.position + state.shift)
         # Else the state was dropped meanwhile: the next one starts from the tables, which hold this checkpoint.
 
     def fail(self, partition: int) -> None:

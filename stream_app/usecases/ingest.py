@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Generator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -12,7 +12,8 @@ from schemas.asset import Duplicates
 from stream_app.domain.admission import MAX_AHEAD_S
 from stream_app.domain.catalogue import Catalogue
 from stream_app.domain.errors import DomainError
-from stream_app.domain.snapshot import Marker, header
+from stream_app.domain.snapshot import Marker
+from stream_app.domain.source import Source
 from stream_app.domain.state import Fleet
 from stream_app.usecases.checkpoints import Checkpoints, KeptWindows, all_updates
 from stream_app.usecases.dead_letters import dead_letter, leap_letter
@@ -20,6 +21,8 @@ from stream_app.usecases.emission import Emission
 from stream_app.usecases.partition_state import PartitionState
 from stream_app.usecases.ports import MARKER_KEY, Checkpoint, Tables
 from stream_app.usecases.quarantine import Condemned, Quarantine
+from stream_app.usecases.refused_counts import refused_in
+from stream_app.usecases.rejected_rows import Refused
 from stream_app.wire.batch import Batch, Fetch, Reject
 from stream_app.wire.decode import Decoder
 
@@ -30,6 +33,7 @@ class Applied:
 
     rows: int
     rejected: int
+    refused: tuple[Refused, ...] = field(default=(), compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +73,9 @@ class Ingest:
         Seconds, monotonic.
     """
 
+    #: The topic of the rows, which the markers name; to be set before the first fetch.
+    source: Source | None = None
+
     def __init__(
         self,
         *,
@@ -105,9 +112,9 @@ class Ingest:
         """Next source offset to apply; None while nothing of the partition was ever applied."""
         state = self._states.get(partition)
         if state is not None:
-            return state.position
+            return None if state.position is None else state.position - state.shift
         marker = self._tables.asset(partition, MARKER_KEY)
-        return None if marker is None else header(marker)
+        return None if marker is None else Marker.load(marker).position
 
     def apply(self, fetch: Fetch) -> Applied | AlreadyApplied | Gap:
         """Apply a fetch.
@@ -126,6 +133,7 @@ class Ingest:
             state = self._states[fetch.partition] = self._new_state(fetch.partition)
         if state.position is None:
             state.position = fetch.start
+        fetch = fetch.moved(state.shift)
         if fetch.start > state.position:
             self.release(fetch.partition)
             position = self.position(fetch.partition)
@@ -205,12 +213,14 @@ class Ingest:
             max_ahead_s=self._max_ahead_s,
             duplicates=self._duplicates,
         )
-        return PartitionState(partition, fleet, self._tables, Emission(self._emit_interval_s, self._clock))
+        state = PartitionState(partition, fleet, self._tables, Emission(self._emit_interval_s, self._clock))
+        state.source = self.source
+        return state
 
     def _apply_whole(self, state: PartitionState, fetch: Fetch) -> Applied:
         """Apply a fetch in one go; if that fails, its messages are suspect."""
         try:
-            return _apply(state, fetch, state.decoder.decode(fetch))
+            return self._apply(state, fetch, state.decoder.decode(fetch))
         except DomainError:
             raise  # the stored state cannot be read, whatever the rows are
         except Exception:
@@ -219,13 +229,13 @@ class Ingest:
 
     def _apply_by_message(self, state: PartitionState, fetch: Fetch) -> Applied:
         """Apply a fetch message by message and read the metrics after each; if that fails, the message is condemned."""
-        rows = rejected = 0
+        rows, refused = 0, tuple[Refused, ...]()
         for message in map(fetch.one, range(len(fetch.offsets))):
             condemned = self._quarantine.condemned(message)
             try:
                 decoder = state.decoder
                 batch = decoder.decode(message) if condemned is None else _spared(decoder, message, condemned)
-                applied = _apply(state, message, batch)
+                applied = self._apply(state, message, batch)
                 all_updates(state, state.changes())
             except DomainError:
                 raise
@@ -233,8 +243,24 @@ class Ingest:
                 reason = f"{type(error).__name__}: {error}"
                 self._quarantine.condemn(message, Condemned(self._failing_rows(message), reason))
                 raise
-            rows, rejected = rows + applied.rows, rejected + applied.rejected
-        return Applied(rows, rejected)
+            rows, refused = rows + applied.rows, refused + applied.refused
+        return Applied(rows, sum(each.rows for each in refused), refused)
+
+    def _apply(self, state: PartitionState, fetch: Fetch, batch: Batch) -> Applied:
+        """Apply a decoded fetch; what is rejected in it becomes dead letters, unless the state included it before."""
+        known = state.position or 0
+        rejects = [r for r in [*batch.rejects, *state.apply(batch)] if fetch.offsets[r.message] >= known]
+        leaps = state.taken_leaps()
+        if not rejects and not leaps:
+            return Applied(len(batch), 0, ())
+        in_topic = fetch.moved(-state.shift)  # a dead letter names the offset in the topic
+        state.dead_letters += [dead_letter(in_topic, reject) for reject in rejects]
+        state.dead_letters += [
+            leap_letter(fetch.topic, fetch.partition, leap.offset - state.shift, asset_id, leap)
+            for asset_id, leap in leaps
+        ]
+        refused = refused_in(state, fetch, batch, rejects, leaps, self._catalogue.rows_at)
+        return Applied(len(batch), sum(each.rows for each in refused), refused)
 
     def _failing_rows(self, message: Fetch) -> frozenset[int]:
         """Rows of a message that fail by themselves, each tried on a state that is then thrown away."""
@@ -253,17 +279,6 @@ class Ingest:
             except Exception:
                 failing.add(int(batch.row[i]))
         return frozenset(failing)
-
-
-def _apply(state: PartitionState, fetch: Fetch, batch: Batch) -> Applied:
-    """Apply a decoded fetch; what is rejected in it becomes dead letters, unless the state included it before."""
-    known = state.position or 0
-    rejects = [r for r in [*batch.rejects, *state.apply(batch)] if fetch.offsets[r.message] >= known]
-    leaps = state.taken_leaps()
-    state.dead_letters += [dead_letter(fetch, reject) for reject in rejects]
-    state.dead_letters += [leap_letter(fetch.topic, fetch.partition, *leap) for leap in leaps]
-    rejected = sum(1 if reject.rows is None else len(reject.rows) for reject in rejects)
-    return Applied(len(batch), rejected + len(leaps))
 
 
 def _spared(decoder: Decoder, message: Fetch, condemned: Condemned) -> Batch:

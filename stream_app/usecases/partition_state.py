@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from schemas.asset import window_size_s
-from schemas.control import EndOfUpload, Forget, SpecControl
+from schemas.control import CloseUntil, EndOfUpload, Forget, SpecControl
 from stream_app.columns.arrays import IntArray
 from stream_app.domain import ingestion
 from stream_app.domain.ingestion import Leap
@@ -22,7 +22,8 @@ from stream_app.domain.snapshot import Marker, Snapshots, header
 from stream_app.domain.state import Ended, Fleet
 from stream_app.domain.stored_layout import Layouts
 from stream_app.domain.views import Windows
-from stream_app.usecases import refused_rows
+from stream_app.usecases import time_refusals
+from stream_app.usecases.asset_views import rows_of
 from stream_app.usecases.emission import Emission
 from stream_app.usecases.known_slots import KnownSlots
 from stream_app.usecases.ports import MARKER_KEY, DeadLetter, Tables
@@ -79,8 +80,11 @@ class PartitionState:
         self.snapshots = Snapshots(self.fleet)
         marker = tables.asset(partition, MARKER_KEY)
         stored = Marker.load(marker) if marker is not None else None
-        #: Next source offset to apply; None until the first fetch of a partition that was never checkpointed.
-        self.position: int | None = stored.position if stored else None
+        #: Topic of the rows, and what a row's ``seq`` is above its offset there: see the marker.
+        self.source = stored.source if stored else None
+        self.shift = stored.shift if stored else 0
+        #: Next ``seq`` to apply; None until the first fetch of a partition that was never checkpointed.
+        self.position: int | None = stored.position + self.shift if stored else None
         #: Position of the last written checkpoint.
         self.written: int | None = self.position
         self.layouts: Layouts = {**(stored.layouts if stored else {}), **self.snapshots.layouts}
@@ -113,10 +117,10 @@ class PartitionState:
         return float("-inf") if self._held_before else self.emission.next_s()
 
     def marker(self, position: int) -> Marker:
-        """The marker of a checkpoint up to ``position``."""
+        """The marker of a checkpoint up to the ``seq`` of ``position``."""
         held = self.emission.held()
         held_from = int(self.fleet.integers.applied_offset[held].min()) if len(held) else None
-        return Marker(position, self.layouts, held_from)
+        return Marker(position - self.shift, self.layouts, held_from, self.source, self.shift)
 
     def changes(self) -> Changes:
         """What no written checkpoint includes; of the assets only those that changed since changes were set aside."""
@@ -174,6 +178,19 @@ class PartitionState:
         leaps, self._leaps = self._leaps, []
         return [(self.fleet.ids[leap.slot], leap) for leap in leaps]
 
+    def rows(self, asset_id: str, rows_at: int) -> int:
+        """Rows of an asset that the state includes; 0 for one that it does not know."""
+        if not self._has(asset_id):
+            return 0
+        (slot,) = self._load([asset_id])
+        return rows_of(self.fleet, slot, rows_at)
+
+    def _has(self, asset_id: str) -> bool:
+        """Whether the state has an asset, in the fleet or in the tables."""
+        if asset_id in self.fleet.slots:
+            return True
+        return asset_id not in self._forgotten and self._tables.asset(self.partition, asset_id.encode()) is not None
+
     def _load(self, asset_ids: Sequence[str]) -> list[int]:
         """Slots of assets in the fleet; loads those that are not there yet."""
         fleet = self.fleet
@@ -211,7 +228,7 @@ class PartitionState:
             over = np.array([each in self.fleet.ended for each in slots.tolist()])[at]
             if over.any():
                 index = np.arange(low, high)
-                rejects = refused_rows.ended(batch, index[over])
+                rejects = time_refusals.ended(batch, index[over])
                 kept, slot = index[~over], slot[~over]
         columns = {name: column[kept] for name, column in batch.columns.items()}
         time_us = batch.time_us[kept]
@@ -221,7 +238,7 @@ class PartitionState:
         self._leaps += applied.leaps
         self._mark(slot)
         late, ahead = (at + low if isinstance(kept, slice) else kept[at] for at in (applied.late, applied.ahead))
-        return rejects + refused_rows.late(batch, late) + refused_rows.ahead(batch, ahead)
+        return rejects + time_refusals.late(batch, late) + time_refusals.ahead(batch, ahead)
 
     def _control(self, record: ControlRecord) -> str | None:
         """Apply a control; returns why it cannot be applied, if so."""
@@ -229,15 +246,22 @@ class PartitionState:
         if isinstance(control, Forget):
             self._forget(control.asset_id, record.offset)
             return None
+        if isinstance(control, CloseUntil) and not self._has(control.asset_id):
+            return None  # it was forgotten meanwhile
         (slot,) = self._load([control.asset_id])
         if record.offset <= fleet.integers.applied_offset[slot]:
             return None
         fleet.integers.applied_offset[slot] = record.offset
         self._mark(slot)
         if slot in fleet.ended:
+            if isinstance(control, CloseUntil):
+                return None
             return "this asset is an upload that has ended: it takes no further records"
         if isinstance(control, SpecControl):
             return self._spec(slot, control)
+        if isinstance(control, CloseUntil):
+            self._closed += ingestion.close_until(fleet, slot, control.until_us, record.offset)
+            return None
         self._closed += ingestion.finish(fleet, slot, record.offset)
         fleet.ended[slot] = Ended(EndOfUpload.model_validate(control), record.timestamp_ms)
         return None

@@ -6,16 +6,18 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import BinaryIO, Literal, NamedTuple, Protocol
 
+from stream_app.wire.batch import Headers
+
 #: Key of a partition's marker entry in the assets table (no asset id holds a control character).
 MARKER_KEY = b"\x00position"
 
 
 class Entry(NamedTuple):
-    """What a table is to hold under a key, as of a source offset; of two the one with the higher offset holds."""
+    """What a table is to hold under a key, as of a ``seq``; of two the one with the higher ``offset`` holds."""
 
     key: bytes
     value: bytes | None  # None deletes
-    offset: int
+    offset: int  # the seq
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +26,7 @@ class DeadLetter:
 
     key: bytes | None
     value: bytes | None
-    headers: Sequence[tuple[str, bytes]]
+    headers: Headers
 
 
 @dataclass(frozen=True, slots=True)

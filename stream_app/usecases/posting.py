@@ -1,4 +1,4 @@
-"""Rows and specs that come over HTTP: appended to the partition in which the asset's rows live."""
+"""Rows, specs and deletions that come over HTTP: appended to the partition in which the asset's rows live."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from urllib.parse import quote
 
 from schemas.asset import AssetSpec, window_size_s
-from schemas.control import SpecControl
+from schemas.control import Forget, SpecControl
 from schemas.lookup import SpecAnswer
 from stream_app.usecases.errors import InvalidError, NotFoundError
 from stream_app.usecases.lookup import Local, Lookup
@@ -97,11 +97,29 @@ class Posting:
         control = SpecControl(asset_id=asset_id, spec=spec).model_dump_json(exclude_none=True).encode()
         return await self._measurements.append(asset_id.encode(), [control], place.partition)
 
+    async def forget(self, asset_id: str) -> tuple[int, int]:
+        """Append a ``Forget`` record; returns partition and offset: the asset's state and windows go with it.
+
+        Raises
+        ------
+        NotFoundError
+            No worker has the asset.
+        UnavailableError
+            The broker did not take it, or where the asset lives cannot be told now.
+        """
+        self._lookup.require_ready()
+        found = await self._find(asset_id)
+        control = Forget(asset_id=asset_id).model_dump_json().encode()
+        return await self._measurements.append(asset_id.encode(), [control], found.partition)
+
     async def _place(self, asset_id: str) -> _Place:
         try:
-            found = await self._lookup.find(asset_id, f"assets/{quote(asset_id, safe='')}/spec")
+            return await self._find(asset_id)
         except NotFoundError:
             return _Place(self._measurements.partition_of(asset_id.encode()), 0, AssetSpec())
+
+    async def _find(self, asset_id: str) -> _Place:
+        found = await self._lookup.find(asset_id, f"assets/{quote(asset_id, safe='')}/spec")
         if isinstance(found, Local):
             return _Place(found.partition, found.summary.rows, found.summary.spec)
         answer = SpecAnswer.model_validate_json(found.body)

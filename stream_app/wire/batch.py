@@ -7,11 +7,27 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from schemas.control import EndOfUpload, Forget, SpecControl
+from schemas.control import AnyControl
 from schemas.rejected import RejectCode
 from stream_app.columns.arrays import FloatArray, IntArray
 
-Headers = Sequence[tuple[str, bytes]]
+#: Names by :func:`header_name`; a value may be null.
+Headers = Sequence[tuple[str, bytes | None]]
+
+
+def header_name(name: bytes) -> str:
+    """Name of a header as text: any bytes, which :func:`header_name_bytes` gives back."""
+    return name.decode(errors="surrogateescape")
+
+
+def header_name_bytes(name: str) -> bytes:
+    """Bytes of a header's name."""
+    return name.encode(errors="surrogateescape")
+
+
+def headers_bytes(headers: Headers) -> int:
+    """Size of headers in a record, or a little more."""
+    return sum(len(header_name_bytes(name)) + len(value or b"") + 10 for name, value in headers)
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +62,13 @@ class Fetch:
             headers=self.headers[i : i + 1],
         )
 
+    def moved(self, shift: int) -> Fetch:
+        """The fetch as if its offsets were higher by ``shift``."""
+        if not shift:
+            return self
+        offsets = np.asarray(self.offsets, np.int64) + shift
+        return replace(self, start=self.start + shift, end=self.end + shift, offsets=offsets)
+
 
 @dataclass(frozen=True, slots=True)
 class ControlRecord:
@@ -54,7 +77,7 @@ class ControlRecord:
     message: int  # index into the fetch
     offset: int
     timestamp_ms: int
-    control: SpecControl | EndOfUpload | Forget
+    control: AnyControl
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,13 +8,18 @@ import sys
 from pathlib import Path
 
 import pytest
-from aiokafka import AIOKafkaConsumer
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 
 from schemas.measurement import Measurement
 from stream_app.cli import main
+from stream_app.domain.snapshot import FORMAT, HEADER, Marker
+from stream_app.domain.source import Source
+from stream_app.infra.kafka.log.topics import Topics
 from stream_app.settings import KafkaSettings
+from stream_app.usecases.ports import MARKER_KEY
 from stream_app.wire.decode import Decoder
 from stream_app.wire.decode.frames import MARKER
+from tests.integration.kafka.running import read
 from tests.messages import fetch
 
 pytestmark = pytest.mark.kafka
@@ -112,3 +117,46 @@ def test_produce_without_asset(
     assert run(monkeypatch, "topics", "ensure") == 0
     assert run(monkeypatch, "produce", str(SAMPLE)) == 1
     assert "--asset (0 rows before it were sent)" in capsys.readouterr().err
+
+
+async def store(settings: KafkaSettings, *entries: tuple[bytes, bytes]) -> None:
+    """Put entries of partition 0 into the changelog of the assets."""
+    async with AIOKafkaProducer(bootstrap_servers=settings.bootstrap_servers) as producer:
+        for key, value in entries:
+            await producer.send_and_wait(Topics.of(settings).assets_changelog, value, key=key, partition=0)
+
+
+async def marker(settings: KafkaSettings) -> Marker:
+    """The newest marker of partition 0."""
+    records = await read(settings, Topics.of(settings).assets_changelog)
+    return Marker.load([record.value for record in records if record.key == MARKER_KEY][-1])
+
+
+def test_a_state_is_moved_to_another_log_or_deleted(
+    environment: KafkaSettings, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """``topics adopt`` writes markers, ``reset`` says what it deletes, asks, and then nothing is left."""
+    assert run(monkeypatch, "reset") == 1
+    assert "is missing: run `stream-app topics ensure`" in capsys.readouterr().err
+    assert run(monkeypatch, "topics", "ensure") == 0
+    assert run(monkeypatch, "reset", "--yes") == 0
+    assert "has no state" in capsys.readouterr().out
+    old = Marker(30, {}, source=Source("old", "1"))
+    asyncio.run(store(environment, (b"a", HEADER.pack(FORMAT, 29)), (MARKER_KEY, old.dump())))
+    assert run(monkeypatch, "topics", "adopt", "--from", "somewhere") == 1
+    assert "is not a place" in capsys.readouterr().err
+    assert run(monkeypatch, "topics", "adopt", "--from", "7") == 1
+    assert "partition 0 has offsets 0 to 0" in capsys.readouterr().err
+    assert run(monkeypatch, "topics", "adopt") == 0
+    assert f"goes on at offset 0 of topic '{environment.measurements_topic}'" in capsys.readouterr().out
+    adopted = asyncio.run(marker(environment))
+    assert (adopted.position, adopted.shift) == (0, 1_000_000_000)
+    assert adopted.source is not None
+    assert adopted.source.topic == environment.measurements_topic
+    monkeypatch.setattr("sys.stdin", io.StringIO("n\n"))
+    assert run(monkeypatch, "reset") == 130
+    assert "deletes the states of 1 assets" in capsys.readouterr().out
+    assert run(monkeypatch, "reset", "--yes") == 0
+    records = asyncio.run(read(environment, Topics.of(environment).assets_changelog))
+    assert [record.value for record in records if record.key == b"a"][-1] is None
+    assert asyncio.run(marker(environment)).shift == 2_000_000_000

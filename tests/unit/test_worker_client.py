@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Callable
 from pathlib import Path
 
 import httpx
 import pytest
+import typer
 
 from schemas.asset import AssetSpec
 from schemas.problem import Problem
+from stream_app.commands.forget import forget_assets
 from stream_app.worker_client import NoWorkerError, RefusedError, UnreadableAnswerError, WorkerClient
 
 
@@ -88,3 +91,38 @@ async def test_spec_leaves_out_what_is_unknown() -> None:
 
     async with client(answer) as worker:
         await worker.put_spec("a", AssetSpec(nominal_capacity_ah=94))
+
+
+async def test_assets_are_forgotten_by_prefix_page_by_page() -> None:
+    """All of them, each once; the ids are quoted."""
+    deleted = []
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        if request.method == "DELETE":
+            deleted.append(request.url.raw_path)
+            return httpx.Response(202, json={"asset_id": "a", "partition": 0, "offset": 1})
+        assert request.url.params["prefix"] == "jä"
+        asset_id, cursor = ("jä1", "jä1") if not request.url.params["cursor"] else ("jä2", None)
+        listed = [{"asset_id": asset_id, "partition": 0, "rows": 1, "last_time": None}]
+        meta = {"owner": "http://worker", "seq": None, "lag": 0, "stale": False}
+        return httpx.Response(200, json={"assets": listed, "next_cursor": cursor, "partitions": [0], "meta": meta})
+
+    async with client(answer) as worker:
+        assert await forget_assets(worker, [], "jä", yes=True) == 2
+        assert await forget_assets(worker, ["b"], None, yes=False) == 1
+    assert deleted == [b"/api/v1/assets/j%C3%A41", b"/api/v1/assets/j%C3%A42", b"/api/v1/assets/b"]
+
+
+async def test_forgetting_by_prefix_asks_first(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever says no has deleted nothing."""
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        assert request.method == "GET"
+        listed = [{"asset_id": "j", "partition": 0, "rows": 1, "last_time": None}]
+        meta = {"owner": "http://worker", "seq": None, "lag": 0, "stale": False}
+        return httpx.Response(200, json={"assets": listed, "next_cursor": None, "partitions": [0], "meta": meta})
+
+    monkeypatch.setattr("sys.stdin", io.StringIO("n\n"))
+    async with client(answer) as worker:
+        with pytest.raises(typer.Abort):
+            await forget_assets(worker, [], "j", yes=False)

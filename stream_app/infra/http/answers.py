@@ -7,6 +7,7 @@ without these. Updates are the text that the metrics topic has, put into the ans
 from __future__ import annotations
 
 import asyncio
+from datetime import UTC, datetime
 from http import HTTPStatus
 from typing import Any, Final
 
@@ -50,6 +51,7 @@ def asset(found: AssetFound) -> Response:
             "rows_repeated": summary.rows_repeated,
             "rows_differing": summary.rows_differing,
             "lateness_s": summary.lateness_s,
+            "rejected": _rejected(found),
             "first_time": summary.first_time,
             "last_time": summary.last_time,
             "ended": summary.ended is not None,
@@ -112,6 +114,19 @@ def task(found: Task) -> Response:
             "error": found.error,
         }
     )
+
+
+def _rejected(found: AssetFound) -> dict[str, object] | None:
+    rejects = found.rejected
+    if rejects is None:
+        return None
+    return {
+        "rows": rejects.rows,
+        "share": rejects.share(found.view.summary.rows),
+        "by_code": rejects.by_code,
+        "reason": rejects.reason,
+        "since": datetime.fromtimestamp(rejects.since_s, UTC).isoformat(timespec="seconds").replace("+00:00", "Z"),
+    }
 
 
 def _current(view: AssetView) -> list[orjson.Fragment]:

@@ -1,4 +1,4 @@
-"""Look-ups of assets and their windows; their specs."""
+"""Look-ups of assets and their windows; their specs; deletion."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from fastapi import APIRouter, Path, Query
 from starlette.responses import Response
 
 from schemas.asset import AssetSpec
-from schemas.lookup import AssetAnswer, AssetPage, SpecAccepted, SpecAnswer, WindowsAnswer
+from schemas.lookup import Accepted, AssetAnswer, AssetPage, SpecAccepted, SpecAnswer, WindowsAnswer
 from stream_app.infra.http import answers
 from stream_app.infra.http.deps import AssetPath, Hop, Limit, ReadyRoute, ServicesDep
 from stream_app.infra.http.problems import describe
@@ -39,6 +39,17 @@ async def get_asset(asset_id: AssetPath, services: ServicesDep, hop: Hop, min_of
     """Return an asset's lifetime and open windows. Any worker answers; it asks the one that has the asset."""
     found = await services.queries.asset(asset_id, min_offset=min_offset, hop=hop)
     return answers.relay(found) if isinstance(found, PeerAnswer) else answers.asset(found)
+
+
+@router.delete("/{asset_id}", status_code=202, response_model=Accepted, responses=describe(404))
+async def delete_asset(asset_id: AssetPath, services: ServicesDep) -> Accepted:
+    """Delete an asset's state and windows: the record stands among its rows, and rows after it begin anew.
+
+    An asset with rows in several partitions, since its producers use different partitioners, is deleted where it has
+    most: ask again until the answer is 404.
+    """
+    partition, offset = await services.posting.forget(asset_id)
+    return Accepted(asset_id=asset_id, partition=partition, offset=offset)
 
 
 @router.get("/{asset_id}/windows/{size}", response_model=WindowsAnswer, responses=describe(404))

@@ -74,7 +74,7 @@ class CheckpointSink:
         by_partition: defaultdict[int, list[Record]] = defaultdict(list)
         for letter in letters:
             number = keyless_to % count if letter.key is None else partition_of(letter.key, count)
-            by_partition[number].append((letter.key, letter.value, list(letter.headers)))
+            by_partition[number].append((letter.key, letter.value, letter.headers))
         await asyncio.gather(*(self._producer.send(topic, number, some) for number, some in by_partition.items()))
 
     async def discard(self) -> None:

@@ -15,6 +15,10 @@ KafkaSideError
 ├── StateError              this release cannot read an entry of a changelog
 ├── ChangelogGapError       the recovery read a changelog with a gap in it
 ├── SourceTruncatedError    the state is ahead of the measurements topic
+├── SourceChangedError      the state is of another topic
+├── SourceMissingError      the measurements topic was deleted
+├── ResetUnfinishedError    a reset of the state was cut short
+├── StateInUseError         workers run, so the state cannot be changed
 ├── CorruptLogError         a batch in a topic has a wrong checksum
 ├── StalledError            the worker makes no progress though there is work
 ├── EmbeddedBrokerError     the embedded broker is missing or does not start
@@ -25,8 +29,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
+from typing import Final
 
+from stream_app.domain.source import Source
 from stream_app.errors import ExpectedError
+
+_SHOWN_BYTES: Final = 200  # of a key that an error repeats
 
 
 class KafkaSideError(ExpectedError):
@@ -127,14 +135,12 @@ class TopicsError(KafkaSideError):
 
 
 class RecordTooLargeError(KafkaSideError):
-    """A record is larger than the topics take."""
+    """A record is larger than the topics take; ``cure`` depends on whose record it is."""
 
-    def __init__(self, topic: str, key: bytes | None, size: int, limit: int) -> None:
-        name = "without key" if key is None else f"of {key.decode(errors='replace')!r}"
-        super().__init__(
-            f"record {name} for topic {topic!r} has {size} bytes, more than the limit of {limit}: "
-            "give the asset fewer window sizes (PUT /api/v1/assets/{id}/spec)"
-        )
+    def __init__(self, topic: str, key: bytes | None, size: int, limit: int, cure: str) -> None:
+        shown = (key or b"")[:_SHOWN_BYTES].decode(errors="replace")
+        name = "without key" if key is None else f"of {shown!r}"
+        super().__init__(f"record {name} for topic {topic!r} has {size} bytes, more than the limit of {limit}: {cure}")
 
 
 class StateError(KafkaSideError):
@@ -154,23 +160,73 @@ class ChangelogGapError(KafkaSideError):
         )
 
 
+#: What an operator can do when the measurements topic is not the log that the state was computed from.
+_OTHER_LOG_CURES: Final = (
+    "restore the topic; or run `stream-app reset` (deletes the state, computes it anew from the topic's beginning), "
+    "or `stream-app topics adopt` (keeps the state, goes on with this topic), or set another STREAM_KAFKA__APP_ID"
+)
+
+
 class SourceTruncatedError(KafkaSideError):
-    """The state is ahead of the measurements topic: the topic was recreated, or lost its end."""
+    """The state is ahead of the measurements topic: the topic lost its end, or was recreated."""
 
     def __init__(self, topic: str, partition: int, position: int, end: int) -> None:
         super().__init__(
             f"{topic!r} partition {partition} ends at offset {end}, but the state is at {position}: the topic was "
-            "recreated or lost data; restore it, or start again from nothing with another STREAM_KAFKA__APP_ID"
+            f"recreated or lost data: {_OTHER_LOG_CURES}"
+        )
+
+
+class SourceChangedError(KafkaSideError):
+    """The state is of another topic than the measurements topic: by name, or by id if it was recreated."""
+
+    def __init__(self, partition: int, position: int, before: Source, now: Source) -> None:
+        what = "was deleted and recreated" if before.topic == now.topic else "is another one"
+        super().__init__(
+            f"the measurements topic {what}: the state of partition {partition}, at offset {position}, is of topic "
+            f"{before}, but STREAM_KAFKA__MEASUREMENTS_TOPIC is {now}: {_OTHER_LOG_CURES}"
+        )
+
+
+class SourceMissingError(KafkaSideError):
+    """The measurements topic was deleted while the worker ran."""
+
+    def __init__(self, topic: str, before: Source | None) -> None:
+        name = repr(topic) if before is None else str(before)
+        super().__init__(
+            f"the measurements topic {name} is missing, it was deleted: restore it; or create it again by "
+            "`stream-app topics ensure`, then run `stream-app reset` (deletes the state) or `stream-app topics adopt` "
+            "(keeps the state)"
+        )
+
+
+class ResetUnfinishedError(KafkaSideError):
+    """A reset of the state was cut short: a part of the state is left."""
+
+    def __init__(self, topic: str, partition: int) -> None:
+        super().__init__(
+            f"a reset of the state was cut short, {topic!r} partition {partition} still holds a part of it: "
+            "run `stream-app reset` again"
+        )
+
+
+class StateInUseError(KafkaSideError):
+    """Workers run, so the state cannot be changed."""
+
+    def __init__(self, group: str, members: Sequence[str]) -> None:
+        super().__init__(
+            f"group {group!r} has {len(members)} active member(s) ({', '.join(members)}): stop all workers first; one "
+            "that was killed counts until its session timeout has passed"
         )
 
 
 class CorruptLogError(KafkaSideError):
-    """A batch in a topic has a wrong checksum: it was damaged on the broker's disk or on the way from it."""
+    """A batch in a topic has a wrong checksum, or cannot be read: it was damaged on the broker's disk or before."""
 
-    def __init__(self, place: tuple[str, int], offset: int, end: int) -> None:
+    def __init__(self, place: tuple[str, int], offset: int, end: int, why: str = "wrong checksum") -> None:
         topic, partition = place
         super().__init__(
-            f"{topic!r} partition {partition} is damaged at offset {offset} (wrong checksum): let an intact "
+            f"{topic!r} partition {partition} is damaged at offset {offset} ({why}): let an intact "
             f"replica lead the partition, or restore it; to go on without offsets {offset} to {end - 1}, delete the "
             f"partition's records before {end} (kafka-delete-records.sh)"
         )

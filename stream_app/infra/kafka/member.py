@@ -25,14 +25,6 @@ class GroupMember:
     host: str  # address from which it is connected to the broker
 
 
-@dataclass(frozen=True, slots=True)
-class CommittedOffset:
-    """An offset of the group, and whether a worker has committed it (else a tool has set it)."""
-
-    offset: int
-    by_worker: bool
-
-
 class Member(Protocol):
     """Reads the partitions that the group has given to this worker.
 
@@ -70,11 +62,26 @@ class Member(Protocol):
         ...
 
     def end_of(self, tp: TopicPartition) -> int | None:
-        """End of a partition as of the last fetch; None while unknown."""
+        """End of what may be read of a partition, as of the last fetch; None while unknown.
+
+        It is before the first transaction that is open: what follows is read when that has ended.
+        """
+        ...
+
+    def log_end_of(self, tp: TopicPartition) -> int | None:
+        """End of a partition with the transactions that are open, as of the last fetch; None while unknown."""
         ...
 
     def recovering(self) -> Offsets:
         """Next offset that each changelog waits for while the tables are being recovered."""
+        ...
+
+    def refusals(self) -> int:
+        """Count the answers in which the broker refused a fetch of the source: its log may have been changed."""
+        ...
+
+    async def foreign_commits(self, tps: Collection[TopicPartition]) -> Offsets:
+        """Committed offsets of the group that no worker has committed: they were set by a tool."""
         ...
 
     async def position(self, tp: TopicPartition) -> int:

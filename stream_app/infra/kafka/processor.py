@@ -13,7 +13,6 @@ import asyncio
 import logging
 import time
 from collections.abc import Collection
-from dataclasses import replace
 from itertools import count
 from typing import Final
 
@@ -24,8 +23,10 @@ from stream_app.infra.failpoints import failpoint
 from stream_app.infra.kafka.backoff import backoff_s
 from stream_app.infra.kafka.checkpoint_sink import CheckpointSink
 from stream_app.infra.kafka.checkpoint_writer import CheckpointWriter
-from stream_app.infra.kafka.errors import BrokerError, SourceTruncatedError
+from stream_app.infra.kafka.errors import BrokerError, KafkaSideError
 from stream_app.infra.kafka.member import Member
+from stream_app.infra.kafka.reject_reports import RejectReports
+from stream_app.infra.kafka.source_guard import AskSource, SourceGuard
 from stream_app.infra.kafka.tables import TableStore
 from stream_app.infra.kafka.topic_partition import TopicPartition
 from stream_app.usecases.ingest import AlreadyApplied, Gap, Ingest
@@ -47,14 +48,21 @@ class Processor:
     """
 
     def __init__(
-        self, member: Member, ingest: Ingest, tables: TableStore, sink: CheckpointSink, interval_s: float
+        self,
+        member: Member,
+        ingest: Ingest,
+        tables: TableStore,
+        sink: CheckpointSink,
+        reports: RejectReports,
+        interval_s: float,
+        ask: AskSource,
     ) -> None:
         self._member, self._ingest, self._tables = member, ingest, tables
-        self._interval_s = interval_s
+        self._reports, self._interval_s = reports, interval_s
         self._state = asyncio.Lock()
         self.checkpoints = CheckpointWriter(member, ingest, tables, sink, self._state)
+        self._guard = SourceGuard(member, ingest, tables, sink, self.checkpoints.lock, ask)
         self._failures = 0  # fetches in a row that could not be applied
-        self._log_start: dict[TopicPartition, int] = {}  # of logs that begin after the state's position
         self.is_idle = True  # no fetch is being applied
         self._stopped = False
 
@@ -63,8 +71,11 @@ class Processor:
         tp = TopicPartition(fetch.topic, fetch.partition)
         await failpoint("after_fetch")
         self.is_idle = False
+        if self._guard.is_in_doubt:
+            await self.read_on(self._sources())
         async with self._state:
-            stale = self._stopped or not self._tables.holds(tp.partition, generation)
+            is_over = self._stopped or self._guard.has_failed
+            stale = is_over or not self._tables.holds(tp.partition, generation)
             applied = stale or self._apply(tp, fetch)
             if not applied:
                 self.checkpoints.forget(tp.partition)
@@ -76,13 +87,7 @@ class Processor:
 
     def _apply(self, tp: TopicPartition, fetch: Fetch) -> bool:
         """Apply a fetch; False: the partition must be read again from the position of its state."""
-        skipped = 0
-        if fetch.start == self._log_start.get(tp):
-            # Retention left nothing between the position and the log's start: go on as if the fetch began there.
-            position = self._ingest.position(tp.partition) or fetch.start
-            skipped = fetch.start - position
-            fetch = replace(fetch, start=position)
-        elif self._ingest.position(tp.partition) is None and fetch.start != self._member.reading_since(tp):
+        if self._ingest.position(tp.partition) is None and fetch.start != self._member.reading_since(tp):
             return False  # there is no state to compare with: only the fetch that was asked for will do
         try:
             outcome = self._ingest.apply(fetch)
@@ -99,17 +104,11 @@ class Processor:
         if isinstance(outcome, Gap):
             return False
         self._failures = 0
-        if skipped:
-            del self._log_start[tp]
-            _SKIPPED.labels(*tp).inc(skipped)
-        end = self._member.end_of(tp) or fetch.end
         if isinstance(outcome, AlreadyApplied):
-            known = self._tables.position(tp.partition) or 0
-            if end < known:
-                self._member.fail(SourceTruncatedError(*tp, known, end))
             return True
         _ROWS.inc(outcome.rows)
-        is_caught_up = fetch.end >= end  # no reason to wait for the interval
+        self._reports.take(tp.partition, outcome.rows, outcome.refused)
+        is_caught_up = fetch.end >= (self._member.end_of(tp) or fetch.end)  # no reason to wait for the interval
         self.checkpoints.applied(tp.partition, time.monotonic() + (0 if is_caught_up else self._interval_s))
         return True
 
@@ -118,7 +117,12 @@ class Processor:
 
         Faust seeks too, but empties its queues afterwards: a fetch that arrived before that would be lost unnoticed.
         """
-        await self.read_on(self._sources())
+        sources = self._sources()
+        await self.read_on(sources)
+        if self._member.stopping or self._guard.has_failed or self._ingest.source is None:
+            return
+        await self._guard.adopt()
+        await self._tell_of_commits(sources)
         self.checkpoints.resume(self._tables.recovered())
 
     def _sources(self) -> list[TopicPartition]:
@@ -132,25 +136,55 @@ class Processor:
             if not tps:
                 return  # the new generation seeks by itself
             try:
-                log_starts = await self._member.log_starts(tps)
-                await self._member.read_from({tp: self._target(tp, log_starts[tp]) for tp in tps})
+                await self._guard.check()
+                log_starts, ends = await self._member.log_starts(tps), await self._member.ends(tps)
+                for tp in tps:
+                    await self._skip_deleted(tp, log_starts[tp], generation)
+                positions = {tp: log_starts[tp] if (at := self._position(tp)) is None else at for tp in tps}
+                for tp, position in positions.items():
+                    self._guard.check_end(tp, position, ends[tp])
+                await self._member.read_from(positions)
             except (BrokerError, TimeoutError) as error:
                 _log.warning("cannot seek, trying again: %r", error)
                 await asyncio.sleep(backoff_s(attempt))
+            except KafkaSideError as error:
+                self._guard.fail(error)
+                return
             else:
                 return
 
-    def _target(self, tp: TopicPartition, log_start: int) -> int:
-        position = self._ingest.position(tp.partition)
-        if position is None or position >= log_start:
-            return log_start if position is None else position
+    def _position(self, tp: TopicPartition) -> int | None:
+        return self._ingest.position(tp.partition)
+
+    async def _skip_deleted(self, tp: TopicPartition, log_start: int, generation: int | None) -> None:
+        """Go on at the log's start if retention has deleted what follows the position, and say so."""
+        async with self._state:
+            position = self._position(tp)
+            if position is None or position >= log_start or not self._tables.holds(tp.partition, generation):
+                return
+            nothing = Fetch(
+                *tp, start=position, end=log_start, offsets=(), keys=(), values=(), timestamps_ms=(), headers=()
+            )
+            if not self._apply(tp, nothing):
+                self.checkpoints.forget(tp.partition)
+                return
+        _SKIPPED.labels(*tp).inc(log_start - position)
         _log.error(
             "%s[%d]: offsets %d to %d were deleted by retention before they were processed and are missing in the "
             "metrics; raise the topic's retention or add workers",
             *(*tp, position, log_start - 1),
         )
-        self._log_start[tp] = log_start
-        return log_start
+
+    async def _tell_of_commits(self, tps: Collection[TopicPartition]) -> None:
+        positions = {tp: at for tp in tps if (at := self._position(tp)) is not None}
+        try:
+            await self._guard.compare_commits(positions)
+        except (BrokerError, TimeoutError) as error:
+            _log.warning("the group's offsets are not compared with the state: %r", error)
+
+    async def watch_source(self) -> None:
+        """Check the measurements topic until the worker stops."""
+        await self._guard.watch(self.read_on)
 
     def awaited(self) -> dict[TopicPartition, int]:
         """Next offset that each owned partition waits for."""
@@ -173,7 +207,6 @@ class Processor:
     def drop(self) -> None:
         """Forget the state of all partitions."""
         self.checkpoints.drop()
-        self._log_start.clear()
         self._ingest.drop()
 
     async def stop(self) -> None:

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from stream_app.domain.errors import DomainError
-from stream_app.domain.snapshot import header
+from stream_app.domain.snapshot import Marker, header
 from stream_app.infra.kafka.errors import ChangelogGapError, StateError
 from stream_app.infra.kafka.log.records import Written
 from stream_app.infra.kafka.member import Member
@@ -164,7 +164,7 @@ class Table:
         partition = self.by_partition.setdefault(number, Partition())
         for key, value, headers in records:
             try:
-                offset = _deleted_at(headers) if value is None else header(value)
+                offset = deleted_at(headers) if value is None else header(value)
             except DomainError as error:
                 raise StateError(self.changelog, number, str(error)) from error
             if key is not None:
@@ -181,14 +181,14 @@ class Table:
             partition.next_offset = written.last + 1
 
 
-def deletion_headers(entry: Entry) -> list[tuple[str, bytes]]:
+def deletion_headers(entry: Entry) -> Headers:
     """Headers of an entry's record in a changelog."""
     return [(_OFFSET_HEADER, str(entry.offset).encode())] if entry.value is None else []
 
 
-def _deleted_at(headers: Headers) -> int:
+def deleted_at(headers: Headers) -> int:
     """Offset as of which a record deletes; one without it (written by hand) deletes whatever is there."""
-    return next((int(value) for name, value in headers if name == _OFFSET_HEADER), sys.maxsize)
+    return next((int(value) for name, value in headers if name == _OFFSET_HEADER and value), sys.maxsize)
 
 
 class TableStore:
@@ -197,6 +197,11 @@ class TableStore:
     def __init__(self, member: Member, assets_changelog: str, windows_changelog: str) -> None:
         self._member = member
         self._assets, self._windows = Table("assets", assets_changelog), Table("windows", windows_changelog)
+
+    @property
+    def assets_changelog(self) -> str:
+        """Topic that holds the assets' states and the markers."""
+        return self._assets.changelog
 
     def tables(self) -> tuple[Table, Table]:
         """Both tables, in the order in which they are written."""
@@ -226,7 +231,7 @@ class TableStore:
     def position(self, partition: int) -> int | None:
         """Next source offset as of the last checkpoint; None: there was none yet."""
         marker = self.asset(partition, MARKER_KEY)
-        return None if marker is None else header(marker)
+        return None if marker is None else Marker.load(marker).position
 
     def asset(self, partition: int, key: bytes) -> bytes | None:
         """Value of an asset (or of the marker)."""

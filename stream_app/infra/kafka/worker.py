@@ -12,14 +12,15 @@ from typing import Any, Final
 from stream_app.infra.kafka.checkpoint_sink import CheckpointSink
 from stream_app.infra.kafka.engine.engine import Engine
 from stream_app.infra.kafka.errors import AccessError, BrokerUnavailableError, ClockError, LeftOutError, TopicsError
-from stream_app.infra.kafka.foreign_offsets import ForeignOffsets
 from stream_app.infra.kafka.log import topics as kafka_topics
 from stream_app.infra.kafka.log.contact import reach
 from stream_app.infra.kafka.log.measurements import MeasurementTopic
 from stream_app.infra.kafka.log.topics import Topics
 from stream_app.infra.kafka.lost_fetches import reread_lost_fetches
 from stream_app.infra.kafka.neighbours import Neighbours
+from stream_app.infra.kafka.open_transactions import OpenTransactions
 from stream_app.infra.kafka.processor import Processor
+from stream_app.infra.kafka.reject_reports import RejectReports
 from stream_app.infra.kafka.repair import Repair
 from stream_app.infra.kafka.stall import LoopGuard, end_when_left_out, end_when_stalled
 from stream_app.infra.kafka.tables import TableStore
@@ -28,6 +29,7 @@ from stream_app.infra.process import keep_freed_memory
 from stream_app.settings import Settings
 from stream_app.usecases.ingest import Ingest
 from stream_app.usecases.ports import Tables, WorkerPhase, WorkerStatus
+from stream_app.usecases.rejected_rows import RejectedRows
 from stream_app.wire.batch import Fetch
 
 _log = logging.getLogger(__name__)
@@ -67,12 +69,22 @@ class Worker:
             self.engine.recover(table)
         self.measurements = MeasurementTopic(settings.kafka)
         sink = CheckpointSink(settings.kafka, self.engine.lease)
+        self.rejected = RejectedRows(time.time)
+        self._reports = RejectReports(self.engine.source, self.rejected)
         self._processor = Processor(
-            self.engine, new_ingest(self.tables), self.tables, sink, settings.checkpoint_interval_s
+            self.engine,
+            new_ingest(self.tables),
+            self.tables,
+            sink,
+            self._reports,
+            settings.checkpoint_interval_s,
+            self.measurements.source,
+        )
+        self._transactions = OpenTransactions(
+            self.engine, self.tables.partitions, self.measurements.producer_at, settings.open_transaction_s
         )
         self._repair = Repair(self.engine, self.tables, sink, self._processor.checkpoints.lock, settings.kafka)
         self._neighbours = Neighbours(self.engine, self.engine.described, settings.kafka.session_timeout_s)
-        self._foreign_offsets = ForeignOffsets(self.engine.committed)
         self._newest_s: float | None = None  # Kafka's time of the newest record seen
 
     async def run(self, stop: asyncio.Event) -> None:
@@ -103,6 +115,7 @@ class Worker:
         limit_s = self._settings.stall_timeout_s
         for task in (
             self._processor.checkpoint_when_due(),
+            self._processor.watch_source(),
             reread_lost_fetches(self.engine, self._processor),
             self._repair.run(),
             end_when_stalled(self.engine, self._waiting, limit_s),
@@ -115,6 +128,8 @@ class Worker:
             self._neighbours.run(),
             LoopGuard(limit_s).run(),
             self._recheck_topics(),
+            self._reports.run(),
+            self._transactions.run(),
         ):
             self.engine.spawn(task)
 
@@ -175,13 +190,8 @@ class Worker:
 
     async def recovered(self) -> None:
         """Read the partitions of a new generation."""
+        self.rejected.release(self.tables.partitions())
         await self._processor.begin()
-        positions = {
-            TopicPartition(self.engine.source, number): position
-            for number in self.tables.recovered()
-            if (position := self.tables.position(number)) is not None
-        }
-        await self._foreign_offsets.compare(positions)
 
     async def apply(self, fetch: Fetch, generation: int | None) -> None:
         """Apply a fetch of the source."""
@@ -198,6 +208,7 @@ class Worker:
         if self._phase != "failed":
             self._phase, self._detail = "stopping", ""
         await self._processor.stop()
+        self._reports.tell()
         await self.measurements.stop()
 
     def status(self) -> WorkerStatus:
@@ -209,7 +220,8 @@ class Worker:
         words = self.engine.coordination.words
         if self.engine.ready:
             obstacle = self._neighbours.conflict or (words and f"the group does not let this worker in ({words})")
-            return WorkerStatus("ready", connected=self._is_connected(), obstacle=obstacle)
+            told = "; ".join(filter(None, (self._transactions.detail(), self.rejected.recently())))
+            return WorkerStatus("ready", told, connected=self._is_connected(), obstacle=obstacle)
         if not self._is_connected():
             group = self._settings.kafka.app_id
             said = words or "its coordinator has not answered yet"

@@ -6,7 +6,7 @@ import struct
 from collections.abc import Generator
 from dataclasses import dataclass, field
 
-from stream_app.domain.snapshot import FORMAT
+from stream_app.domain.snapshot import FORMAT, Marker
 from stream_app.usecases.ingest import AlreadyApplied, Applied, Gap, Ingest
 from stream_app.usecases.ports import MARKER_KEY, Checkpoint, DeadLetter, Entry, Tables
 from stream_app.wire.batch import Fetch
@@ -94,7 +94,7 @@ class CountingIngest(Ingest):
             updates=[(key, b"%d %d %d" % hot.assets[key]) for key in sorted(hot.aside)],
             dead_letters=list(hot.rejected),
             windows=windows,
-            assets=[*states, Entry(MARKER_KEY, HEADER.pack(FORMAT, hot.position), hot.position)],
+            assets=[*states, Entry(MARKER_KEY, Marker(hot.position, {}, source=self.source).dump(), hot.position)],
         )
 
     def written(self, checkpoint: Checkpoint) -> None:

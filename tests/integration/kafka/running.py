@@ -14,7 +14,8 @@ from stream_app.infra.kafka.log import topics
 from stream_app.infra.kafka.log.topics import Topics
 from stream_app.infra.kafka.worker import Worker
 from stream_app.settings import HttpSettings, KafkaSettings, Settings
-from stream_app.usecases.ports import MARKER_KEY
+from stream_app.usecases.ingest import Ingest
+from stream_app.usecases.ports import MARKER_KEY, Tables
 from tests.integration.kafka.counting import STATE, CountingIngest
 from tests.kafka import free_port
 
@@ -32,7 +33,7 @@ async def until(condition: Callable[[], bool], timeout_s: float = TIMEOUT_S) -> 
 @dataclass
 class Running:
     worker: Worker
-    ingest: CountingIngest
+    ingest: Any
     stop: asyncio.Event
     task: asyncio.Task[None]
 
@@ -64,12 +65,18 @@ class Running:
 
 
 @asynccontextmanager
-async def running(kafka: KafkaSettings, *, ready: bool = True, **settings: Any) -> AsyncIterator[Running]:
+async def running(
+    kafka: KafkaSettings,
+    *,
+    ready: bool = True,
+    ingest: Callable[[Tables], Ingest] = CountingIngest,
+    **settings: Any,
+) -> AsyncIterator[Running]:
     """A worker, ready, that is stopped at the end."""
-    made: list[CountingIngest] = []
+    made: list[Ingest] = []
 
-    def new_ingest(tables: Any) -> CountingIngest:
-        made.append(CountingIngest(tables))
+    def new_ingest(tables: Tables) -> Ingest:
+        made.append(ingest(tables))
         return made[0]
 
     port = free_port()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 
 import pytest
 from aiokafka import AIOKafkaConsumer
@@ -12,7 +13,7 @@ from aiokafka.admin.records_to_delete import RecordsToDelete
 from aiokafka.structs import OffsetAndMetadata
 from prometheus_client import REGISTRY
 
-from stream_app.domain.snapshot import FORMAT
+from stream_app.domain.snapshot import FORMAT, Marker
 from stream_app.infra.kafka.errors import SourceTruncatedError, StateError
 from stream_app.infra.kafka.log.topics import Topics
 from stream_app.infra.kafka.topic_partition import TopicPartition
@@ -70,7 +71,13 @@ async def test_a_gap_is_read_again_from_the_position(kafka: KafkaSettings) -> No
     await produce(kafka, first, partition=2)
     async with running(kafka) as run:
         await until(lambda: run.rows() == 10)
-        await run.worker.engine.seek({TopicPartition(kafka.measurements_topic, 2): 15})
+        processor = run.worker._processor
+        apply, gaps = processor.apply, iter([True])
+
+        async def after_a_gap(fetch: Fetch, generation: int | None) -> None:
+            await apply(replace(fetch, start=fetch.start + 1) if next(gaps, False) else fetch, generation)
+
+        processor.apply = after_a_gap  # type: ignore[method-assign]
         await produce(kafka, second, partition=2)
         await until(lambda: run.rows() == 30)
         assert run.ingest.gaps >= 1
@@ -173,7 +180,7 @@ async def test_recovery_newer_wins_and_tombstones_delete(kafka: KafkaSettings) -
             (b"b", None),
             (b"c", STATE.pack(FORMAT, 7, 1, 10)),
             (b"c", STATE.pack(FORMAT, 7, 1, 11)),  # as old as the entry before: replaces it
-            (MARKER_KEY, HEADER.pack(FORMAT, 0)),
+            (MARKER_KEY, Marker(0, {}).dump()),
         ]:
             await producer.send_and_wait(changelog, value, key=key, partition=0)
     async with running(kafka) as run:
@@ -226,7 +233,7 @@ async def test_a_recreated_source_is_not_taken_for_the_old_one(kafka: KafkaSetti
     """When the topic ends before the state's position its rows cannot be the ones that follow: the worker ends."""
     async with producing(kafka) as producer:
         await producer.send_and_wait(
-            Topics.of(kafka).assets_changelog, HEADER.pack(FORMAT, 1000), key=MARKER_KEY, partition=0
+            Topics.of(kafka).assets_changelog, Marker(1000, {}).dump(), key=MARKER_KEY, partition=0
         )
     await produce(kafka, [(b"a", b"1")] * 10, partition=0)
     async with running(kafka, ready=False) as run:
@@ -243,9 +250,9 @@ async def test_an_unexpected_exception_loses_nothing(kafka: KafkaSettings, caplo
             if next(failures, False):
                 msg = "a bug"
                 raise RuntimeError(msg)
-            return apply(fetch)  # type: ignore[arg-type]
+            return apply(fetch)
 
-        run.ingest.apply = sometimes  # type: ignore[method-assign,assignment]
+        run.ingest.apply = sometimes
         await produce(kafka, [(b"a", b"1")] * 10, partition=0)
         await until(lambda: run.rows() == 10)
         assert run.totals() == {b"a": (10, 10)}

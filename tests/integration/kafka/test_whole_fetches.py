@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import struct
+from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -26,7 +27,7 @@ pytestmark = pytest.mark.kafka
 async def batching(kafka: KafkaSettings, start: int = 0) -> AsyncIterator[AIOKafkaConsumer]:
     consumer = AIOKafkaConsumer(bootstrap_servers=kafka.bootstrap_servers, auto_offset_reset="earliest")
     await consumer.start()
-    yield_whole_fetches(consumer)
+    yield_whole_fetches(consumer, Counter())
     tp = TopicPartition(kafka.measurements_topic, 0)
     consumer.assign([tp])
     consumer.seek(tp, start)

@@ -214,3 +214,27 @@ def test_two_values_of_one_stamp_are_counted_and_told() -> None:
     outcome(fleet, rows)
     assert count(fleet) == 5
     assert (int(fleet.integers.repeated_rows[0]), int(fleet.integers.differing_rows[0])) == (0, 2)
+
+
+def test_a_leap_after_a_silence_is_held_though_nothing_else_waits() -> None:
+    """Windows of the silent asset are closed; the row that comes back counts with the next, or is refused."""
+    for cuts in ((), range(12)):
+        fleet = a_fleet()
+        fed(fleet, of(*range(5)))
+        ingestion.close_until(fleet, 0, START_US + DAY * 10**6, 10)
+        rows = of(2 * DAY, DAY + 1, 2 * DAY, 2 * DAY + 1, 2 * DAY + 2)
+        back = [{**row, "offset": 20 + row["offset"]} for row in rows]
+        late, leaps, *_ = outcome(fleet, back, [cut for cut in cuts if cut < 5])
+        assert (late, leaps, count(fleet)) == ([], [20], 9)
+
+
+def test_a_silent_asset_closes_up_to_its_held_row_and_no_further() -> None:
+    """A held row before the time counts; one at or after it is held on, and its asset's windows close all the same."""
+    for held_s, held in ((2 * HOUR, 0), (2 * DAY, 1)):
+        fleet = a_fleet()
+        fed(fleet, of(*range(5), held_s))
+        closed = ingestion.close_until(fleet, 0, START_US + DAY * 10**6, 10)
+        assert (int(fleet.integers.held_rows[0]), count(fleet)) == (held, 6 - held)
+        assert {60_000_000, 900_000_000, 3_600_000_000, 86_400_000_000} == {
+            int(size_us) for part in closed for size_us in part.size_us
+        }

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 
-from stream_app.domain.ingestion import finish
+from stream_app.domain import ingestion
+from stream_app.domain.ingestion import close_until, finish
 from stream_app.domain.passing import NO_FLUSH, closing_offset
-from tests.unit.domain.fleets import START_US, a_fleet, fed
+from stream_app.domain.views import Windows
+from tests.unit.domain.fleets import START_US, a_fleet, all_bytes, as_rows, fed, lifetime
 
 Row = tuple[float, int]  # stamp [s], source offset
 
@@ -102,3 +104,57 @@ def test_the_offset_is_the_same_however_rows_were_batched() -> None:
         minutes = [part for part in fed(a_fleet(), rows, cuts) if part.size_us[0] == 60_000_000]
         seqs = {pair for part in minutes for pair in zip(part.start_us.tolist(), part.seq.tolist(), strict=True)}
         assert seqs == {(START_US, 61), (START_US + 60_000_000, 121)}
+
+
+def minutes_of(parts: list[Windows]) -> list[tuple[int, int]]:
+    """Start [min] and closing offset of each smallest window."""
+    return [
+        ((int(start_us) - START_US) // 60_000_000, int(seq))
+        for part in parts
+        for start_us, size_us, seq in zip(part.start_us, part.size_us, part.seq, strict=True)
+        if size_us == 60_000_000
+    ]
+
+
+def test_windows_of_a_silent_asset_are_closed_up_to_a_time_and_it_goes_on() -> None:
+    """Windows that have ended by then close with the control's offset; older rows are late, newer ones count."""
+    # minute     |       0       |     1 ..      |      3
+    # stamp       0 .......... 50  silent        190, and 100 late
+    # offset      0 .......... 50  99, 100 (twice)  101       102
+    fleet = a_fleet()
+    rows = [{"asset": "a", "offset": i, "time_us": START_US + i * 1_000_000, "current": 1.0} for i in range(51)]
+    fed(fleet, rows)
+    before = lifetime(fleet)
+    slot, until_us = fleet.slot("a"), START_US + 120_000_000
+    closed = close_until(fleet, slot, until_us, 99)
+    assert minutes_of(closed) == [(0, 99)]
+    assert {int(size_us) for part in closed for size_us in part.size_us} == {60_000_000}
+    assert lifetime(fleet) == before
+    assert close_until(fleet, slot, until_us, 100) == []
+    late = {"asset": "a", "offset": 101, "time_us": START_US + 100_000_000, "current": 1.0}
+    back = {"asset": "a", "offset": 102, "time_us": START_US + 190_000_000, "current": 1.0}
+    assert ingestion.apply(fleet, as_rows(fleet, [late, back])).late.tolist() == [0]
+    assert lifetime(fleet)["total_data_points"] == 52
+    assert minutes_of(close_until(fleet, slot, START_US + 240_000_000, 103)) == [(3, 103)]
+
+
+def test_larger_windows_are_closed_when_they_have_ended_too() -> None:
+    """Nothing waits any more then: the windows close all the same, each once and the day last."""
+    fleet = a_fleet()
+    fed(fleet, [{"asset": "a", "offset": i, "time_us": START_US + i * 1_000_000, "current": 1.0} for i in range(51)])
+    slot, day_us = fleet.slot("a"), 86_400_000_000
+    sizes = []
+    for seq, until_us in enumerate((60_000_000, 900_000_000, 3_600_000_000, day_us), 99):
+        parts = close_until(fleet, slot, START_US + until_us, seq)
+        sizes.append([(int(part.size_us[0]), int(part.seq[0])) for part in parts])
+    assert sizes == [[(60_000_000, 99)], [(900_000_000, 100)], [(3_600_000_000, 101)], [(day_us, 102)]]
+    assert not close_until(fleet, slot, START_US + 2 * day_us, 103)
+
+
+def test_an_asset_with_newer_rows_is_left_alone() -> None:
+    """It came back before the control: its own rows close its windows."""
+    fleet = a_fleet()
+    fed(fleet, [{"asset": "a", "offset": i, "time_us": START_US + i * 100_000_000, "current": 1.0} for i in range(3)])
+    state = all_bytes(fleet, [])
+    assert not close_until(fleet, fleet.slot("a"), START_US + 120_000_000, 99)
+    assert all_bytes(fleet, []) == state

@@ -198,3 +198,35 @@ def test_nothing_is_nan() -> None:
 def test_catalogue_covers_the_registry() -> None:
     """The catalogue computes every registered metric."""
     assert [metric.name for metric in CATALOGUE.metrics] == list(REGISTRY)
+
+
+@given(rows=telemetry(), lateness_s=LATENESS_S, data=st.data())
+def test_windows_of_silent_assets_close_the_same_however_rows_are_cut(
+    rows: list[dict[str, Any]], lateness_s: float, data: st.DataObject
+) -> None:
+    """Closing up to some time between any two rows, once or twice, gives the same bits in every batching."""
+    at = data.draw(st.integers(0, len(rows)))
+    ahead_us = data.draw(st.integers(-100, 200_000)) * 1_000_000
+    until_us = max((row["time_us"] for row in rows[:at]), default=START_US) + ahead_us
+    later = [{**row, "offset": row["offset"] + 1_000} for row in rows[at:]]
+
+    def history(cuts: list[int], *, twice: bool, restart: bool) -> tuple[Any, Any]:
+        fleet = a_fleet(SPECS, lateness_s=lateness_s)
+        closed = fed(fleet, rows[:at], [cut for cut in cuts if cut <= at])
+        for seq in (900, 901)[: 1 + twice]:
+            for asset_id in SPECS:
+                closed += ingestion.close_until(fleet, fleet.slots[asset_id], until_us, seq)
+        known = all_bytes(fleet, closed)[1]
+        if restart:
+            stored, fleet = all_bytes(fleet, [])[0], a_fleet(lateness_s=lateness_s)
+            for asset_id, value in stored.items():
+                Snapshots(fleet).load(asset_id, value, {})
+            closed = []
+        closed += fed(fleet, later, [cut - at for cut in cuts if cut > at])
+        states, windows_ = all_bytes(fleet, closed)
+        return states, known | windows_
+
+    one = history([], twice=False, restart=False)
+    cuts = data.draw(st.lists(st.integers(0, len(rows)), max_size=8))
+    assert history(list(range(len(rows))), twice=True, restart=False) == one
+    assert history(cuts, twice=data.draw(st.booleans()), restart=True) == one

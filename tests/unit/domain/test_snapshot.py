@@ -15,7 +15,8 @@ from stream_app.domain.errors import CorruptStateError
 from stream_app.domain.lines import Integers
 from stream_app.domain.rows import COLUMNS
 from stream_app.domain.since import Since
-from stream_app.domain.snapshot import FORMAT, Snapshots
+from stream_app.domain.snapshot import FORMAT, Marker, Snapshots, header
+from stream_app.domain.source import Source
 from stream_app.domain.state import Ended, Fleet
 from stream_app.domain.stored_layout import StoredLayout
 from tests.unit.domain.fleets import SIZES_S, START_US, a_fleet, fed
@@ -152,3 +153,21 @@ def test_closed_windows_at_once_are_those_of_each() -> None:
         for i in index.tolist()
     ]
     assert snapshots.dump_windows(together, index[:0]) == []
+
+
+def test_a_marker_keeps_what_it_says() -> None:
+    """Name, id and shift come back; one of an older release has none; its offset among entries is its seq."""
+    source = Source("measurements", "00000000-0000-0000-0000-000000000001")
+    marker = Marker(7, {}, held_from=3, source=source, shift=1_000_000_000, resetting=True)
+    assert Marker.load(marker.dump()) == marker
+    assert header(marker.dump()) == 1_000_000_007
+    assert Marker.load(Marker(7, {}).dump()) == Marker(7, {})
+
+
+def test_a_topic_is_another_one_by_name_or_by_a_known_id() -> None:
+    """An id that one side does not know proves nothing."""
+    source = Source("a", "1")
+    assert not source.is_other_than(Source("a", "1"))
+    assert not source.is_other_than(Source("a", None))
+    assert source.is_other_than(Source("a", "2"))
+    assert source.is_other_than(Source("b", None))

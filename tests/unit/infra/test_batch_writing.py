@@ -17,7 +17,7 @@ from stream_app.infra.kafka.log.records import Record
 from stream_app.infra.kafka.log.topics import RECORD_MAX_BYTES
 
 _bytes = st.one_of(st.none(), st.binary(max_size=300))
-_headers = st.lists(st.tuples(st.text(max_size=70), st.binary(max_size=70)), max_size=3)
+_headers = st.lists(st.tuples(st.text(max_size=70), st.one_of(st.none(), st.binary(max_size=70))), max_size=3)
 _records = st.lists(st.tuples(_bytes, _bytes, _headers), min_size=1, max_size=150)
 
 

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from stream_app.domain.source import Source
 from stream_app.infra.kafka import checkpoint_writer
 from stream_app.infra.kafka.checkpoint_sink import CheckpointSink
 from stream_app.infra.kafka.errors import BrokerError
@@ -17,11 +18,13 @@ from stream_app.infra.kafka.lease import Lease
 from stream_app.infra.kafka.log.records import Written
 from stream_app.infra.kafka.member import Offsets
 from stream_app.infra.kafka.processor import Processor
+from stream_app.infra.kafka.reject_reports import RejectReports
 from stream_app.infra.kafka.tables import TableStore
 from stream_app.infra.kafka.topic_partition import TopicPartition
 from stream_app.usecases.checkpoints import KeptWindows
 from stream_app.usecases.ingest import Ingest
 from stream_app.usecases.ports import MARKER_KEY, Checkpoint
+from stream_app.usecases.rejected_rows import RejectedRows
 from tests.unit.usecases.site import Site, a_row
 
 SOURCE = TopicPartition("measurements", 0)
@@ -44,10 +47,19 @@ class FakeMember:
     def reading_since(self, tp: TopicPartition) -> int | None:
         return self.since.get(tp)
 
+    def log_end_of(self, tp: TopicPartition) -> int | None:
+        return self.end_of(tp)
+
     def end_of(self, tp: TopicPartition) -> int | None:
         return self.end
 
     def recovering(self) -> Offsets:
+        return {}
+
+    def refusals(self) -> int:
+        return 0
+
+    async def foreign_commits(self, tps: Collection[TopicPartition]) -> Offsets:
         return {}
 
     async def position(self, tp: TopicPartition) -> int:
@@ -93,6 +105,13 @@ class HeldSink(CheckpointSink):
         pass
 
 
+IDENTITY = Source("measurements", "1")
+
+
+async def ask() -> Source:
+    return IDENTITY
+
+
 class Bench:
     """A processor on a site's log."""
 
@@ -108,7 +127,9 @@ class Bench:
             kept_windows=KeptWindows({}, 24),
             emit_interval_s=emit_interval_s,
         )
-        self.processor = Processor(self.member, self.ingest, self.tables, self.sink, interval_s=0.001)
+        reports = RejectReports("measurements", RejectedRows(lambda: 0.0))
+        self.ingest.source = IDENTITY
+        self.processor = Processor(self.member, self.ingest, self.tables, self.sink, reports, 0.001, ask)
 
     async def apply(self, start: int = 0, end: int | None = None) -> None:
         await self.processor.apply(self.site.fetch(start, end), 1)

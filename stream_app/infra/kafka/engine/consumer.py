@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections import Counter
 from collections.abc import Collection, Mapping
 from contextlib import suppress
 from typing import Any, ClassVar, Final, cast
 
+from aiokafka import TopicPartition
 from aiokafka.errors import KafkaError
+from aiokafka.structs import OffsetAndMetadata
 from faust.transport.consumer import RecordMap
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP, AppT
@@ -22,6 +25,7 @@ from stream_app.infra.kafka.engine.coordination import Coordination
 from stream_app.infra.kafka.engine.whole_fetches import yield_whole_fetches
 from stream_app.infra.kafka.lease import Lease
 from stream_app.infra.kafka.log.access import find_again
+from stream_app.infra.kafka.log.group_state import COMMITTED_BY
 
 _log = logging.getLogger(__name__)
 
@@ -43,10 +47,16 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
         """Start the aiokafka consumer and hook into its fetcher and its heartbeat."""
         await connected(super().on_start, lambda: self._consumer, lambda: bool(self.app.should_stop))
         consumer = self._ensure_consumer()
-        yield_whole_fetches(consumer)
+        yield_whole_fetches(consumer, cast(Consumer, self.consumer).refusals)
+        _sign_commits(consumer)
         consumer._fetcher._fetch_max_wait_ms = _FETCH_MAX_WAIT_MS
         _renew_by_heartbeats(cast(Transport, self.transport).lease, consumer._coordinator)
         cast(Transport, self.transport).coordination.attach(consumer)
+
+    def last_stable(self, tp: TP) -> int | None:
+        """Offset up to which no transaction is open, as of the last fetch; None while unknown, or for an old broker."""
+        stable: int | None = self._ensure_consumer().last_stable_offset(tp)
+        return None if stable is None or stable < 0 else stable
 
     async def on_partitions_assigned(self, assigned: set[TP], generation_id: int = 0) -> None:
         """Prove the membership at once: the first regular heartbeat is an interval away."""
@@ -66,11 +76,30 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
         await consumer._client.force_metadata_update()
         consumer._coordinator.request_rejoin()
 
+    async def foreign_commits(self, tps: Collection[TP]) -> Mapping[TP, int]:
+        """Committed offsets without a worker's signature."""
+        return cast(Mapping[TP, int], await self.call_thread(self._foreign_commits, tps))
+
+    async def _foreign_commits(self, tps: Collection[TP]) -> Mapping[TP, int]:
+        coordinator = self._ensure_consumer()._coordinator
+        found = await coordinator.fetch_committed_offsets([TopicPartition(*tp) for tp in tps])
+        return {TP(*tp): at.offset for tp, at in found.items() if at.offset >= 0 and at.metadata != COMMITTED_BY}
+
     async def commit(self, offsets: Mapping[TP, int]) -> bool:
         """Commit source offsets."""
         committed: bool = await super().commit(offsets)
         await failpoint("after_commit")
         return committed
+
+
+def _sign_commits(consumer: Any) -> None:
+    """Sign what this worker commits: Kafka's own tools leave the metadata of an offset empty."""
+    commit = consumer.commit
+
+    async def signed(offsets: Mapping[TopicPartition, OffsetAndMetadata]) -> None:
+        await commit({tp: OffsetAndMetadata(at.offset, COMMITTED_BY) for tp, at in offsets.items()})
+
+    consumer.commit = signed
 
 
 def _renew_by_heartbeats(lease: Lease, coordinator: Any) -> None:
@@ -94,11 +123,21 @@ class Consumer(driver.Consumer):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._read_offset = NoReadOffsets()
+        #: Fetches that the broker has refused, by topic; counted by the consumer's thread.
+        self.refusals = Counter[str]()
         #: Offset of the last seek in each source partition.
         self.reading_since: dict[TP, int] = {}
 
     def _new_consumer_thread(self) -> ConsumerThread:
         return ConsumerThread(self, loop=self.loop, beacon=self.beacon)
+
+    def last_stable(self, tp: TP) -> int | None:
+        """Offset up to which no transaction is open, as of the last fetch; None while unknown, or for an old broker."""
+        return cast(ConsumerThread, self._thread).last_stable(tp)
+
+    async def foreign_commits(self, tps: Collection[TP]) -> Mapping[TP, int]:
+        """Committed offsets without a worker's signature."""
+        return await cast(ConsumerThread, self._thread).foreign_commits(tps)
 
     def checkpointed(self, tp: TP, position: int) -> None:
         """Let Faust's next commit say that everything before ``position`` is done."""

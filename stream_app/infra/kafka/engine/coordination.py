@@ -16,22 +16,16 @@ from aiokafka import AIOKafkaConsumer
 from aiokafka.coordinator.protocol import ConsumerProtocol
 from aiokafka.errors import KafkaError
 from aiokafka.protocol.admin import DescribeGroupsRequest
-from aiokafka.structs import OffsetAndMetadata
-from aiokafka.structs import TopicPartition as ClientPartition
 from faust.assignor.client_assignment import ClientMetadata
 
 from stream_app.infra.kafka.errors import GroupRefusedError
 from stream_app.infra.kafka.log.access import find_again
-from stream_app.infra.kafka.member import CommittedOffset, GroupMember
-from stream_app.infra.kafka.topic_partition import TopicPartition
+from stream_app.infra.kafka.member import GroupMember
 from stream_app.settings import KafkaSettings
 
 _log = logging.getLogger(__name__)
 
 _AGAIN_S: Final = 1.0
-#: Stands beside each offset that a worker commits: an offset without it was set by somebody else.
-_SIGNATURE: Final = "stream-app"
-
 #: Errors that no waiting cures, by their names in aiokafka, which wraps some of them in others.
 _CURES: Final[Mapping[str, str]] = {
     "InconsistentGroupProtocolError": (
@@ -84,12 +78,6 @@ class Coordination:
             await joined(*args)
 
         coordinator._on_join_complete = joining
-        commit = consumer.commit
-
-        async def sign(offsets: Mapping[ClientPartition, OffsetAndMetadata]) -> None:
-            await commit({tp: OffsetAndMetadata(each.offset, _SIGNATURE) for tp, each in offsets.items()})
-
-        consumer.commit = sign
 
     def _heard(self, error: Exception) -> Awaitable[Any]:
         """Take an error that the coordination stops for; it goes on when what is returned is done."""
@@ -135,15 +123,6 @@ class Coordination:
             if metadata  # none in the middle of a rebalance
         ]
         return coordinator.member_id, found
-
-    async def committed(self, tps: Collection[TopicPartition]) -> dict[TopicPartition, CommittedOffset]:
-        """The group's offsets; KafkaError: the coordinator does not tell. In the consumer's thread."""
-        coordinator = self._consumer._coordinator  # type: ignore[union-attr]  # attached
-        offsets = await coordinator.fetch_committed_offsets([ClientPartition(*tp) for tp in tps])
-        return {
-            TopicPartition(*tp): CommittedOffset(each.offset, each.metadata == _SIGNATURE)
-            for tp, each in offsets.items()
-        }
 
 
 def _url(metadata: bytes) -> str:

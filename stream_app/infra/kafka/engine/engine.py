@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import threading
-from collections.abc import Collection, Coroutine, Mapping
+from collections.abc import Callable, Collection, Coroutine, Mapping
 from typing import Any, Final, cast
 
 from faust.assignor.partition_assignor import PartitionAssignor
@@ -21,7 +21,7 @@ from stream_app.infra.kafka.engine.recovery import RecoveredTable
 from stream_app.infra.kafka.errors import KafkaSideError, WorkerCrashedError
 from stream_app.infra.kafka.lease import Lease
 from stream_app.infra.kafka.log.failures import broker_failures
-from stream_app.infra.kafka.member import CommittedOffset, GroupMember, MemberLife, Offsets
+from stream_app.infra.kafka.member import GroupMember, MemberLife, Offsets
 from stream_app.infra.kafka.tables import Table
 from stream_app.infra.kafka.topic_partition import TopicPartition
 from stream_app.infra.process import INTERNAL_ERROR, end_process
@@ -169,14 +169,6 @@ class Engine:
                 tuple[str, Collection[GroupMember]], await self._consumer._thread.call_thread(self.coordination.members)
             )
 
-    async def committed(self, tps: Collection[TopicPartition]) -> Mapping[TopicPartition, CommittedOffset]:
-        """The group's offsets, asked of the coordinator; none of a partition without one."""
-        with broker_failures():
-            return cast(
-                Mapping[TopicPartition, CommittedOffset],
-                await self._consumer._thread.call_thread(self.coordination.committed, tps),
-            )
-
     @property
     def _consumer(self) -> Consumer:
         return cast(Consumer, self.app.consumer)
@@ -186,17 +178,27 @@ class Engine:
         return self._consumer.reading_since.get(TP(*tp))
 
     def end_of(self, tp: TopicPartition) -> int | None:
-        """End of a partition as of the last fetch; None while unknown."""
-        try:
-            end: int | None = self._consumer.highwater(TP(*tp))
-        except (ConsumerNotStarted, AttributeError, KeyError, AssertionError):  # not assigned, any more or yet
-            return None
-        return end
+        """End of what may be read of a partition, as of the last fetch; None while unknown."""
+        stable = _while_assigned(self._consumer.last_stable, tp)
+        return self.log_end_of(tp) if stable is None else stable
+
+    def log_end_of(self, tp: TopicPartition) -> int | None:
+        """End of a partition with the transactions that are open, as of the last fetch; None while unknown."""
+        return _while_assigned(self._consumer.highwater, tp)
 
     def recovering(self) -> Offsets:
         """Next offset that each changelog waits for while the tables are being recovered."""
         stats = cast(TableManager, self.app.tables).recovery.active_stats() if self.app.in_recovery else {}
         return {TopicPartition(*tp): stat.offset + 1 for tp, stat in stats.items() if stat.remaining > 0}
+
+    def refusals(self) -> int:
+        """Count the answers in which the broker refused a fetch of the source: its log may have been changed."""
+        return self._consumer.refusals[self.source]
+
+    async def foreign_commits(self, tps: Collection[TopicPartition]) -> Offsets:
+        """Committed offsets of the group that no worker has committed: they were set by a tool."""
+        with broker_failures():
+            return _ours(await self._consumer.foreign_commits(_theirs(tps)))
 
     async def position(self, tp: TopicPartition) -> int:
         """Next offset that will be fetched."""
@@ -226,6 +228,14 @@ class Engine:
     def checkpointed(self, tp: TopicPartition, position: int) -> None:
         """Let the next commit say that all rows before ``position`` are done."""
         self._consumer.checkpointed(TP(*tp), position)
+
+
+def _while_assigned(end: Callable[[TP], int | None], tp: TopicPartition) -> int | None:
+    """An end of a partition; None if it is not assigned, any more or yet."""
+    try:
+        return end(TP(*tp))
+    except (ConsumerNotStarted, AttributeError, KeyError, AssertionError):
+        return None
 
 
 def _theirs(tps: Collection[TopicPartition]) -> list[TP]:

@@ -98,7 +98,7 @@ class BatchProducer:
         acks: list[asyncio.Future[RecordMetadata]] = []
         counts: list[int] = []
 
-        built = whole_batches(topic, records)
+        built = whole_batches(topic, records, self._cure(topic))
         while True:
             began = time.thread_time()
             batch = next(built, None)
@@ -111,6 +111,14 @@ class BatchProducer:
             counts.append(batch.record_count())
             acks.append(await producer.send_batch(batch, topic, partition=partition))
         return _written([ack.offset for ack in await asyncio.gather(*acks)], counts)
+
+    def _cure(self, topic: str) -> str:
+        """What to do about a record of a topic that is too large."""
+        if topic == self._settings.dead_letter_topic:
+            return "please report this as a bug, dead letters are cut"
+        if topic == self._settings.measurements_topic:
+            return "send fewer rows at once"
+        return "give the asset fewer window sizes (PUT /api/v1/assets/{id}/spec)"
 
     async def discard(self) -> None:
         """Drop the producer with all that it has not written yet."""

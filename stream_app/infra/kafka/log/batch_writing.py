@@ -24,6 +24,7 @@ from stream_app.columns.memory_copy import copy_bytes
 from stream_app.infra.kafka.errors import RecordTooLargeError
 from stream_app.infra.kafka.log.records import Record
 from stream_app.infra.kafka.log.topics import RECORD_MAX_BYTES
+from stream_app.wire.batch import Headers, header_name_bytes
 
 #: Base offset, length, leader epoch, magic, checksum.
 _FRONT: Final = struct.Struct(">qiibI")
@@ -124,10 +125,10 @@ class WholeBatch(BatchBuilder):  # type: ignore[misc]  # aiokafka has no types
         return _FRONT.size + _CHECKED.size + len(self._body)
 
 
-def whole_batches(topic: str, blocks: Iterable[RecordBlock]) -> Iterator[WholeBatch]:
+def whole_batches(topic: str, blocks: Iterable[RecordBlock], cure: str = "make it smaller") -> Iterator[WholeBatch]:
     """Build batches of up to 1 MB (of a larger record alone), in order; blocks are taken as batches are.
 
-    RecordTooLargeError: a record is larger than the topics take; batches before it have been yielded.
+    RecordTooLargeError, with the ``cure``: a record is larger than the topics take; batches before it were yielded.
     """
     out = np.empty(_BATCH_BYTES, np.uint8)
     at = count = 0
@@ -149,7 +150,7 @@ def whole_batches(topic: str, blocks: Iterable[RecordBlock]) -> Iterator[WholeBa
                 yield WholeBatch(alone[: _put(alone, 0, 0, low, low + 1, block)], 1, _now_ms())
                 low += 1
         if len(refused):
-            raise RecordTooLargeError(topic, block.keys[end], int(sizes[end]), RECORD_MAX_BYTES)
+            raise RecordTooLargeError(topic, block.keys[end], int(sizes[end]), RECORD_MAX_BYTES, cure)
     if count:
         yield WholeBatch(out[:at], count, _now_ms())
 
@@ -172,13 +173,13 @@ def _put(out: NDArray[np.uint8], at: int, count: int, low: int, high: int, block
     )
 
 
-def _encoded(headers: Sequence[tuple[str, bytes]]) -> bytes:
-    encoded: list[int] = []
+def _encoded(headers: Headers) -> bytes:
+    encoded = bytearray()
     encode_varint(len(headers), encoded.append)
     for name, content in headers:
-        for part in (name.encode(), content):
-            encode_varint(len(part), encoded.append)
-            encoded += part
+        for part in (header_name_bytes(name), content):
+            encode_varint(-1 if part is None else len(part), encoded.append)
+            encoded += part or b""
     return bytes(encoded)
 
 

@@ -1,8 +1,9 @@
-"""Reading a range of a changelog, outside of any consumer group."""
+"""Reading changelogs outside of any consumer group."""
 
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncIterator
 from typing import Final
 
 from aiokafka import AIOKafkaConsumer
@@ -25,7 +26,8 @@ async def read_range(kafka: KafkaSettings, tp: TopicPartition, start: int, end: 
     BrokerError, TimeoutError
         The broker refuses; it does not answer in time.
     """
-    place, records = ClientPartition(*tp), []
+    place = ClientPartition(*tp)
+    records: list[Record] = []
     consumer = AIOKafkaConsumer(**client_options(kafka))
     async with asyncio.timeout(_READ_TIMEOUT_S):
         with broker_failures():
@@ -39,3 +41,35 @@ async def read_range(kafka: KafkaSettings, tp: TopicPartition, start: int, end: 
             finally:
                 await consumer.stop()
     return records
+
+
+async def read_all(kafka: KafkaSettings, topic: str, partitions: int) -> AsyncIterator[tuple[int, Record]]:
+    """Read all records of a topic, each with its partition; BrokerError: the broker refuses."""
+    places = [ClientPartition(topic, number) for number in range(partitions)]
+    consumer = AIOKafkaConsumer(**client_options(kafka))
+    with broker_failures():
+        try:
+            await consumer.start()
+            consumer.assign(places)
+            starts, ends = await consumer.beginning_offsets(places), await consumer.end_offsets(places)
+            for place, start in starts.items():
+                consumer.seek(place, start)
+                while start < ends[place] and await consumer.position(place) < ends[place]:
+                    some = await consumer.getmany(place, timeout_ms=1000)
+                    for record in some.get(place, ()):
+                        yield place.partition, (record.key, record.value, list(record.headers))
+        finally:
+            await consumer.stop()
+
+
+async def bounds(kafka: KafkaSettings, topic: str, partitions: int) -> dict[int, tuple[int, int]]:
+    """First offset and end of each partition of a topic; BrokerError: the broker refuses."""
+    places = [ClientPartition(topic, number) for number in range(partitions)]
+    consumer = AIOKafkaConsumer(**client_options(kafka))
+    with broker_failures():
+        try:
+            await consumer.start()
+            starts, ends = await consumer.beginning_offsets(places), await consumer.end_offsets(places)
+        finally:
+            await consumer.stop()
+    return {place.partition: (starts[place], ends[place]) for place in places}

@@ -7,18 +7,24 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Final
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka.consumer.fetcher import READ_UNCOMMITTED
+from aiokafka.protocol.fetch import FetchRequest
 
+from stream_app.domain.source import Source
 from stream_app.infra.kafka.errors import BrokerError, BrokerFailedError
 from stream_app.infra.kafka.log.access import client_options, find_again
 from stream_app.infra.kafka.log.batch_producer import BatchProducer
 from stream_app.infra.kafka.log.contact import reach
 from stream_app.infra.kafka.log.failures import broker_failures
 from stream_app.infra.kafka.log.partitioning import partition_of
+from stream_app.infra.kafka.log.record_batches import batches
 from stream_app.infra.kafka.log.records import NO_HEADERS, Record
+from stream_app.infra.kafka.log.topic_identity import source_of
 from stream_app.settings import KafkaSettings
 from stream_app.usecases.errors import UnavailableError
 
 _ACK_TIMEOUT_S: Final = 30.0
+_LOOK_WAIT_MS: Final = 500
 
 
 class MeasurementTopic:
@@ -93,6 +99,14 @@ class MeasurementTopic:
             raise _unavailable() from error
         return target, written.last if written else await self.end_offset(target) - 1
 
+    async def source(self) -> Source | None:
+        """Ask for the topic's identity; None: it is missing. BrokerError: the broker does not tell now."""
+        if self._reader is None:
+            msg = "not connected to Kafka"
+            raise BrokerError(msg)
+        with broker_failures():
+            return await source_of(self._reader._client, self._topic)
+
     async def end_offset(self, partition: int) -> int:
         """Offset after the last message of a partition."""
         if self._reader is None:
@@ -104,6 +118,29 @@ class MeasurementTopic:
         except BrokerError as error:
             raise _unavailable() from error
         return ends[place]
+
+    async def producer_at(self, partition: int, offset: int) -> int | None:
+        """Id of the producer whose transaction has the batch at an offset; None: there is no such batch.
+
+        Raises
+        ------
+        BrokerError
+            The broker does not answer.
+        """
+        if self._reader is None:
+            return None
+        client, place = self._reader._client, TopicPartition(self._topic, partition)
+        with broker_failures():
+            await client._wait_on_metadata(self._topic)
+            request = FetchRequest(
+                *(_LOOK_WAIT_MS, 1, 1, READ_UNCOMMITTED),
+                [(self._topic, [(partition, offset, 1)])],  # a byte: the broker answers with a whole batch all the same
+                rack_id="",
+            )
+            answer = await client.send(client.cluster.leader_for_partition(place), request)
+        data = next((part[-1] for _, parts in answer.topics for part in parts), b"")
+        batch = next(batches(data or b""), None)
+        return batch.producer_id if batch is not None and batch.is_transactional else None
 
 
 def _unavailable() -> UnavailableError:

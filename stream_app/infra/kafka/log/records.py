@@ -5,11 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
+from stream_app.wire.batch import Headers
+
 #: Key, value and headers of a record.
-Record = tuple[bytes | None, bytes | None, list[tuple[str, bytes]]]
+Record = tuple[bytes | None, bytes | None, Headers]
 
 #: The same list for all records without headers, of which there are many; nobody changes it.
-NO_HEADERS: Final[list[tuple[str, bytes]]] = []
+NO_HEADERS: Final[Headers] = ()
 
 
 @dataclass(frozen=True, slots=True)

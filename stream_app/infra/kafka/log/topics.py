@@ -13,10 +13,12 @@ from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from aiokafka.errors import for_code
 
+from stream_app.domain.source import Source
 from stream_app.infra.kafka.errors import BrokerError, BrokerFailedError, TopicsError
 from stream_app.infra.kafka.log.access import client_options
 from stream_app.infra.kafka.log.contact import reach
 from stream_app.infra.kafka.log.failures import broker_failures
+from stream_app.infra.kafka.log.topic_identity import source_of
 from stream_app.settings import KafkaSettings
 
 _log = logging.getLogger(__name__)
@@ -81,7 +83,8 @@ def _wanted_configs(topics: Topics) -> dict[str, dict[str, str]]:
 
 
 @asynccontextmanager
-async def _admin(settings: KafkaSettings) -> AsyncIterator[AIOKafkaAdminClient]:
+async def admin_client(settings: KafkaSettings) -> AsyncIterator[AIOKafkaAdminClient]:
+    """Connect an admin client; BrokerUnavailableError: no broker answers, or one fails inside."""
     await reach(settings)
     client = AIOKafkaAdminClient(**client_options(settings))
     try:
@@ -118,6 +121,33 @@ async def _configs(
     return {resource[3]: {entry[0]: entry[1] for entry in resource[4]} for resource in resources if resource[0] == 0}
 
 
+async def source(settings: KafkaSettings) -> Source | None:
+    """Ask for the identity of the measurements topic; None: it is missing. BrokerUnavailableError: nobody answers."""
+    async with admin_client(settings) as admin:
+        return await source_of(admin._client, settings.measurements_topic)
+
+
+async def partition_counts(settings: KafkaSettings) -> dict[str, int]:
+    """Count the partitions of the measurements topic and the changelogs.
+
+    Raises
+    ------
+    BrokerUnavailableError, TopicsError
+        No broker answers; one of the topics is missing.
+    """
+    topics = Topics.of(settings)
+    async with admin_client(settings) as admin:
+        counts = await _partition_counts(admin)
+    names = (topics.measurements, *topics.changelogs)
+    if missing := [name for name in names if name not in counts]:
+        raise TopicsError([_missing(name) for name in missing])
+    return {name: counts[name] for name in names}
+
+
+def _missing(name: str) -> str:
+    return f"topic {name!r} is missing: run `stream-app topics ensure`"
+
+
 async def ensure(settings: KafkaSettings) -> list[str]:
     """Create the topics that are missing; those that exist are left alone.
 
@@ -132,7 +162,7 @@ async def ensure(settings: KafkaSettings) -> list[str]:
         No broker answers; it does not let this client in; it refuses to create a topic.
     """
     topics = Topics.of(settings)
-    async with _admin(settings) as admin:
+    async with admin_client(settings) as admin:
         # The source first: the changelogs get as many partitions as it really has.
         created = await _create(admin, settings, {topics.measurements: settings.partitions})
         source = (await _partition_counts(admin))[topics.measurements]
@@ -188,15 +218,11 @@ async def check(settings: KafkaSettings, not_checked: Callable[[str], None] = _l
         No broker answers; it does not let this client in.
     """
     topics = Topics.of(settings)
-    async with _admin(settings) as admin:
+    async with admin_client(settings) as admin:
         counts = await _partition_counts(admin)
         present = [name for name in _wanted_configs(topics) if name in counts]
         configs = await _configs(admin, present, not_checked) if present else {}
-    problems = [
-        f"topic {name!r} is missing: run `stream-app topics ensure`"
-        for name in _wanted_configs(topics)
-        if name not in counts
-    ]
+    problems = [_missing(name) for name in _wanted_configs(topics) if name not in counts]
     for name in present:
         problems += _topic_problems(settings, topics, name, counts, configs)
     return problems

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import httpx
 import pytest
 
+from schemas.control import Forget
 from stream_app.infra.http.deps import HOP_HEADER
 from stream_app.infra.http.ownership import HttpPeers
 from tests.fakes import partition_of
@@ -115,6 +116,18 @@ async def test_spec_goes_where_the_owner_has_the_asset(pair: tuple[Site, Site]) 
     there.tables.put("a", partition=other)
     answer = await here.client.put("/api/v1/assets/a/spec", json={})
     assert answer.json()["partition"] == other
+
+
+async def test_deletion_goes_where_the_owner_has_the_asset(pair: tuple[Site, Site]) -> None:
+    """One record on its partition; an asset that nobody has is not found."""
+    here, there = pair
+    other = 2 if partition_of(b"a") == 3 else 3
+    there.tables.put("a", partition=other)
+    answer = await here.client.delete("/api/v1/assets/a")
+    assert (answer.status_code, answer.json()) == (202, {"asset_id": "a", "partition": other, "offset": 0})
+    assert here.log.controls("a") == [Forget(asset_id="a")]
+    assert (await here.client.delete("/api/v1/assets/b")).status_code == 404
+    assert not here.log.controls("b")
 
 
 async def test_slow_worker_counts_as_unreachable() -> None:

@@ -9,7 +9,7 @@ import orjson
 import pytest
 
 from schemas.columns import BY_WIRE_NAME, REQUIRED
-from schemas.control import EndOfUpload, Forget, SpecControl
+from schemas.control import AnyControl, CloseUntil, EndOfUpload, Forget, SpecControl
 from stream_app.wire.batch import ControlRecord
 from stream_app.wire.decode import Decoder, explain
 from tests.messages import BATCH, ROW, STAMP_US, decode, dump, fetch, row
@@ -75,9 +75,10 @@ def test_optional_columns_are_named_with_units() -> None:
         ({"control": "end_of_upload", "asset_id": "a", "rows": 3, "new": 1}, EndOfUpload(asset_id="a", rows=3)),
         ({"control": "forget", "asset_id": "a"}, Forget(asset_id="a")),
         ({**ROW, "control": "forget"}, Forget(asset_id="a")),
+        ({"control": "close_until", "asset_id": "a", "until_us": 7}, CloseUntil(asset_id="a", until_us=7)),
     ],
 )
-def test_control_records(content: dict[str, object], control: SpecControl | EndOfUpload | Forget) -> None:
+def test_control_records(content: dict[str, object], control: AnyControl) -> None:
     """An object with a control is a control record, whatever else it holds."""
     batch = decode(dump(content))
     assert [record.control for record in batch.controls] == [control]

@@ -41,6 +41,12 @@ def ahead(batch: Batch, index: IntArray) -> list[Reject]:
     return rejects
 
 
+def leap(newest_us: int, time_us: int) -> str:
+    """Reason of a held row that was refused."""
+    span = time_span(time_us - newest_us)
+    return f"the stamp is {span} ahead of the rows before, and the next row is back: set the sender's clock"
+
+
 def time_span(span_us: int) -> str:
     """Length of a time in its largest unit, such as ``173 years``."""
     seconds = span_us // 1_000_000

@@ -1,0 +1,120 @@
+"""The identity of a topic: aiokafka asks for metadata in a version that has no topic ids, so this asks by itself."""
+
+from __future__ import annotations
+
+import uuid
+from io import BytesIO
+from typing import Any, Final
+
+from aiokafka.client import AIOKafkaClient
+from aiokafka.errors import IncompatibleBrokerVersion, NodeNotReadyError, for_code
+from aiokafka.protocol.api import Request, RequestStruct, Response
+from aiokafka.protocol.types import (
+    AbstractType,
+    Boolean,
+    CompactArray,
+    CompactString,
+    Int16,
+    Int32,
+    Schema,
+    TaggedFields,
+)
+
+from stream_app.domain.source import Source
+
+_NO_ID: Final = uuid.UUID(int=0)
+_UNKNOWN_TOPIC: Final = 3
+
+
+class _Uuid(AbstractType):  # type: ignore[misc]
+    @classmethod
+    def encode(cls, value: uuid.UUID) -> bytes:
+        return value.bytes
+
+    @classmethod
+    def decode(cls, data: BytesIO) -> uuid.UUID:
+        return uuid.UUID(bytes=data.read(16))
+
+
+_TEXT: Final = CompactString("utf-8")
+
+
+class _MetadataResponse(Response):  # type: ignore[misc]
+    API_KEY = 3
+    API_VERSION = 11
+    SCHEMA = Schema(
+        ("throttle_time_ms", Int32),
+        (
+            "brokers",
+            CompactArray(("node_id", Int32), ("host", _TEXT), ("port", Int32), ("rack", _TEXT), ("tags", TaggedFields)),
+        ),
+        ("cluster_id", _TEXT),
+        ("controller_id", Int32),
+        (
+            "topics",
+            CompactArray(
+                ("error_code", Int16),
+                ("name", _TEXT),
+                ("topic_id", _Uuid),
+                ("is_internal", Boolean),
+                (
+                    "partitions",
+                    CompactArray(
+                        ("error_code", Int16),
+                        ("partition", Int32),
+                        ("leader", Int32),
+                        ("leader_epoch", Int32),
+                        ("replicas", CompactArray(Int32)),
+                        ("isr", CompactArray(Int32)),
+                        ("offline", CompactArray(Int32)),
+                        ("tags", TaggedFields),
+                    ),
+                ),
+                ("authorized_operations", Int32),
+                ("tags", TaggedFields),
+            ),
+        ),
+        ("tags", TaggedFields),
+    )
+
+
+class _MetadataRequest(RequestStruct):  # type: ignore[misc]
+    FLEXIBLE_VERSION = True
+    API_KEY = 3
+    API_VERSION = 11
+    RESPONSE_TYPE = _MetadataResponse
+    SCHEMA = Schema(
+        ("topics", CompactArray(("topic_id", _Uuid), ("name", _TEXT), ("tags", TaggedFields))),
+        ("allow_auto_topic_creation", Boolean),
+        ("include_topic_authorized_operations", Boolean),
+        ("tags", TaggedFields),
+    )
+
+
+class _Identity(Request[_MetadataRequest]):  # type: ignore[misc]
+    API_KEY = 3
+
+    def __init__(self, topic: str) -> None:
+        self._topic = topic
+
+    def build(self, request_struct_class: type[_MetadataRequest]) -> _MetadataRequest:
+        return request_struct_class([(_NO_ID, self._topic, {})], False, False, {})
+
+
+async def source_of(client: AIOKafkaClient, topic: str) -> Source | None:
+    """Ask for a topic's identity; None: there is no such topic. The request never creates it."""
+    node = client.get_random_node()
+    if node is None:
+        raise NodeNotReadyError
+    try:
+        answer: Any = await client.send(node, _Identity(topic))
+    except IncompatibleBrokerVersion:  # before Kafka 2.8
+        known = await client.fetch_all_metadata()
+        return Source(topic, None) if topic in known.topics() else None
+    (described,) = answer.topics
+    code, _, topic_id = described[:3]
+    if code == _UNKNOWN_TOPIC:
+        return None
+    if code:
+        raise for_code(code)(f"the broker does not tell the id of topic {topic!r}")
+    return Source(topic, None if topic_id == _NO_ID else str(topic_id))
