@@ -25,6 +25,7 @@ from stream_app.domain.lines import (
     NEVER,
     OPEN_NUMBER,
     SIZE_US,
+    UNOPENED,
     WATERMARK_US,
 )
 from stream_app.domain.passing import NO_FLUSH, closing_offset, pass_level, pass_window
@@ -127,6 +128,9 @@ def walk(  # noqa: PLR0912, PLR0915  # compiled as one: calls would hand some si
             if disordered:
                 put_in_order(known, scratch, sorting)
             last_us = s_time_us[known - 1] if known else line[LAST_US]
+            has_settled = state[at[1] + merging[2]] + state[first + merging[2]] > 0
+            # Else the first row that waits is at most as new as the watermark, which has settled the row before it.
+            early = has_settled and known > 0 and s_time_us[0] > line[WATERMARK_US]
             crowded = s_time_us[known - max_waiting] if known > max_waiting else NEVER
             mark_us = max(line[WATERMARK_US], last_us - lateness_us, crowded)
             used, known_from = measure_durations(
@@ -141,7 +145,7 @@ def walk(  # noqa: PLR0912, PLR0915  # compiled as one: calls would hand some si
             if known and (line[FIRST_US] == NEVER or s_time_us[0] < line[FIRST_US]):
                 line[FIRST_US] = s_time_us[0]
             line[LAST_US], line[WATERMARK_US] = last_us, mark_us
-            closing = (known, known_from, scratch, arrivals, new, lateness_us, flush_seq)
+            closing = (known, known_from, scratch, arrivals, new, lateness_us, flush_seq, early)
             load_stacks(slot, stacks, work_stacks)
             for x in range(len(depths)):
                 depths[x] = stacks[5][slot, x] // points[x]
@@ -168,6 +172,10 @@ def walk(  # noqa: PLR0912, PLR0915  # compiled as one: calls would hand some si
                 stacks[5][slot, x] = depths[x] * points[x]
             store_stacks(slot, stacks, work_stacks)
             now_us = s_time_us[used] if used < known else until_us if flush else 0
+            if flush and line[OPEN_NUMBER] != UNOPENED:  # rows that share a stamp may be spread beyond the time
+                now_us = max(now_us, line[OPEN_NUMBER] * size_us)
+            elif early and used == 0:
+                now_us = min(now_us, mark_us)
             if now_us // size_us != line[OPEN_NUMBER]:
                 pass_window(slot, now_us // size_us, line, state, at, merging, out, closing)
             for level in range(1, LEVELS):
@@ -177,7 +185,9 @@ def walk(  # noqa: PLR0912, PLR0915  # compiled as one: calls would hand some si
                 number = line[OPEN_NUMBER + LEVEL_STRIDE * level]
                 if now_us // level_us != number:
                     end_us = (number + 1) * level_us
-                    seq = closing_offset(end_us, known, known_from, scratch, arrivals, new, lateness_us, flush_seq)
+                    seq = closing_offset(
+                        end_us, known, known_from, scratch, arrivals, new, lateness_us, flush_seq, early
+                    )
                     pass_level(slot, level, now_us // level_us, line, state, at, seq, merging, out)
             keep_waiting(slot, (used, known), waiting, scratch)
         if place[1] >= stops[k]:
