@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from functools import cached_property
 from pathlib import Path
-from typing import Self
+from typing import Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from schemas.asset import window_size_s
+
+Compression = Literal["gzip", "lz4", "zstd", "none"]
 
 
 class KafkaSettings(BaseModel):
@@ -21,7 +23,13 @@ class KafkaSettings(BaseModel):
     app_id: str = Field(default="stream-app", description="Consumer group and prefix of the changelogs")
     measurements_topic: str = "measurements"
     metrics_topic: str = "metrics"
+    metrics_key: Literal["asset", "window"] = Field(
+        default="asset", description="Key of an update: the asset's id, or a key of each window"
+    )
     dead_letter_topic: str = "measurements-dlq"
+    compression: Compression = Field(
+        default="gzip", description="Codec of the metrics topic and of the dead letters; every client reads gzip"
+    )
     partitions: int = Field(default=4, ge=1, description="Partitions of topics that `topics ensure` creates")
     replication_factor: int = Field(default=1, ge=1)
     session_timeout_s: float = Field(default=10.0, gt=0)
@@ -57,6 +65,16 @@ class HttpSettings(BaseModel):
         return self.advertised_url or f"http://{host}:{self.port}"
 
 
+class OutputSettings(BaseModel):
+    """The updates of the metrics topic."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    format: Literal["nested", "flat", "both"] = Field(
+        default="nested", description="Whether an update has `metrics`, `values` or both"
+    )
+
+
 class Settings(BaseSettings):
     """Settings of a worker; nested fields as ``STREAM_KAFKA__BOOTSTRAP_SERVERS``."""
 
@@ -64,6 +82,7 @@ class Settings(BaseSettings):
 
     kafka: KafkaSettings = KafkaSettings()
     http: HttpSettings = HttpSettings()
+    output: OutputSettings = OutputSettings()
     data_dir: Path = Path(".stream-app")
     log_level: str = "INFO"
     log_json: bool = True

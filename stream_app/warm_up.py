@@ -16,7 +16,6 @@ import orjson
 from stream_app.domain.catalogue import Catalogue
 from stream_app.infra.kafka.log.batch_writing import whole_batches
 from stream_app.infra.kafka.log.fetches import fetches, response
-from stream_app.infra.kafka.log.records import NO_HEADERS
 from stream_app.infra.kafka.topic_partition import TopicPartition
 from stream_app.infra.row_messages import RowMessages
 from stream_app.usecases.asset_views import AssetViews
@@ -25,6 +24,7 @@ from stream_app.usecases.ingest import Ingest
 from stream_app.usecases.ports import MARKER_KEY, NoTables
 from stream_app.wire.batch import Fetch
 from stream_app.wire.decode import arrow
+from stream_app.wire.encode.updates import UpdateForm
 
 _START_S: Final = 1_649_808_000
 _ROWS: Final = 200
@@ -42,11 +42,12 @@ def warm_up() -> None:
         catalogue=catalogue,
         window_sizes_s=(60, 900),
         kept_windows=KeptWindows({}, 1),
+        update_form=UpdateForm(has_values=True, keyed_by_window=True),
     )
     ingest.apply(fetch_of(0, [list(_messages())]))
     checkpoint = ingest.checkpoint(0)
     if checkpoint is not None:
-        list(whole_batches("warm-up", ((key, value, NO_HEADERS) for key, value in checkpoint.updates)))
+        list(whole_batches("warm-up", ((key, value, headers) for _, key, value, headers in checkpoint.updates)))
         for key, value, _ in checkpoint.assets:
             if value is not None and key != MARKER_KEY:
                 AssetViews(catalogue, {}).asset(key.decode(), value)

@@ -22,7 +22,8 @@ from stream_app.usecases.asset_views import current
 from stream_app.usecases.partition_state import Changes, PartitionState
 from stream_app.usecases.ports import MARKER_KEY, Checkpoint, Entry, Tables
 from stream_app.usecases.window_keys import asset_prefix, size_prefix, window_key
-from stream_app.wire.encode.updates import updates
+from stream_app.wire.encode.update_records import UpdateRecord, update_records
+from stream_app.wire.encode.updates import UpdateForm
 
 #: Bound what one slice takes: larger ones keep look-ups waiting, smaller ones pay numpy's fixed costs too often.
 _ASSETS_PER_SLICE: Final = 250
@@ -50,12 +51,14 @@ class Checkpoints:
         What the confirmed checkpoints hold.
     kept_windows
         Closed windows to keep.
+    form
+        Of the updates.
     clock
         That of the states' emissions [s].
     """
 
-    def __init__(self, tables: Tables, kept_windows: KeptWindows, clock: Callable[[], float]) -> None:
-        self._tables, self._kept_windows, self._clock = tables, kept_windows, clock
+    def __init__(self, tables: Tables, kept_windows: KeptWindows, form: UpdateForm, clock: Callable[[], float]) -> None:
+        self._tables, self._kept_windows, self._form, self._clock = tables, kept_windows, form, clock
         self._in_flight: dict[int, Checkpoint] = {}  # by partition, what is being written
         #: By partition, keys of closed windows that a failed checkpoint put: Kafka may have taken them, or not.
         self._unconfirmed: defaultdict[int, set[bytes]] = defaultdict(set)
@@ -77,12 +80,12 @@ class Checkpoints:
             return None
         changes = state.set_aside()
         closed = views.concatenated(state.fleet, list(changes.closed))
-        written = list[tuple[bytes, bytes]]()
+        written = list[UpdateRecord]()
         for low in range(0, len(closed), _WINDOWS_PER_SLICE):
-            written += _updates_of_closed(state, _part(closed, slice(low, low + _WINDOWS_PER_SLICE)))
+            written += _updates_of_closed(state, _part(closed, slice(low, low + _WINDOWS_PER_SLICE)), self._form)
             yield
         for slots in _asset_slices(changes.published):
-            written += _updates_of_assets(state, slots)
+            written += _updates_of_assets(state, slots, self._form)
             yield
         windows = yield from self._window_entries(state, changes, closed, position)
         assets = [Entry(asset_id.encode(), None, offset) for asset_id, offset in sorted(changes.forgotten.items())]
@@ -163,22 +166,22 @@ class Checkpoints:
                 yield Entry(key, None, offset)
 
 
-def all_updates(state: PartitionState, changes: Changes) -> list[tuple[bytes, bytes]]:
+def all_updates(state: PartitionState, changes: Changes, form: UpdateForm) -> list[UpdateRecord]:
     """Updates of the windows that closed, then of lifetimes and open windows of the assets that changed."""
     closed = views.concatenated(state.fleet, list(changes.closed))
-    return [*_updates_of_closed(state, closed), *_updates_of_assets(state, changes.slots)]
+    return [*_updates_of_closed(state, closed, form), *_updates_of_assets(state, changes.slots, form)]
 
 
-def _updates_of_closed(state: PartitionState, closed: Windows) -> list[tuple[bytes, bytes]]:
+def _updates_of_closed(state: PartitionState, closed: Windows, form: UpdateForm) -> list[UpdateRecord]:
     fleet = state.fleet
     if not len(closed):
         return []
-    return updates(views.read(fleet, closed, closed=True), fleet.ids, fleet.ended, closed=True)
+    return update_records(views.read(fleet, closed, closed=True), fleet.ids, fleet.ended, form=form, closed=True)
 
 
-def _updates_of_assets(state: PartitionState, slots: IntArray) -> list[tuple[bytes, bytes]]:
+def _updates_of_assets(state: PartitionState, slots: IntArray, form: UpdateForm) -> list[UpdateRecord]:
     fleet = state.fleet
-    return updates(current(fleet, slots), fleet.ids, fleet.ended)
+    return update_records(current(fleet, slots), fleet.ids, fleet.ended, form=form)
 
 
 def _state_entries(state: PartitionState, slots: IntArray) -> Iterator[Entry]:

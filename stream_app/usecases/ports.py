@@ -6,6 +6,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import BinaryIO, Literal, NamedTuple, Protocol
 
+from stream_app.wire.encode.update_records import UpdateRecord
+
 #: Key of a partition's marker entry in the assets table (no asset id holds a control character).
 MARKER_KEY = b"\x00position"
 
@@ -37,7 +39,7 @@ class Checkpoint:
 
     partition: int
     position: int  # next source offset
-    updates: Sequence[tuple[bytes, bytes]]
+    updates: Sequence[UpdateRecord]
     dead_letters: Sequence[DeadLetter]
     windows: Sequence[Entry]
     assets: Sequence[Entry]

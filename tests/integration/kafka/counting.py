@@ -10,9 +10,11 @@ from stream_app.domain.snapshot import FORMAT
 from stream_app.usecases.ingest import AlreadyApplied, Applied, Gap, Ingest
 from stream_app.usecases.ports import MARKER_KEY, Checkpoint, DeadLetter, Entry, Tables
 from stream_app.wire.batch import Fetch
+from stream_app.wire.encode.update_records import UpdateRecord
 
 HEADER = struct.Struct(">Bq")
 STATE = struct.Struct(">Bqqq")  # format, offset, count, sum
+_NO_HEADERS = b"\0"  # as a record has them: their count alone
 
 
 @dataclass
@@ -91,7 +93,7 @@ class CountingIngest(Ingest):
         return Checkpoint(
             partition=partition,
             position=hot.position,
-            updates=[(key, b"%d %d %d" % hot.assets[key]) for key in sorted(hot.aside)],
+            updates=[UpdateRecord(key, key, b"%d %d %d" % hot.assets[key], _NO_HEADERS) for key in sorted(hot.aside)],
             dead_letters=list(hot.rejected),
             windows=windows,
             assets=[*states, Entry(MARKER_KEY, HEADER.pack(FORMAT, hot.position), hot.position)],

@@ -23,7 +23,7 @@ from stream_app.domain.metrics._base import (
 from stream_app.domain.views import Readings
 from stream_app.usecases import checkpoints
 from stream_app.usecases.ingest import Applied
-from stream_app.wire.encode.updates import updates
+from stream_app.wire.encode.update_records import UpdateRecord, update_records
 from tests.unit.usecases.site import Site, a_row
 
 
@@ -45,12 +45,12 @@ class RowsAtSoc66(Metric):
 def defect(monkeypatch: pytest.MonkeyPatch) -> None:
     """Give the writer of updates a defect: it fails on a window with an SoC of 66 %."""
 
-    def failing(readings: Readings, *assets: Any, **options: Any) -> list[tuple[bytes, bytes]]:
+    def failing(readings: Readings, *assets: Any, **options: Any) -> list[UpdateRecord]:
         if (readings.by_metric[RowsAtSoc66.name].value < 0).any():
             raise ZeroDivisionError("a defect")
-        return updates(readings, *assets, **options)
+        return update_records(readings, *assets, **options)
 
-    monkeypatch.setattr(checkpoints, "updates", failing)
+    monkeypatch.setattr(checkpoints, "update_records", failing)
 
 
 @pytest.mark.usefixtures("defect")

@@ -11,7 +11,6 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Final
 
 import numpy as np
-from aiokafka.codec import zstd_encode
 from aiokafka.producer.message_accumulator import BatchBuilder
 from aiokafka.record.util import calc_crc32c, encode_varint
 from numpy.typing import NDArray
@@ -20,8 +19,10 @@ from stream_app.columns.arrays import IntArray
 from stream_app.columns.byte_column import ByteColumn
 from stream_app.columns.compiled import compiled
 from stream_app.columns.memory_copy import copy_bytes
+from stream_app.columns.varints import put_varint, varint_bytes
 from stream_app.infra.kafka.errors import RecordTooLargeError
-from stream_app.infra.kafka.log.records import Record
+from stream_app.infra.kafka.log.compression import UNCOMPRESSED, ZSTD, Codec
+from stream_app.infra.kafka.log.records import Headers, Outgoing
 from stream_app.infra.kafka.log.topics import RECORD_MAX_BYTES
 
 #: Base offset, length, leader epoch, magic, checksum.
@@ -30,9 +31,6 @@ _FRONT: Final = struct.Struct(">qiibI")
 _CHECKED: Final = struct.Struct(">hiqqqhii")
 _MAGIC: Final = 2
 _UNCOUNTED_BYTES: Final = 12  # the length counts what follows it
-_ZSTD: Final = 4
-#: Level 3 makes updates less than a hundredth smaller, and takes a seventh longer.
-_ZSTD_LEVEL: Final = 1
 #: Below the 1 MiB that a topic takes by default, so that a batch of small records fits whatever the topic's limit.
 _BATCH_BYTES: Final = 1_000_000
 #: More than the lengths and other numbers of a record take.
@@ -49,13 +47,16 @@ class WholeBatch(BatchBuilder):  # type: ignore[misc]  # aiokafka has no types
         At least one.
     time_ms
         Stamp of all of them.
+    codec
+        Taken unless it makes them larger.
     """
 
-    def __init__(self, records: Sequence[Record], time_ms: int) -> None:
+    def __init__(self, records: Sequence[Outgoing], time_ms: int, codec: Codec = ZSTD) -> None:
         self._time_ms, self._relative_offset, self._closed = time_ms, len(records), True
         plain = _written(records)
-        packed: bytes = zstd_encode(plain, _ZSTD_LEVEL)
-        self._codec, self._body = (_ZSTD, packed) if len(packed) < len(plain) else (0, plain.tobytes())
+        self._codec, self._body = codec.number, codec.compress(plain)
+        if len(self._body) >= len(plain):
+            self._codec, self._body = UNCOMPRESSED.number, plain.tobytes()
         self._numbers = -1, -1, -1  # producer's id, epoch, sequence
         self._buffer: bytearray | None = None
 
@@ -75,34 +76,34 @@ class WholeBatch(BatchBuilder):  # type: ignore[misc]  # aiokafka has no types
         return _FRONT.size + _CHECKED.size + len(self._body)
 
 
-def whole_batches(topic: str, records: Iterable[Record]) -> Iterator[WholeBatch]:
+def whole_batches(topic: str, records: Iterable[Outgoing], codec: Codec = ZSTD) -> Iterator[WholeBatch]:
     """Build batches of up to 1 MB (of a larger record alone), in order; records are taken as batches are.
 
     RecordTooLargeError: a record is larger than the topics take; batches before it have been yielded.
     """
-    some: list[Record] = []
+    some: list[Outgoing] = []
     bytes_ = 0
     for record in records:
         key, value, headers = record
         size = _RECORD_OVERHEAD_BYTES + len(key or b"") + len(value or b"")
         if headers:
-            size += sum(len(name) + len(content or b"") + 10 for name, content in headers)
+            size += _headers_bytes(headers)
         if size > RECORD_MAX_BYTES:
             raise RecordTooLargeError(topic, key, size, RECORD_MAX_BYTES)
         if bytes_ + size > _BATCH_BYTES and some:
-            yield WholeBatch(some, _now_ms())
+            yield WholeBatch(some, _now_ms(), codec)
             some, bytes_ = [], 0
         some.append(record)
         bytes_ += size
     if some:
-        yield WholeBatch(some, _now_ms())
+        yield WholeBatch(some, _now_ms(), codec)
 
 
 def _now_ms() -> int:
     return time.time_ns() // 1_000_000
 
 
-def _written(records: Sequence[Record]) -> NDArray[np.uint8]:
+def _written(records: Sequence[Outgoing]) -> NDArray[np.uint8]:
     """Records one after the other."""
     keys, values = ByteColumn.of([key for key, _, _ in records]), ByteColumn.of([value for _, value, _ in records])
     headers = ByteColumn.of([_encoded(headers) if headers else _NO_HEADERS for _, _, headers in records])
@@ -117,7 +118,16 @@ def _written(records: Sequence[Record]) -> NDArray[np.uint8]:
     return out[:used]
 
 
-def _encoded(headers: Sequence[tuple[str, bytes]]) -> bytes:
+def _headers_bytes(headers: Headers) -> int:
+    """At least as many bytes as they take."""
+    if isinstance(headers, bytes):
+        return len(headers)
+    return sum(len(name) + len(content or b"") + 10 for name, content in headers)
+
+
+def _encoded(headers: Headers) -> bytes:
+    if isinstance(headers, bytes):
+        return headers
     encoded: list[int] = []
     encode_varint(len(headers), encoded.append)
     for name, content in headers:
@@ -125,28 +135,6 @@ def _encoded(headers: Sequence[tuple[str, bytes]]) -> bytes:
             encode_varint(len(part), encoded.append)
             encoded += part
     return bytes(encoded)
-
-
-@compiled
-def _varint_bytes(number: int) -> int:
-    """Bytes of a zigzag number of 32 bits."""
-    rest, count = (number << 1) ^ (number >> 63), 1
-    while rest > 127:
-        rest >>= 7
-        count += 1
-    return count
-
-
-@compiled
-def _put_varint(out: NDArray[np.uint8], at: int, number: int) -> int:
-    """Write a zigzag number of 32 bits; the position after it."""
-    rest = (number << 1) ^ (number >> 63)
-    while rest > 127:
-        out[at] = rest & 127 | 128
-        rest >>= 7
-        at += 1
-    out[at] = rest
-    return at + 1
 
 
 @compiled
@@ -168,17 +156,17 @@ def _write(
         key_bytes = key_end[i] - key_start[i] if key_end[i] >= 0 else -1
         value_bytes = value_end[i] - value_start[i] if value_end[i] >= 0 else -1
         headers_bytes = headers_end[i] - headers_start[i]
-        size = 2 + _varint_bytes(i) + _varint_bytes(key_bytes) + max(key_bytes, 0)
-        size += _varint_bytes(value_bytes) + max(value_bytes, 0) + headers_bytes
-        at = _put_varint(out, at, size)
+        size = 2 + varint_bytes(i) + varint_bytes(key_bytes) + max(key_bytes, 0)
+        size += varint_bytes(value_bytes) + max(value_bytes, 0) + headers_bytes
+        at = put_varint(out, at, size)
         out[at] = 0  # attributes, unused
         out[at + 1] = 0  # time since the batch's first record
-        at = _put_varint(out, at + 2, i)
-        at = _put_varint(out, at, key_bytes)
+        at = put_varint(out, at + 2, i)
+        at = put_varint(out, at, key_bytes)
         if key_bytes > 0:
             copy_bytes(out, at, keys, key_start[i], key_bytes)
             at += key_bytes
-        at = _put_varint(out, at, value_bytes)
+        at = put_varint(out, at, value_bytes)
         if value_bytes > 0:
             copy_bytes(out, at, values, value_start[i], value_bytes)
             at += value_bytes

@@ -209,7 +209,7 @@ def _topic_problems(
     alter = f"kafka-configs.sh --bootstrap-server {settings.bootstrap_servers} --alter --topic {name} --add-config"
     policy = {part.strip() for part in configs[name].get("cleanup.policy", "").split(",")}
     limit = int(configs[name].get("max.message.bytes") or 0)
-    source = topics.measurements
+    source, keyed_by_window = topics.measurements, settings.metrics_key == "window"
     if name in topics.changelogs:
         if counts.get(source, counts[name]) != counts[name]:
             problems.append(
@@ -222,6 +222,12 @@ def _topic_problems(
                 f"topic {name!r} has cleanup.policy={','.join(sorted(policy))}: it must be compact alone, or state is "
                 f"deleted by age; run {alter} cleanup.policy=compact"
             )
+    if "compact" in policy and (name == topics.dead_letters or (name == topics.metrics and not keyed_by_window)):
+        cure = "" if name == topics.dead_letters else ", or set STREAM_KAFKA__METRICS_KEY=window on each worker"
+        lost = "letters but the last of each key" if name == topics.dead_letters else "windows of an asset but one"
+        problems.append(
+            f"topic {name!r} is compacted, which deletes all {lost}; run {alter} cleanup.policy=delete{cure}"
+        )
     if name == source and "compact" in policy:
         problems.append(
             f"topic {name!r} is compacted, which deletes all rows of an asset but the last; run {alter} "
