@@ -6,6 +6,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from schemas.asset import AssetId, AssetSpec
 from schemas.metrics import MetricsUpdate
+from schemas.rejected import RejectCode
 
 
 class AnswerMeta(BaseModel):
@@ -48,6 +49,18 @@ class AssetPage(BaseModel):
     meta: AnswerMeta
 
 
+class AssetRejected(BaseModel):
+    """Rows of an asset that went to the dead letters, counted by the worker that has its partition now."""
+
+    model_config = ConfigDict(frozen=True)
+
+    rows: int = Field(gt=0, description="Rows; a message that was refused as a whole counts as one")
+    share: float = Field(description="Of the asset's rows since `since` [1]", gt=0, le=1)
+    by_code: dict[RejectCode, int]
+    reason: str = Field(description="Why the last of them was refused, and what to send instead")
+    since: str = Field(description="When the first of them was refused; ISO 8601, UTC")
+
+
 class AssetAnswer(BaseModel):
     """One asset: what is known of it, its lifetime and its open windows."""
 
@@ -56,6 +69,7 @@ class AssetAnswer(BaseModel):
     asset_id: AssetId
     rows: int = Field(description="Rows applied")
     rows_rejected: int = Field(description="Rows that came too late")
+    rejected: AssetRejected | None = Field(description="Rows rejected for any reason; null: none")
     first_time: str | None
     last_time: str | None
     ended: bool = Field(description="The asset was an upload and is complete")
@@ -123,4 +137,4 @@ class WorkerHealth(BaseModel):
     """What the worker is doing."""
 
     phase: str = Field(examples=["ready"])
-    detail: str
+    detail: str = Field(description="What the worker waits for, or what somebody should look at; empty: nothing")

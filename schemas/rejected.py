@@ -24,7 +24,10 @@ RejectCode = Literal[
 
 
 class RejectedRow(BaseModel):
-    """Headers of a dead-letter record, each named with :data:`HEADER_PREFIX`. The value is the original message."""
+    """Headers of a dead-letter record, each named with :data:`HEADER_PREFIX`. The value is the original message.
+
+    A record that would be too large is cut, as ``cut`` tells: topic, partition and offset are where the original is.
+    """
 
     model_config = ConfigDict(frozen=True)
 
@@ -34,4 +37,12 @@ class RejectedRow(BaseModel):
     partition: int
     offset: int
     row: str | None = Field(default=None, description="Positions in the message, such as 0 or 3,17-20; null: all of it")
+    cut: str | None = Field(
+        default=None, description="Parts of the original that are not whole here: value, key, headers, row; null: none"
+    )
+    value_bytes: int | None = Field(default=None, description="Size of the original value, if it is cut")
+    value_sha256: str | None = Field(default=None, description="SHA-256 of the original value, if it is cut (hex)")
+    key_bytes: int | None = Field(default=None, description="Size of the original key, if it is cut")
+    key_sha256: str | None = Field(default=None, description="SHA-256 of the original key, if it is cut (hex)")
+    headers_left_out: int | None = Field(default=None, description="Original headers that are not here, if any")
     timestamp: int | None = Field(default=None, description="Kafka timestamp of the original record [ms]")

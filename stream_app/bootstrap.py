@@ -68,6 +68,7 @@ async def _serve(settings: Settings, catalogue: Catalogue, worker: Worker) -> No
         views=views,
         peers=peers,
         url=settings.http.url,
+        rejected=worker.rejected,
     )
     rows = RowMessages()
     services = Services(

@@ -2,14 +2,51 @@
 
 from __future__ import annotations
 
+import re
 from functools import cached_property
 from pathlib import Path
-from typing import Literal, Self
+from typing import Final, Literal, Self
+from urllib.parse import urlsplit
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from schemas.asset import window_size_s
+from schemas.asset import AssetSpec, window_size_s
+
+_NAMED_HOST: Final = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?")
+_NUMBERED_HOST: Final = re.compile(r"\[[0-9A-Fa-f:.]+\]")
+
+#: A member may miss two heartbeats on their way and still be in the group.
+_HEARTBEATS_PER_SESSION: Final = 3
+#: A partition makes progress, as the stall watch sees it, at each checkpoint.
+_CHECKPOINTS_PER_STALL: Final = 2
+
+
+def _require_server(address: str) -> None:
+    """Raise ValueError unless an address is ``host:port``."""
+    bare = address.rpartition("://")[2].rstrip("/")
+    if not address:
+        msg = "an address is empty: write host:port, several with commas between"
+    elif "://" in address:
+        msg = f"write {bare!r} instead of {address!r}; how to connect is set by STREAM_KAFKA__SECURITY_PROTOCOL"
+    elif address.startswith("[") and '"' in address:
+        msg = f"write the addresses without JSON's brackets and quotes, as host:port,host:port, instead of {address!r}"
+    elif re.search(r"[\s;]", address):
+        msg = f"{address!r} is not one address: write several as host:port,host:port"
+    elif address.count(":") > 1 and not address.startswith("["):
+        msg = f"write an IPv6 address in brackets with a port, as [::1]:9092, instead of {address!r}"
+    else:
+        host, colon, port = address.rpartition(":")
+        if not colon or address.endswith("]"):
+            msg = f"{address!r} has no port: write '{bare.rstrip(':')}:9092' (9092 is Kafka's usual port)"
+        elif not (port.isascii() and port.isdigit() and 1 <= int(port) <= 65535):
+            msg = f"the port of {address!r} must be a number from 1 to 65535: write '{host or 'host'}:9092'"
+        elif not (_NUMBERED_HOST.fullmatch(host) or _NAMED_HOST.fullmatch(host)):
+            msg = f"{host!r} in {address!r} is not the name or address of a host: write host:port"
+        else:
+            return
+    raise ValueError(msg)
+
 
 Compression = Literal["gzip", "lz4", "zstd", "none"]
 
@@ -17,9 +54,21 @@ Compression = Literal["gzip", "lz4", "zstd", "none"]
 class KafkaSettings(BaseModel):
     """Broker, topics and the consumer group."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
     bootstrap_servers: str = "127.0.0.1:9092"
+    security_protocol: Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"] = "PLAINTEXT"
+    sasl_mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] | None = None
+    sasl_username: str | None = Field(default=None, min_length=1)
+    sasl_password: SecretStr | None = None
+    sasl_password_file: Path | None = Field(
+        default=None, description="Read at each connection: a secret may be renewed"
+    )
+    ssl_cafile: Path | None = Field(default=None, description="PEM; without it the system's authorities are trusted")
+    ssl_certfile: Path | None = Field(default=None, description="PEM: this client's certificate, with its chain")
+    ssl_keyfile: Path | None = Field(default=None, description="PEM: the certificate's key")
+    ssl_keyfile_password: SecretStr | None = None
+    ssl_check_hostname: bool = True
     app_id: str = Field(default="stream-app", description="Consumer group and prefix of the changelogs")
     measurements_topic: str = "measurements"
     metrics_topic: str = "metrics"
@@ -32,9 +81,92 @@ class KafkaSettings(BaseModel):
     )
     partitions: int = Field(default=4, ge=1, description="Partitions of topics that `topics ensure` creates")
     replication_factor: int = Field(default=1, ge=1)
-    session_timeout_s: float = Field(default=10.0, gt=0)
-    heartbeat_interval_s: float = Field(default=2.0, gt=0)
-    fetch_max_bytes: int = Field(default=4 << 20, gt=0, description="Fetched at most per partition and request")
+    session_timeout_s: float = Field(default=10.0, gt=0, le=86_400)
+    heartbeat_interval_s: float = Field(default=2.0, ge=0.01)
+    fetch_max_bytes: int = Field(
+        default=4 << 20, gt=0, lt=1 << 31, description="Fetched at most per partition and request"
+    )
+
+    @field_validator("bootstrap_servers")
+    @classmethod
+    def _addresses(cls, servers: str) -> str:
+        for address in servers.split(","):
+            _require_server(address.strip())
+        return servers
+
+    @model_validator(mode="after")
+    def _heartbeats_fit(self) -> Self:
+        longest_s = self.session_timeout_s / _HEARTBEATS_PER_SESSION
+        if self.heartbeat_interval_s > longest_s:
+            msg = (
+                f"STREAM_KAFKA__HEARTBEAT_INTERVAL_S={self.heartbeat_interval_s:g} is more than a third of "
+                f"STREAM_KAFKA__SESSION_TIMEOUT_S={self.session_timeout_s:g}: the group would take this worker for "
+                f"dead again and again; set the interval to {longest_s:.3g} or less, or the timeout to "
+                f"{_HEARTBEATS_PER_SESSION * self.heartbeat_interval_s:g} or more"
+            )
+            raise ValueError(msg)
+        return self
+
+    @model_validator(mode="after")
+    def _topics_differ(self) -> Self:
+        variables = ("MEASUREMENTS_TOPIC", "METRICS_TOPIC", "DEAD_LETTER_TOPIC")
+        names = {variable: getattr(self, variable.lower()) for variable in variables}
+        changelogs = [f"{self.app_id}-{table}-changelog" for table in ("assets", "windows")]
+        for variable, name in names.items():
+            others = [f"STREAM_KAFKA__{other}" for other in variables if other != variable and names[other] == name]
+            if others or name in changelogs:
+                other = others[0] if others else "a changelog of STREAM_KAFKA__APP_ID"
+                msg = f"STREAM_KAFKA__{variable} and {other} are one topic, {name!r}: give each a topic of its own"
+                raise ValueError(msg)
+        return self
+
+    @model_validator(mode="after")
+    def _sasl_is_complete(self) -> Self:
+        prefix, protocol = "STREAM_KAFKA__", self.security_protocol
+        given = [
+            prefix + name.upper()
+            for name in ("sasl_mechanism", "sasl_username", "sasl_password", "sasl_password_file")
+            if getattr(self, name) is not None
+        ]
+        if not protocol.startswith("SASL_"):
+            if given:
+                secured = "SASL_SSL" if protocol == "SSL" else "SASL_SSL (with TLS) or SASL_PLAINTEXT (without)"
+                msg = f"{given[0]} needs a protocol with SASL: set {prefix}SECURITY_PROTOCOL to {secured}"
+                raise ValueError(msg)
+            return self
+        for name in ("sasl_mechanism", "sasl_username"):
+            if getattr(self, name) is None:
+                msg = f"{prefix}SECURITY_PROTOCOL={protocol} needs {prefix}{name.upper()} too: set it"
+                raise ValueError(msg)
+        if (self.sasl_password is None) == (self.sasl_password_file is None):
+            password = f"{prefix}SASL_PASSWORD or {prefix}SASL_PASSWORD_FILE"
+            both = "both are set" if self.sasl_password else "neither is set"
+            msg = f"{prefix}SECURITY_PROTOCOL={protocol} needs either {password}, and {both}: set one of them"
+            raise ValueError(msg)
+        return self
+
+    @model_validator(mode="after")
+    def _tls_is_complete(self) -> Self:
+        prefix = "STREAM_KAFKA__"
+        given = [
+            prefix + name.upper()
+            for name in ("ssl_cafile", "ssl_certfile", "ssl_keyfile", "ssl_keyfile_password")
+            if getattr(self, name) is not None
+        ]
+        if not self.uses_tls and (given or not self.ssl_check_hostname):
+            secured = "SASL_SSL" if self.security_protocol.startswith("SASL_") else "SSL"
+            named = given[0] if given else f"{prefix}SSL_CHECK_HOSTNAME"
+            msg = f"{named} needs a protocol with TLS: set {prefix}SECURITY_PROTOCOL to {secured}"
+            raise ValueError(msg)
+        if self.ssl_certfile is None and (self.ssl_keyfile or self.ssl_keyfile_password):
+            msg = f"{given[-1]} needs {prefix}SSL_CERTFILE too: set it to the certificate's PEM file"
+            raise ValueError(msg)
+        return self
+
+    @property
+    def uses_tls(self) -> bool:
+        """Whether brokers are asked with TLS."""
+        return self.security_protocol.endswith("SSL")
 
 
 class HttpSettings(BaseModel):
@@ -58,6 +190,16 @@ class HttpSettings(BaseModel):
             raise ValueError(msg)
         return self
 
+    @field_validator("advertised_url")
+    @classmethod
+    def _is_url(cls, url: str | None) -> str | None:
+        if url is not None:
+            parts = urlsplit(url)
+            if parts.scheme not in {"http", "https"} or not parts.hostname:
+                msg = f"{url!r} is not a URL: write http://host:port"
+                raise ValueError(msg)
+        return url
+
     @property
     def url(self) -> str:
         """How other workers reach this one."""
@@ -78,7 +220,9 @@ class OutputSettings(BaseModel):
 class Settings(BaseSettings):
     """Settings of a worker; nested fields as ``STREAM_KAFKA__BOOTSTRAP_SERVERS``."""
 
-    model_config = SettingsConfigDict(env_prefix="STREAM_", env_nested_delimiter="__", frozen=True, extra="forbid")
+    model_config = SettingsConfigDict(
+        env_prefix="STREAM_", env_nested_delimiter="__", frozen=True, extra="forbid", hide_input_in_errors=True
+    )
 
     kafka: KafkaSettings = KafkaSettings()
     http: HttpSettings = HttpSettings()
@@ -91,6 +235,9 @@ class Settings(BaseSettings):
         default=0.0, ge=0, description="Updates of open windows and lifetimes: at most one per asset in this time"
     )
     stall_timeout_s: float = Field(default=60.0, ge=2, description="A worker that stands still for so long ends")
+    open_transaction_s: float = Field(
+        default=10.0, gt=0, description="A producer's transaction that is open for so long, and holds rows, is told"
+    )
     allowed_lateness_s: float = Field(
         default=0.0, ge=0, le=3600, description="A row may be this far behind its asset's newest; so long rows wait"
     )
@@ -99,6 +246,35 @@ class Settings(BaseSettings):
     keep_windows_default: int = Field(default=24, ge=1, description="Closed windows kept of a size not named")
     upload_windows: tuple[str, ...] = ("1h", "1d")
     upload_retention_s: float = Field(default=86_400.0, gt=0, description="A finished upload is forgotten after this")
+
+    @field_validator("windows", "upload_windows")
+    @classmethod
+    def _windows_nest(cls, sizes: tuple[str, ...]) -> tuple[str, ...]:
+        try:
+            AssetSpec.model_validate({"nominal_capacity_ah": 1, "windows": sizes})
+        except ValidationError as error:
+            raise ValueError(error.errors()[0]["msg"].removeprefix("Value error, ")) from None
+        return sizes
+
+    @field_validator("keep_windows")
+    @classmethod
+    def _window_sizes(cls, kept: dict[str, int]) -> dict[str, int]:
+        for size in kept:
+            window_size_s(size)
+        return kept
+
+    @model_validator(mode="after")
+    def _checkpoints_are_progress(self) -> Self:
+        least_s = _CHECKPOINTS_PER_STALL * self.checkpoint_interval_s
+        if self.stall_timeout_s < least_s:
+            msg = (
+                f"STREAM_STALL_TIMEOUT_S={self.stall_timeout_s:g} is less than twice "
+                f"STREAM_CHECKPOINT_INTERVAL_S={self.checkpoint_interval_s:g}: a busy worker would be taken for a "
+                f"stuck one; set the timeout to {least_s:g} or more, or the interval to "
+                f"{self.stall_timeout_s / _CHECKPOINTS_PER_STALL:g} or less"
+            )
+            raise ValueError(msg)
+        return self
 
     @cached_property
     def window_sizes_s(self) -> tuple[int, ...]:

@@ -14,8 +14,9 @@ import numpy as np
 import orjson
 
 from stream_app.domain.catalogue import Catalogue
-from stream_app.infra.kafka.log.batch_writing import whole_batches
+from stream_app.infra.kafka.log.batch_writing import RecordBlock, whole_batches
 from stream_app.infra.kafka.log.fetches import fetches, response
+from stream_app.infra.kafka.log.partitioning import partitions_of
 from stream_app.infra.kafka.topic_partition import TopicPartition
 from stream_app.infra.row_messages import RowMessages
 from stream_app.usecases.asset_views import AssetViews
@@ -47,7 +48,9 @@ def warm_up() -> None:
     ingest.apply(fetch_of(0, [list(_messages())]))
     checkpoint = ingest.checkpoint(0)
     if checkpoint is not None:
-        list(whole_batches("warm-up", ((key, value, headers) for _, key, value, headers in checkpoint.updates)))
+        for block in checkpoint.updates.blocks:
+            partitions_of(block.asset_ids, 4)
+            list(whole_batches("warm-up", [RecordBlock(block.keys, block.values, block.headers)]))
         for key, value, _ in checkpoint.assets:
             if value is not None and key != MARKER_KEY:
                 AssetViews(catalogue, {}).asset(key.decode(), value)

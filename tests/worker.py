@@ -11,6 +11,7 @@ from stream_app.usecases.asset_views import AssetViews
 from stream_app.usecases.layouts import StoredLayouts
 from stream_app.usecases.lookup import Lookup
 from stream_app.usecases.queries import Queries
+from stream_app.usecases.rejected_rows import RejectedRows
 from stream_app.usecases.tasks import Tasks
 from tests.fakes import CATALOGUE, PARTITIONS, FakeCluster, FakeLog, FakePeers, FakeTables
 
@@ -25,6 +26,7 @@ class Worker:
     cluster: FakeCluster = field(default_factory=FakeCluster)
     log: FakeLog = field(default_factory=FakeLog)
     peers: FakePeers = field(default_factory=FakePeers)
+    rejected: RejectedRows = field(default_factory=lambda: RejectedRows(lambda: 0.0))
 
     def __post_init__(self) -> None:
         self.cluster.owners = dict.fromkeys(range(PARTITIONS), HERE)
@@ -35,6 +37,7 @@ class Worker:
             views=AssetViews(CATALOGUE, StoredLayouts(self.tables)),
             peers=self.peers,
             url=HERE,
+            rejected=self.rejected,
         )
         self.queries = Queries(self.lookup, windows=("1m", "15m"))
         self.tasks = Tasks(self.lookup)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import overload
 
@@ -34,13 +34,21 @@ class ByteColumn(Sequence[bytes | None]):
         """Take any strings; a ``ByteColumn`` stays as it is."""
         if isinstance(items, ByteColumn):
             return items
-        lengths = np.fromiter((0 if item is None else len(item) for item in items), np.int64, len(items))
+        present = [item for item in items if item is not None]
+        if len(present) == len(items):
+            lengths = np.fromiter(map(len, present), np.int64, len(present))
+        else:
+            lengths = np.fromiter((0 if item is None else len(item) for item in items), np.int64, len(items))
         ends = lengths.cumsum()
         starts = ends - lengths
-        if None in items:
-            ends = np.where([item is None for item in items], -1, ends)
+        if len(present) < len(items):
+            ends[[item is None for item in items]] = -1
         # Of a bytearray, since compiled functions are compiled once more for arrays that cannot be written.
-        return cls(np.frombuffer(bytearray().join([*_present(items), bytes(PADDING)]), np.uint8), starts, ends)
+        return cls(np.frombuffer(bytearray().join([*present, bytes(PADDING)]), np.uint8), starts, ends)
+
+    def at(self, index: IntArray) -> ByteColumn:
+        """Those at the given positions, in the same buffer."""
+        return ByteColumn(self.buffer, self.starts[index], self.ends[index])
 
     def __len__(self) -> int:
         return len(self.starts)
@@ -59,7 +67,3 @@ class ByteColumn(Sequence[bytes | None]):
         whole = self.buffer.tobytes()
         for start, end in zip(self.starts.tolist(), self.ends.tolist(), strict=True):
             yield None if end < 0 else whole[start:end]
-
-
-def _present(items: Iterable[bytes | None]) -> Iterator[bytes]:
-    return (item for item in items if item is not None)

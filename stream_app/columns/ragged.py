@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stream_app.columns.arrays import IntArray
-from stream_app.columns.compiled import compiled
+from stream_app.columns.compiled import borrowing, compiled
 from stream_app.columns.segments import ragged_arange
 
 
@@ -76,7 +76,7 @@ class Ragged:
             array[index] = items_
 
 
-@compiled
+@borrowing
 def placed(start: IntArray, room: IntArray, used: IntArray, slot: int, count: int) -> int:
     """Where ``count`` items of a slot go: where it is, or to the end of what is used, with some room to grow."""
     if count > room[slot]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import numpy as np
 
 from stream_app.columns.arrays import BoolArray, IntArray
-from stream_app.columns.compiled import compiled
+from stream_app.columns.compiled import borrowing, compiled
 
 
 def first_of_runs(*keys: IntArray) -> BoolArray:
@@ -59,7 +59,7 @@ def segments_of(slot: IntArray, slots: int) -> tuple[IntArray, IntArray, IntArra
     return order, present, stops[present] - count[present], stops[present]
 
 
-@compiled
+@borrowing
 def first_at_or_after(sorted_us: IntArray, low: int, high: int, target_us: int) -> int:
     """First index in ``[low, high)`` whose stamp is at or after the target, else ``high``."""
     while low < high:
@@ -69,6 +69,31 @@ def first_at_or_after(sorted_us: IntArray, low: int, high: int, target_us: int) 
         else:
             high = middle
     return low
+
+
+@borrowing
+def sort_stamps(stamp_us: IntArray, n: int, order: IntArray, spare: IntArray) -> tuple[IntArray, IntArray]:
+    """Positions of the first ``n`` stamps, sorted by stamp; equal ones stay in their order.
+
+    Both arrays are written. The first result is the one that holds the positions, the second the other one.
+    """
+    for i in range(n):
+        order[i] = i
+    width = 1
+    while width < n:
+        for low in range(0, n, 2 * width):
+            middle, high = min(low + width, n), min(low + 2 * width, n)
+            left, right = low, middle
+            for i in range(low, high):
+                if left < middle and (right == high or stamp_us[order[left]] <= stamp_us[order[right]]):
+                    spare[i] = order[left]
+                    left += 1
+                else:
+                    spare[i] = order[right]
+                    right += 1
+        order, spare = spare, order
+        width *= 2
+    return order, spare
 
 
 @compiled

@@ -10,6 +10,8 @@ import typer
 from stream_app.errors import ExpectedError
 
 if TYPE_CHECKING:
+    from pydantic import ValidationError
+
     from stream_app.settings import Settings
 
 Broker = Annotated[
@@ -27,16 +29,30 @@ def settings_from(**overrides: Any) -> Settings:
         A setting is wrong; the message names its environment variable.
     """
     from pydantic import ValidationError
+    from pydantic_settings import SettingsError
 
     from stream_app.settings import Settings
 
     try:
         return Settings(**_given(overrides))
-    except ValidationError as error:
-        first = error.errors()[0]
-        name = "STREAM_" + "__".join(str(part) for part in first["loc"]).upper()
-        msg = f"{name}: {first['msg']}, not {first['input']!r}: correct it in the environment or on the command line"
+    except SettingsError as error:
+        msg = f'{error}: write lists and mappings as JSON, such as ["1m", "1h"]'
         raise ExpectedError(msg) from None
+    except ValidationError as error:
+        raise ExpectedError(_told(error)) from None
+
+
+def _told(error: ValidationError) -> str:
+    """Tell the first thing that is wrong, with its variable; never the value of what may be a secret."""
+    first = error.errors()[0]
+    name = "STREAM_" + "__".join(str(part) for part in first["loc"]).upper()
+    message = first["msg"].removeprefix("Value error, ")
+    if first["type"] == "value_error":  # our own rules say the cure
+        return message if message.startswith("STREAM_") else f"{name}: {message}"
+    if first["type"] == "extra_forbidden":
+        return f"{name} is not a setting: see docs/settings.md for the names"
+    shown = "" if "PASSWORD" in name else f", not {first['input']!r}"
+    return f"{name}: {message}{shown}: correct it in the environment or on the command line"
 
 
 def _given(overrides: Mapping[str, Any]) -> dict[str, Any]:

@@ -28,9 +28,10 @@ def check(broker: Broker = None) -> None:
     from stream_app.infra.kafka.log import topics
 
     settings = settings_from(kafka={"bootstrap_servers": broker})
-    problems = asyncio.run(topics.check(settings.kafka))
-    for problem in problems:
-        typer.echo(problem, err=True)
+    unread: list[str] = []
+    problems = asyncio.run(topics.check(settings.kafka, unread.append))
+    for line in [*unread, *problems]:
+        typer.echo(line, err=True)
     if problems:
         raise typer.Exit(1)
-    typer.echo("all topics are as they must be")
+    typer.echo("all topics are there" if unread else "all topics are as they must be")

@@ -12,8 +12,9 @@ from typing import Any
 
 import numpy as np
 
-from stream_app.columns.compiled import compiled
+from stream_app.columns.compiled import borrowing, compiled
 from stream_app.columns.generated import generated_module
+from stream_app.columns.quotient import floor_quotient
 from stream_app.domain import reading, walk
 from stream_app.domain.catalogue import Catalogue
 from stream_app.domain.lines import Floats
@@ -38,7 +39,7 @@ def compiled_walk(catalogue: Catalogue) -> Callable[..., bool]:
     ]
     text = add_rows_source(catalogue.trace, catalogue.layout, catalogue.columns, _carry(catalogue, floats), places)
     steps = {f"step_{state.name}": type(state).step for state in catalogue.sequential_states}
-    compiled_walk: Callable[..., bool] = _module("walk", [text], [walk.walk], vars(walk), steps).walk
+    compiled_walk: Callable[..., bool] = _module("walk", borrowing, [text], [walk.walk], vars(walk), steps).walk
     return compiled_walk
 
 
@@ -68,7 +69,9 @@ def compiled_reading(catalogue: Catalogue) -> CompiledReading:
     )
     values = write_values_source(catalogue.values, catalogue.reading_layout, places)
     functions = {f"residue_{state.name}": type(state).residue for state in states if state.name in places}
-    module = _module("reading", [waiting, residues, values], [reading.current, reading.read], vars(reading), functions)
+    module = _module(
+        "reading", compiled, [waiting, residues, values], [reading.current, reading.read], vars(reading), functions
+    )
     return CompiledReading(module.current, module.read, sum(state.residue_width for state in states))
 
 
@@ -82,17 +85,24 @@ def _carry(catalogue: Catalogue, floats: Floats) -> dict[Any, int]:
 
 def _module(
     name: str,
+    decorator: Callable[..., Any],
     written: Sequence[str],
     templates: Sequence[Callable[..., Any]],
     known: Mapping[str, Any],
     functions: Mapping[str, Callable[..., Any]],
 ) -> ModuleType:
-    """Compile what is written and the templates that call it; ``known`` are the globals of the templates."""
+    """Compile what is written and the templates that call it by a decorator; ``known`` are the templates' globals."""
     parts = [*written, *(inspect.getsource(template) for template in templates)]
-    source = "from __future__ import annotations\n" + "".join(f"\n\n@compiled\n{part}\n" for part in parts)
+    source = "from __future__ import annotations\n" + "".join(f"\n\n@{decorator.__name__}\n{part}\n" for part in parts)
     names = {name for template in templates for name in template.__code__.co_names if name in known}
     stand_ins = {part.partition("(")[0].removeprefix("def ") for part in written}
-    namespace = {"np": np, "compiled": compiled, **functions, **{name: known[name] for name in names - stand_ins}}
+    namespace = {
+        "np": np,
+        decorator.__name__: decorator,
+        "floor_quotient": floor_quotient,
+        **functions,
+        **{name: known[name] for name in names - stand_ins},
+    }
     return generated_module(name, source, namespace, _sources(functions))
 
 

@@ -13,13 +13,13 @@ from dataclasses import dataclass
 import numpy as np
 
 from stream_app.columns.arrays import BoolArray, FloatArray, IntArray
-from stream_app.columns.compiled import compiled
+from stream_app.columns.compiled import borrowing, inlined
 
 #: The running median looks back this far; odd, so that it is one of the steps seen.
 MEDIAN_OF = 15
 #: Ring that holds them: a power of two, so that a place is a mask away.
 RING = 16
-#: A steady stream re-measures its period once per this many steps; a new one at each step.
+#: A steady stream re-measures its period once per this many steps, a power of two; a new one at each step.
 MEASURE_EVERY = 16
 GAP_PERIODS = 3.0
 #: A stamp repeated more often than this is a stuck clock: the older rows are settled without duration.
@@ -100,11 +100,12 @@ def measure(
         (watermark_us, nominal_s, max_gap_s, flush),
         known_from,
         (settled, dt_s, valid, gap_s, time_us),
+        np.empty(MEDIAN_OF),
     )
     return Durations(settled, dt_s[:used], valid[:used], gap_s[:used], time_us[:used], known_from, history)
 
 
-@compiled
+@borrowing
 def measure_groups(  # noqa: PLR0912, PLR0915  # one walk: what a group needs of its neighbours is at hand
     starts: IntArray,
     stamp_us: IntArray,
@@ -112,13 +113,13 @@ def measure_groups(  # noqa: PLR0912, PLR0915  # one walk: what a group needs of
     given: tuple[IntArray, FloatArray, FloatArray, BoolArray],
     known_from: IntArray,
     out: tuple[BoolArray, FloatArray, BoolArray, FloatArray, IntArray],
+    window: FloatArray,
 ) -> int:
-    """Walk each asset's groups of equal stamps; how many rows are settled."""
+    """Walk each asset's groups of equal stamps; how many rows are settled. ``window`` is room for the median."""
     count, ring_s, period_s = history
     watermark_us, nominal_s, max_gap_s, flush = given
     settled, dt_s, valid, gap_s, time_us = out
     n, used = len(stamp_us), 0
-    window = np.empty(MEDIAN_OF)
     for k in range(len(starts)):
         stop = starts[k + 1] if k + 1 < len(starts) else n
         head, first = starts[k], True
@@ -186,7 +187,7 @@ def measure_groups(  # noqa: PLR0912, PLR0915  # one walk: what a group needs of
     return used
 
 
-@compiled
+@borrowing
 def _group_end(stamp_us: IntArray, head: int, stop: int) -> int:
     """Row after those that share a row's stamp."""
     end = head + 1
@@ -195,15 +196,19 @@ def _group_end(stamp_us: IntArray, head: int, stop: int) -> int:
     return end
 
 
-@compiled
+@inlined
 def remember_step(
     k: int, step_s: float, count: IntArray, ring_s: FloatArray, period_s: FloatArray, window: FloatArray
 ) -> None:
     """Remember a step; where it is due, the median of the last ones is the period from the next group on."""
     count[k] += 1
     ring_s[k, count[k] & (RING - 1)] = step_s
-    if count[k] > MEASURE_EVERY and count[k] % MEASURE_EVERY:
-        return
+    if count[k] <= MEASURE_EVERY or count[k] & (MEASURE_EVERY - 1) == 0:
+        _measure_period(k, count, ring_s, period_s, window)
+
+
+@borrowing
+def _measure_period(k: int, count: IntArray, ring_s: FloatArray, period_s: FloatArray, window: FloatArray) -> None:
     known = min(count[k], MEDIAN_OF)
     for back in range(known):
         step, at = ring_s[k, (count[k] - back) & (RING - 1)], back

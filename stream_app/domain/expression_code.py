@@ -63,4 +63,6 @@ def _text(op: str, args: tuple[Expression, ...], operands: list[str]) -> str:
         return f"{operands[1]} if {operands[0]} else {operands[2]}"
     if op == "float":
         return f"1.0 if {operands[0]} else 0.0" if args[0].kind == "bool" else f"float({operands[0]})"
+    if op == "//":
+        return f"floor_quotient({operands[0]}, {operands[1]})"
     return f"{operands[0]} {op} {operands[1]}"

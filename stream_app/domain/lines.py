@@ -6,9 +6,10 @@ Both stay one contiguous array of shape ``(assets, width)``: an accessor such as
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
+from numpy.typing import NDArray
 
 from schemas.asset import MAX_WINDOW_SIZES
 from stream_app.columns.arrays import FloatArray, IntArray
@@ -68,9 +69,9 @@ class Integers:
         self.blank[:4] = -1, NEVER, NEVER, NEVER
         self.blank[len(self.NAMES) :: 2] = UNOPENED
 
-    def grow(self, assets: int) -> None:
-        """Make room for ``assets`` assets."""
-        self.array = np.vstack([self.array, np.tile(self.blank, (assets - len(self.array), 1))])
+    def grow(self, assets: int, used: int) -> None:
+        """Make room for ``assets`` assets; of the present lines ``used`` are kept."""
+        self.array = _with_room(self.array[:used], assets)
 
     @classmethod
     def used(cls, levels: int) -> int:
@@ -113,9 +114,9 @@ class Floats:
         self._width += width
         return slice(self._width - width, self._width)
 
-    def grow(self, assets: int) -> None:
-        """Make room for ``assets`` assets."""
-        self.array = np.vstack([self.array, np.tile(self.blank, (assets - len(self.array), 1))])
+    def grow(self, assets: int, used: int) -> None:
+        """Make room for ``assets`` assets; of the present lines ``used`` are kept."""
+        self.array = _with_room(self.array[:used], assets)
 
     @property
     def life(self) -> FloatArray:
@@ -169,3 +170,10 @@ class Floats:
     def rest(self) -> int:
         """Where what follows the totals begins."""
         return int(self._carry.start)
+
+
+def _with_room(lines: NDArray[Any], count: int) -> NDArray[Any]:
+    """The lines and room for more, up to ``count``; what is not written to takes no memory yet."""
+    grown = np.empty((count, *lines.shape[1:]), lines.dtype)
+    grown[: len(lines)] = lines
+    return grown

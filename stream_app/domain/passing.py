@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from stream_app.columns.arrays import FloatArray, IntArray
-from stream_app.columns.compiled import compiled
+from stream_app.columns.compiled import borrowing
 from stream_app.columns.segments import first_at_or_after
 from stream_app.domain.lines import LEVEL_STRIDE, LEVELS, OPEN_NUMBER, SIZE_US
 
@@ -13,7 +13,7 @@ from stream_app.domain.lines import LEVEL_STRIDE, LEVELS, OPEN_NUMBER, SIZE_US
 NO_FLUSH: Final = -1
 
 
-@compiled
+@borrowing
 def closing_offset(
     end_us: int,
     known: int,
@@ -41,7 +41,7 @@ def closing_offset(
     return int(max(new_offset[min(arrival, new - 1)], offset[at], offset[known_from]))
 
 
-@compiled
+@borrowing
 def _fold(into: FloatArray, totals: FloatArray, kinds: IntArray) -> None:
     """Merge a window's totals."""
     for x in range(len(kinds)):
@@ -53,7 +53,7 @@ def _fold(into: FloatArray, totals: FloatArray, kinds: IntArray) -> None:
             into[x] = max(into[x], totals[x])
 
 
-@compiled
+@borrowing
 def _put_out(
     slot: int,
     level: int,
@@ -73,11 +73,12 @@ def _put_out(
         line[OPEN_NUMBER + LEVEL_STRIDE * level] * size_us,
         seq,
     )
-    out_totals[at, :] = totals
+    for x in range(len(totals)):
+        out_totals[at, x] = totals[x]
     used[0] += 1
 
 
-@compiled
+@borrowing
 def pass_level(
     slot: int,
     level: int,
@@ -95,11 +96,12 @@ def pass_level(
     totals = state[first + level * width : first + (level + 1) * width]
     if totals[rows_at] > 0:
         _put_out(slot, level, line, totals, seq, out)
-    totals[:] = identity
+    for x in range(width):
+        totals[x] = identity[x]
     line[OPEN_NUMBER + LEVEL_STRIDE * level] = number
 
 
-@compiled
+@borrowing
 def pass_window(
     slot: int,
     number: int,

@@ -12,9 +12,10 @@ from typing import Final
 import numpy as np
 
 from stream_app.columns.arrays import BoolArray, FloatArray, IntArray
-from stream_app.columns.compiled import compiled
+from stream_app.columns.compiled import borrowing
 from stream_app.columns.ragged import placed
-from stream_app.domain.durations import FIRST_GAP_S, GAP_PERIODS, measure_groups, remember_step
+from stream_app.columns.segments import sort_stamps
+from stream_app.domain.durations import FIRST_GAP_S, GAP_PERIODS, RING, measure_groups, remember_step
 from stream_app.domain.lines import APPLIED, LAST_US, LATE_ROWS, NEVER, STEP_COUNT, WATERMARK_US
 
 #: New rows of an asset at a time.
@@ -23,7 +24,7 @@ PORTION: Final = 512
 AS_IT_IS, SIGNED, SOC = range(3)
 
 
-@compiled
+@borrowing
 def take_portion(  # noqa: PLR0912  # compiled as one: what a row needs is at hand
     slot: int,
     place: IntArray,
@@ -102,20 +103,31 @@ def take_portion(  # noqa: PLR0912  # compiled as one: what a row needs is at ha
     return before + new, new, disordered
 
 
-@compiled
-def put_in_order(known: int, scratch: tuple[IntArray, IntArray, FloatArray, IntArray]) -> None:
+@borrowing
+def put_in_order(
+    known: int,
+    scratch: tuple[IntArray, IntArray, FloatArray, IntArray],
+    sorting: tuple[IntArray, IntArray, FloatArray],
+) -> None:
     """Sort rows by event time; rows of one stamp stay in the order of arrival."""
     s_time_us, s_offset, s_values, blank = scratch
-    order = np.argsort(s_time_us[:known], kind="mergesort")
-    s_time_us[:known] = s_time_us[:known][order]
-    s_offset[:known] = s_offset[:known][order]
+    order, spare, reading = sorting
+    order, spare = sort_stamps(s_time_us, known, order, spare)
+    for whole in (s_time_us, s_offset):
+        for i in range(known):
+            spare[i] = whole[order[i]]
+        for i in range(known):
+            whole[i] = spare[i]
     for c in range(len(s_values)):
         if blank[c] < known:
-            s_values[c, :known] = s_values[c, :known][order]
+            for i in range(known):
+                reading[i] = s_values[c, order[i]]
+            for i in range(known):
+                s_values[c, i] = reading[i]
             blank[c] = 0
 
 
-@compiled
+@borrowing
 def measure_durations(
     known: int,
     stamp_us: IntArray,
@@ -134,7 +146,8 @@ def measure_durations(
     settled, dt_s, valid, gap_s, time_us = timed
     b_steps, b_ring, b_mark, b_nominal, b_max_gap, b_flush, b_known_from, b_start, window = boxes
     b_steps[0] = line[STEP_COUNT]
-    b_ring[0, :] = ring
+    for x in range(RING):
+        b_ring[0, x] = ring[x]
     head, last_us, step_s = 0, 0, 0.0
     while head + 1 < known:
         step_us = stamp_us[head + 1] - stamp_us[head]
@@ -159,14 +172,16 @@ def measure_durations(
             (b_mark, b_nominal, b_max_gap, b_flush),
             b_known_from,
             (settled[head:], dt_s[head:], valid[head:], gap_s[head:], time_us[head:]),
+            window,
         )
         known_from = b_known_from[0] if head == 0 else 0
     line[STEP_COUNT] = b_steps[0]
-    ring[:] = b_ring[0]
+    for x in range(RING):
+        ring[x] = b_ring[0, x]
     return used, known_from
 
 
-@compiled
+@borrowing
 def keep_waiting(
     slot: int,
     rows: tuple[int, int],

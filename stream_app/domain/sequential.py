@@ -23,9 +23,9 @@ class SequentialState(ABC):
     event
         Names of the numbers that tell of one event, which :meth:`events` hands to the metrics.
     step
-        Compiled: ``step(state, stack, depth, *inputs, events)`` takes one row. It changes the state ``(width,)``, the
-        stack ``(points * point,)`` and its depth ``(1,)``, writes each event into a column of ``events``
-        ``(len(event), at least points)`` and returns how many there are.
+        Compiled, and makes no arrays: ``step(state, stack, depth, *inputs, events)`` takes one row. It changes the
+        state ``(width,)``, the stack ``(points * point,)`` and its depth ``(1,)``, writes each event into a column of
+        ``events`` ``(len(event), at least points)`` and returns how many there are.
     residue
         Compiled: ``residue(state, stack, numbers)`` writes what the state ``(width,)`` and the items on its stack hold
         that no event has told yet: ``residue_width`` numbers, which metrics read of a lifetime.

@@ -22,7 +22,7 @@ from typing import Any
 import numpy as np
 
 from stream_app.columns.arrays import FloatArray, IntArray
-from stream_app.columns.compiled import compiled
+from stream_app.columns.compiled import borrowing, inlined
 from stream_app.domain.samples import Samples
 from stream_app.domain.sequential import SequentialState
 
@@ -53,7 +53,7 @@ class Loops:
     whole: FloatArray
 
 
-@compiled
+@inlined
 def _step(
     state: FloatArray,
     stack: FloatArray,
@@ -87,7 +87,7 @@ def _step(
     return closed
 
 
-@compiled
+@borrowing
 def _turn_and_close(
     state: FloatArray,
     stack: FloatArray,
@@ -117,7 +117,7 @@ def _turn_and_close(
             return closed
 
 
-@compiled
+@inlined
 def _turn(state: FloatArray, soc_percent: float, hysteresis_percent: float) -> float:
     """Direction into which a reading turns the SoC; 0 when it does not."""
     direction = state[_DIRECTION]
@@ -128,7 +128,7 @@ def _turn(state: FloatArray, soc_percent: float, hysteresis_percent: float) -> f
     return 0.0
 
 
-@compiled
+@borrowing
 def _push(state: FloatArray, stack: FloatArray, depths: IntArray, turn: float) -> None:
     """Put the extreme that a turn confirms onto the stack."""
     if depths[0] == _POINTS:
@@ -142,7 +142,7 @@ def _push(state: FloatArray, stack: FloatArray, depths: IntArray, turn: float) -
     state[_DIRECTION] = turn
 
 
-@compiled
+@inlined
 def _extend(state: FloatArray, side: int, soc_percent: float) -> None:
     """Move the running extreme to a reading, with what is in the counters then."""
     state[side] = soc_percent
@@ -150,7 +150,7 @@ def _extend(state: FloatArray, side: int, soc_percent: float) -> None:
         state[side + 1 + x] = state[_COUNTED + x] - state[_TAKEN + x]
 
 
-@compiled
+@borrowing
 def _level(stack: FloatArray, depth: int) -> float:
     """Level whose crossing closes a loop; NaN while there is none."""
     if depth < 3:
@@ -159,7 +159,7 @@ def _level(stack: FloatArray, depth: int) -> float:
     return b if abs(a - b) >= abs(b - c) else np.nan
 
 
-@compiled
+@borrowing
 def _close(state: FloatArray, soc_percent: float, loop: FloatArray, events: FloatArray, closed: int) -> None:
     """Take the loop between two turning points, which are the first of ``loop``, out: the SoC is back where it began.
 
@@ -178,7 +178,7 @@ def _close(state: FloatArray, soc_percent: float, loop: FloatArray, events: Floa
             events[3, closed] = 1.0 if energy == 0 else 0.0
 
 
-@compiled
+@borrowing
 def _residue(state: FloatArray, stack: FloatArray, cycles: FloatArray) -> None:
     """Half cycles by depth: the legs between turning points, the running extreme last."""
     cycles[:] = 0.0
@@ -190,7 +190,7 @@ def _residue(state: FloatArray, stack: FloatArray, cycles: FloatArray) -> None:
         _count_leg(cycles, before, state[_HIGH] if state[_DIRECTION] > 0 else state[_LOW])
 
 
-@compiled
+@borrowing
 def _count_leg(cycles: FloatArray, start_percent: float, end_percent: float) -> None:
     """Count half a cycle; before the first turning point (NaN) there is no leg."""
     if not np.isnan(start_percent):

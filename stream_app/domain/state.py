@@ -32,7 +32,9 @@ class Ended:
 
 
 class Fleet:
-    """The assets of one source partition, each in a slot of its own. Room doubles as assets come.
+    """The assets of one source partition, each in a slot of its own.
+
+    Room grows fourfold as assets come; what is not used takes no memory.
 
     Parameters
     ----------
@@ -79,7 +81,9 @@ class Fleet:
         first = len(self.ids)
         end = first + len(asset_ids)
         if end > len(self.integers.array):
-            self._grow(max(2 * first + 64, end))
+            self._grow(max(4 * first + 64, end))
+        self.integers.array[first:end] = self.integers.blank
+        self.floats.array[first:end] = self.floats.blank
         self.ids += asset_ids
         self.slots.update(zip(asset_ids, range(first, end), strict=True))
         self.spec += [_DEFAULT_SPEC] * len(asset_ids)
@@ -88,8 +92,8 @@ class Fleet:
         return np.arange(first, end)
 
     def _grow(self, room: int) -> None:
-        self.integers.grow(room)
-        self.floats.grow(room)
+        self.integers.grow(room, len(self.ids))
+        self.floats.grow(room, len(self.ids))
         self.pending.resize(room)
         self.stacks.resize(room)
         self.specs = self.specs.resized(room)

@@ -16,7 +16,7 @@ from typing import Any, Final
 import numpy as np
 
 from stream_app.columns.arrays import BoolArray, FloatArray, IntArray
-from stream_app.columns.compiled import compiled
+from stream_app.columns.compiled import borrowing
 from stream_app.columns.ragged import placed
 from stream_app.domain.durations import RING
 from stream_app.domain.lines import (
@@ -40,7 +40,7 @@ def add_rows(*_: Any) -> int:
     raise NotImplementedError
 
 
-@compiled
+@borrowing
 def load_stacks(
     slot: int, stacks: tuple[IntArray, IntArray, IntArray, IntArray, FloatArray, IntArray], work: FloatArray
 ) -> None:
@@ -53,13 +53,15 @@ def load_stacks(
             at += 1
 
 
-@compiled
+@borrowing
 def store_stacks(
     slot: int, stacks: tuple[IntArray, IntArray, IntArray, IntArray, FloatArray, IntArray], work: FloatArray
 ) -> None:
     """Copy an asset's stacks back."""
     start, count, room, used, items, lengths = stacks
-    count[slot] = lengths[slot].sum()
+    count[slot] = 0
+    for x in range(len(work)):
+        count[slot] += lengths[slot, x]
     at = placed(start, room, used, slot, count[slot])
     for x in range(len(work)):
         for i in range(lengths[slot, x]):
@@ -84,6 +86,7 @@ def walk(  # noqa: PLR0912, PLR0915  # compiled as one: calls would hand some si
     boxes: tuple[IntArray, FloatArray, IntArray, FloatArray, FloatArray, BoolArray, IntArray, IntArray, FloatArray],
     work: tuple[FloatArray, FloatArray, IntArray, IntArray],
     out: tuple[IntArray, FloatArray, IntArray],
+    sorting: tuple[IntArray, IntArray, FloatArray],
     late: tuple[IntArray, IntArray],
     rule: tuple[int, int, int],
 ) -> bool:
@@ -126,7 +129,7 @@ def walk(  # noqa: PLR0912, PLR0915  # compiled as one: calls would hand some si
         )
         if known and (new or flush):
             if disordered:
-                put_in_order(known, scratch)
+                put_in_order(known, scratch, sorting)
             crowded = s_time_us[known - max_waiting] if known > max_waiting else NEVER
             mark_us = max(line[WATERMARK_US], s_time_us[known - 1] - lateness_us, crowded)
             used, known_from = measure_durations(

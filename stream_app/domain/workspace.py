@@ -56,6 +56,7 @@ class Workspace:
         self._used = np.zeros(1, np.int64)
         self._rows: tuple[Any, ...] = ()
         self._timed: tuple[Any, ...] = ()
+        self._sorting: tuple[Any, ...] = ()
         self._out: tuple[Any, ...] = (np.empty((0, _ABOUT), np.int64), np.empty((0, width)), self._used)
         #: Numbers that all stacks of an asset hold at most.
         self.stacked = int(stacks.size)
@@ -75,14 +76,15 @@ class Workspace:
                 np.empty(n),
                 np.empty(n, np.int64),
             )
+            self._sorting = np.empty(n, np.int64), np.empty(n, np.int64), np.empty(n)
         windows = max(_FIRST_WINDOWS, LEVELS * (rows + 1))
         if windows > len(self._out[0]):
             self._out = (np.empty((windows, _ABOUT), np.int64), np.empty((windows, self._width)), self._used)
         return rows
 
     def arrays(self) -> tuple[Any, ...]:
-        """What the walk is given: rows, arrivals, durations, single values, stacks and events, closed windows."""
-        return self._rows, self._arrivals, self._timed, self._boxes, self._work, self._out
+        """What the walk is given: rows, arrivals, durations, single values, stacks, closed windows, room to sort."""
+        return self._rows, self._arrivals, self._timed, self._boxes, self._work, self._out, self._sorting
 
     def closed(self) -> tuple[IntArray, FloatArray] | None:
         """Take the windows that were closed: what they are, and their totals ``(windows, width)``; None: none were."""

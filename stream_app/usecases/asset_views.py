@@ -68,6 +68,12 @@ def current(fleet: Fleet, slots: IntArray) -> Readings:
     return views.read(fleet, views.current(fleet, slots), closed=False)
 
 
+def rows_of(fleet: Fleet, slot: int, rows_at: int) -> int:
+    """Rows of an asset, with those that wait for their place in time; ``rows_at`` is the catalogue's."""
+    counted = fleet.floats.life[slot, rows_at] + fleet.floats.level(0)[slot, rows_at]
+    return int(counted) + int(fleet.pending.count[slot])
+
+
 class AssetViews:
     """Reads stored states. What it returns are values of their own, independent of what is read later.
 
@@ -123,15 +129,14 @@ class AssetViews:
         return self._fleet.slot(asset_id)
 
     def _summary(self, asset_id: str, slot: int) -> AssetSummary:
-        fleet, rows_at = self._fleet, self._catalogue.rows_at
+        fleet = self._fleet
         integers, ended = fleet.integers, fleet.ended.get(slot)
-        counted = fleet.floats.life[slot, rows_at] + fleet.floats.level(0)[slot, rows_at]
         stamps_us = np.array([integers.first_us[slot], integers.last_us[slot]])
         first_time, last_time = iso_times(stamps_us) if stamps_us[1] != NEVER else (None, None)
         return AssetSummary(
             asset_id=asset_id,
             seq=int(integers.applied_offset[slot]),
-            rows=int(counted) + int(fleet.pending.count[slot]),
+            rows=rows_of(fleet, slot, self._catalogue.rows_at),
             rows_rejected=int(integers.late_rows[slot]),
             first_time=first_time,
             last_time=last_time,

@@ -22,7 +22,8 @@ from stream_app.usecases.asset_views import current
 from stream_app.usecases.partition_state import Changes, PartitionState
 from stream_app.usecases.ports import MARKER_KEY, Checkpoint, Entry, Tables
 from stream_app.usecases.window_keys import asset_prefix, size_prefix, window_key
-from stream_app.wire.encode.update_records import UpdateRecord, update_records
+from stream_app.wire.encode.update_list import UpdateList
+from stream_app.wire.encode.update_records import update_records
 from stream_app.wire.encode.updates import UpdateForm
 
 #: Bound what one slice takes: larger ones keep look-ups waiting, smaller ones pay numpy's fixed costs too often.
@@ -80,12 +81,12 @@ class Checkpoints:
             return None
         changes = state.set_aside()
         closed = views.concatenated(state.fleet, list(changes.closed))
-        written = list[UpdateRecord]()
+        written = list[UpdateList]()
         for low in range(0, len(closed), _WINDOWS_PER_SLICE):
-            written += _updates_of_closed(state, _part(closed, slice(low, low + _WINDOWS_PER_SLICE)), self._form)
+            written.append(_updates_of_closed(state, _part(closed, slice(low, low + _WINDOWS_PER_SLICE)), self._form))
             yield
         for slots in _asset_slices(changes.published):
-            written += _updates_of_assets(state, slots, self._form)
+            written.append(_updates_of_assets(state, slots, self._form))
             yield
         windows = yield from self._window_entries(state, changes, closed, position)
         assets = [Entry(asset_id.encode(), None, offset) for asset_id, offset in sorted(changes.forgotten.items())]
@@ -95,7 +96,7 @@ class Checkpoints:
         return Checkpoint(
             partition=state.partition,
             position=position,
-            updates=written,
+            updates=UpdateList.joined(written),
             dead_letters=changes.dead_letters,
             windows=[*windows, *self._windows_of_forgotten(state, changes)],
             assets=[*assets, Entry(MARKER_KEY, state.marker(position).dump(), position)],
@@ -166,20 +167,20 @@ class Checkpoints:
                 yield Entry(key, None, offset)
 
 
-def all_updates(state: PartitionState, changes: Changes, form: UpdateForm) -> list[UpdateRecord]:
+def all_updates(state: PartitionState, changes: Changes, form: UpdateForm) -> UpdateList:
     """Updates of the windows that closed, then of lifetimes and open windows of the assets that changed."""
     closed = views.concatenated(state.fleet, list(changes.closed))
-    return [*_updates_of_closed(state, closed, form), *_updates_of_assets(state, changes.slots, form)]
+    return UpdateList.joined([_updates_of_closed(state, closed, form), _updates_of_assets(state, changes.slots, form)])
 
 
-def _updates_of_closed(state: PartitionState, closed: Windows, form: UpdateForm) -> list[UpdateRecord]:
+def _updates_of_closed(state: PartitionState, closed: Windows, form: UpdateForm) -> UpdateList:
     fleet = state.fleet
     if not len(closed):
-        return []
+        return UpdateList()
     return update_records(views.read(fleet, closed, closed=True), fleet.ids, fleet.ended, form=form, closed=True)
 
 
-def _updates_of_assets(state: PartitionState, slots: IntArray, form: UpdateForm) -> list[UpdateRecord]:
+def _updates_of_assets(state: PartitionState, slots: IntArray, form: UpdateForm) -> UpdateList:
     fleet = state.fleet
     return update_records(current(fleet, slots), fleet.ids, fleet.ended, form=form)
 

@@ -95,7 +95,7 @@ def compute(
     if checkpoint is None:
         return Computed([], 0, 0, None)
     updates = [_headed(update.value) for update in checkpoint.updates]
-    reasons = (dict(letter.headers)[HEADER_PREFIX + "message"].decode() for letter in checkpoint.dead_letters)
+    reasons = ((dict(letter.headers)[HEADER_PREFIX + "message"] or b"").decode() for letter in checkpoint.dead_letters)
     return Computed(sorted(updates, key=_order), rows, rejected_rows, next(reasons, None))
 
 

@@ -1,26 +1,85 @@
-"""What goes to the dead-letter topic for rows that are not applied."""
+"""What goes to the dead-letter topic for rows that are not applied.
+
+A letter can always be made and written, whatever the message is: else one message would stop its partition.
+"""
 
 from __future__ import annotations
 
+from hashlib import sha256
+from typing import Any, Final
+
 from schemas.rejected import HEADER_PREFIX, RejectedRow
 from stream_app.usecases.ports import DeadLetter
-from stream_app.wire.batch import Fetch, Reject
+from stream_app.wire.batch import Fetch, Headers, Reject, headers_bytes
+
+#: Largest letter, below what every topic of the service takes.
+LETTER_MAX_BYTES: Final = (8 << 20) - (64 << 10)
+#: Kept of each part that is cut.
+_CUT_BYTES: Final = 64 << 10
+#: For the numbers of a record, and what tells of a cut.
+_OVERHEAD_BYTES: Final = 4 << 10
+_MESSAGE_CHARACTERS: Final = 2000
 
 
 def dead_letter(fetch: Fetch, reject: Reject) -> DeadLetter:
-    """Original message, with headers that tell what is wrong, where it stood, and which of its rows are meant."""
+    """Original message, with headers that tell what is wrong, where it stood, and which of its rows are meant.
+
+    A letter that would be too large has only the beginning of its value, and if that does not suffice of its key, and
+    as many of the original headers as there is room for.
+    """
     i = reject.message
+    rows = None if reject.rows is None else _positions(reject.rows)
+    cuts: dict[str, Any] = {}
+    parts: list[str] = []
+    if rows is not None and len(rows) > _CUT_BYTES:
+        rows = rows[: rows.rindex(",", 0, _CUT_BYTES)]
+        parts.append("row")
     about = RejectedRow(
         code=reject.code,
-        message=reject.reason,
+        # JSON can write half a surrogate pair, which UTF-8 cannot.
+        message=reject.reason[:_MESSAGE_CHARACTERS].encode(errors="backslashreplace").decode(),
         topic=fetch.topic,
         partition=fetch.partition,
         offset=int(fetch.offsets[i]),
-        row=None if reject.rows is None else _positions(reject.rows),
+        row=rows,
         timestamp=int(fetch.timestamps_ms[i]),
     )
-    headers = [(HEADER_PREFIX + name, str(value).encode()) for name, value in about if value is not None]
-    return DeadLetter(fetch.keys[i], fetch.values[i], [*fetch.headers[i], *headers])
+    key, value, headers = fetch.keys[i], fetch.values[i], fetch.headers[i]
+    told = _headers(about)
+    room = LETTER_MAX_BYTES - _OVERHEAD_BYTES - headers_bytes(told)
+    original_bytes = headers_bytes(headers)
+    if value is not None and len(key or b"") + len(value) + original_bytes > room and len(value) > _CUT_BYTES:
+        cuts |= {"value_bytes": len(value), "value_sha256": sha256(value).hexdigest()}
+        value = value[:_CUT_BYTES]
+        parts.append("value")
+    if key is not None and len(key) + len(value or b"") + original_bytes > room and len(key) > _CUT_BYTES:
+        cuts |= {"key_bytes": len(key), "key_sha256": sha256(key).hexdigest()}
+        key = key[:_CUT_BYTES]
+        parts.append("key")
+    room -= len(key or b"") + len(value or b"")
+    if original_bytes > room:
+        kept = _fitting(headers, room)
+        cuts["headers_left_out"] = len(headers) - len(kept)
+        headers = kept
+        parts.append("headers")
+    if parts:
+        told = _headers(about.model_copy(update={"cut": ",".join(parts), **cuts}))
+    return DeadLetter(key, value, [*headers, *told])
+
+
+def _headers(about: RejectedRow) -> Headers:
+    return [(HEADER_PREFIX + name, str(value).encode()) for name, value in about if value is not None]
+
+
+def _fitting(headers: Headers, room: int) -> Headers:
+    """The first headers, as many as there is room for; larger ones are left out."""
+    kept = []
+    for header in headers:
+        size = headers_bytes([header])
+        if size <= room:
+            kept.append(header)
+            room -= size
+    return kept
 
 
 def _positions(rows: tuple[int, ...]) -> str:

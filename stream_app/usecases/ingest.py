@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Generator
-from dataclasses import dataclass, replace
+from collections import Counter
+from collections.abc import Callable, Generator, Sequence
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -18,8 +19,10 @@ from stream_app.usecases.emission import Emission
 from stream_app.usecases.partition_state import PartitionState
 from stream_app.usecases.ports import MARKER_KEY, Checkpoint, Tables
 from stream_app.usecases.quarantine import Condemned, Quarantine
+from stream_app.usecases.rejected_rows import Refused
 from stream_app.wire.batch import Batch, Fetch, Reject
 from stream_app.wire.decode import Decoder
+from stream_app.wire.decode.keys import asset_id as asset_of_key
 from stream_app.wire.encode.updates import NESTED, UpdateForm
 
 
@@ -29,6 +32,7 @@ class Applied:
 
     rows: int
     rejected: int
+    refused: tuple[Refused, ...] = field(default=(), compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,7 +203,7 @@ class Ingest:
     def _apply_whole(self, state: PartitionState, fetch: Fetch) -> Applied:
         """Apply a fetch in one go; if that fails, its messages are suspect."""
         try:
-            return _apply(state, fetch, state.decoder.decode(fetch))
+            return self._apply(state, fetch, state.decoder.decode(fetch))
         except DomainError:
             raise  # the stored state cannot be read, whatever the rows are
         except Exception:
@@ -208,13 +212,13 @@ class Ingest:
 
     def _apply_by_message(self, state: PartitionState, fetch: Fetch) -> Applied:
         """Apply a fetch message by message and read the metrics after each; if that fails, the message is condemned."""
-        rows = rejected = 0
+        rows, refused = 0, tuple[Refused, ...]()
         for message in map(fetch.one, range(len(fetch.offsets))):
             condemned = self._quarantine.condemned(message)
             try:
                 decoder = state.decoder
                 batch = decoder.decode(message) if condemned is None else _spared(decoder, message, condemned)
-                applied = _apply(state, message, batch)
+                applied = self._apply(state, message, batch)
                 all_updates(state, state.changes(), self._form)
             except DomainError:
                 raise
@@ -222,8 +226,38 @@ class Ingest:
                 reason = f"{type(error).__name__}: {error}"
                 self._quarantine.condemn(message, Condemned(self._failing_rows(message), reason))
                 raise
-            rows, rejected = rows + applied.rows, rejected + applied.rejected
-        return Applied(rows, rejected)
+            rows, refused = rows + applied.rows, refused + applied.refused
+        return Applied(rows, sum(each.rows for each in refused), refused)
+
+    def _apply(self, state: PartitionState, fetch: Fetch, batch: Batch) -> Applied:
+        """Apply a decoded fetch; what is rejected in it becomes dead letters, unless the state included it before."""
+        known = state.position or 0
+        rejects = [r for r in [*batch.rejects, *state.apply(batch)] if fetch.offsets[r.message] >= known]
+        state.dead_letters += [dead_letter(fetch, reject) for reject in rejects]
+        refused = self._refused(state, fetch, batch, rejects) if rejects else ()
+        return Applied(len(batch), sum(each.rows for each in refused), refused)
+
+    def _refused(
+        self, state: PartitionState, fetch: Fetch, batch: Batch, rejects: Sequence[Reject]
+    ) -> tuple[Refused, ...]:
+        """What was rejected, by asset, and how many rows each had before the fetch."""
+        numbers, counts = np.unique(batch.asset, return_counts=True)
+        new = Counter({batch.assets[n]: count for n, count in zip(numbers.tolist(), counts.tolist(), strict=True)})
+        found = [
+            (asset_of_key(fetch.keys[reject.message]), 1 if reject.rows is None else len(reject.rows), reject)
+            for reject in rejects
+        ]
+        for asset_id, rows, reject in found:
+            if asset_id is not None and reject.code == "late":
+                new[asset_id] -= rows
+        before = {
+            asset_id: max(0, state.rows(asset_id, self._catalogue.rows_at) - new[asset_id])
+            for asset_id in {asset_id for asset_id, _, _ in found if asset_id is not None}
+        }
+        return tuple(
+            Refused(asset_id, reject.code, rows, reject.reason, before.get(asset_id or "", 0))
+            for asset_id, rows, reject in found
+        )
 
     def _failing_rows(self, message: Fetch) -> frozenset[int]:
         """Rows of a message that fail by themselves, each tried on a state that is then thrown away."""
@@ -242,14 +276,6 @@ class Ingest:
             except Exception:
                 failing.add(int(batch.row[i]))
         return frozenset(failing)
-
-
-def _apply(state: PartitionState, fetch: Fetch, batch: Batch) -> Applied:
-    """Apply a decoded fetch; what is rejected in it becomes dead letters, unless the state included it before."""
-    known = state.position or 0
-    rejects = [r for r in [*batch.rejects, *state.apply(batch)] if fetch.offsets[r.message] >= known]
-    state.dead_letters += [dead_letter(fetch, reject) for reject in rejects]
-    return Applied(len(batch), sum(1 if reject.rows is None else len(reject.rows) for reject in rejects))
 
 
 def _spared(decoder: Decoder, message: Fetch, condemned: Condemned) -> Batch:

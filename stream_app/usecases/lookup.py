@@ -7,7 +7,7 @@ is looked for in every partition, at home first, then at the owner of its murmur
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import msgspec
@@ -16,6 +16,7 @@ from stream_app.domain.snapshot import Marker
 from stream_app.usecases.asset_views import AssetSummary, AssetView, AssetViews
 from stream_app.usecases.errors import NotFoundError, UnavailableError
 from stream_app.usecases.ports import MARKER_KEY, Cluster, MeasurementLog, PeerAnswer, Peers, Tables
+from stream_app.usecases.rejected_rows import AssetRejects, RejectedRows
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +53,7 @@ class Local:
 @dataclass(frozen=True, slots=True)
 class _NotHere:
     partitions: frozenset[int]
+    detail: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +76,7 @@ class _Problem(msgspec.Struct):
     """All that is read of another worker's problem."""
 
     code: str
+    detail: str = ""
     partitions: frozenset[int] | None = None
 
 
@@ -88,14 +91,24 @@ class Lookup:
         Reads what the tables hold.
     url
         This worker's URL, as ``cluster`` names it.
+    rejected
+        Rows that this worker refuses.
     """
 
     def __init__(
-        self, *, tables: Tables, cluster: Cluster, log: MeasurementLog, views: AssetViews, peers: Peers, url: str
+        self,
+        *,
+        tables: Tables,
+        cluster: Cluster,
+        log: MeasurementLog,
+        views: AssetViews,
+        peers: Peers,
+        url: str,
+        rejected: RejectedRows,
     ) -> None:
         self.tables, self.cluster, self.log, self.views = tables, cluster, log, views
         self.url = url
-        self._peers = peers
+        self._peers, self._rejected = peers, rejected
 
     def require_ready(self) -> None:
         """UnavailableError unless the worker has all its state."""
@@ -148,14 +161,16 @@ class Lookup:
         if local is not None and (hop or local.summary.rows):
             return local
         fallback: Local | PeerAnswer | None = local
+        details = [self._unknown(asset_id, covered)]
         missing = set() if hop else set(range(self.cluster.partition_count())) - covered
         for workers in self._by_likelihood(asset_id) if missing else ():
             tasks = [asyncio.ensure_future(self._ask(worker, path, params or {})) for worker in workers]
             try:
                 for task in asyncio.as_completed(tasks):
                     match await task:
-                        case _NotHere(partitions):
+                        case _NotHere(partitions, detail):
                             missing -= partitions
+                            details.append(detail)
                         case _There(answer, rows) if rows != 0:
                             return answer
                         case _There(answer):
@@ -170,9 +185,8 @@ class Lookup:
             raise self.unanswered(missing)
         if fallback is not None:
             return fallback
-        raise NotFoundError(
-            "unknown_asset", f"no row of asset {asset_id!r} has been processed; check the id", partitions=covered
-        )
+        # The worker that rejected rows of the asset says more than the others.
+        raise NotFoundError("unknown_asset", max(details, key=len), partitions=covered)
 
     async def ask(self, worker: str, path: str, params: Mapping[str, str] | None = None) -> PeerAnswer | None:
         """Ask one worker; None when it could not tell."""
@@ -183,6 +197,18 @@ class Lookup:
         """Ask every other worker at once; those that could not tell are left out."""
         answers = await asyncio.gather(*(self.ask(worker, path, params) for worker in self.cluster.peers()))
         return [answer for answer in answers if answer is not None]
+
+    def rejected(self, local: Local) -> AssetRejects | None:
+        """Rows of an asset that were refused since this worker counts them; None: none were."""
+        return self._rejected.of(local.partition, local.summary.asset_id)
+
+    def _unknown(self, asset_id: str, partitions: Iterable[int]) -> str:
+        unknown = f"no row of asset {asset_id!r} has been processed"
+        for partition in partitions:
+            if rejects := self._rejected.of(partition, asset_id):
+                codes = ", ".join(f"{code} {rows}" for code, rows in rejects.by_code.items())
+                return f"{unknown}: {rejects.rows} were rejected ({codes}), the last for: {rejects.reason}"
+        return f"{unknown}; check the id"
 
     def unanswered(self, partitions: set[int]) -> UnavailableError:
         """Return the error for partitions that nobody answered for."""
@@ -224,7 +250,7 @@ class Lookup:
             problem = msgspec.json.decode(answer.body, type=_Problem)
         except msgspec.MsgspecError:
             return None  # not a worker of this program
-        return _There(answer, None) if problem.partitions is None else _NotHere(problem.partitions)
+        return _There(answer, None) if problem.partitions is None else _NotHere(problem.partitions, problem.detail)
 
     def _owned_by(self, worker: str) -> frozenset[int]:
         return frozenset(p for p in range(self.cluster.partition_count()) if self.cluster.owner(p) == worker)

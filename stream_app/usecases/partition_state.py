@@ -21,6 +21,7 @@ from stream_app.domain.snapshot import Marker, Snapshots, header
 from stream_app.domain.state import Ended, Fleet
 from stream_app.domain.stored_layout import Layouts
 from stream_app.domain.views import Windows
+from stream_app.usecases.asset_views import rows_of
 from stream_app.usecases.emission import Emission
 from stream_app.usecases.known_slots import KnownSlots
 from stream_app.usecases.ports import MARKER_KEY, DeadLetter, Tables
@@ -165,6 +166,14 @@ class PartitionState:
             if reason:
                 rejects.append(Reject(record.message, None, "bad_control", reason))
         return rejects + self._rows(batch, at, len(batch))
+
+    def rows(self, asset_id: str, rows_at: int) -> int:
+        """Rows of an asset that the state includes; 0 for one that it does not know."""
+        fleet = self.fleet
+        if asset_id not in fleet.slots and self._tables.asset(self.partition, asset_id.encode()) is None:
+            return 0
+        (slot,) = self._load([asset_id])
+        return rows_of(fleet, slot, rows_at)
 
     def _load(self, asset_ids: Sequence[str]) -> list[int]:
         """Slots of assets in the fleet; loads those that are not there yet."""

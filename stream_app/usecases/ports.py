@@ -6,7 +6,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import BinaryIO, Literal, NamedTuple, Protocol
 
-from stream_app.wire.encode.update_records import UpdateRecord
+from stream_app.wire.batch import Headers
+from stream_app.wire.encode.update_list import UpdateList
 
 #: Key of a partition's marker entry in the assets table (no asset id holds a control character).
 MARKER_KEY = b"\x00position"
@@ -26,7 +27,7 @@ class DeadLetter:
 
     key: bytes | None
     value: bytes | None
-    headers: Sequence[tuple[str, bytes]]
+    headers: Headers
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +40,7 @@ class Checkpoint:
 
     partition: int
     position: int  # next source offset
-    updates: Sequence[UpdateRecord]
+    updates: UpdateList
     dead_letters: Sequence[DeadLetter]
     windows: Sequence[Entry]
     assets: Sequence[Entry]
@@ -112,7 +113,7 @@ class MeasurementLog(Protocol):
         ...
 
 
-WorkerPhase = Literal["starting", "waiting_for_broker", "recovering", "ready", "stopping", "failed"]
+WorkerPhase = Literal["starting", "waiting_for_broker", "joining", "recovering", "ready", "stopping", "failed"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,6 +124,8 @@ class WorkerStatus:
     detail: str = ""
     #: Whether Kafka counts this worker in: if not, it answers from what it had.
     connected: bool = True
+    #: Why it is not to be asked though it has all its state; "" otherwise.
+    obstacle: str = ""
 
 
 class Cluster(Protocol):

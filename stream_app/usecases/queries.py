@@ -26,6 +26,7 @@ from stream_app.usecases.asset_views import AssetView
 from stream_app.usecases.errors import InvalidError, NotFoundError, UnavailableError
 from stream_app.usecases.lookup import AssetFreshness, Freshness, Local, Lookup
 from stream_app.usecases.ports import PeerAnswer
+from stream_app.usecases.rejected_rows import AssetRejects
 from stream_app.wire.encode.updates import iso_times
 
 #: How long an answer waits for the asker's own writes: less than what another worker is given to answer.
@@ -42,6 +43,7 @@ class AssetFound:
     """One asset of this worker."""
 
     view: AssetView
+    rejected: AssetRejects | None
     meta: AssetFreshness
 
 
@@ -125,7 +127,9 @@ class Queries:
         """One asset with its lifetime and open windows; waits a moment for ``min_offset`` to be included."""
         path = f"assets/{quote(asset_id, safe='')}"
         found = await self._find(asset_id, path, min_offset, hop=hop, with_metrics=True)
-        return found if isinstance(found, PeerAnswer) else AssetFound(found.view, self._lookup.freshness(found))
+        if isinstance(found, PeerAnswer):
+            return found
+        return AssetFound(found.view, self._lookup.rejected(found), self._lookup.freshness(found))
 
     async def spec(self, asset_id: str, *, min_offset: int | None = None, hop: bool = False) -> SpecFound | PeerAnswer:
         """Return the spec in force; waits a moment for ``min_offset`` to be included."""

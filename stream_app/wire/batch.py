@@ -9,7 +9,23 @@ from schemas.control import EndOfUpload, Forget, SpecControl
 from schemas.rejected import RejectCode
 from stream_app.columns.arrays import FloatArray, IntArray
 
-Headers = Sequence[tuple[str, bytes]]
+#: Names by :func:`header_name`; a value may be null.
+Headers = Sequence[tuple[str, bytes | None]]
+
+
+def header_name(name: bytes) -> str:
+    """Name of a header as text: any bytes, which :func:`header_name_bytes` gives back."""
+    return name.decode(errors="surrogateescape")
+
+
+def header_name_bytes(name: str) -> bytes:
+    """Bytes of a header's name."""
+    return name.encode(errors="surrogateescape")
+
+
+def headers_bytes(headers: Headers) -> int:
+    """Size of headers in a record, or a little more."""
+    return sum(len(header_name_bytes(name)) + len(value or b"") + 10 for name, value in headers)
 
 
 @dataclass(frozen=True, slots=True)

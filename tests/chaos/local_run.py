@@ -43,7 +43,14 @@ class TopicContents:
             self.metrics.append(StoredRecord("metrics", 0, len(self.metrics), key, value))
         for letter in checkpoint.dead_letters:
             self.letters.append(
-                StoredRecord("dlq", 0, len(self.letters), letter.key, letter.value, tuple(letter.headers))
+                StoredRecord(
+                    "dlq",
+                    0,
+                    len(self.letters),
+                    letter.key,
+                    letter.value,
+                    tuple((name, content or b"") for name, content in letter.headers),
+                )
             )
         for key, entry, _ in checkpoint.assets:
             self.assets.append(StoredRecord("assets", 0, len(self.assets), key, entry))

@@ -17,7 +17,7 @@ import pytest
 
 from example.final_windows import Database
 from stream_app.infra.kafka.checkpoint_sink import CheckpointSink
-from stream_app.infra.kafka.log.batch_producer import partition_of
+from stream_app.infra.kafka.log.partitioning import partition_of
 from stream_app.settings import Compression, KafkaSettings
 from stream_app.usecases.ports import Checkpoint
 from stream_app.wire.encode.updates import UpdateForm

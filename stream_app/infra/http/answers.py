@@ -7,6 +7,7 @@ without these. Updates are the text that the metrics topic has, put into the ans
 from __future__ import annotations
 
 import asyncio
+from datetime import UTC, datetime
 from http import HTTPStatus
 from typing import Any, Final
 
@@ -45,6 +46,7 @@ def asset(found: AssetFound) -> Response:
             "asset_id": summary.asset_id,
             "rows": summary.rows,
             "rows_rejected": summary.rows_rejected,
+            "rejected": _rejected(found),
             "first_time": summary.first_time,
             "last_time": summary.last_time,
             "ended": summary.ended is not None,
@@ -87,7 +89,7 @@ def task(found: Task) -> Response:
     """Answer a :class:`schemas.task.TaskStatus`."""
     data = None
     if found.readings is not None and len(found.readings.windows):
-        _, lifetime = _updates(found.readings, found.task_id, closed=True)[0]
+        lifetime = _updates(found.readings, found.task_id, closed=True)[0]
         metrics = {
             name: {field: metric.get(field) for field in _METRIC_VALUE}
             for name, metric in orjson.loads(lifetime)["metrics"].items()
@@ -109,6 +111,19 @@ def task(found: Task) -> Response:
     )
 
 
+def _rejected(found: AssetFound) -> dict[str, object] | None:
+    rejects = found.rejected
+    if rejects is None:
+        return None
+    return {
+        "rows": rejects.rows,
+        "share": rejects.share(found.view.summary.rows),
+        "by_code": rejects.by_code,
+        "reason": rejects.reason,
+        "since": datetime.fromtimestamp(rejects.since_s, UTC).isoformat(timespec="seconds").replace("+00:00", "Z"),
+    }
+
+
 def _current(view: AssetView) -> list[orjson.Fragment]:
     """Updates of an asset's lifetime and open windows."""
     if view.readings is None:
@@ -118,10 +133,10 @@ def _current(view: AssetView) -> list[orjson.Fragment]:
 
 
 def _fragments(readings: Readings, asset_id: str, *, closed: bool) -> list[orjson.Fragment]:
-    return [orjson.Fragment(update) for _, update in _updates(readings, asset_id, closed=closed)]
+    return [orjson.Fragment(update) for update in _updates(readings, asset_id, closed=closed)]
 
 
-def _updates(readings: Readings, asset_id: str, *, closed: bool) -> list[tuple[bytes, bytes]]:
+def _updates(readings: Readings, asset_id: str, *, closed: bool) -> list[bytes]:
     """Write the updates of one asset."""
     asset_ids = dict.fromkeys(readings.windows.slot.tolist(), asset_id)
     return updates(readings, asset_ids, closed=closed)

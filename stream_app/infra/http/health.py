@@ -31,11 +31,12 @@ async def live(services: ServicesDep) -> WorkerHealth:
 async def ready(request: Request, services: ServicesDep) -> WorkerHealth | Response:
     """Answer 200 when the worker has all its state and Kafka answers it."""
     status = services.cluster.status()
-    if status.phase == "ready" and status.connected:
+    if status.phase == "ready" and status.connected and not status.obstacle:
         return WorkerHealth(phase=status.phase, detail=status.detail)
-    detail = status.detail or f"the worker is {status.phase.replace('_', ' ')}"
-    if status.phase == "ready":
-        detail = "Kafka does not answer: look-ups are answered from what was there before, marked as stale"
+    detail = status.obstacle or status.detail or f"the worker is {status.phase.replace('_', ' ')}"
+    if status.phase == "ready" and not status.connected:
+        reason = status.obstacle or "Kafka does not answer"
+        detail = f"{reason}: look-ups are answered from what was there before, marked as stale"
     return ProblemResponse(request.scope, 503, "not_ready", detail, phase=status.phase, headers={"Retry-After": "2"})
 
 

@@ -6,15 +6,20 @@ import asyncio
 from collections import defaultdict
 from collections.abc import Iterable
 
+import numpy as np
+
 from stream_app.infra.failpoints import failpoint
 from stream_app.infra.kafka.lease import Lease
-from stream_app.infra.kafka.log.batch_producer import BatchProducer, partition_of
+from stream_app.infra.kafka.log.batch_producer import BatchProducer
+from stream_app.infra.kafka.log.batch_writing import RecordBlock
 from stream_app.infra.kafka.log.compression import CODECS
-from stream_app.infra.kafka.log.records import Outgoing, Written
+from stream_app.infra.kafka.log.partitioning import partition_of, partitions_of
+from stream_app.infra.kafka.log.records import Record, Written
 from stream_app.infra.kafka.log.topics import Topics
 from stream_app.infra.kafka.tables import deletion_headers
 from stream_app.settings import KafkaSettings
-from stream_app.usecases.ports import Checkpoint, Entry
+from stream_app.usecases.ports import Checkpoint, DeadLetter, Entry
+from stream_app.wire.encode.update_list import UpdateList
 
 
 class CheckpointSink:
@@ -35,12 +40,7 @@ class CheckpointSink:
 
     async def write(self, checkpoint: Checkpoint) -> tuple[Written | None, Written | None]:
         """Write a checkpoint; once all is acked, return the offsets of its windows and of its assets."""
-        updates = ((asset_id, (key, value, headers)) for asset_id, key, value, headers in checkpoint.updates)
-        letters = ((each.key, (each.key, each.value, list(each.headers))) for each in checkpoint.dead_letters)
-        await asyncio.gather(
-            self._spread(self._topics.metrics, updates, checkpoint.partition),
-            self._spread(self._topics.dead_letters, letters, checkpoint.partition),
-        )
+        await self._send_output(checkpoint)
         await failpoint("after_output_flush")
         windows = await self.write_entries(self._topics.windows_changelog, checkpoint.partition, checkpoint.windows)
         assets = await self.write_entries(self._topics.assets_changelog, checkpoint.partition, checkpoint.assets)
@@ -52,15 +52,34 @@ class CheckpointSink:
         records = ((entry.key, entry.value, deletion_headers(entry)) for entry in entries)
         return await self._producer.send(changelog, partition, records)
 
-    async def _spread(self, topic: str, records: Iterable[tuple[bytes | None, Outgoing]], keyless_to: int) -> None:
-        """Write records, each with the key that chooses its partition, which need not be its own."""
-        count = await self._producer.partitions(topic)
-        by_partition: defaultdict[int, list[Outgoing]] = defaultdict(list)
-        for key, record in records:
-            by_partition[keyless_to % count if key is None else partition_of(key, count)].append(record)
+    async def _send_output(self, checkpoint: Checkpoint) -> None:
         await asyncio.gather(
-            *(self._producer.send(topic, number, some, self._codec) for number, some in by_partition.items())
+            self._send_updates(checkpoint.updates),
+            self._send_letters(checkpoint.dead_letters, keyless_to=checkpoint.partition),
         )
+
+    async def _send_updates(self, updates: UpdateList) -> None:
+        """Write updates to the partitions of their assets, whatever their keys are."""
+        topic = self._topics.metrics
+        count = await self._producer.partitions(topic)
+        by_partition: defaultdict[int, list[RecordBlock]] = defaultdict(list)
+        for block in updates.blocks:
+            chosen = partitions_of(block.asset_ids, count)
+            records = RecordBlock(block.keys, block.values, block.headers)
+            for number in np.unique(chosen).tolist():
+                by_partition[number].append(records.at(np.flatnonzero(chosen == number)))
+        send = self._producer.send_blocks
+        await asyncio.gather(*(send(topic, number, some, self._codec) for number, some in by_partition.items()))
+
+    async def _send_letters(self, letters: Iterable[DeadLetter], *, keyless_to: int) -> None:
+        topic = self._topics.dead_letters
+        count = await self._producer.partitions(topic)
+        by_partition: defaultdict[int, list[Record]] = defaultdict(list)
+        for letter in letters:
+            number = keyless_to % count if letter.key is None else partition_of(letter.key, count)
+            by_partition[number].append((letter.key, letter.value, letter.headers))
+        send = self._producer.send
+        await asyncio.gather(*(send(topic, number, some, self._codec) for number, some in by_partition.items()))
 
     async def discard(self) -> None:
         """Drop an unfinished write: nothing of it is written later."""

@@ -12,7 +12,8 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Awaitable, Callable, Collection, Iterable
+from collections.abc import Awaitable, Callable, Collection, Iterable, Sequence
+from itertools import chain
 from typing import Final
 
 from prometheus_client import Histogram
@@ -22,7 +23,7 @@ from stream_app.infra.failpoints import failpoint
 from stream_app.infra.kafka.backoff import BACKOFF_MIN_S, backoff_s
 from stream_app.infra.kafka.bounded_writes import write_within
 from stream_app.infra.kafka.checkpoint_sink import CheckpointSink
-from stream_app.infra.kafka.errors import BrokerError, RecordTooLargeError
+from stream_app.infra.kafka.errors import BrokerError, ClockError, RecordTooLargeError
 from stream_app.infra.kafka.member import Member
 from stream_app.infra.kafka.tables import TableStore
 from stream_app.infra.kafka.topic_partition import TopicPartition
@@ -33,13 +34,17 @@ _log = logging.getLogger(__name__)
 
 _CHECKPOINT_S: Final = Histogram(
     "stream_checkpoint_seconds",
-    "Time from collecting a checkpoint of all partitions that were due until Kafka has acknowledged all of it",
+    "Time from collecting the checkpoints that are written together until Kafka has acknowledged all of them",
     buckets=(0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0),
 )
 #: To collect and build checkpoints takes at most a third of the time.
 _REST_PER_WORK: Final = 2.0
 #: However large the fleet is, readers do not wait for longer than this.
 _REST_MAX_S: Final = 5.0
+#: The rest is for rows that wait to be applied: when none has been for so long, it is over.
+_QUIET_S: Final = 0.05
+#: Checkpoints are written together up to this size, which is held in memory meanwhile [bytes].
+_WRITTEN_AT_ONCE_BYTES: Final = 64 << 20
 #: The group waits for this worker while it writes its last checkpoint of a generation.
 _LAST_CHECKPOINT_S: Final = 5.0
 
@@ -64,10 +69,17 @@ class CheckpointWriter:
         self._wake = asyncio.Event()
         self._due: dict[int, float] = {}  # when each changed partition is to get its checkpoint
         self._earliest = 0.0  # no checkpoint before this
+        self._rested = 0.0  # nor before this, while rows are applied
+        self._applied = 0.0  # when rows were applied last
         self._unwritten = 0  # checkpoints in a row that could not be written
         self._stopped = False
 
-    def due(self, partition: int, at: float) -> None:
+    def applied(self, partition: int, due: float) -> None:
+        """Rows were applied to a partition: write a checkpoint of it at a monotonic time, or before."""
+        self._applied = time.monotonic()
+        self._set_due(partition, due)
+
+    def _set_due(self, partition: int, at: float) -> None:
         """Write a checkpoint of a partition at a monotonic time, unless it is to be written before."""
         self._due[partition] = min(self._due.get(partition, at), at)
         self._wake.set()
@@ -81,7 +93,7 @@ class CheckpointWriter:
                 self._member.fail(self._tables.unreadable(partition, error))
                 return
             if at is not None:
-                self.due(partition, at)
+                self._set_due(partition, at)
 
     def forget(self, partition: int) -> None:
         """Write no checkpoint of a partition: its state is gone."""
@@ -99,7 +111,8 @@ class CheckpointWriter:
         while not self._stopped:
             wait_s = None
             if self._due:
-                wait_s = max(min(self._due.values()), self._earliest) - time.monotonic()
+                rested = min(self._rested, self._applied + _QUIET_S)
+                wait_s = max(min(self._due.values()), self._earliest, rested) - time.monotonic()
             if wait_s is None or wait_s > 0:
                 self._wake.clear()
                 try:
@@ -116,20 +129,32 @@ class CheckpointWriter:
 
     async def write(self, partitions: Collection[int]) -> list[TopicPartition]:
         """Write a checkpoint of each of the partitions; those whose checkpoint cannot be made. The lock is held."""
-        lease = self._member.lease
-        if lease.remaining_s() <= 0:
-            # Wait: the group may accept this worker again in this generation; a new one drops the state.
-            self._earliest = time.monotonic() + BACKOFF_MIN_S
-            return []
-        began, generation = time.monotonic(), self._member.generation
-        checkpoints, failed, work_s = await self._collect(partitions)
-        # In another generation others may own the partitions.
-        checkpoints = [each for each in checkpoints if self._tables.holds(each.partition, generation)]
-        is_written, built_s = False, self._sink.built_s
+        left, failed, work_s, is_written = list(partitions), list[TopicPartition](), 0.0, True
+        while left and is_written:
+            if self._member.lease.remaining_s() <= 0:
+                # Wait: the group may accept this worker again in this generation; a new one drops the state.
+                self._earliest = time.monotonic() + BACKOFF_MIN_S
+                break
+            began, generation = time.monotonic(), self._member.generation
+            checkpoints, failed_now, took_s = await self._collect(left)
+            failed += failed_now
+            # In another generation others may own the partitions.
+            checkpoints = [each for each in checkpoints if self._tables.holds(each.partition, generation)]
+            built_s = self._sink.built_s
+            is_written = await self._write_all(checkpoints, began, generation)
+            work_s += took_s + self._sink.built_s - built_s
+        if is_written:
+            self._rested = time.monotonic() + min(_REST_PER_WORK * work_s, _REST_MAX_S)
+        return failed
+
+    async def _write_all(self, checkpoints: Sequence[Checkpoint], began: float, generation: int | None) -> bool:
+        """Write checkpoints side by side; whether that went well. If it did not they are due again."""
+        is_written = False
+        writes = [self._write(checkpoint, generation) for checkpoint in checkpoints]
         try:
-            await write_within(lease, self._sink, [self._write(checkpoint, generation) for checkpoint in checkpoints])
+            await write_within(self._member.lease, self._sink, writes)
             is_written = True
-        except RecordTooLargeError as error:
+        except (RecordTooLargeError, ClockError) as error:
             self._member.fail(error)
         except (BrokerError, TimeoutError) as error:
             _log.warning("checkpoint not written, trying again: %s", error)
@@ -138,20 +163,21 @@ class CheckpointWriter:
         finally:
             if not is_written:
                 for checkpoint in checkpoints:
-                    self.due(checkpoint.partition, began)
+                    self._set_due(checkpoint.partition, began)
         if is_written:
             self._unwritten = 0
-            now = time.monotonic()
             if checkpoints:
-                _CHECKPOINT_S.observe(now - began)
-            work_s += self._sink.built_s - built_s
-            self._earliest = now + min(_REST_PER_WORK * work_s, _REST_MAX_S)
-        return failed
+                _CHECKPOINT_S.observe(time.monotonic() - began)
+        return is_written
 
-    async def _collect(self, partitions: Collection[int]) -> tuple[list[Checkpoint], list[TopicPartition], float]:
-        """Collect checkpoints; them, the partitions whose checkpoint cannot be made, and the CPU time it took [s]."""
-        checkpoints, failed, work_s = list[Checkpoint](), list[TopicPartition](), 0.0
-        for partition in partitions:
+    async def _collect(self, partitions: list[int]) -> tuple[list[Checkpoint], list[TopicPartition], float]:
+        """Collect checkpoints of the first partitions, which are taken off, until there is enough to write.
+
+        Returns them, the partitions whose checkpoint cannot be made, and the CPU time it took [s].
+        """
+        checkpoints, failed, work_s, size = list[Checkpoint](), list[TopicPartition](), 0.0, 0
+        while partitions and size < _WRITTEN_AT_ONCE_BYTES:
+            partition = partitions.pop(0)
             async with self._state:
                 self._due.pop(partition, None)
                 slices, checkpoint, is_over = self._ingest.collect(partition), None, False
@@ -175,6 +201,7 @@ class CheckpointWriter:
                 self.resume([partition])
             if checkpoint is not None:
                 checkpoints.append(checkpoint)
+                size += _bytes_of(checkpoint)
         return checkpoints, failed, work_s
 
     async def _write(self, checkpoint: Checkpoint, generation: int | None) -> None:
@@ -213,3 +240,9 @@ class CheckpointWriter:
     async def discard(self) -> None:
         """Disconnect."""
         await self._sink.discard()
+
+
+def _bytes_of(checkpoint: Checkpoint) -> int:
+    """What a checkpoint takes in memory: its texts and values."""
+    entries = chain(checkpoint.windows, checkpoint.assets)
+    return checkpoint.updates.size_bytes + sum(len(entry.value or b"") for entry in entries)

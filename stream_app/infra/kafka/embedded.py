@@ -15,7 +15,8 @@ from types import TracebackType
 from typing import Final, Self
 
 from stream_app.infra.kafka.errors import BrokerUnavailableError, EmbeddedBrokerError
-from stream_app.infra.kafka.log.topics import probe
+from stream_app.infra.kafka.log.contact import probe
+from stream_app.settings import KafkaSettings
 
 _START_TIMEOUT_S: Final = 30.0
 _STOP_TIMEOUT_S: Final = 10.0
@@ -72,7 +73,7 @@ class EmbeddedBroker:
             async with asyncio.timeout(_START_TIMEOUT_S):
                 while process is not None and process.returncode is None:
                     try:
-                        await probe(self.bootstrap_servers)
+                        await probe(KafkaSettings(bootstrap_servers=self.bootstrap_servers))
                     except BrokerUnavailableError:
                         await asyncio.sleep(0.05)
                     else:

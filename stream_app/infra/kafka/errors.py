@@ -2,7 +2,14 @@
 
 KafkaSideError
 ├── BrokerUnavailableError  no broker answers at the bootstrap servers
+│   ├── AdvertisedAddressError  a broker answers, but sends clients to where nobody answers
+│   └── BrokerFailedError   a broker answers, but not what it was asked
+├── AccessError             the broker does not let this client in: TLS or SASL is not set as it must be
 ├── BrokerError             the broker refuses, or the connection to it broke: trying again may help
+│   └── ClockError          the broker refuses the time that this worker writes
+├── GroupRefusedError       the consumer group refuses this worker for good
+├── LeftOutError            Kafka answers, but this worker does not get into the group
+├── SharedUrlError          other workers of the group cannot tell this one by its URL, or not reach it
 ├── TopicsError             topics are missing or not as they must be
 ├── RecordTooLargeError     a record is larger than the topics take
 ├── StateError              this release cannot read an entry of a changelog
@@ -17,8 +24,12 @@ KafkaSideError
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Final
 
 from stream_app.errors import ExpectedError
+
+_SHOWN_BYTES: Final = 200  # of a key that an error repeats
 
 
 class KafkaSideError(ExpectedError):
@@ -32,8 +43,82 @@ class BrokerUnavailableError(KafkaSideError):
         super().__init__(f"no Kafka broker answers at {servers}: start one, or set STREAM_KAFKA__BOOTSTRAP_SERVERS")
 
 
+class AdvertisedAddressError(BrokerUnavailableError):
+    """A broker answers, but sends clients to where nobody answers."""
+
+    def __init__(self, server: str, advertised: Sequence[str], reason: str) -> None:
+        KafkaSideError.__init__(
+            self,
+            f"the Kafka broker at {server} answers, but sends its clients to {', '.join(advertised)} (its "
+            f"advertised.listeners), which cannot be reached from here ({reason}): correct advertised.listeners in the "
+            "broker's settings, or let this host reach that address",
+        )
+
+
+class BrokerFailedError(BrokerUnavailableError):
+    """A broker answers, but not what it was asked."""
+
+    def __init__(self, servers: str, reason: object) -> None:
+        KafkaSideError.__init__(
+            self, f"the Kafka broker at {servers} answers, but not what it was asked ({reason}): see the broker's log"
+        )
+
+
+class AccessError(KafkaSideError):
+    """The broker does not let this client in; ``reason`` says why, and the cure."""
+
+    def __init__(self, server: str, reason: str) -> None:
+        super().__init__(f"the Kafka broker at {server} {reason}")
+
+
 class BrokerError(KafkaSideError):
     """The broker refuses, or the connection to it broke: trying again may help."""
+
+
+class ClockError(BrokerError):
+    """The broker refuses the time that this worker writes.
+
+    Parameters
+    ----------
+    now_s
+        What this worker's clock says [Unix time].
+    newest_s
+        Kafka's time of the newest record of the measurements topic that the worker has seen; None: it has seen none.
+    """
+
+    def __init__(self, now_s: float, newest_s: float | None = None) -> None:
+        clock = datetime.fromtimestamp(now_s, UTC).isoformat(timespec="seconds")
+        off = "ahead of or behind the broker's"
+        if newest_s is not None:
+            direction = "ahead of" if now_s >= newest_s else "behind"
+            distance = timedelta(seconds=round(abs(now_s - newest_s)))
+            off = f"{distance} {direction} the newest record of the measurements topic"
+        super().__init__(
+            f"the broker refuses this worker's time (InvalidTimestamp): its clock says {clock}, which is {off}: set "
+            "this host's clock (NTP); the limits are the topics' message.timestamp.after.max.ms and …before.max.ms"
+        )
+
+
+class GroupRefusedError(KafkaSideError):
+    """The consumer group refuses this worker for good: ``words`` are the coordinator's."""
+
+    def __init__(self, group: str, words: str, cure: str) -> None:
+        super().__init__(f"the consumer group {group!r} refuses this worker: {words}; {cure}")
+
+
+class LeftOutError(KafkaSideError):
+    """Kafka answers, but this worker does not get into the group; ``words`` are the last that it heard."""
+
+    def __init__(self, servers: str, group: str, since_s: float, words: str) -> None:
+        super().__init__(
+            f"Kafka answers at {servers}, but this worker has not been in the group {group!r} for {since_s:.0f} s "
+            f"({words}): start it again; if it stays out, look at the group with kafka-consumer-groups.sh --describe "
+            f"--group {group} --members"
+        )
+
+
+class SharedUrlError(KafkaSideError):
+    """Other workers of the group cannot tell this one by its URL, or not reach it; the message has the cure."""
 
 
 class TopicsError(KafkaSideError):
@@ -45,14 +130,12 @@ class TopicsError(KafkaSideError):
 
 
 class RecordTooLargeError(KafkaSideError):
-    """A record is larger than the topics take."""
+    """A record is larger than the topics take; ``cure`` depends on whose record it is."""
 
-    def __init__(self, topic: str, key: bytes | None, size: int, limit: int) -> None:
-        name = "without key" if key is None else f"of {key.decode(errors='replace')!r}"
-        super().__init__(
-            f"record {name} for topic {topic!r} has {size} bytes, more than the limit of {limit}: "
-            "give the asset fewer window sizes (PUT /api/v1/assets/{id}/spec)"
-        )
+    def __init__(self, topic: str, key: bytes | None, size: int, limit: int, cure: str) -> None:
+        shown = (key or b"")[:_SHOWN_BYTES].decode(errors="replace")
+        name = "without key" if key is None else f"of {shown!r}"
+        super().__init__(f"record {name} for topic {topic!r} has {size} bytes, more than the limit of {limit}: {cure}")
 
 
 class StateError(KafkaSideError):
@@ -83,12 +166,12 @@ class SourceTruncatedError(KafkaSideError):
 
 
 class CorruptLogError(KafkaSideError):
-    """A batch in a topic has a wrong checksum: it was damaged on the broker's disk or on the way from it."""
+    """A batch in a topic has a wrong checksum, or cannot be read: it was damaged on the broker's disk or before."""
 
-    def __init__(self, place: tuple[str, int], offset: int, end: int) -> None:
+    def __init__(self, place: tuple[str, int], offset: int, end: int, why: str = "wrong checksum") -> None:
         topic, partition = place
         super().__init__(
-            f"{topic!r} partition {partition} is damaged at offset {offset} (wrong checksum): let an intact "
+            f"{topic!r} partition {partition} is damaged at offset {offset} ({why}): let an intact "
             f"replica lead the partition, or restore it; to go on without offsets {offset} to {end - 1}, delete the "
             f"partition's records before {end} (kafka-delete-records.sh)"
         )

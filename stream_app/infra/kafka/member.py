@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
+from dataclasses import dataclass
 from typing import Protocol
 
 from stream_app.infra.kafka.lease import Lease
@@ -13,6 +14,23 @@ from stream_app.infra.kafka.topic_partition import TopicPartition
 from stream_app.wire.batch import Fetch
 
 Offsets = Mapping[TopicPartition, int]
+
+
+@dataclass(frozen=True, slots=True)
+class GroupMember:
+    """A worker as the group's coordinator knows it."""
+
+    member_id: str
+    url: str
+    host: str  # address from which it is connected to the broker
+
+
+@dataclass(frozen=True, slots=True)
+class CommittedOffset:
+    """An offset of the group, and whether a worker has committed it (else a tool has set it)."""
+
+    offset: int
+    by_worker: bool
 
 
 class Member(Protocol):
@@ -52,7 +70,14 @@ class Member(Protocol):
         ...
 
     def end_of(self, tp: TopicPartition) -> int | None:
-        """End of a partition as of the last fetch; None while unknown."""
+        """End of what may be read of a partition, as of the last fetch; None while unknown.
+
+        It is before the first transaction that is open: what follows is read when that has ended.
+        """
+        ...
+
+    def log_end_of(self, tp: TopicPartition) -> int | None:
+        """End of a partition with the transactions that are open, as of the last fetch; None while unknown."""
         ...
 
     def recovering(self) -> Offsets:

@@ -26,6 +26,7 @@ from stream_app.infra.kafka.checkpoint_sink import CheckpointSink
 from stream_app.infra.kafka.checkpoint_writer import CheckpointWriter
 from stream_app.infra.kafka.errors import BrokerError, SourceTruncatedError
 from stream_app.infra.kafka.member import Member
+from stream_app.infra.kafka.reject_reports import RejectReports
 from stream_app.infra.kafka.tables import TableStore
 from stream_app.infra.kafka.topic_partition import TopicPartition
 from stream_app.usecases.ingest import AlreadyApplied, Gap, Ingest
@@ -47,10 +48,16 @@ class Processor:
     """
 
     def __init__(
-        self, member: Member, ingest: Ingest, tables: TableStore, sink: CheckpointSink, interval_s: float
+        self,
+        member: Member,
+        ingest: Ingest,
+        tables: TableStore,
+        sink: CheckpointSink,
+        reports: RejectReports,
+        interval_s: float,
     ) -> None:
         self._member, self._ingest, self._tables = member, ingest, tables
-        self._interval_s = interval_s
+        self._reports, self._interval_s = reports, interval_s
         self._state = asyncio.Lock()
         self.checkpoints = CheckpointWriter(member, ingest, tables, sink, self._state)
         self._failures = 0  # fetches in a row that could not be applied
@@ -102,15 +109,16 @@ class Processor:
         if skipped:
             del self._log_start[tp]
             _SKIPPED.labels(*tp).inc(skipped)
-        end = self._member.end_of(tp) or fetch.end
         if isinstance(outcome, AlreadyApplied):
             known = self._tables.position(tp.partition) or 0
-            if end < known:
-                self._member.fail(SourceTruncatedError(*tp, known, end))
+            log_end = self._member.log_end_of(tp) or fetch.end
+            if log_end < known:
+                self._member.fail(SourceTruncatedError(*tp, known, log_end))
             return True
         _ROWS.inc(outcome.rows)
-        is_caught_up = fetch.end >= end  # no reason to wait for the interval
-        self.checkpoints.due(tp.partition, time.monotonic() + (0 if is_caught_up else self._interval_s))
+        self._reports.take(tp.partition, outcome.rows, outcome.refused)
+        is_caught_up = fetch.end >= (self._member.end_of(tp) or fetch.end)  # no reason to wait for the interval
+        self.checkpoints.applied(tp.partition, time.monotonic() + (0 if is_caught_up else self._interval_s))
         return True
 
     async def begin(self) -> None:

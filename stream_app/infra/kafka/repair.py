@@ -20,6 +20,7 @@ from stream_app.infra.kafka.log.records import Record
 from stream_app.infra.kafka.member import Member
 from stream_app.infra.kafka.tables import Table, TableStore
 from stream_app.infra.kafka.topic_partition import TopicPartition
+from stream_app.settings import KafkaSettings
 
 _log = logging.getLogger(__name__)
 
@@ -34,14 +35,14 @@ class Repair:
     ----------
     lock
         Held during a repair: no checkpoint is under way then, which could write what the repair would overwrite.
-    servers
-        Bootstrap servers, where the changelogs are read.
+    kafka
+        How the changelogs are read.
     """
 
     def __init__(
-        self, member: Member, tables: TableStore, sink: CheckpointSink, lock: asyncio.Lock, servers: str
+        self, member: Member, tables: TableStore, sink: CheckpointSink, lock: asyncio.Lock, kafka: KafkaSettings
     ) -> None:
-        self._member, self._tables, self._sink, self._lock, self._servers = member, tables, sink, lock, servers
+        self._member, self._tables, self._sink, self._lock, self._kafka = member, tables, sink, lock, kafka
 
     async def run(self) -> None:
         """Check the changelogs, and repair them, until the worker stops."""
@@ -72,7 +73,7 @@ class Repair:
         end = (await self._member.ends([tp])).get(tp, 0)
         records: list[Record] = []
         if partition is not None and end > partition.next_offset:
-            records = await read_range(self._servers, tp, partition.next_offset, end)
+            records = await read_range(self._kafka, tp, partition.next_offset, end)
         if (
             partition is None
             or tp.partition not in self._tables.recovered()

@@ -1,6 +1,7 @@
 """Ends a worker that does nothing though there is work: started again, it does the work, or another worker does.
 
-Time counts only while the group accepts the worker's heartbeats. A broker that is away is no reason to end.
+Time counts only while the group accepts the worker's heartbeats, or, outside of the group, while Kafka answers others.
+A broker that is away is no reason to end.
 """
 
 from __future__ import annotations
@@ -8,14 +9,15 @@ from __future__ import annotations
 import asyncio
 import threading
 import time
-from collections.abc import Callable, Collection
+from collections.abc import Awaitable, Callable, Collection
 from typing import Final
 
-from stream_app.infra.kafka.errors import StalledError
+from stream_app.infra.kafka.errors import AccessError, BrokerUnavailableError, StalledError
 from stream_app.infra.kafka.member import Member
 from stream_app.infra.process import INTERNAL_ERROR, end_process
 
 _PERIOD_S: Final = 1.0
+_ASK_EVERY_S: Final = 2.0
 #: A process that was stopped for hours has not been idle for hours.
 _LONGEST_STEP_S: Final = 3 * _PERIOD_S
 
@@ -38,6 +40,38 @@ async def end_when_stalled(member: Member, waiting: Callable[[], Collection[str]
             if since_s >= limit_s:
                 member.fail(StalledError(place, since_s))
                 return
+
+
+async def end_when_left_out(
+    member: Member,
+    reach: Callable[[], Awaitable[None]],
+    left_out: Callable[[float], Exception],
+    limit_s: float,
+) -> None:
+    """Fail the member once it has been out of the group for ``limit_s`` while Kafka answered.
+
+    ``reach`` raises BrokerUnavailableError or AccessError when Kafka does not answer; ``left_out`` makes the error.
+    """
+    out_s, seen_at = 0.0, time.monotonic()
+    while not member.stopping:
+        await asyncio.sleep(_ASK_EVERY_S)
+        now = time.monotonic()
+        step_s, seen_at = min(now - seen_at, _LONGEST_STEP_S), now
+        if member.lease.remaining_s() > 0:
+            out_s = 0.0
+            continue
+        try:
+            await reach()
+        except BrokerUnavailableError:
+            out_s = 0.0  # once Kafka is back, its clients have all the time again to find it
+            continue
+        except AccessError as error:
+            member.fail(error)
+            return
+        out_s += step_s
+        if out_s >= limit_s:
+            member.fail(left_out(out_s))
+            return
 
 
 class LoopGuard:

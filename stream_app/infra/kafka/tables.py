@@ -181,14 +181,14 @@ class Table:
             partition.next_offset = written.last + 1
 
 
-def deletion_headers(entry: Entry) -> list[tuple[str, bytes]]:
+def deletion_headers(entry: Entry) -> Headers:
     """Headers of an entry's record in a changelog."""
     return [(_OFFSET_HEADER, str(entry.offset).encode())] if entry.value is None else []
 
 
 def _deleted_at(headers: Headers) -> int:
     """Offset as of which a record deletes; one without it (written by hand) deletes whatever is there."""
-    return next((int(value) for name, value in headers if name == _OFFSET_HEADER), sys.maxsize)
+    return next((int(value) for name, value in headers if name == _OFFSET_HEADER and value), sys.maxsize)
 
 
 class TableStore:

@@ -11,20 +11,26 @@ from typing import Any, Final
 
 from stream_app.infra.kafka.checkpoint_sink import CheckpointSink
 from stream_app.infra.kafka.engine.engine import Engine
-from stream_app.infra.kafka.errors import BrokerUnavailableError, TopicsError
+from stream_app.infra.kafka.errors import AccessError, BrokerUnavailableError, ClockError, LeftOutError, TopicsError
+from stream_app.infra.kafka.foreign_offsets import ForeignOffsets
 from stream_app.infra.kafka.log import topics as kafka_topics
+from stream_app.infra.kafka.log.contact import reach
 from stream_app.infra.kafka.log.measurements import MeasurementTopic
 from stream_app.infra.kafka.log.topics import Topics
 from stream_app.infra.kafka.lost_fetches import reread_lost_fetches
+from stream_app.infra.kafka.neighbours import Neighbours
+from stream_app.infra.kafka.open_transactions import OpenTransactions
 from stream_app.infra.kafka.processor import Processor
+from stream_app.infra.kafka.reject_reports import RejectReports
 from stream_app.infra.kafka.repair import Repair
-from stream_app.infra.kafka.stall import LoopGuard, end_when_stalled
+from stream_app.infra.kafka.stall import LoopGuard, end_when_left_out, end_when_stalled
 from stream_app.infra.kafka.tables import TableStore
 from stream_app.infra.kafka.topic_partition import TopicPartition
 from stream_app.infra.process import keep_freed_memory
 from stream_app.settings import Settings
 from stream_app.usecases.ingest import Ingest
 from stream_app.usecases.ports import Tables, WorkerPhase, WorkerStatus
+from stream_app.usecases.rejected_rows import RejectedRows
 from stream_app.wire.batch import Fetch
 
 _log = logging.getLogger(__name__)
@@ -64,11 +70,17 @@ class Worker:
             self.engine.recover(table)
         self.measurements = MeasurementTopic(settings.kafka)
         sink = CheckpointSink(settings.kafka, self.engine.lease)
-        self._processor = Processor(
-            self.engine, new_ingest(self.tables), self.tables, sink, settings.checkpoint_interval_s
+        self.rejected = RejectedRows(time.time)
+        self._reports = RejectReports(self.engine.source, self.rejected)
+        interval_s = settings.checkpoint_interval_s
+        self._processor = Processor(self.engine, new_ingest(self.tables), self.tables, sink, self._reports, interval_s)
+        self._transactions = OpenTransactions(
+            self.engine, self.tables.partitions, self.measurements.producer_at, settings.open_transaction_s
         )
-        servers = settings.kafka.bootstrap_servers
-        self._repair = Repair(self.engine, self.tables, sink, self._processor.checkpoints.lock, servers)
+        self._repair = Repair(self.engine, self.tables, sink, self._processor.checkpoints.lock, settings.kafka)
+        self._neighbours = Neighbours(self.engine, self.engine.described, settings.kafka.session_timeout_s)
+        self._foreign_offsets = ForeignOffsets(self.engine.committed)
+        self._newest_s: float | None = None  # Kafka's time of the newest record seen
 
     async def run(self, stop: asyncio.Event) -> None:
         """Work until ``stop`` is set, then write a last checkpoint and leave the group.
@@ -78,7 +90,10 @@ class Worker:
         KafkaSideError
             The worker cannot go on; its message has the cure. Whatever ``serve`` raises is raised as it is.
         """
-        await self.engine.run(stop)
+        try:
+            await self.engine.run(stop)
+        except ClockError as error:
+            raise ClockError(time.time(), self._newest_s) from error
 
     async def prepare(self) -> None:
         """Wait until the broker answers, check the topics, connect."""
@@ -98,8 +113,17 @@ class Worker:
             reread_lost_fetches(self.engine, self._processor),
             self._repair.run(),
             end_when_stalled(self.engine, self._waiting, limit_s),
+            end_when_left_out(
+                self.engine,
+                lambda: reach(self._settings.kafka),
+                self._left_out,
+                max(limit_s, self.engine.join_limit_s),
+            ),
+            self._neighbours.run(),
             LoopGuard(limit_s).run(),
             self._recheck_topics(),
+            self._reports.run(),
+            self._transactions.run(),
         ):
             self.engine.spawn(task)
 
@@ -111,6 +135,11 @@ class Worker:
             return [f"generation {self.engine.generation} of the group has not started"]
         lagging = [partition for partition in self.tables.partitions() if self.lag(partition)]
         return [f"{self.engine.source}[{n}] is at offset {self.tables.position(n) or 0}" for n in lagging]
+
+    def _left_out(self, since_s: float) -> LeftOutError:
+        kafka = self._settings.kafka
+        words = self.engine.coordination.words or "its coordinator has not answered"
+        return LeftOutError(kafka.bootstrap_servers, kafka.app_id, since_s, words)
 
     async def _serving(self, serve: Callable[[], Coroutine[Any, Any, None]]) -> None:
         try:
@@ -126,6 +155,9 @@ class Worker:
                 problems = await kafka_topics.check(self._settings.kafka)
                 if not problems:
                     await self.measurements.start()
+            except AccessError as error:
+                self._phase, self._detail = "failed", str(error)
+                raise
             except BrokerUnavailableError as error:
                 self._phase, self._detail = "waiting_for_broker", str(error)
                 if time.monotonic() - logged_at >= _BROKER_LOG_EVERY_S:
@@ -141,8 +173,8 @@ class Worker:
         """Notice topics that were changed while the worker runs: going on would split an asset's rows."""
         while not self.engine.stopping:
             await asyncio.sleep(_TOPICS_EVERY_S)
-            with suppress(BrokerUnavailableError):
-                if problems := await kafka_topics.check(self._settings.kafka):
+            with suppress(BrokerUnavailableError, AccessError):  # who is out of the group notices that soon enough
+                if problems := await kafka_topics.check(self._settings.kafka, not_checked=lambda _: None):
                     self.engine.fail(TopicsError(problems))
                     return
 
@@ -152,10 +184,19 @@ class Worker:
 
     async def recovered(self) -> None:
         """Read the partitions of a new generation."""
+        self.rejected.release(self.tables.partitions())
         await self._processor.begin()
+        positions = {
+            TopicPartition(self.engine.source, number): position
+            for number in self.tables.recovered()
+            if (position := self.tables.position(number)) is not None
+        }
+        await self._foreign_offsets.compare(positions)
 
     async def apply(self, fetch: Fetch, generation: int | None) -> None:
         """Apply a fetch of the source."""
+        if len(fetch.timestamps_ms):
+            self._newest_s = max(self._newest_s or 0.0, int(fetch.timestamps_ms[-1]) / 1000)
         await self._processor.apply(fetch, generation)
 
     async def revoked(self) -> None:
@@ -167,6 +208,7 @@ class Worker:
         if self._phase != "failed":
             self._phase, self._detail = "stopping", ""
         await self._processor.stop()
+        self._reports.tell()
         await self.measurements.stop()
 
     def status(self) -> WorkerStatus:
@@ -175,8 +217,15 @@ class Worker:
             return WorkerStatus("failed", str(self.engine.failure))
         if self._phase != "recovering":
             return WorkerStatus(self._phase, self._detail)
+        words = self.engine.coordination.words
         if self.engine.ready:
-            return WorkerStatus("ready", connected=self._is_connected())
+            obstacle = self._neighbours.conflict or (words and f"the group does not let this worker in ({words})")
+            told = "; ".join(filter(None, (self._transactions.detail(), self.rejected.recently())))
+            return WorkerStatus("ready", told, connected=self._is_connected(), obstacle=obstacle)
+        if not self._is_connected():
+            group = self._settings.kafka.app_id
+            said = words or "its coordinator has not answered yet"
+            return WorkerStatus("joining", f"the worker is not in the group {group!r}: {said}")
         return WorkerStatus("recovering")
 
     def _is_connected(self) -> bool:

@@ -14,6 +14,7 @@ from schemas.columns import BY_WIRE_NAME, COLUMNS
 from schemas.control import CONTROL, EndOfUpload, Forget, SpecControl
 from schemas.measurement import Measurement
 from schemas.rejected import RejectCode
+from stream_app.wire.decode.foreign_forms import form_of_bytes, form_of_json, form_of_key
 from stream_app.wire.decode.refusal import (
     KEY_CURE,
     Refusal,
@@ -56,7 +57,35 @@ def read(value: bytes | None, key: bytes | None, asset_id: str | None) -> Readin
         )
     if value.startswith(_ARROW_FILE):
         raise Refusal("bad_arrow", "the message is an Arrow file: send an Arrow IPC stream, which has no footer")
-    content = parse(value)
+    try:
+        content = parse(value)
+    except Refusal as refusal:
+        raise _named(refusal, form_of_bytes(value)) from None
+    try:
+        reading = _read_content(content, key, asset_id)
+    except Refusal as refusal:
+        raise _named(refusal, form_of_json(content) or form_of_key(key, _asset_of(content))) from None
+    if reading.refused and isinstance(content, list):
+        reading.refused = [
+            (
+                position,
+                _named(refusal, form_of_json(content[position]) or form_of_key(key, _asset_of(content[position]))),
+            )
+            for position, refusal in reading.refused
+        ]
+    return reading
+
+
+def _named(refusal: Refusal, form: str | None) -> Refusal:
+    """The refusal, for the form in which another tool writes rows if it is one."""
+    return refusal if form is None else Refusal(refusal.code, f"{form} ({refusal.reason})", refusal.column)
+
+
+def _asset_of(content: object) -> object:
+    return content.get("asset_id") if isinstance(content, dict) else None
+
+
+def _read_content(content: object, key: bytes | None, asset_id: str | None) -> Reading:
     if asset_id is None:
         raise bad_key(key)
     if isinstance(content, list):

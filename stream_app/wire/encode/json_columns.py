@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from itertools import pairwise
 from typing import Final, NamedTuple
 
 import numpy as np
@@ -45,11 +44,11 @@ def put_text(out: NDArray[np.uint8], at: int, texts: Texts, i: int) -> int:
     return at + length
 
 
-def cut(buffer: NDArray[np.uint8], ends: IntArray) -> list[bytes]:
-    """Texts that stand one after the other."""
-    edges = [0, *ends.tolist()]
-    text = buffer[: edges[-1]].tobytes()
-    return [text[start:end] for start, end in pairwise(edges)]
+def column(room: NDArray[np.uint8], ends: IntArray) -> ByteColumn:
+    """Texts that stand one after the other, copied: their room is larger than they are, and the next take it over."""
+    starts = np.zeros_like(ends)
+    starts[1:] = ends[:-1]
+    return ByteColumn(room[: ends.max(initial=0)].copy(), starts, ends)
 
 
 def numbers(array: FloatArray | IntArray) -> NDArray[np.uint8]:
@@ -62,7 +61,7 @@ def stamps(time_us: IntArray) -> ByteColumn:
     out = np.empty(len(time_us) * STAMP_BYTES, np.uint8)
     ends = np.empty(len(time_us), np.int64)
     _write_stamps(time_us, out, ends)
-    return ByteColumn(out, np.append(0, ends[:-1]), ends) if len(ends) else ByteColumn(out, ends, ends)
+    return column(out, ends)
 
 
 @compiled

@@ -6,28 +6,21 @@ Headers are written as a record has them (KIP-82): a list of pairs for each upda
 from __future__ import annotations
 
 from collections.abc import Container, Mapping, Sequence
-from typing import Final, NamedTuple
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from schemas.metrics import KEY_SEPARATOR, UpdateHeaders
 from stream_app.columns.arrays import BoolArray, IntArray
+from stream_app.columns.byte_column import ByteColumn
 from stream_app.columns.compiled import compiled
 from stream_app.columns.varints import put_varint
 from stream_app.domain.views import Readings
 from stream_app.wire.encode import json_columns
 from stream_app.wire.encode.json_columns import STAMP_BYTES, Texts, put_text, texts, write_digits, write_stamp
+from stream_app.wire.encode.update_list import UpdateBlock, UpdateList
 from stream_app.wire.encode.updates import Labels, UpdateForm, labels_of, texts_of
-
-
-class UpdateRecord(NamedTuple):
-    """A record of the metrics topic; its partition is that of the asset id, whatever the key is."""
-
-    asset_id: bytes
-    key: bytes
-    value: bytes
-    headers: bytes
 
 
 def update_records(
@@ -37,14 +30,14 @@ def update_records(
     *,
     form: UpdateForm,
     closed: bool = False,
-) -> list[UpdateRecord]:
+) -> UpdateList:
     """Write the update of each window; parameters as in :func:`stream_app.wire.encode.updates.updates`."""
     if not len(readings.windows):
-        return []
+        return UpdateList()
     labels = labels_of(readings.windows, asset_ids, ended, closed=closed)
-    assets = [labels.ids[asset] for asset in labels.asset.tolist()]
+    assets = ByteColumn.of(labels.ids).at(labels.asset)
     keys = _keys(labels) if form.keyed_by_window else assets
-    return list(map(UpdateRecord, assets, keys, texts_of(readings, labels, form), _headers(labels)))
+    return UpdateList([UpdateBlock(assets, keys, texts_of(readings, labels, form), _headers(labels))])
 
 
 def _short(text: bytes) -> bytes:
@@ -69,22 +62,22 @@ _HEADERS_BYTES: Final = int(_FIXED.ends[-1]) + 19 + 4 * 5
 _SEPARATOR: Final = KEY_SEPARATOR.encode()
 
 
-def _headers(labels: Labels) -> list[bytes]:
+def _headers(labels: Labels) -> ByteColumn:
     """Headers of each update."""
     assets, sizes = texts(labels.ids), texts(labels.sizes)
     most = _most_bytes(assets, labels.asset) + _most_bytes(sizes, labels.size) + _HEADERS_BYTES * len(labels.asset)
     out, ends = np.empty(most, np.uint8), np.empty(len(labels.asset), np.int64)
     _write_headers(out, ends, _FIXED, assets, labels.asset, labels.is_final, sizes, labels.size, labels.seq)
-    return json_columns.cut(out, ends)
+    return json_columns.column(out, ends)
 
 
-def _keys(labels: Labels) -> list[bytes]:
+def _keys(labels: Labels) -> ByteColumn:
     """Asset id, size and start of each window."""
     assets, sizes = texts(labels.ids), texts([_SEPARATOR + size + _SEPARATOR for size in labels.sizes])
     most = _most_bytes(assets, labels.asset) + _most_bytes(sizes, labels.size) + STAMP_BYTES * len(labels.asset)
     out, ends = np.empty(most, np.uint8), np.empty(len(labels.asset), np.int64)
     _write_keys(out, ends, assets, labels.asset, sizes, labels.size, labels.start_us)
-    return json_columns.cut(out, ends)
+    return json_columns.column(out, ends)
 
 
 def _most_bytes(each: Texts, index: IntArray) -> int:

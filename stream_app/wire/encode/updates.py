@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from schemas.asset import window_size_name
 from stream_app.columns.arrays import BoolArray, IntArray
+from stream_app.columns.byte_column import ByteColumn
 from stream_app.columns.numbering import numbered
 from stream_app.domain.lines import NEVER
 from stream_app.domain.reading import LIFETIME
@@ -91,8 +92,8 @@ def updates(
     ended: Container[int] = (),
     *,
     closed: bool = False,
-) -> list[tuple[bytes, bytes]]:
-    """Asset id and JSON of each window; what is null is left out, but for ``value`` and ``end``.
+) -> list[bytes]:
+    """JSON of each window; what is null is left out, but for ``value`` and ``end``.
 
     Parameters
     ----------
@@ -108,8 +109,7 @@ def updates(
     if not len(readings.windows):
         return []
     labels = labels_of(readings.windows, asset_ids, ended, closed=closed)
-    ids = [labels.ids[asset] for asset in labels.asset.tolist()]
-    return list(zip(ids, texts_of(readings, labels, NESTED), strict=True))
+    return [text for text in texts_of(readings, labels, NESTED) if text is not None]
 
 
 def labels_of(
@@ -131,7 +131,7 @@ def labels_of(
     )
 
 
-def texts_of(readings: Readings, labels: Labels, form: UpdateForm) -> list[bytes]:
+def texts_of(readings: Readings, labels: Labels, form: UpdateForm) -> ByteColumn:
     """JSON of each window, one at least."""
     plan = _plan(readings.layout)
     numbers, whole = json_columns.numbers(readings.numbers), json_columns.numbers(readings.whole)
@@ -151,21 +151,21 @@ def texts_of(readings: Readings, labels: Labels, form: UpdateForm) -> list[bytes
         form.has_metrics,
         form.has_values,
     )
-    written = json_columns.cut(out, ends)
+    written = json_columns.column(out, ends)
     if not readings.late or not form.has_metrics:
         return written
     timed = frozenset(columns.name for columns in readings.layout.metrics if columns.timed)
     return _with_late(written, readings.late, timed)
 
 
-def _with_late(written: Sequence[bytes], late: Mapping[str, LateMetric], timed: frozenset[str]) -> list[bytes]:
+def _with_late(written: ByteColumn, late: Mapping[str, LateMetric], timed: frozenset[str]) -> ByteColumn:
     """Tell of metrics that were added after their window began: what they cover, and since when.
 
     Rare (the weeks after an upgrade), so it goes through Python's values.
     """
     told = []
     for i, text in enumerate(written):
-        update = orjson.loads(text)
+        update = orjson.loads(text or b"")
         for name, metric in late.items():
             reading = update["metrics"][name]
             reading.pop("coverage", None)
@@ -174,7 +174,7 @@ def _with_late(written: Sequence[bytes], late: Mapping[str, LateMetric], timed: 
             if metric.since_us[i] != NEVER:
                 reading["since"] = iso_times(metric.since_us[i : i + 1])[0]
         told.append(orjson.dumps(update))
-    return told
+    return ByteColumn.of(told)
 
 
 @lru_cache(maxsize=8)

@@ -12,7 +12,8 @@ from aiokafka.partitioner import DefaultPartitioner
 
 from stream_app.infra.kafka.errors import BrokerError, RecordTooLargeError
 from stream_app.infra.kafka.lease import Lease
-from stream_app.infra.kafka.log.batch_producer import BatchProducer, partition_of
+from stream_app.infra.kafka.log.batch_producer import BatchProducer
+from stream_app.infra.kafka.log.partitioning import partition_of
 from stream_app.infra.kafka.log.records import Record
 from stream_app.infra.kafka.log.topics import RECORD_MAX_BYTES, Topics
 from stream_app.settings import KafkaSettings

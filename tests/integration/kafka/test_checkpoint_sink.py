@@ -7,11 +7,11 @@ from collections.abc import AsyncIterator
 import pytest
 
 from stream_app.infra.kafka.checkpoint_sink import CheckpointSink
-from stream_app.infra.kafka.log.batch_producer import partition_of
+from stream_app.infra.kafka.log.partitioning import partition_of
 from stream_app.infra.kafka.log.topics import Topics
 from stream_app.settings import KafkaSettings
 from stream_app.usecases.ports import MARKER_KEY, Checkpoint, DeadLetter, Entry
-from stream_app.wire.encode.update_records import UpdateRecord
+from stream_app.wire.encode.update_list import UpdateList, UpdateRecord
 from tests.integration.kafka.running import read
 
 pytestmark = pytest.mark.kafka
@@ -31,7 +31,9 @@ async def test_a_checkpoint_goes_out_in_its_order(kafka: KafkaSettings, sink: Ch
     checkpoint = Checkpoint(
         partition=2,
         position=9,
-        updates=[UpdateRecord(b"a", b"a", b"1", _HEADERS), UpdateRecord(b"b", b"b/1m/0", b"2", _HEADERS)],
+        updates=UpdateList.of(
+            [UpdateRecord(b"a", b"a", b"1", _HEADERS), UpdateRecord(b"b", b"b/1m/0", b"2", _HEADERS)]
+        ),
         dead_letters=[DeadLetter(b"a", b"?", [("why", b"because")]), DeadLetter(None, None, [("why", b"empty")])],
         windows=[Entry(b"a\x00w", b"w", 8)],
         assets=[Entry(b"a", b"s", 8), Entry(b"gone", None, 5), Entry(MARKER_KEY, b"m", 9)],

@@ -17,7 +17,7 @@ from stream_app.infra.kafka.errors import SourceTruncatedError, StateError
 from stream_app.infra.kafka.log.topics import Topics
 from stream_app.infra.kafka.topic_partition import TopicPartition
 from stream_app.settings import KafkaSettings
-from stream_app.usecases.ports import MARKER_KEY
+from stream_app.usecases.ports import MARKER_KEY, Checkpoint
 from stream_app.wire.batch import Fetch
 from tests.integration.kafka.counting import HEADER, STATE
 from tests.integration.kafka.running import expected, numbers, produce, producing, read, running, state, until
@@ -125,13 +125,13 @@ async def test_output_comes_before_state(kafka: KafkaSettings) -> None:
     """While the output cannot be written no state is; then both are, the marker last and on the source's partition."""
     async with running(kafka) as run:
         sink = run.worker._processor.checkpoints._sink
-        spread, blocked = sink._spread, asyncio.Event()
+        send, blocked = sink._send_output, asyncio.Event()
 
-        async def wait_first(*arguments: object) -> None:
+        async def wait_first(checkpoint: Checkpoint) -> None:
             await blocked.wait()
-            await spread(*arguments)  # type: ignore[arg-type]
+            await send(checkpoint)
 
-        sink._spread = wait_first  # type: ignore[method-assign,assignment]
+        sink._send_output = wait_first  # type: ignore[method-assign]
         await produce(kafka, [(b"a", b"1"), (b"b", b"2"), (None, b"3"), (b"c", None)], partition=1)
         await until(lambda: run.ingest.applied_rows == 2)
         assert await read(kafka, Topics.of(kafka).assets_changelog) == []

@@ -11,6 +11,7 @@ import pytest
 from stream_app.infra.kafka.embedded import EmbeddedBroker
 from stream_app.infra.kafka.errors import BrokerUnavailableError, EmbeddedBrokerError
 from stream_app.infra.kafka.log import topics
+from stream_app.infra.kafka.log.contact import probe
 from tests.integration.kafka.running import expected, numbers, produce, running, until
 from tests.kafka import settings_for
 
@@ -31,7 +32,7 @@ async def test_a_worker_and_its_restart(tmp_path: Path) -> None:
             await until(lambda: run.rows() == 1500)
             assert run.totals() == expected(numbers(1000) + numbers(500))
     with pytest.raises(BrokerUnavailableError):
-        await topics.probe(kafka.bootstrap_servers)
+        await probe(kafka)
     async with EmbeddedBroker(tmp_path) as broker:
         kafka = kafka.model_copy(update={"bootstrap_servers": broker.bootstrap_servers})
         async with running(kafka) as run:

@@ -8,8 +8,8 @@ from collections.abc import AsyncIterator, Iterator
 import pytest
 
 from stream_app.infra.kafka.errors import BrokerUnavailableError
-from stream_app.infra.kafka.log.batch_producer import partition_of
 from stream_app.infra.kafka.log.measurements import MeasurementTopic
+from stream_app.infra.kafka.log.partitioning import partition_of
 from stream_app.settings import KafkaSettings
 from stream_app.usecases.errors import UnavailableError
 from tests.integration.kafka.running import read

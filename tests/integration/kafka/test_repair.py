@@ -10,7 +10,7 @@ from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 
 from stream_app.domain.snapshot import FORMAT
 from stream_app.infra.kafka.log import topics
-from stream_app.infra.kafka.log.batch_producer import partition_of
+from stream_app.infra.kafka.log.partitioning import partition_of
 from stream_app.infra.kafka.log.topics import Topics
 from stream_app.settings import KafkaSettings
 from stream_app.usecases.ports import MARKER_KEY

@@ -54,6 +54,7 @@ async def test_resume_asks_the_worker(known: bool) -> None:
             asset_id="demo-01",
             rows=11,
             rows_rejected=0,
+            rejected=None,
             first_time=EPOCH.isoformat(),
             last_time=(EPOCH + timedelta(seconds=10 * PERIOD_S)).isoformat(),
             ended=False,

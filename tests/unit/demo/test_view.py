@@ -31,6 +31,7 @@ class Fleet:
             asset_id=asset_id,
             rows=n,
             rows_rejected=0,
+            rejected=None,
             first_time=None,
             last_time=None,
             ended=False,

@@ -5,21 +5,25 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Collection
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
+from stream_app.infra.kafka import checkpoint_writer
 from stream_app.infra.kafka.checkpoint_sink import CheckpointSink
 from stream_app.infra.kafka.errors import BrokerError
 from stream_app.infra.kafka.lease import Lease
 from stream_app.infra.kafka.log.records import Written
 from stream_app.infra.kafka.member import Offsets
 from stream_app.infra.kafka.processor import Processor
+from stream_app.infra.kafka.reject_reports import RejectReports
 from stream_app.infra.kafka.tables import TableStore
 from stream_app.infra.kafka.topic_partition import TopicPartition
 from stream_app.usecases.checkpoints import KeptWindows
 from stream_app.usecases.ingest import Ingest
 from stream_app.usecases.ports import MARKER_KEY, Checkpoint
+from stream_app.usecases.rejected_rows import RejectedRows
 from tests.unit.usecases.site import Site, a_row
 
 SOURCE = TopicPartition("measurements", 0)
@@ -41,6 +45,9 @@ class FakeMember:
 
     def reading_since(self, tp: TopicPartition) -> int | None:
         return self.since.get(tp)
+
+    def log_end_of(self, tp: TopicPartition) -> int | None:
+        return self.end_of(tp)
 
     def end_of(self, tp: TopicPartition) -> int | None:
         return self.end
@@ -106,7 +113,8 @@ class Bench:
             kept_windows=KeptWindows({}, 24),
             emit_interval_s=emit_interval_s,
         )
-        self.processor = Processor(self.member, self.ingest, self.tables, self.sink, interval_s=0.001)
+        reports = RejectReports("measurements", RejectedRows(lambda: 0.0))
+        self.processor = Processor(self.member, self.ingest, self.tables, self.sink, reports, interval_s=0.001)
 
     async def apply(self, start: int = 0, end: int | None = None) -> None:
         await self.processor.apply(self.site.fetch(start, end), 1)
@@ -256,5 +264,40 @@ async def test_an_update_that_was_held_back_needs_no_further_row() -> None:
     async with writing(emit_interval_s=0.2, tables=tables) as later:
         await later.processor.begin()
         again, over = await later.sink.writing.get()
-        assert again.updates == last[0].updates
+        assert list(again.updates) == list(last[0].updates)
         await written(later, over, 2)
+
+
+async def test_a_rest_ends_when_no_row_waits(monkeypatch: pytest.MonkeyPatch) -> None:
+    """However long it is: it leaves time to rows that wait to be applied, and there are none."""
+    for name in ("_REST_PER_WORK", "_REST_MAX_S"):
+        monkeypatch.setattr(checkpoint_writer, name, 1e9)
+    async with writing() as bench:
+        bench.site.add("a", a_row(0), a_row(1))
+        await bench.apply(0, 1)
+        _, over = await bench.sink.writing.get()
+        await written(bench, over, 1)
+        await bench.apply(1, 2)
+        _, over = await bench.sink.writing.get()
+        await written(bench, over, 2)
+
+
+async def test_large_checkpoints_are_written_one_after_the_other(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The second is collected once the first is written, and not held in memory before."""
+    monkeypatch.setattr(checkpoint_writer, "_WRITTEN_AT_ONCE_BYTES", 1)
+    bench = Bench(0, None)
+    for table in bench.tables.tables():
+        table.serve([0, 1])
+    bench.member.since[SOURCE._replace(partition=1)] = 0
+    bench.site.add("a", a_row(0), a_row(1))
+    for partition in (0, 1):
+        await bench.processor.apply(replace(bench.site.fetch(0, 1), partition=partition), 1)
+    ending = asyncio.create_task(bench.processor.end_generation())
+    first, over = await bench.sink.writing.get()
+    assert bench.sink.writing.empty()
+    await bench.processor.apply(replace(bench.site.fetch(1, 2), partition=1), 1)
+    over.set_result(None)
+    second, over = await bench.sink.writing.get()
+    over.set_result(None)
+    await ending
+    assert [(each.partition, each.position) for each in (first, second)] == [(0, 1), (1, 2)]

@@ -6,11 +6,17 @@ import pytest
 from aiokafka.record.default_records import DefaultRecordBatchBuilder
 from aiokafka.record.legacy_records import LegacyRecordBatchBuilder
 from aiokafka.record.memory_records import MemoryRecords
+from aiokafka.record.util import calc_crc32c
 from hypothesis import given
 from hypothesis import strategies as st
 
 from stream_app.columns.words import PADDING
+from stream_app.infra.kafka.errors import CorruptLogError
+from stream_app.infra.kafka.log.batch_writing import RecordBlock, whole_batches
+from stream_app.infra.kafka.log.fetches import fetches
 from stream_app.infra.kafka.log.record_batches import Portion, Records, batches
+from stream_app.infra.kafka.topic_partition import TopicPartition
+from stream_app.wire.batch import Headers
 
 Given = list[tuple[bytes | None, bytes | None, int, list[tuple[str, bytes]]]]
 Told = tuple[object, ...]
@@ -90,3 +96,27 @@ def test_batches_of_older_formats_are_read(magic: int) -> None:
     assert list(records.keys) == [b"k"] * 3
     assert records.offsets.tolist() == [0, 1, 2]
     assert records.timestamps_ms.tolist() == [-1 if magic == 0 else 5] * 3
+
+
+@pytest.mark.parametrize("codec", [1, 2, 3, 4])
+def test_a_batch_that_cannot_be_unpacked_is_named(codec: int) -> None:
+    """A right checksum over damaged records: what stands before it is read, and the place is told."""
+    sound = written([(b"a", b"1", 0, [])], 0)
+    damaged = bytearray(written([(b"a", b"1" * 500, 0, [])], codec))
+    damaged[61:] = b"\x01" * (len(damaged) - 61)
+    damaged[0:8] = (1).to_bytes(8, "big")
+    damaged[17:21] = calc_crc32c(bytes(damaged[21:])).to_bytes(4, "big")
+    found = fetches(TopicPartition("m", 0), sound + bytes(damaged), 0)
+    assert list(next(found).values) == [b"1"]
+    with pytest.raises(CorruptLogError, match=r"at offset 1 \(it cannot be unpacked: .*without offsets 1 to 1,"):
+        next(found)
+
+
+def test_names_and_values_of_headers_are_any_bytes() -> None:
+    """No UTF-8, empty, null; control and transactional bits are read."""
+    headers: Headers = [("\udcff", None), ("", b""), ("n", b"\xff")]
+    (built,) = whole_batches("t", [RecordBlock.of([(b"k", b"v", headers)])])
+    data = bytes(built._build())
+    (batch,) = batches(data)
+    assert (batch.is_control, batch.is_transactional, batch.producer_id) == (False, False, -1)
+    assert [list(each) for each in read(data).headers] == [headers]

@@ -23,7 +23,8 @@ from stream_app.domain.metrics._base import (
 from stream_app.domain.views import Readings
 from stream_app.usecases import checkpoints
 from stream_app.usecases.ingest import Applied
-from stream_app.wire.encode.update_records import UpdateRecord, update_records
+from stream_app.wire.encode.update_list import UpdateList
+from stream_app.wire.encode.update_records import update_records
 from tests.unit.usecases.site import Site, a_row
 
 
@@ -45,7 +46,7 @@ class RowsAtSoc66(Metric):
 def defect(monkeypatch: pytest.MonkeyPatch) -> None:
     """Give the writer of updates a defect: it fails on a window with an SoC of 66 %."""
 
-    def failing(readings: Readings, *assets: Any, **options: Any) -> list[UpdateRecord]:
+    def failing(readings: Readings, *assets: Any, **options: Any) -> UpdateList:
         if (readings.by_metric[RowsAtSoc66.name].value < 0).any():
             raise ZeroDivisionError("a defect")
         return update_records(readings, *assets, **options)
@@ -74,7 +75,7 @@ def test_a_defect_costs_the_row_that_meets_it_and_no_other() -> None:
     codes = [dict(letter.headers) for letter in letters]
     assert [c["__stream_app.errors.code"] for c in codes] == [b"unexpected"] * 2
     assert [c.get("__stream_app.errors.row") for c in codes] == [b"0", b"6"]
-    assert b"ZeroDivisionError" in codes[0]["__stream_app.errors.message"]
+    assert b"ZeroDivisionError" in (codes[0]["__stream_app.errors.message"] or b"")
 
 
 @pytest.mark.usefixtures("defect")

@@ -38,7 +38,7 @@ def site() -> Site:
 def test_an_update_is_held_back_and_published_in_its_time(site: Site) -> None:
     """The state is written at once; the update comes when ten seconds are over, though the asset went quiet."""
     held = site.written()
-    assert (held.updates, [entry.key for entry in held.assets]) == ([], [b"a", MARKER_KEY])
+    assert (list(held.updates), [entry.key for entry in held.assets]) == ([], [b"a", MARKER_KEY])
     assert site.rows("a") == 2
     assert site.ingest.next_update_s(0) == 10
     site.now_s = 9.99
@@ -82,7 +82,7 @@ def test_nothing_is_published_of_an_asset_that_was_forgotten(site: Site) -> None
     site.written()
     site.add("a", {"control": "forget"})
     site.ingest.apply(site.fetch(2))
-    assert site.written().updates == []
+    assert list(site.written().updates) == []
     assert site.ingest.next_update_s(0) is None
 
 
@@ -108,7 +108,7 @@ def test_what_was_held_back_before_an_asset_was_forgotten_does_not_come_back(sit
     site.restarted()
     site.add("a", {"control": "forget"})
     site.ingest.apply(site.fetch(2))
-    assert site.written().updates == []
+    assert list(site.written().updates) == []
     assert list(site.tables.assets) == [MARKER_KEY]
 
 

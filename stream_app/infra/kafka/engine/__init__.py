@@ -18,11 +18,16 @@ faust-streaming 0.15.3
     ``Consumer.perform_seek``: seeks to the committed offsets, even during a rebalance; switched off.
 aiokafka 0.14
     ``Fetcher._fetch_max_wait_ms``: Faust fixes it at 1.5 s, for which partitions wait that are not in the request.
+    ``Fetcher._isolation_level``: Faust reads uncommitted unless it writes transactions itself.
     ``Fetcher._proc_fetch_request``: takes a response from ``AIOKafkaClient.send`` and puts its partitions into
     ``Fetcher._records``, with no other task in between.
     ``FetchResult._partition_records``: where a partition's response waits; its record iterator is replaced by one that
     yields the whole response.
-    ``PartitionRecords._tp``, ``_check_crcs``, ``next_fetch_offset``, ``_records_iterator``: that response.
+    ``PartitionRecords._tp``, ``_aborted_transactions``, ``_check_crcs``, ``next_fetch_offset``,
+    ``_records_iterator``: that response.
     ``GroupCoordinator._do_heartbeat``, ``generation``: proof that the group still knows this member.
     ``AIOKafkaConsumer._client``, ``GroupCoordinator.request_rejoin``: join the group again.
+    ``GroupCoordinator._push_error_to_user``, ``_coordination_task``, ``_closing``: why this worker is not in the group.
+    ``GroupCoordinator._on_join_complete``, ``_send_req``, ``fetch_committed_offsets``: the group as its coordinator
+    knows it. ``ThreadDelegateConsumer._thread``, ``ServiceThread.call_thread``: asked in the consumer's thread.
 """

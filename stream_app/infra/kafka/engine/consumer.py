@@ -18,8 +18,10 @@ from yarl import URL
 from stream_app.infra.failpoints import failpoint
 from stream_app.infra.kafka.engine.assignor import WatchfulAssignor
 from stream_app.infra.kafka.engine.connection import connected
+from stream_app.infra.kafka.engine.coordination import Coordination
 from stream_app.infra.kafka.engine.whole_fetches import yield_whole_fetches
 from stream_app.infra.kafka.lease import Lease
+from stream_app.infra.kafka.log.access import find_again
 
 _log = logging.getLogger(__name__)
 
@@ -44,6 +46,12 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
         yield_whole_fetches(consumer)
         consumer._fetcher._fetch_max_wait_ms = _FETCH_MAX_WAIT_MS
         _renew_by_heartbeats(cast(Transport, self.transport).lease, consumer._coordinator)
+        cast(Transport, self.transport).coordination.attach(consumer)
+
+    def last_stable(self, tp: TP) -> int | None:
+        """Offset up to which no transaction is open, as of the last fetch; None while unknown, or for an old broker."""
+        stable: int | None = self._ensure_consumer().last_stable_offset(tp)
+        return None if stable is None or stable < 0 else stable
 
     async def on_partitions_assigned(self, assigned: set[TP], generation_id: int = 0) -> None:
         """Prove the membership at once: the first regular heartbeat is an interval away."""
@@ -97,6 +105,10 @@ class Consumer(driver.Consumer):
     def _new_consumer_thread(self) -> ConsumerThread:
         return ConsumerThread(self, loop=self.loop, beacon=self.beacon)
 
+    def last_stable(self, tp: TP) -> int | None:
+        """Offset up to which no transaction is open, as of the last fetch; None while unknown, or for an old broker."""
+        return cast(ConsumerThread, self._thread).last_stable(tp)
+
     def checkpointed(self, tp: TP, position: int) -> None:
         """Let Faust's next commit say that everything before ``position`` is done."""
         self._acked[tp] = [position - 1]
@@ -133,6 +145,7 @@ class Producer(driver.Producer):
     async def on_start(self) -> None:
         """Connect."""
         await connected(super().on_start, lambda: self._producer, lambda: bool(self.app.should_stop))
+        find_again(self._ensure_producer().client, cast(Transport, self.transport).coordination.kafka)
 
 
 class Transport(driver.Transport):
@@ -141,6 +154,6 @@ class Transport(driver.Transport):
     Consumer: ClassVar[type[ConsumerT]] = Consumer
     Producer: ClassVar[type[ProducerT]] = Producer
 
-    def __init__(self, url: list[URL], app: AppT, lease: Lease) -> None:
+    def __init__(self, url: list[URL], app: AppT, lease: Lease, coordination: Coordination) -> None:
         super().__init__(url, app)
-        self.lease = lease
+        self.lease, self.coordination = lease, coordination

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import threading
-from collections.abc import Collection, Coroutine, Mapping
+from collections.abc import Callable, Collection, Coroutine, Mapping
 from typing import Any, Final, cast
 
 from faust.assignor.partition_assignor import PartitionAssignor
@@ -14,13 +14,14 @@ from faust.exceptions import ConsumerNotStarted
 from faust.tables.manager import TableManager
 from faust.types import TP
 
-from stream_app.infra.kafka.engine.app import StreamApp
+from stream_app.infra.kafka.engine.app import StreamApp, rebalance_timeout_s, request_timeout_s
 from stream_app.infra.kafka.engine.consumer import Consumer
+from stream_app.infra.kafka.engine.coordination import Coordination
 from stream_app.infra.kafka.engine.recovery import RecoveredTable
 from stream_app.infra.kafka.errors import KafkaSideError, WorkerCrashedError
 from stream_app.infra.kafka.lease import Lease
 from stream_app.infra.kafka.log.failures import broker_failures
-from stream_app.infra.kafka.member import MemberLife, Offsets
+from stream_app.infra.kafka.member import CommittedOffset, GroupMember, MemberLife, Offsets
 from stream_app.infra.kafka.tables import Table
 from stream_app.infra.kafka.topic_partition import TopicPartition
 from stream_app.infra.process import INTERNAL_ERROR, end_process
@@ -49,8 +50,12 @@ class Engine:
     def __init__(self, settings: Settings, life: MemberLife) -> None:
         self.source = settings.kafka.measurements_topic
         self.lease = Lease(settings.kafka.session_timeout_s * _LEASE_PER_SESSION)
+        #: What the group's coordinator says.
+        self.coordination = Coordination(settings.kafka, self._refused)
         #: Also run by ``faust -A``.
-        self.app = StreamApp(settings, self.lease, life)
+        self.app = StreamApp(settings, self.lease, self.coordination, life)
+        #: How long a worker may be out of the group while Kafka answers: a rebalance and a lost answer take their time.
+        self.join_limit_s = rebalance_timeout_s(settings.kafka) + request_timeout_s(settings.kafka)
         self.failure: Exception | None = None
         self._failed: asyncio.Event | None = None  # there is one while `run` waits for it
 
@@ -93,6 +98,11 @@ class Engine:
             self._failed.set()
         else:
             self.app.add_future(self.app.crash(error))
+
+    def _refused(self, error: Exception) -> None:
+        """Fail, called in the consumer's thread."""
+        if not self.stopping:
+            self.app.loop.call_soon_threadsafe(self.fail, error)
 
     async def _stop(self, started: asyncio.Future[None], status: int) -> None:
         """Stop Faust, or end the process if Faust hangs."""
@@ -152,6 +162,21 @@ class Engine:
         owned = assignor.external_topics_metadata()
         return {url: topics.get(self.source, ()) for url, topics in owned.items()}
 
+    async def described(self) -> tuple[str, Collection[GroupMember]]:
+        """Own id in the group, and its members, asked of the coordinator."""
+        with broker_failures():
+            return cast(
+                tuple[str, Collection[GroupMember]], await self._consumer._thread.call_thread(self.coordination.members)
+            )
+
+    async def committed(self, tps: Collection[TopicPartition]) -> Mapping[TopicPartition, CommittedOffset]:
+        """The group's offsets, asked of the coordinator; none of a partition without one."""
+        with broker_failures():
+            return cast(
+                Mapping[TopicPartition, CommittedOffset],
+                await self._consumer._thread.call_thread(self.coordination.committed, tps),
+            )
+
     @property
     def _consumer(self) -> Consumer:
         return cast(Consumer, self.app.consumer)
@@ -161,12 +186,13 @@ class Engine:
         return self._consumer.reading_since.get(TP(*tp))
 
     def end_of(self, tp: TopicPartition) -> int | None:
-        """End of a partition as of the last fetch; None while unknown."""
-        try:
-            end: int | None = self._consumer.highwater(TP(*tp))
-        except (ConsumerNotStarted, AttributeError, KeyError, AssertionError):  # not assigned, any more or yet
-            return None
-        return end
+        """End of what may be read of a partition, as of the last fetch; None while unknown."""
+        stable = _while_assigned(self._consumer.last_stable, tp)
+        return self.log_end_of(tp) if stable is None else stable
+
+    def log_end_of(self, tp: TopicPartition) -> int | None:
+        """End of a partition with the transactions that are open, as of the last fetch; None while unknown."""
+        return _while_assigned(self._consumer.highwater, tp)
 
     def recovering(self) -> Offsets:
         """Next offset that each changelog waits for while the tables are being recovered."""
@@ -201,6 +227,14 @@ class Engine:
     def checkpointed(self, tp: TopicPartition, position: int) -> None:
         """Let the next commit say that all rows before ``position`` are done."""
         self._consumer.checkpointed(TP(*tp), position)
+
+
+def _while_assigned(end: Callable[[TP], int | None], tp: TopicPartition) -> int | None:
+    """An end of a partition; None if it is not assigned, any more or yet."""
+    try:
+        return end(TP(*tp))
+    except (ConsumerNotStarted, AttributeError, KeyError, AssertionError):
+        return None
 
 
 def _theirs(tps: Collection[TopicPartition]) -> list[TP]:

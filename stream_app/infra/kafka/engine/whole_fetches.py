@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka.consumer.fetcher import READ_COMMITTED
 from aiokafka.protocol.fetch import FetchRequest
 from aiokafka.structs import ConsumerRecord
 
@@ -17,13 +18,14 @@ from stream_app.infra.kafka.topic_partition import TopicPartition as Place
 
 
 def yield_whole_fetches(consumer: AIOKafkaConsumer) -> None:
-    """Hook into a consumer that has been started and has fetched nothing yet.
+    """Hook into a consumer that has been started and has fetched nothing yet; only committed records are read.
 
     aiokafka keeps the bytes of a response where only its own parser sees them. So they are taken when the response
     comes in, from this consumer's client alone: other consumers of the process read as ever.
     """
     responses, empty = Responses(), EmptyAnswers()
     consumer._fetcher._records = responses
+    consumer._fetcher._isolation_level = READ_COMMITTED
     send, now = consumer._client.send, asyncio.get_running_loop().time
 
     async def remembered(node_id: int, request: Any, **options: Any) -> Any:
@@ -59,7 +61,8 @@ class Responses(OrderedDict[TopicPartition, Any]):
 def whole_fetches(response: Any, data: bytes) -> Iterator[ConsumerRecord]:
     """Yield an aiokafka ``PartitionRecords`` as few records: the value of each is a :class:`Fetch`."""
     tp = response._tp
-    for fetch in fetches(Place(*tp), data, response.next_fetch_offset, check_crcs=response._check_crcs):
+    start, aborted = response.next_fetch_offset, response._aborted_transactions
+    for fetch in fetches(Place(*tp), data, start, aborted=aborted, check_crcs=response._check_crcs):
         response.next_fetch_offset = fetch.end
         timestamp_ms = int(fetch.timestamps_ms[-1]) if len(fetch.timestamps_ms) else 0
         yield ConsumerRecord(*tp, fetch.end - 1, timestamp_ms, 0, None, fetch, None, -1, -1, ())

@@ -8,5 +8,6 @@ This package and ``engine`` are the only ones that import aiokafka. aiokafka's e
 ``MessageAccumulator.fail_all``, ``_batches``, ``_pending_batches``: batches that are not acked yet.
 ``MessageBatch._drain_waiter``: who waits for a batch to be sent.
 ``Sender._fail_all``, ``sender_task``: the callback is meant for transactions, and raises without one.
-``AIOKafkaClient._get_conn``: opens connections.
+``AIOKafkaClient._get_conn``: opens connections; ``_wait_on_metadata``: learns a topic's leaders.
+``AIOKafkaClient._metadata_update``: finds no broker when all that it knows have moved.
 """

@@ -6,33 +6,25 @@ import asyncio
 import time
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
-from functools import lru_cache
 from itertools import chain
 from typing import Any, Final, NoReturn
 
 from aiokafka import AIOKafkaProducer
 from aiokafka.client import AIOKafkaClient
 from aiokafka.errors import NodeNotReadyError, ProducerClosed
-from aiokafka.partitioner import murmur2
 from aiokafka.protocol.produce import ProduceRequest
 from aiokafka.structs import RecordMetadata
 
 from stream_app.infra.kafka.lease import Lease
-from stream_app.infra.kafka.log.batch_writing import whole_batches
+from stream_app.infra.kafka.log.access import client_options, find_again
+from stream_app.infra.kafka.log.batch_writing import RecordBlock, blocks, whole_batches
 from stream_app.infra.kafka.log.compression import ZSTD, Codec
 from stream_app.infra.kafka.log.failures import broker_failures
-from stream_app.infra.kafka.log.records import Outgoing, Written
+from stream_app.infra.kafka.log.records import Record, Written
 from stream_app.infra.kafka.log.topics import RECORD_MAX_BYTES
 from stream_app.settings import KafkaSettings
 
 _ABANDON_S: Final = 2.0
-
-
-@lru_cache(maxsize=1 << 18)  # murmur2 is pure Python, and the same assets are written at every checkpoint
-def partition_of(key: bytes, partitions: int) -> int:
-    """Partition of a key as Kafka's own producers choose it."""
-    chosen: int = (murmur2(key) & 0x7FFFFFFF) % partitions
-    return chosen
 
 
 class BatchProducer:
@@ -58,7 +50,7 @@ class BatchProducer:
         async with self._starting:
             if self._producer is None:
                 producer = AIOKafkaProducer(
-                    bootstrap_servers=self._settings.bootstrap_servers,
+                    **client_options(self._settings),
                     client_id=f"{self._settings.app_id}-producer",
                     enable_idempotence=True,
                     acks="all",
@@ -71,6 +63,7 @@ class BatchProducer:
                 except BaseException:
                     await _abandon(producer)
                     raise
+                find_again(producer.client, self._settings)
                 self._producer = producer
             return self._producer
 
@@ -79,8 +72,12 @@ class BatchProducer:
         with broker_failures():
             return len(await (await self._started()).partitions_for(topic))
 
-    async def send(
-        self, topic: str, partition: int, records: Iterable[Outgoing], codec: Codec = ZSTD
+    async def send(self, topic: str, partition: int, records: Iterable[Record], codec: Codec = ZSTD) -> Written | None:
+        """Write records to one partition; as :meth:`send_blocks` otherwise."""
+        return await self.send_blocks(topic, partition, blocks(records), codec)
+
+    async def send_blocks(
+        self, topic: str, partition: int, records: Iterable[RecordBlock], codec: Codec = ZSTD
     ) -> Written | None:
         """Write records to one partition, in order; return once the broker has acked all.
 
@@ -99,12 +96,12 @@ class BatchProducer:
         with broker_failures():
             return await self._send(topic, partition, records, codec)
 
-    async def _send(self, topic: str, partition: int, records: Iterable[Outgoing], codec: Codec) -> Written | None:
+    async def _send(self, topic: str, partition: int, records: Iterable[RecordBlock], codec: Codec) -> Written | None:
         producer = await self._started()
         acks: list[asyncio.Future[RecordMetadata]] = []
         counts: list[int] = []
 
-        built = whole_batches(topic, records, codec)
+        built = whole_batches(topic, records, codec, self._cure(topic))
         while True:
             began = time.thread_time()
             batch = next(built, None)
@@ -117,6 +114,14 @@ class BatchProducer:
             counts.append(batch.record_count())
             acks.append(await producer.send_batch(batch, topic, partition=partition))
         return _written([ack.offset for ack in await asyncio.gather(*acks)], counts)
+
+    def _cure(self, topic: str) -> str:
+        """What to do about a record of a topic that is too large."""
+        if topic == self._settings.dead_letter_topic:
+            return "please report this as a bug, dead letters are cut"
+        if topic == self._settings.measurements_topic:
+            return "send fewer rows at once"
+        return "give the asset fewer window sizes (PUT /api/v1/assets/{id}/spec)"
 
     async def discard(self) -> None:
         """Drop the producer with all that it has not written yet."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 import struct
 import time
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
@@ -22,8 +23,9 @@ from stream_app.columns.memory_copy import copy_bytes
 from stream_app.columns.varints import put_varint, varint_bytes
 from stream_app.infra.kafka.errors import RecordTooLargeError
 from stream_app.infra.kafka.log.compression import UNCOMPRESSED, ZSTD, Codec
-from stream_app.infra.kafka.log.records import Headers, Outgoing
+from stream_app.infra.kafka.log.records import Record
 from stream_app.infra.kafka.log.topics import RECORD_MAX_BYTES
+from stream_app.wire.batch import Headers, header_name_bytes
 
 #: Base offset, length, leader epoch, magic, checksum.
 _FRONT: Final = struct.Struct(">qiibI")
@@ -34,8 +36,54 @@ _UNCOUNTED_BYTES: Final = 12  # the length counts what follows it
 #: Below the 1 MiB that a topic takes by default, so that a batch of small records fits whatever the topic's limit.
 _BATCH_BYTES: Final = 1_000_000
 #: More than the lengths and other numbers of a record take.
-_RECORD_OVERHEAD_BYTES: Final = 64
-_NO_HEADERS: Final = b"\0"
+_NUMBERS_BYTES: Final = 64
+#: Their number, none.
+_NO_HEADERS: Final = np.frombuffer(bytearray(1), np.uint8)
+#: Records without a block that are made one: their texts stay in the cache.
+_RECORDS_PER_BLOCK: Final = 250
+
+
+@dataclass(frozen=True, slots=True)
+class RecordBlock:
+    """Keys, values and encoded headers of some records, all of the same length."""
+
+    keys: ByteColumn
+    values: ByteColumn
+    headers: ByteColumn
+
+    @classmethod
+    def of(cls, records: Sequence[Record]) -> RecordBlock:
+        """Take any records."""
+        keys, values = ByteColumn.of([key for key, _, _ in records]), ByteColumn.of([value for _, value, _ in records])
+        if not any(headers for _, _, headers in records):
+            none = np.zeros(len(keys), np.int64)
+            return cls(keys, values, ByteColumn(_NO_HEADERS, none, none + 1))
+        return cls(keys, values, ByteColumn.of([_encoded(headers) for _, _, headers in records]))
+
+    def at(self, index: IntArray) -> RecordBlock:
+        """Those at the given positions."""
+        return RecordBlock(self.keys.at(index), self.values.at(index), self.headers.at(index))
+
+    def most_bytes(self) -> IntArray:
+        """Bytes that each of the records takes at most."""
+        columns = self.keys, self.values, self.headers
+        return sum(
+            (np.maximum(each.ends - each.starts, 0) for each in columns), np.full(len(self.keys), _NUMBERS_BYTES)
+        )
+
+
+def blocks(records: Iterable[Record]) -> Iterator[RecordBlock]:
+    """Records some at a time, which are taken as blocks are: no more than make about one batch."""
+    some, bytes_ = list[Record](), 0
+    for record in records:
+        key, value, _ = record
+        some.append(record)
+        bytes_ += len(key or b"") + len(value or b"")
+        if len(some) == _RECORDS_PER_BLOCK or bytes_ >= _BATCH_BYTES:
+            yield RecordBlock.of(some)
+            some, bytes_ = [], 0
+    if some:
+        yield RecordBlock.of(some)
 
 
 class WholeBatch(BatchBuilder):  # type: ignore[misc]  # aiokafka has no types
@@ -43,17 +91,18 @@ class WholeBatch(BatchBuilder):  # type: ignore[misc]  # aiokafka has no types
 
     Parameters
     ----------
-    records
-        At least one.
+    plain
+        The records, one after the other; not kept.
+    count
+        How many they are, one at least.
     time_ms
         Stamp of all of them.
     codec
         Taken unless it makes them larger.
     """
 
-    def __init__(self, records: Sequence[Outgoing], time_ms: int, codec: Codec = ZSTD) -> None:
-        self._time_ms, self._relative_offset, self._closed = time_ms, len(records), True
-        plain = _written(records)
+    def __init__(self, plain: NDArray[np.uint8], count: int, time_ms: int, codec: Codec) -> None:
+        self._time_ms, self._relative_offset, self._closed = time_ms, count, True
         self._codec, self._body = codec.number, codec.compress(plain)
         if len(self._body) >= len(plain):
             self._codec, self._body = UNCOMPRESSED.number, plain.tobytes()
@@ -76,100 +125,99 @@ class WholeBatch(BatchBuilder):  # type: ignore[misc]  # aiokafka has no types
         return _FRONT.size + _CHECKED.size + len(self._body)
 
 
-def whole_batches(topic: str, records: Iterable[Outgoing], codec: Codec = ZSTD) -> Iterator[WholeBatch]:
-    """Build batches of up to 1 MB (of a larger record alone), in order; records are taken as batches are.
+def whole_batches(
+    topic: str, blocks: Iterable[RecordBlock], codec: Codec = ZSTD, cure: str = "make it smaller"
+) -> Iterator[WholeBatch]:
+    """Build batches of up to 1 MB (of a larger record alone), in order; blocks are taken as batches are.
 
-    RecordTooLargeError: a record is larger than the topics take; batches before it have been yielded.
+    RecordTooLargeError, with the ``cure``: a record is larger than the topics take; batches before it were yielded.
     """
-    some: list[Outgoing] = []
-    bytes_ = 0
-    for record in records:
-        key, value, headers = record
-        size = _RECORD_OVERHEAD_BYTES + len(key or b"") + len(value or b"")
-        if headers:
-            size += _headers_bytes(headers)
-        if size > RECORD_MAX_BYTES:
-            raise RecordTooLargeError(topic, key, size, RECORD_MAX_BYTES)
-        if bytes_ + size > _BATCH_BYTES and some:
-            yield WholeBatch(some, _now_ms(), codec)
-            some, bytes_ = [], 0
-        some.append(record)
-        bytes_ += size
-    if some:
-        yield WholeBatch(some, _now_ms(), codec)
+    out = np.empty(_BATCH_BYTES, np.uint8)
+    at = count = 0
+    for block in blocks:
+        sizes = block.most_bytes()
+        refused = np.flatnonzero(sizes > RECORD_MAX_BYTES)
+        low, end = 0, int(refused[0]) if len(refused) else len(sizes)
+        before = np.append(0, sizes.cumsum())
+        while low < end:
+            high = min(int(np.searchsorted(before, before[low] + len(out) - at, side="right")) - 1, end)
+            if high > low:
+                at = _put(out, at, count, low, high, block)
+                low, count = high, count + high - low
+            elif count:
+                yield WholeBatch(out[:at], count, _now_ms(), codec)
+                at = count = 0
+            else:
+                alone = np.empty(int(sizes[low]), np.uint8)
+                yield WholeBatch(alone[: _put(alone, 0, 0, low, low + 1, block)], 1, _now_ms(), codec)
+                low += 1
+        if len(refused):
+            raise RecordTooLargeError(topic, block.keys[end], int(sizes[end]), RECORD_MAX_BYTES, cure)
+    if count:
+        yield WholeBatch(out[:at], count, _now_ms(), codec)
 
 
 def _now_ms() -> int:
     return time.time_ns() // 1_000_000
 
 
-def _written(records: Sequence[Outgoing]) -> NDArray[np.uint8]:
-    """Records one after the other."""
-    keys, values = ByteColumn.of([key for key, _, _ in records]), ByteColumn.of([value for _, value, _ in records])
-    headers = ByteColumn.of([_encoded(headers) if headers else _NO_HEADERS for _, _, headers in records])
-    contents = sum(len(column.buffer) for column in (keys, values, headers))
-    out = np.empty(contents + _RECORD_OVERHEAD_BYTES * len(records), np.uint8)
-    used = _write(
+def _put(out: NDArray[np.uint8], at: int, count: int, low: int, high: int, block: RecordBlock) -> int:
+    """Write records ``low`` to ``high`` of a block behind ``count`` others; where they end."""
+    keys, values, headers = block.keys, block.values, block.headers
+    return _write(
         out,
-        *(keys.buffer, keys.starts, keys.ends),
-        *(values.buffer, values.starts, values.ends),
-        *(headers.buffer, headers.starts, headers.ends),
+        at,
+        count,
+        (low, high),
+        (keys.buffer, keys.starts, keys.ends),
+        (values.buffer, values.starts, values.ends),
+        (headers.buffer, headers.starts, headers.ends),
     )
-    return out[:used]
-
-
-def _headers_bytes(headers: Headers) -> int:
-    """At least as many bytes as they take."""
-    if isinstance(headers, bytes):
-        return len(headers)
-    return sum(len(name) + len(content or b"") + 10 for name, content in headers)
 
 
 def _encoded(headers: Headers) -> bytes:
-    if isinstance(headers, bytes):
-        return headers
-    encoded: list[int] = []
+    encoded = bytearray()
     encode_varint(len(headers), encoded.append)
     for name, content in headers:
-        for part in (name.encode(), content):
-            encode_varint(len(part), encoded.append)
-            encoded += part
+        for part in (header_name_bytes(name), content):
+            encode_varint(-1 if part is None else len(part), encoded.append)
+            encoded += part or b""
     return bytes(encoded)
 
 
 @compiled
 def _write(
     out: NDArray[np.uint8],
-    keys: NDArray[np.uint8],
-    key_start: IntArray,
-    key_end: IntArray,
-    values: NDArray[np.uint8],
-    value_start: IntArray,
-    value_end: IntArray,
-    headers: NDArray[np.uint8],
-    headers_start: IntArray,
-    headers_end: IntArray,
+    at: int,
+    count: int,
+    part: tuple[int, int],
+    keys: tuple[NDArray[np.uint8], IntArray, IntArray],
+    values: tuple[NDArray[np.uint8], IntArray, IntArray],
+    headers: tuple[NDArray[np.uint8], IntArray, IntArray],
 ) -> int:
-    """Write records (an end of -1: null); how many bytes."""
-    at = 0
-    for i in range(len(key_start)):
+    """Write some of the records (an end of -1: null), the first as number ``count`` of its batch; where they end."""
+    key_start, key_end = keys[1], keys[2]
+    value_start, value_end = values[1], values[2]
+    headers_start, headers_end = headers[1], headers[2]
+    for i in range(part[0], part[1]):
+        number = count + i - part[0]
         key_bytes = key_end[i] - key_start[i] if key_end[i] >= 0 else -1
         value_bytes = value_end[i] - value_start[i] if value_end[i] >= 0 else -1
         headers_bytes = headers_end[i] - headers_start[i]
-        size = 2 + varint_bytes(i) + varint_bytes(key_bytes) + max(key_bytes, 0)
+        size = 2 + varint_bytes(number) + varint_bytes(key_bytes) + max(key_bytes, 0)
         size += varint_bytes(value_bytes) + max(value_bytes, 0) + headers_bytes
         at = put_varint(out, at, size)
         out[at] = 0  # attributes, unused
         out[at + 1] = 0  # time since the batch's first record
-        at = put_varint(out, at + 2, i)
+        at = put_varint(out, at + 2, number)
         at = put_varint(out, at, key_bytes)
         if key_bytes > 0:
-            copy_bytes(out, at, keys, key_start[i], key_bytes)
+            copy_bytes(out, at, keys[0], key_start[i], key_bytes)
             at += key_bytes
         at = put_varint(out, at, value_bytes)
         if value_bytes > 0:
-            copy_bytes(out, at, values, value_start[i], value_bytes)
+            copy_bytes(out, at, values[0], value_start[i], value_bytes)
             at += value_bytes
-        copy_bytes(out, at, headers, headers_start[i], headers_bytes)
+        copy_bytes(out, at, headers[0], headers_start[i], headers_bytes)
         at += headers_bytes
     return at

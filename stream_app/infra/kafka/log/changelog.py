@@ -8,14 +8,16 @@ from typing import Final
 from aiokafka import AIOKafkaConsumer
 from aiokafka import TopicPartition as ClientPartition
 
+from stream_app.infra.kafka.log.access import client_options
 from stream_app.infra.kafka.log.failures import broker_failures
 from stream_app.infra.kafka.log.records import Record
 from stream_app.infra.kafka.topic_partition import TopicPartition
+from stream_app.settings import KafkaSettings
 
 _READ_TIMEOUT_S: Final = 10.0
 
 
-async def read_range(servers: str, tp: TopicPartition, start: int, end: int) -> list[Record]:
+async def read_range(kafka: KafkaSettings, tp: TopicPartition, start: int, end: int) -> list[Record]:
     """Read the records of a partition from offset ``start`` up to, not including, ``end``.
 
     Raises
@@ -23,8 +25,9 @@ async def read_range(servers: str, tp: TopicPartition, start: int, end: int) -> 
     BrokerError, TimeoutError
         The broker refuses; it does not answer in time.
     """
-    place, records = ClientPartition(*tp), []
-    consumer = AIOKafkaConsumer(bootstrap_servers=servers)
+    place = ClientPartition(*tp)
+    records: list[Record] = []
+    consumer = AIOKafkaConsumer(**client_options(kafka))
     async with asyncio.timeout(_READ_TIMEOUT_S):
         with broker_failures():
             try:

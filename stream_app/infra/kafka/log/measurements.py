@@ -7,16 +7,22 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Final
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka.consumer.fetcher import READ_UNCOMMITTED
+from aiokafka.protocol.fetch import FetchRequest
 
-from stream_app.infra.kafka.errors import BrokerError, BrokerUnavailableError
-from stream_app.infra.kafka.log.batch_producer import BatchProducer, partition_of
+from stream_app.infra.kafka.errors import BrokerError, BrokerFailedError
+from stream_app.infra.kafka.log.access import client_options, find_again
+from stream_app.infra.kafka.log.batch_producer import BatchProducer
+from stream_app.infra.kafka.log.contact import reach
 from stream_app.infra.kafka.log.failures import broker_failures
+from stream_app.infra.kafka.log.partitioning import partition_of
+from stream_app.infra.kafka.log.record_batches import batches
 from stream_app.infra.kafka.log.records import NO_HEADERS, Record
-from stream_app.infra.kafka.log.topics import probe
 from stream_app.settings import KafkaSettings
 from stream_app.usecases.errors import UnavailableError
 
 _ACK_TIMEOUT_S: Final = 30.0
+_LOOK_WAIT_MS: Final = 500
 
 
 class MeasurementTopic:
@@ -34,19 +40,20 @@ class MeasurementTopic:
 
         Raises
         ------
-        BrokerUnavailableError
-            Nobody answers at the bootstrap servers.
+        BrokerUnavailableError, AccessError
+            Nobody answers at the bootstrap servers; they do not let this client in.
         """
-        await probe(self._settings.bootstrap_servers)
-        self._reader = AIOKafkaConsumer(bootstrap_servers=self._settings.bootstrap_servers)
+        await reach(self._settings)
+        self._reader = AIOKafkaConsumer(**client_options(self._settings))
         try:
             with broker_failures():
                 await self._reader.start()
+            find_again(self._reader._client, self._settings)
             self._partitions = await self._producer.partitions(self._topic)
         except BaseException as error:
             await self.stop()
             if isinstance(error, BrokerError):
-                raise BrokerUnavailableError(self._settings.bootstrap_servers) from error
+                raise BrokerFailedError(self._settings.bootstrap_servers, error) from error
             raise
 
     async def stop(self) -> None:
@@ -101,6 +108,29 @@ class MeasurementTopic:
         except BrokerError as error:
             raise _unavailable() from error
         return ends[place]
+
+    async def producer_at(self, partition: int, offset: int) -> int | None:
+        """Id of the producer whose transaction has the batch at an offset; None: there is no such batch.
+
+        Raises
+        ------
+        BrokerError
+            The broker does not answer.
+        """
+        if self._reader is None:
+            return None
+        client, place = self._reader._client, TopicPartition(self._topic, partition)
+        with broker_failures():
+            await client._wait_on_metadata(self._topic)
+            request = FetchRequest(
+                *(_LOOK_WAIT_MS, 1, 1, READ_UNCOMMITTED),
+                [(self._topic, [(partition, offset, 1)])],  # a byte: the broker answers with a whole batch all the same
+                rack_id="",
+            )
+            answer = await client.send(client.cluster.leader_for_partition(place), request)
+        data = next((part[-1] for _, parts in answer.topics for part in parts), b"")
+        batch = next(batches(data or b""), None)
+        return batch.producer_id if batch is not None and batch.is_transactional else None
 
 
 def _unavailable() -> UnavailableError:

@@ -24,7 +24,7 @@ from stream_app.columns.arrays import IntArray
 from stream_app.columns.byte_column import ByteColumn
 from stream_app.columns.compiled import borrowing
 from stream_app.columns.words import PADDING
-from stream_app.wire.batch import Headers
+from stream_app.wire.batch import Headers, header_name
 
 #: Base offset, length, leader epoch, magic, checksum, attributes, last offset delta, first and last timestamp,
 #: producer's id, epoch and sequence, count of records.
@@ -33,7 +33,9 @@ _LENGTH_END: Final = 12  # the length counts from here
 _MAGIC_AT: Final = 16  # in every version
 _CHECKED_FROM: Final = 21
 _MAGIC: Final = 2
-_CODEC, _LOG_APPEND_TIME, _CONTROL = 0x07, 0x08, 0x20
+_CODEC, _LOG_APPEND_TIME, _TRANSACTIONAL, _CONTROL = 0x07, 0x08, 0x10, 0x20
+_CONTROL_KEY: Final = struct.Struct(">hh")  # version, type
+_ABORT: Final = 0
 _UNPACK_INTO: Final[Mapping[int, Callable[[Any, Any], int]]] = {
     3: cramjam.lz4.decompress_into,
     4: cramjam.zstd.decompress_into,
@@ -75,9 +77,9 @@ def _headers(buffer: memoryview, at: int) -> Headers:
     headers = []
     for _ in range(count):
         length, at = decode_varint(buffer, at)
-        name, at = bytes(buffer[at : at + length]).decode(), at + length
+        name, at = header_name(bytes(buffer[at : at + length])), at + length
         length, at = decode_varint(buffer, at)
-        headers.append((name, bytes(buffer[at : at + max(length, 0)])))
+        headers.append((name, None if length < 0 else bytes(buffer[at : at + length])))
         at += max(length, 0)
     return headers
 
@@ -111,10 +113,11 @@ class RecordBatch:
         self._data = data
         self._is_whole = len(data) >= _HEADER.size
         head = bytes(data[: _HEADER.size]).ljust(_HEADER.size, b"\0")  # a damaged length may cut it off
-        (self.base_offset, _, _, _, self._checksum, self._attributes, last, self.first_ms, last_ms, *_,
-         self.count) = _HEADER.unpack(head)  # fmt: skip
+        (self.base_offset, _, _, _, self._checksum, self._attributes, last, self.first_ms, last_ms,
+         self.producer_id, *_, self.count) = _HEADER.unpack(head)  # fmt: skip
         self.next_offset = self.base_offset + last + 1
         self.is_control = bool(self._attributes & _CONTROL)
+        self.is_transactional = bool(self._attributes & _TRANSACTIONAL)
         #: Stamp of all records, if the broker gives them theirs.
         self.append_ms: int | None = last_ms if self._attributes & _LOG_APPEND_TIME else None
 
@@ -123,6 +126,15 @@ class RecordBatch:
         if self._legacy is not None:
             return bool(self._legacy.validate_crc())
         return self._is_whole and bool(calc_crc32c(self._data[_CHECKED_FROM:]) == self._checksum)
+
+    def is_abort(self) -> bool:
+        """Whether this control batch ends a transaction whose records do not count."""
+        if not self.is_control or not self.count:  # compaction may leave an empty batch
+            return False
+        portion = Portion(0)
+        portion.add(self)
+        key = portion.records().keys[0]
+        return key is not None and len(key) >= _CONTROL_KEY.size and _CONTROL_KEY.unpack_from(key)[1] == _ABORT
 
     def unpack_into(self, room: NDArray[np.uint8]) -> int | None:
         """Decompress the records to the beginning of ``room``; returns their size, or None if they do not fit."""

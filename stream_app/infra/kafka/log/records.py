@@ -5,15 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
+from stream_app.wire.batch import Headers
+
 #: Key, value and headers of a record.
-Record = tuple[bytes | None, bytes | None, list[tuple[str, bytes]]]
-#: Names and values, or the bytes that a record has for them (KIP-82), where there are too many to write one by one.
-Headers = list[tuple[str, bytes]] | bytes
-#: A record that is to be written.
-Outgoing = tuple[bytes | None, bytes | None, Headers]
+Record = tuple[bytes | None, bytes | None, Headers]
 
 #: The same list for all records without headers, of which there are many; nobody changes it.
-NO_HEADERS: Final[list[tuple[str, bytes]]] = []
+NO_HEADERS: Final[Headers] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
+import logging
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any, Final
 
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
+from aiokafka.errors import for_code
 
-from stream_app.infra.kafka.errors import BrokerError, BrokerUnavailableError, TopicsError
+from stream_app.infra.kafka.errors import BrokerError, BrokerFailedError, TopicsError
+from stream_app.infra.kafka.log.access import client_options
+from stream_app.infra.kafka.log.contact import reach
 from stream_app.infra.kafka.log.failures import broker_failures
 from stream_app.settings import KafkaSettings
+
+_log = logging.getLogger(__name__)
 
 #: Largest record that the service writes. A state grows with the window sizes of its asset; a sensible one is far
 #: smaller.
@@ -23,7 +29,8 @@ _OVERHEAD_BYTES: Final = 64 << 10
 _CHANGELOG_SEGMENT_BYTES: Final = 50 << 20
 _COMPACTION_LAG_MS: Final = 60_000
 _ALREADY_EXISTS: Final = 36
-_PROBE_TIMEOUT_S: Final = 2.0
+#: Errors by which a broker refuses to tell settings: TOPIC_ and CLUSTER_AUTHORIZATION_FAILED.
+_NOT_GRANTED: Final = frozenset({29, 31})
 _CREATED_TIMEOUT_S: Final = 30.0
 
 
@@ -73,36 +80,16 @@ def _wanted_configs(topics: Topics) -> dict[str, dict[str, str]]:
     }
 
 
-async def probe(servers: str) -> None:
-    """Connect to any of the bootstrap servers.
-
-    Raises
-    ------
-    BrokerUnavailableError
-        None of them accepts a connection. (aiokafka would log an error at each try; a bare connection does not.)
-    """
-    for server in servers.split(","):
-        host, _, port = server.strip().rpartition(":")
-        try:
-            async with asyncio.timeout(_PROBE_TIMEOUT_S):
-                _, writer = await asyncio.open_connection(host.strip("[]"), int(port))
-        except (OSError, TimeoutError, ValueError):
-            continue
-        writer.close()
-        return
-    raise BrokerUnavailableError(servers)
-
-
 @asynccontextmanager
 async def _admin(settings: KafkaSettings) -> AsyncIterator[AIOKafkaAdminClient]:
-    await probe(settings.bootstrap_servers)
-    client = AIOKafkaAdminClient(bootstrap_servers=settings.bootstrap_servers)
+    await reach(settings)
+    client = AIOKafkaAdminClient(**client_options(settings))
     try:
         with broker_failures():
             await client.start()
             yield client
     except BrokerError as error:
-        raise BrokerUnavailableError(settings.bootstrap_servers) from error
+        raise BrokerFailedError(settings.bootstrap_servers, error) from error
     finally:
         await client.close()
 
@@ -112,16 +99,23 @@ async def _partition_counts(admin: AIOKafkaAdminClient) -> dict[str, int]:
     return {topic["topic"]: len(topic["partitions"]) for topic in await admin.describe_topics()}
 
 
-async def _configs(admin: AIOKafkaAdminClient, names: list[str]) -> dict[str, dict[str, str]]:
+async def _configs(
+    admin: AIOKafkaAdminClient, names: list[str], not_checked: Callable[[str], None]
+) -> dict[str, dict[str, str]]:
+    """Settings of those topics whose settings the broker tells; the others are told to ``not_checked``."""
     asked = {"cleanup.policy": None, "max.message.bytes": None}
     answers: list[Any] = await admin.describe_configs(
         [ConfigResource(ConfigResourceType.TOPIC, name, configs=asked) for name in names]
     )
-    return {
-        resource[3]: {entry[0]: entry[1] for entry in resource[4]}
-        for answer in answers
-        for resource in answer.resources
-    }
+    resources = [resource for answer in answers for resource in answer.resources]
+    unread = {resource[3]: resource[0] for resource in resources if resource[0] != 0}
+    for code in sorted(set(unread.values())):
+        hidden = ", ".join(repr(name) for name in names if unread.get(name) == code)
+        reason = for_code(code).__name__
+        if code in _NOT_GRANTED:
+            reason = "this user has no right to it; grant DescribeConfigs on the topics to have them checked"
+        not_checked(f"cannot read the settings of {hidden} ({reason}): not checked")
+    return {resource[3]: {entry[0]: entry[1] for entry in resource[4]} for resource in resources if resource[0] == 0}
 
 
 async def ensure(settings: KafkaSettings) -> list[str]:
@@ -134,8 +128,8 @@ async def ensure(settings: KafkaSettings) -> list[str]:
 
     Raises
     ------
-    BrokerUnavailableError, TopicsError
-        No broker answers; the broker refuses to create a topic.
+    BrokerUnavailableError, AccessError, TopicsError
+        No broker answers; it does not let this client in; it refuses to create a topic.
     """
     topics = Topics.of(settings)
     async with _admin(settings) as admin:
@@ -175,19 +169,29 @@ async def _create(admin: AIOKafkaAdminClient, settings: KafkaSettings, counts: M
     return {name: missing[name] for name, code, _ in answer.topic_errors if code == 0}
 
 
-async def check(settings: KafkaSettings) -> list[str]:
+async def check(settings: KafkaSettings, not_checked: Callable[[str], None] = _log.warning) -> list[str]:
     """Compare the topics with what the app needs.
+
+    Parameters
+    ----------
+    not_checked
+        Is told, in a line, of what cannot be checked.
 
     Returns
     -------
     list of str
         One line for each problem, with its cure; none if all is well.
+
+    Raises
+    ------
+    BrokerUnavailableError, AccessError
+        No broker answers; it does not let this client in.
     """
     topics = Topics.of(settings)
     async with _admin(settings) as admin:
         counts = await _partition_counts(admin)
         present = [name for name in _wanted_configs(topics) if name in counts]
-        configs = await _configs(admin, present) if present else {}
+        configs = await _configs(admin, present, not_checked) if present else {}
     problems = [
         f"topic {name!r} is missing: run `stream-app topics ensure`"
         for name in _wanted_configs(topics)
@@ -207,28 +211,28 @@ def _topic_problems(
 ) -> list[str]:
     problems = []
     alter = f"kafka-configs.sh --bootstrap-server {settings.bootstrap_servers} --alter --topic {name} --add-config"
-    policy = {part.strip() for part in configs[name].get("cleanup.policy", "").split(",")}
-    limit = int(configs[name].get("max.message.bytes") or 0)
     source, keyed_by_window = topics.measurements, settings.metrics_key == "window"
-    if name in topics.changelogs:
-        if counts.get(source, counts[name]) != counts[name]:
-            problems.append(
-                f"topic {name!r} has {counts[name]} partition(s), {source!r} has {counts[source]}: they must be equal; "
-                f"delete {name!r} and run `stream-app topics ensure` (the state is computed again from the rows), or "
-                "set another STREAM_KAFKA__APP_ID"
-            )
-        if policy != {"compact"}:
-            problems.append(
-                f"topic {name!r} has cleanup.policy={','.join(sorted(policy))}: it must be compact alone, or state is "
-                f"deleted by age; run {alter} cleanup.policy=compact"
-            )
-    if "compact" in policy and (name == topics.dead_letters or (name == topics.metrics and not keyed_by_window)):
+    if name in topics.changelogs and counts.get(source, counts[name]) != counts[name]:
+        problems.append(
+            f"topic {name!r} has {counts[name]} partition(s), {source!r} has {counts[source]}: they must be equal; "
+            f"delete {name!r} and run `stream-app topics ensure` (the state is computed again from the rows), or "
+            "set another STREAM_KAFKA__APP_ID"
+        )
+    known = configs.get(name, {})  # what the broker does not tell is not taken for wrong
+    policy = {part.strip() for part in known["cleanup.policy"].split(",")} if "cleanup.policy" in known else None
+    is_compacted = policy is not None and "compact" in policy
+    if name in topics.changelogs and policy is not None and policy != {"compact"}:
+        problems.append(
+            f"topic {name!r} has cleanup.policy={','.join(sorted(policy))}: it must be compact alone, or state is "
+            f"deleted by age; run {alter} cleanup.policy=compact"
+        )
+    if is_compacted and (name == topics.dead_letters or (name == topics.metrics and not keyed_by_window)):
         cure = "" if name == topics.dead_letters else ", or set STREAM_KAFKA__METRICS_KEY=window on each worker"
         lost = "letters but the last of each key" if name == topics.dead_letters else "windows of an asset but one"
         problems.append(
             f"topic {name!r} is compacted, which deletes all {lost}; run {alter} cleanup.policy=delete{cure}"
         )
-    if name == source and "compact" in policy:
+    if is_compacted and name == source:
         problems.append(
             f"topic {name!r} is compacted, which deletes all rows of an asset but the last; run {alter} "
             "cleanup.policy=delete"
@@ -236,7 +240,8 @@ def _topic_problems(
     needed = RECORD_MAX_BYTES
     if name == topics.dead_letters:
         needed = int(configs.get(source, {}).get("max.message.bytes") or RECORD_MAX_BYTES) + _OVERHEAD_BYTES
-    if name != source and limit < needed:
+    limit = int(known["max.message.bytes"]) if "max.message.bytes" in known else None
+    if name != source and limit is not None and limit < needed:
         problems.append(
             f"topic {name!r} has max.message.bytes={limit}, less than the {needed} that its records may need; "
             f"run {alter} max.message.bytes={max(needed, RECORD_MAX_BYTES + _OVERHEAD_BYTES)}"

@@ -20,6 +20,7 @@ from stream_app.usecases.layouts import StoredLayouts
 from stream_app.usecases.lookup import Lookup
 from stream_app.usecases.posting import Posting
 from stream_app.usecases.queries import Queries
+from stream_app.usecases.rejected_rows import RejectedRows
 from stream_app.usecases.tasks import Tasks
 from stream_app.usecases.uploads import Uploads
 from tests.fakes import PARTITIONS, FakeCluster, FakeLog, FakeTables
@@ -51,6 +52,7 @@ class Site:
     options: ApiOptions = OPTIONS
     tables: FakeTables = field(default_factory=FakeTables)
     cluster: FakeCluster = field(default_factory=FakeCluster)
+    rejected: RejectedRows = field(default_factory=lambda: RejectedRows(lambda: 0.0))
 
     def __post_init__(self) -> None:
         self.cluster.owners = dict.fromkeys(range(PARTITIONS), self.url)
@@ -63,6 +65,7 @@ class Site:
             views=AssetViews(catalogue, StoredLayouts(self.tables)),
             peers=self.peers,
             url=self.url,
+            rejected=self.rejected,
         )
         services = Services(
             cluster=self.cluster,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar, get_args
 
 import httpx
 import pytest
@@ -12,8 +12,11 @@ from pydantic import BaseModel
 
 from schemas.control import EndOfUpload
 from schemas.lookup import AssetAnswer, AssetPage, CatalogueAnswer, SpecAnswer, WindowsAnswer
+from schemas.rejected import RejectCode
 from schemas.task import TaskStatus
+from stream_app.infra.kafka import reject_reports  # noqa: F401
 from stream_app.usecases.asset_views import AssetViews
+from stream_app.usecases.rejected_rows import Refused
 from stream_app.wire.encode.updates import updates
 from tests.fakes import CATALOGUE, partition_of
 
@@ -139,7 +142,7 @@ async def test_updates_are_those_of_the_metrics_topic(site: Site) -> None:
     content = (await site.client.get("/api/v1/assets/a")).content
     published = updates(readings, dict.fromkeys(readings.windows.slot.tolist(), "a"))
     assert len(published) == 2
-    assert all(update in content for _, update in published)
+    assert all(update in content for update in published)
 
 
 async def test_windows_are_paged(site: Site) -> None:
@@ -251,3 +254,28 @@ async def test_figures_for_prometheus_are_there_whatever_kafka_does(site: Site) 
     assert answer.status_code == 200
     families = {family.name for family in text_string_to_metric_families(answer.text)}
     assert {"process_cpu_seconds", "process_resident_memory_bytes", "python_info"} <= families
+
+
+async def test_an_asset_shows_the_share_of_its_rejected_rows(site: Site) -> None:
+    """By code, since the first of them, with the last reason."""
+    site.tables.put("a")
+    assert checked(AssetAnswer, await site.client.get("/api/v1/assets/a")).rejected is None
+    site.rejected.take(partition_of(b"a"), 0, [Refused("a", "bad_row", 15, "soc must be a number", 0)])
+    answer = checked(AssetAnswer, await site.client.get("/api/v1/assets/a")).rejected
+    assert answer is not None
+    assert (answer.rows, answer.share, answer.by_code) == (15, 0.75, {"bad_row": 15})
+    assert (answer.reason, answer.since) == ("soc must be a number", "1970-01-01T00:00:00Z")
+
+
+async def test_readiness_repeats_what_somebody_should_look_at(site: Site) -> None:
+    """A worker that is ready may have something to say."""
+    site.cluster.detail = "500 of 500 rows were rejected"
+    answer = await site.client.get("/health/ready")
+    assert (answer.status_code, answer.json()["detail"]) == (200, "500 of 500 rows were rejected")
+
+
+async def test_each_code_of_a_reject_is_counted_from_0(site: Site) -> None:
+    """An alert sees the first one."""
+    text = (await site.client.get("/metrics")).text
+    found = {f.name: f for f in text_string_to_metric_families(text)}["stream_rejected_rows"]
+    assert {s.labels["code"] for s in found.samples if s.name.endswith("_total")} == set(get_args(RejectCode))

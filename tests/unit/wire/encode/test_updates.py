@@ -22,7 +22,7 @@ from stream_app.domain.since import LateMetric
 from stream_app.domain.state import Ended, Fleet
 from stream_app.domain.value_code import SEQ, ReadingColumns, ReadingLayout
 from stream_app.domain.views import Readings, Windows
-from stream_app.infra.kafka.log.batch_writing import WholeBatch
+from stream_app.infra.kafka.log.batch_writing import RecordBlock, whole_batches
 from stream_app.wire.encode import json_columns
 from stream_app.wire.encode import updates as update_json
 from stream_app.wire.encode.update_records import update_records
@@ -140,8 +140,7 @@ def test_updates_have_the_bytes_of_plain_ones(given_: tuple[Fleet, Readings], *,
     fleet, readings = given_
     updates = update_json.updates(readings, fleet.ids, fleet.ended, closed=closed)
     assert len(updates) == len(readings.windows)
-    for i, (asset_id, text) in enumerate(updates):
-        assert asset_id.decode() == fleet.ids[readings.windows.slot[i]]
+    for i, text in enumerate(updates):
         assert text == _plain(fleet, readings, i, NESTED, closed=closed)
 
 
@@ -158,7 +157,7 @@ def test_records_have_the_text_in_each_form(given_: tuple[Fleet, Readings], form
     fleet, readings = given_
     records = update_records(readings, fleet.ids, fleet.ended, form=form, closed=closed)
     assert len(records) == len(readings.windows)
-    batch = WholeBatch([(key, value, headers) for _, key, value, headers in records], 7)
+    (batch,) = whole_batches("t", [RecordBlock(*block[1:]) for block in records.blocks])
     read = list(MemoryRecords(bytes(batch._build())).next_batch())
     for i, (record, as_read) in enumerate(zip(records, read, strict=True)):
         text = _plain(fleet, readings, i, form, closed=closed)
@@ -189,7 +188,7 @@ def test_an_update_is_one() -> None:
         seq=np.array([7]),
         totals=catalogue.layout.empty(1).T,
     )
-    ((_, text),) = update_json.updates(views.read(fleet, windows, closed=True), fleet.ids, closed=True)
+    (text,) = update_json.updates(views.read(fleet, windows, closed=True), fleet.ids, closed=True)
     update = MetricsUpdate.model_validate_json(text)
     assert (update.window.start, update.window.end) == ("1970-01-01T00:00:00Z", "1970-01-01T00:01:00Z")
 
