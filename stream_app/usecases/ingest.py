@@ -24,6 +24,7 @@ from stream_app.usecases.rejected_rows import Refused
 from stream_app.wire.batch import Batch, Fetch, Reject
 from stream_app.wire.decode import Decoder
 from stream_app.wire.decode.keys import asset_id as asset_of_key
+from stream_app.wire.encode.updates import NESTED, UpdateForm
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +65,8 @@ class Ingest:
         Closed windows to keep.
     emit_interval_s
         Time between two updates of an asset's open windows and lifetime [s]; 0: they are in each checkpoint.
+    update_form
+        Form of the updates.
     clock
         Seconds, monotonic.
     """
@@ -80,13 +83,15 @@ class Ingest:
         kept_windows: KeptWindows,
         lateness_s: float = 0,
         emit_interval_s: float = 0,
+        update_form: UpdateForm = NESTED,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._tables, self._catalogue = tables, catalogue
         self._sizes_s, self._lateness_s = window_sizes_s, lateness_s
         self._states: dict[int, PartitionState] = {}
         self._emit_interval_s, self._clock = emit_interval_s, clock
-        self._checkpoints = Checkpoints(tables, kept_windows, clock)
+        self._form = update_form
+        self._checkpoints = Checkpoints(tables, kept_windows, update_form, clock)
         self._quarantine = Quarantine()
 
     def drop(self) -> None:
@@ -221,7 +226,7 @@ class Ingest:
                 decoder = state.decoder
                 batch = decoder.decode(message) if condemned is None else _spared(decoder, message, condemned)
                 applied = self._apply(state, message, batch)
-                all_updates(state, state.changes())
+                all_updates(state, state.changes(), self._form)
             except DomainError:
                 raise
             except Exception as error:
@@ -275,7 +280,7 @@ class Ingest:
             state = self._new_state(message.partition)
             try:
                 state.apply(replace(batch.only(np.array([i])), controls=()))
-                all_updates(state, state.changes())
+                all_updates(state, state.changes(), self._form)
             except DomainError:
                 raise
             except Exception:
