@@ -36,9 +36,10 @@ coverage: $(STAMP) ## Coverage of the unit tests, compiled functions included: t
 	$(BIN)/python -m coverage html --quiet
 	$(BIN)/python -m coverage report
 
-docs: $(STAMP) ## Generate what is generated: the metrics page from the docstrings, the JSON Schemas from the models
+docs: $(STAMP) ## Generate what is generated: the metrics page from the docstrings, schemas and AsyncAPI from the models
 	$(BIN)/python -m tools.metrics_page
 	$(BIN)/python -m schemas.export
+	$(BIN)/python -m tools.asyncapi
 
 format: $(STAMP) ## Format, and mend what the linter can
 	$(BIN)/ruff check --fix .

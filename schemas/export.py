@@ -1,4 +1,7 @@
-"""Writes the contract as JSON Schema for producers and consumers in any language: ``python -m schemas.export``."""
+"""Writes the contract for producers and consumers in any language, as JSON Schema and, for typed readers, as Avro.
+
+``python -m schemas.export`` writes both.
+"""
 
 from __future__ import annotations
 
@@ -6,16 +9,18 @@ import json
 from pathlib import Path
 from typing import Any
 
-from pydantic import TypeAdapter
+from pydantic import BaseModel, TypeAdapter
 
 from schemas.asset import AssetSpec
+from schemas.avro_schema import avro_schema
 from schemas.control import CONTROL
 from schemas.measurement import Measurement
-from schemas.metrics import MetricsUpdate
+from schemas.metrics import FlatUpdate, MetricsUpdate, UpdateHeaders
 from schemas.rejected import RejectedRow
 from schemas.task import TaskAccepted, TaskStatus
 
 FOLDER = Path(__file__).parent / "json"
+AVRO_FOLDER = Path(__file__).parent / "avro"
 #: Raised by a change that breaks producers or consumers of the version before.
 VERSION = 1
 
@@ -24,13 +29,24 @@ MODELS: dict[str, TypeAdapter[Any]] = {
     "control": CONTROL,
     "asset_spec": TypeAdapter(AssetSpec),
     "metrics_update": TypeAdapter(MetricsUpdate),
+    "flat_update": TypeAdapter(FlatUpdate),
+    "update_headers": TypeAdapter(UpdateHeaders),
     "rejected_row": TypeAdapter(RejectedRow),
     "task_accepted": TypeAdapter(TaskAccepted),
     "task_status": TypeAdapter(TaskStatus),
 }
 
+#: What has one type for each of its names; ``metrics_update`` does not.
+AVRO_MODELS: dict[str, type[BaseModel]] = {"flat_update": FlatUpdate}
+
 _TASK_ID = "0c9f7f0e-8f0b-4c1c-9d55-1b8d5d0d5c0f"
 _RTE = {"value": 0.93, "unit": "1"}
+_HEAD = {
+    "asset_id": "bess-001",
+    "window": {"size": "15m", "start": "2022-04-13T00:00:00Z", "end": "2022-04-13T00:15:00Z"},
+    "seq": 4711,
+    "final": False,
+}
 
 EXAMPLES: dict[str, list[dict[str, Any]]] = {
     "measurement": [
@@ -57,14 +73,10 @@ EXAMPLES: dict[str, list[dict[str, Any]]] = {
     ],
     "asset_spec": [{"nominal_capacity_ah": 94.0, "sampling_period_s": 1.0}],
     "metrics_update": [
-        {
-            "asset_id": "bess-001",
-            "window": {"size": "15m", "start": "2022-04-13T00:00:00Z", "end": "2022-04-13T00:15:00Z"},
-            "seq": 4711,
-            "final": False,
-            "metrics": {"rte_v1": _RTE, "c_rate_v1": {"value": None, "unit": "1", "reason": "capacity_missing"}},
-        }
+        {**_HEAD, "metrics": {"rte_v1": _RTE, "c_rate_v1": {"value": None, "unit": "1", "reason": "capacity_missing"}}}
     ],
+    "flat_update": [{**_HEAD, "values": {"rte_v1": 0.93, "soc_dwell_s.0": 0.0, "soc_dwell_s.1": 900.0}}],
+    "update_headers": [{"size": "15m", "final": "false", "seq": "4711", "asset": "bess-001"}],
     "rejected_row": [
         {
             "code": "out_of_range",
@@ -105,6 +117,18 @@ def path(name: str) -> Path:
     return FOLDER / f"{name}.schema.json"
 
 
+def render_avro(name: str) -> str:
+    """Render a model's Avro schema; the same model gives the same text."""
+    return json.dumps(avro_schema(AVRO_MODELS[name]), indent=2) + "\n"
+
+
+def avro_path(name: str) -> Path:
+    """File of a model's Avro schema."""
+    return AVRO_FOLDER / f"{name}.avsc"
+
+
 if __name__ == "__main__":
     for model in MODELS:
         path(model).write_text(render(model), encoding="utf-8")
+    for model in AVRO_MODELS:
+        avro_path(model).write_text(render_avro(model), encoding="utf-8")

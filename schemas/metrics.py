@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Final, Literal
+
 from pydantic import BaseModel, ConfigDict, Field
 
 from schemas.asset import AssetId
@@ -36,17 +38,44 @@ class Window(BaseModel):
     end: str | None = Field(description="ISO 8601, UTC, exclusive; null for lifetime")
 
 
-class MetricsUpdate(BaseModel):
-    """State of one asset and window after source offset ``seq``.
-
-    Same asset, window and ``seq``: same bytes. A consumer that keeps the highest ``seq`` per asset and window has the
-    newest state, whatever was repeated.
-    """
-
+class _Update(BaseModel):
     model_config = ConfigDict(frozen=True)
 
     asset_id: AssetId
     window: Window
     seq: int = Field(ge=0, description="Last source offset applied (after a reset: plus a multiple of 10^9)")
     final: bool = Field(description="The window is closed: no later update of it follows")
+
+
+class MetricsUpdate(_Update):
+    """State of one asset and window after source offset ``seq``.
+
+    Same asset, window and ``seq``: same bytes. A consumer that keeps the highest ``seq`` per asset and window has the
+    newest state, whatever was repeated.
+    """
+
     metrics: dict[str, MetricValue]
+
+
+class FlatUpdate(_Update):
+    """The same state with one type for all values, for typed readers (``STREAM_OUTPUT__FORMAT=flat`` or ``both``)."""
+
+    values: dict[str, float] = Field(
+        description="Metrics by name; an undefined value is absent. Number 3 of a list is name.3, counted from 0",
+        examples=[{"energy_in_kwh": 12.5, "soc_dwell_s.0": 0.0, "soc_dwell_s.1": 60.0}],
+    )
+
+
+class UpdateHeaders(BaseModel):
+    """Kafka headers of an update, as UTF-8 text: a consumer filters by them without parsing the value."""
+
+    model_config = ConfigDict(frozen=True)
+
+    size: str = Field(description="Window size", examples=["15m", "lifetime"])
+    final: Literal["true", "false"] = Field(description="Whether the window is closed")
+    seq: str = Field(pattern="^[0-9]+$", description="Last source offset applied", examples=["4711"])
+    asset: AssetId
+
+
+#: Stands between asset id, size and start in the key of a window (``STREAM_KAFKA__METRICS_KEY=window``); none has it.
+KEY_SEPARATOR: Final = "/"

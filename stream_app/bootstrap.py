@@ -26,6 +26,7 @@ from stream_app.usecases.retention import UploadRetention
 from stream_app.usecases.silence import SilentAssets
 from stream_app.usecases.tasks import Tasks
 from stream_app.usecases.uploads import Uploads
+from stream_app.wire.encode.updates import UpdateForm
 
 
 def build_worker(settings: Settings) -> Worker:
@@ -41,6 +42,11 @@ def build_worker(settings: Settings) -> Worker:
             max_ahead_s=settings.max_ahead_s,
             duplicates=settings.duplicates,
             emit_interval_s=settings.emit_interval_s,
+            update_form=UpdateForm(
+                has_metrics=settings.output.format != "flat",
+                has_values=settings.output.format != "nested",
+                keyed_by_window=settings.kafka.metrics_key == "window",
+            ),
             kept_windows=KeptWindows(
                 {window_size_s(size): count for size, count in settings.keep_windows.items()},
                 settings.keep_windows_default,

@@ -48,6 +48,9 @@ def _require_server(address: str) -> None:
     raise ValueError(msg)
 
 
+Compression = Literal["gzip", "lz4", "zstd", "none"]
+
+
 class KafkaSettings(BaseModel):
     """Broker, topics and the consumer group."""
 
@@ -69,7 +72,13 @@ class KafkaSettings(BaseModel):
     app_id: str = Field(default="stream-app", description="Consumer group and prefix of the changelogs")
     measurements_topic: str = "measurements"
     metrics_topic: str = "metrics"
+    metrics_key: Literal["asset", "window"] = Field(
+        default="asset", description="Key of an update: the asset's id, or a key of each window"
+    )
     dead_letter_topic: str = "measurements-dlq"
+    compression: Compression = Field(
+        default="gzip", description="Codec of the metrics topic and of the dead letters; every client reads gzip"
+    )
     partitions: int = Field(default=4, ge=1, description="Partitions of topics that `topics ensure` creates")
     replication_factor: int = Field(default=1, ge=1)
     session_timeout_s: float = Field(default=10.0, gt=0, le=86_400)
@@ -198,6 +207,16 @@ class HttpSettings(BaseModel):
         return self.advertised_url or f"http://{host}:{self.port}"
 
 
+class OutputSettings(BaseModel):
+    """The updates of the metrics topic."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    format: Literal["nested", "flat", "both"] = Field(
+        default="nested", description="Whether an update has `metrics`, `values` or both"
+    )
+
+
 class Settings(BaseSettings):
     """Settings of a worker; nested fields as ``STREAM_KAFKA__BOOTSTRAP_SERVERS``."""
 
@@ -207,6 +226,7 @@ class Settings(BaseSettings):
 
     kafka: KafkaSettings = KafkaSettings()
     http: HttpSettings = HttpSettings()
+    output: OutputSettings = OutputSettings()
     data_dir: Path = Path(".stream-app")
     log_level: str = "INFO"
     log_json: bool = True

@@ -25,7 +25,7 @@ from stream_app.usecases.ingest import Ingest
 from stream_app.usecases.ports import MARKER_KEY, NoTables
 from stream_app.wire.batch import Fetch
 from stream_app.wire.decode import arrow
-from stream_app.wire.encode.update_list import UpdateList
+from stream_app.wire.encode.updates import UpdateForm
 
 _START_S: Final = 1_649_808_000
 _ROWS: Final = 200
@@ -43,13 +43,14 @@ def warm_up() -> None:
         catalogue=catalogue,
         window_sizes_s=(60, 900),
         kept_windows=KeptWindows({}, 1),
+        update_form=UpdateForm(has_values=True, keyed_by_window=True),
     )
     ingest.apply(fetch_of(0, [list(_messages())]))
     checkpoint = ingest.checkpoint(0)
     if checkpoint is not None:
-        for keys, texts in UpdateList.of(checkpoint.updates).blocks:
-            partitions_of(keys, 4)
-            list(whole_batches("warm-up", [RecordBlock.plain(keys, texts)]))
+        for block in checkpoint.updates.blocks:
+            partitions_of(block.asset_ids, 4)
+            list(whole_batches("warm-up", [RecordBlock(block.keys, block.values, block.headers)]))
         for key, value, _ in checkpoint.assets:
             if value is not None and key != MARKER_KEY:
                 AssetViews(catalogue, {}).asset(key.decode(), value)

@@ -14,7 +14,7 @@ from stream_app.columns.arrays import FloatArray, IntArray
 from stream_app.columns.segments import segments_of
 from stream_app.domain.compilation import compiled_walk
 from stream_app.domain.durations import MAX_PER_STAMP
-from stream_app.domain.lines import LAST_US, NEVER, WATERMARK_US
+from stream_app.domain.lines import LAST_US, NEVER, OPEN_NUMBER, SIZE_US, WATERMARK_US
 from stream_app.domain.passing import NO_FLUSH
 from stream_app.domain.portion import AHEAD, LATE
 from stream_app.domain.repeats import AS_IT_IS, SIGNED, SOC
@@ -85,7 +85,8 @@ def close_until(fleet: Fleet, slot: int, until_us: int, seq: int) -> list[Window
     if line[LAST_US] == NEVER or max(line[LAST_US], line[WATERMARK_US]) >= until_us:
         return []
     closed = _flush(fleet, slot, seq, until_us)
-    line[WATERMARK_US] = until_us
+    # Rows that share the last stamp are spread, and may have opened a window that begins later.
+    line[WATERMARK_US] = max(until_us, line[OPEN_NUMBER] * line[SIZE_US])
     return closed
 
 

@@ -22,18 +22,20 @@ def closing_offset(
     arrivals: tuple[IntArray, IntArray, IntArray],
     new: int,
     flush_seq: int,
+    early: bool,
 ) -> int:
     """Source offset that closes a window that ends then.
 
     It is the first arrival at which no row before the first stamp at or after the window's end could come any more; not
     before that stamp had itself arrived, nor before anything of the asset could be settled. Rows that are settled early
-    for want of room close it by the newest row.
+    for want of room close it by the newest row. If a control has settled all rows before these (``early``), the window
+    waits for none of them: it closes when no row before its end could come any more.
     """
     if flush_seq != NO_FLUSH:
         return flush_seq
     stamp_us, offset, _, _ = scratch
     marks_us, new_offset, _ = arrivals
-    if stamp_us[0] >= end_us:  # no row of the window waits: it has been settled by a close
+    if early and stamp_us[0] >= end_us:
         return int(new_offset[min(first_at_or_after(marks_us, 0, new, end_us), new - 1)])
     at = min(first_at_or_after(stamp_us, known_from, known, end_us), known - 1)
     arrival = first_at_or_after(marks_us, 0, new, stamp_us[at])
@@ -112,13 +114,19 @@ def pass_window(
     merging: tuple[IntArray, FloatArray, int],
     out: tuple[IntArray, FloatArray, IntArray],
     closing: tuple[
-        int, int, tuple[IntArray, IntArray, FloatArray, IntArray], tuple[IntArray, IntArray, IntArray], int, int
+        int,
+        int,
+        tuple[IntArray, IntArray, FloatArray, IntArray],
+        tuple[IntArray, IntArray, IntArray],
+        int,
+        int,
+        bool,
     ],
 ) -> None:
     """Leave the smallest open window for the one with the given number; its totals go on into the larger ones."""
     width, life, first, _, _ = at
     kinds, _, rows_at = merging
-    known, known_from, scratch, arrivals, new, flush_seq = closing
+    known, known_from, scratch, arrivals, new, flush_seq, early = closing
     totals = state[first : first + width]
     seq = 0
     if totals[rows_at] > 0:
@@ -130,10 +138,10 @@ def pass_window(
             own, there = line[OPEN_NUMBER + LEVEL_STRIDE * level], start_us // size_us
             if own != there:
                 end_us = (own + 1) * size_us
-                seq = closing_offset(end_us, known, known_from, scratch, arrivals, new, flush_seq)
+                seq = closing_offset(end_us, known, known_from, scratch, arrivals, new, flush_seq, early)
                 pass_level(slot, level, there, line, state, at, seq, merging, out)
             _fold(state[first + level * width : first + (level + 1) * width], totals, kinds)
         _fold(state[life : life + width], totals, kinds)
         end_us = start_us + line[SIZE_US]
-        seq = closing_offset(end_us, known, known_from, scratch, arrivals, new, flush_seq)
+        seq = closing_offset(end_us, known, known_from, scratch, arrivals, new, flush_seq, early)
     pass_level(slot, 0, number, line, state, at, seq, merging, out)

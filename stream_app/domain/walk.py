@@ -26,6 +26,7 @@ from stream_app.domain.lines import (
     NEVER,
     OPEN_NUMBER,
     SIZE_US,
+    UNOPENED,
     WATERMARK_US,
 )
 from stream_app.domain.passing import NO_FLUSH, closing_offset, pass_level, pass_window
@@ -93,7 +94,6 @@ def walk(  # noqa: PLR0912, PLR0915  # compiled as one: calls would hand some si
     sign, soc_factor, nominal_s, max_gap_s, rest_a, drops = specs
     fixed_us, flush_seq, max_waiting, until_us = rule
     width, _, first, ring, period = at
-    rows_at = merging[2]
     work_stacks, events, points, depths = work
     s_time_us = scratch[0]
     _, dt_s, valid, gap_s, time_us = timed
@@ -112,6 +112,7 @@ def walk(  # noqa: PLR0912, PLR0915  # compiled as one: calls would hand some si
         ):
             return False
         line, state = fleet[0][slot], fleet[1][slot]
+        before_us = line[WATERMARK_US]
         known, new, disordered = take_portion(
             slot,
             place,
@@ -138,6 +139,9 @@ def walk(  # noqa: PLR0912, PLR0915  # compiled as one: calls would hand some si
                 line[LAST_US], line[HELD_ROWS] = s_time_us[known - 1], 0
             if known > max_waiting:
                 line[WATERMARK_US] = max(line[WATERMARK_US], s_time_us[known - max_waiting])
+            has_settled = state[at[1] + merging[2]] + state[first + merging[2]] > 0
+            # Else the first row that waits is at most as new as the watermark, which has settled the row before it.
+            early = has_settled and known > 0 and s_time_us[0] > before_us
             mark_us = line[WATERMARK_US]
             counted = known - line[HELD_ROWS]
             used, known_from = measure_durations(
@@ -149,12 +153,9 @@ def walk(  # noqa: PLR0912, PLR0915  # compiled as one: calls would hand some si
                 timed,
                 boxes,
             )
-            if flush:  # rows of one stamp spread over a period, which may reach beyond the time up to which is closed
-                for i in range(used):
-                    time_us[i] = min(time_us[i], until_us - 1)
             if known and (line[FIRST_US] == NEVER or s_time_us[0] < line[FIRST_US]):
                 line[FIRST_US] = s_time_us[0]
-            closing = (counted, known_from, scratch, arrivals, new, flush_seq)
+            closing = (counted, known_from, scratch, arrivals, new, flush_seq, early)
             load_stacks(slot, stacks, work_stacks)
             for x in range(len(depths)):
                 depths[x] = stacks[5][slot, x] // points[x]
@@ -181,20 +182,20 @@ def walk(  # noqa: PLR0912, PLR0915  # compiled as one: calls would hand some si
                 stacks[5][slot, x] = depths[x] * points[x]
             store_stacks(slot, stacks, work_stacks)
             now_us = s_time_us[used] if used < counted else until_us if flush else 0
-            # Nothing waits after a close: rows before the next one may come until the watermark has passed the end.
-            stays = state[first + rows_at] > 0 and (line[OPEN_NUMBER] + 1) * size_us > mark_us and not flush
-            if now_us // size_us != line[OPEN_NUMBER] and not stays:
+            if flush and line[OPEN_NUMBER] != UNOPENED:  # rows that share a stamp may be spread beyond the time
+                now_us = max(now_us, line[OPEN_NUMBER] * size_us)
+            elif early and used == 0:
+                now_us = min(now_us, mark_us)
+            if now_us // size_us != line[OPEN_NUMBER]:
                 pass_window(slot, now_us // size_us, line, state, at, merging, out, closing)
             for level in range(1, LEVELS):
                 level_us = line[SIZE_US + LEVEL_STRIDE * level]
                 if level_us == 0:
                     break
                 number = line[OPEN_NUMBER + LEVEL_STRIDE * level]
-                end_us = (number + 1) * level_us
-                within = state[first + rows_at] > 0 and line[OPEN_NUMBER] * size_us // level_us == number
-                stays = end_us > mark_us and not flush and (within or state[first + level * width + rows_at] > 0)
-                if now_us // level_us != number and not stays:
-                    seq = closing_offset(end_us, counted, known_from, scratch, arrivals, new, flush_seq)
+                if now_us // level_us != number:
+                    end_us = (number + 1) * level_us
+                    seq = closing_offset(end_us, counted, known_from, scratch, arrivals, new, flush_seq, early)
                     pass_level(slot, level, now_us // level_us, line, state, at, seq, merging, out)
             keep_waiting(slot, (used, known), waiting, scratch)
         if place[1] >= stops[k]:

@@ -23,7 +23,8 @@ from stream_app.usecases.partition_state import Changes, PartitionState
 from stream_app.usecases.ports import MARKER_KEY, Checkpoint, Entry, Tables
 from stream_app.usecases.window_keys import asset_prefix, size_prefix, window_key
 from stream_app.wire.encode.update_list import UpdateList
-from stream_app.wire.encode.updates import updates
+from stream_app.wire.encode.update_records import update_records
+from stream_app.wire.encode.updates import UpdateForm
 
 #: Bound what one slice takes: larger ones keep look-ups waiting, smaller ones pay numpy's fixed costs too often.
 _ASSETS_PER_SLICE: Final = 250
@@ -51,12 +52,14 @@ class Checkpoints:
         What the confirmed checkpoints hold.
     kept_windows
         Closed windows to keep.
+    form
+        Of the updates.
     clock
         That of the states' emissions [s].
     """
 
-    def __init__(self, tables: Tables, kept_windows: KeptWindows, clock: Callable[[], float]) -> None:
-        self._tables, self._kept_windows, self._clock = tables, kept_windows, clock
+    def __init__(self, tables: Tables, kept_windows: KeptWindows, form: UpdateForm, clock: Callable[[], float]) -> None:
+        self._tables, self._kept_windows, self._form, self._clock = tables, kept_windows, form, clock
         self._in_flight: dict[int, Checkpoint] = {}  # by partition, what is being written
         #: By partition, keys of closed windows that a failed checkpoint put: Kafka may have taken them, or not.
         self._unconfirmed: defaultdict[int, set[bytes]] = defaultdict(set)
@@ -80,10 +83,10 @@ class Checkpoints:
         closed = views.concatenated(state.fleet, list(changes.closed))
         written = list[UpdateList]()
         for low in range(0, len(closed), _WINDOWS_PER_SLICE):
-            written.append(_updates_of_closed(state, _part(closed, slice(low, low + _WINDOWS_PER_SLICE))))
+            written.append(_updates_of_closed(state, _part(closed, slice(low, low + _WINDOWS_PER_SLICE)), self._form))
             yield
         for slots in _asset_slices(changes.published):
-            written.append(_updates_of_assets(state, slots))
+            written.append(_updates_of_assets(state, slots, self._form))
             yield
         windows = yield from self._window_entries(state, changes, closed, position)
         assets = [Entry(asset_id.encode(), None, offset) for asset_id, offset in sorted(changes.forgotten.items())]
@@ -164,22 +167,22 @@ class Checkpoints:
                 yield Entry(key, None, offset)
 
 
-def all_updates(state: PartitionState, changes: Changes) -> UpdateList:
+def all_updates(state: PartitionState, changes: Changes, form: UpdateForm) -> UpdateList:
     """Updates of the windows that closed, then of lifetimes and open windows of the assets that changed."""
     closed = views.concatenated(state.fleet, list(changes.closed))
-    return UpdateList.joined([_updates_of_closed(state, closed), _updates_of_assets(state, changes.slots)])
+    return UpdateList.joined([_updates_of_closed(state, closed, form), _updates_of_assets(state, changes.slots, form)])
 
 
-def _updates_of_closed(state: PartitionState, closed: Windows) -> UpdateList:
+def _updates_of_closed(state: PartitionState, closed: Windows, form: UpdateForm) -> UpdateList:
     fleet = state.fleet
     if not len(closed):
         return UpdateList()
-    return updates(views.read(fleet, closed, closed=True), fleet.ids, fleet.ended, closed=True)
+    return update_records(views.read(fleet, closed, closed=True), fleet.ids, fleet.ended, form=form, closed=True)
 
 
-def _updates_of_assets(state: PartitionState, slots: IntArray) -> UpdateList:
+def _updates_of_assets(state: PartitionState, slots: IntArray, form: UpdateForm) -> UpdateList:
     fleet = state.fleet
-    return updates(current(fleet, slots), fleet.ids, fleet.ended)
+    return update_records(current(fleet, slots), fleet.ids, fleet.ended, form=form)
 
 
 def _state_entries(state: PartitionState, slots: IntArray) -> Iterator[Entry]:

@@ -94,7 +94,7 @@ def compute(
     checkpoint = ingest.checkpoint(0)
     if checkpoint is None:
         return Computed([], 0, 0, None)
-    updates = [_headed(value) for _, value in checkpoint.updates]
+    updates = [_headed(update.value) for update in checkpoint.updates]
     reasons = ((dict(letter.headers)[HEADER_PREFIX + "message"] or b"").decode() for letter in checkpoint.dead_letters)
     return Computed(sorted(updates, key=_order), rows, rejected_rows, next(reasons, None))
 

@@ -25,6 +25,7 @@ from stream_app.usecases.refused_counts import refused_in
 from stream_app.usecases.rejected_rows import Refused
 from stream_app.wire.batch import Batch, Fetch, Reject
 from stream_app.wire.decode import Decoder
+from stream_app.wire.encode.updates import NESTED, UpdateForm
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +70,8 @@ class Ingest:
         Closed windows to keep.
     emit_interval_s
         Time between two updates of an asset's open windows and lifetime [s]; 0: they are in each checkpoint.
+    update_form
+        Form of the updates.
     clock
         Seconds, monotonic.
     """
@@ -87,6 +90,7 @@ class Ingest:
         max_ahead_s: float = MAX_AHEAD_S,
         duplicates: Duplicates = "count",
         emit_interval_s: float = 0,
+        update_form: UpdateForm = NESTED,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._tables, self._catalogue = tables, catalogue
@@ -95,7 +99,8 @@ class Ingest:
         self._duplicates: Duplicates = duplicates
         self._states: dict[int, PartitionState] = {}
         self._emit_interval_s, self._clock = emit_interval_s, clock
-        self._checkpoints = Checkpoints(tables, kept_windows, clock)
+        self._form = update_form
+        self._checkpoints = Checkpoints(tables, kept_windows, update_form, clock)
         self._quarantine = Quarantine()
 
     def drop(self) -> None:
@@ -236,7 +241,7 @@ class Ingest:
                 decoder = state.decoder
                 batch = decoder.decode(message) if condemned is None else _spared(decoder, message, condemned)
                 applied = self._apply(state, message, batch)
-                all_updates(state, state.changes())
+                all_updates(state, state.changes(), self._form)
             except DomainError:
                 raise
             except Exception as error:
@@ -273,7 +278,7 @@ class Ingest:
             state = self._new_state(message.partition)
             try:
                 state.apply(replace(batch.only(np.array([i])), controls=()))
-                all_updates(state, state.changes())
+                all_updates(state, state.changes(), self._form)
             except DomainError:
                 raise
             except Exception:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import BinaryIO, Literal, NamedTuple, Protocol
 
 from stream_app.wire.batch import Headers
+from stream_app.wire.encode.update_list import UpdateList
 
 #: Key of a partition's marker entry in the assets table (no asset id holds a control character).
 MARKER_KEY = b"\x00position"
@@ -39,7 +40,7 @@ class Checkpoint:
 
     partition: int
     position: int  # next source offset
-    updates: Sequence[tuple[bytes, bytes]]
+    updates: UpdateList
     dead_letters: Sequence[DeadLetter]
     windows: Sequence[Entry]
     assets: Sequence[Entry]

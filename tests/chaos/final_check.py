@@ -142,7 +142,7 @@ def _written(readings: Readings | None, asset_id: str, *, final: bool) -> list[b
     if readings is None:
         return []
     asset_ids = dict.fromkeys(readings.windows.slot.tolist(), asset_id)
-    return [text for _, text in updates_of(readings, asset_ids, closed=final)]
+    return updates_of(readings, asset_ids, closed=final)
 
 
 async def _repaired(lab: Lab, changelog: str) -> dict[tuple[int, bytes], bytes]:

@@ -40,7 +40,7 @@ class TopicContents:
     assets: list[StoredRecord] = field(default_factory=list)
 
     def append(self, checkpoint: Checkpoint) -> None:
-        for key, value in checkpoint.updates:
+        for _, key, value, _ in checkpoint.updates:
             self.metrics.append(StoredRecord("metrics", 0, len(self.metrics), key, value))
         for letter in checkpoint.dead_letters:
             self.letters.append(

@@ -1,4 +1,4 @@
-"""The exported JSON Schemas are those of the models."""
+"""The exported schemas are those of the models, and the AsyncAPI document names them."""
 
 from __future__ import annotations
 
@@ -8,8 +8,9 @@ from typing import Any
 
 import pytest
 
-from schemas.export import EXAMPLES, FOLDER, MODELS, path, render
+from schemas.export import AVRO_FOLDER, AVRO_MODELS, EXAMPLES, FOLDER, MODELS, avro_path, path, render, render_avro
 from stream_app.domain.metrics import REGISTRY
+from tools import asyncapi
 
 
 @pytest.mark.parametrize("name", MODELS)
@@ -21,6 +22,21 @@ def test_exported_schema_is_current(name: str) -> None:
 def test_every_exported_file_has_a_model() -> None:
     """No schema is left over from a model that is gone."""
     assert set(FOLDER.iterdir()) == {path(name) for name in MODELS}
+    assert set(AVRO_FOLDER.iterdir()) == {avro_path(name) for name in AVRO_MODELS}
+
+
+@pytest.mark.parametrize("name", AVRO_MODELS)
+def test_exported_avro_schema_is_current(name: str) -> None:
+    """The same of the Avro schemas."""
+    assert avro_path(name).read_text(encoding="utf-8") == render_avro(name)
+
+
+def test_asyncapi_document_is_current() -> None:
+    """Else run ``make docs``; every file that it refers to is there."""
+    assert asyncapi.FILE.read_text(encoding="utf-8") == asyncapi.render()
+    files = re.findall(r"\$ref: (\.\./\S+)", asyncapi.render())
+    assert {(asyncapi.FILE.parent / file).resolve() for file in files} <= set(FOLDER.iterdir())
+    assert len(files) >= len(asyncapi.document()["components"]["messages"]) - 1
 
 
 @pytest.mark.parametrize(

@@ -95,6 +95,17 @@ class Loop:
     whole: bool  # no gap took some of its energy
 
 
+@dataclass(eq=False)
+class Crossing:
+    """A level of the state of charge is crossed, as counted by :mod:`tests.oracle.soc_levels`."""
+
+    row: Row
+    level: int
+    energies_j: tuple[float, ...] | None  # in and out since the level's last crossing, if known
+    charges: tuple[float, ...] | None  # in and out [As] and the time [s] since then, if known
+    span_as: float | None  # charge since the crossing of the level 20 % before in the same direction
+
+
 @dataclass
 class Part:
     """Rows of one window or of a lifetime: the argument of every plain function."""
@@ -103,6 +114,7 @@ class Part:
     nameplate: Nameplate
     span_s: float  # time that the window covers so far
     loops: list[Loop] = field(default_factory=list)  # that close at one of the rows
+    crossings: list[Crossing] = field(default_factory=list)  # at one of the rows
     turning_points_percent: list[float] | None = None  # of a lifetime, the running extreme last; None of a window
 
     def energy_j(self, flow: Literal["charge", "discharge"]) -> float:

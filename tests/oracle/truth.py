@@ -11,7 +11,8 @@ from typing import Any
 from tests.oracle.arrival import Arrivals
 from tests.oracle.durations import gap_limit_us, give_durations
 from tests.oracle.plain import plain_functions
-from tests.oracle.rows import Flow, Loop, Nameplate, Part, Row, known
+from tests.oracle.rows import Crossing, Flow, Loop, Nameplate, Part, Row, known
+from tests.oracle.soc_levels import level_crossings
 from tests.oracle.soc_loops import closed_loops, turning_points
 
 
@@ -22,6 +23,7 @@ class Expected:
     rows: list[Row]
     nameplate: Nameplate
     loops: list[Loop]
+    crossings: list[Crossing]
     turning_points_percent: list[float]
     late: int
 
@@ -33,14 +35,16 @@ class Expected:
     def lifetime(self) -> Part:
         """All rows."""
         span_s = (self.last_us - self.rows[0].stamp_us) / 1e6
-        return Part(self.rows, self.nameplate, span_s, self.loops, self.turning_points_percent)
+        return Part(self.rows, self.nameplate, span_s, self.loops, self.crossings, self.turning_points_percent)
 
     def window(self, size_us: int, start_us: int, *, closed: bool) -> Part:
         """Rows of one window."""
         rows = [row for row in self.rows if start_us <= row.time_us < start_us + size_us]
         inside = {id(row) for row in rows}
         span_us = size_us if closed else min(self.last_us, start_us + size_us) - start_us
-        return Part(rows, self.nameplate, span_us / 1e6, [loop for loop in self.loops if id(loop.row) in inside])
+        loops = [loop for loop in self.loops if id(loop.row) in inside]
+        crossings = [crossing for crossing in self.crossings if id(crossing.row) in inside]
+        return Part(rows, self.nameplate, span_us / 1e6, loops, crossings)
 
     def starts_us(self, size_us: int) -> list[int]:
         """Starts of the windows that have rows."""
@@ -82,6 +86,7 @@ def expected(
         kept,
         nameplate,
         closed_loops(settled, hysteresis_percent),
+        level_crossings(settled),
         turning_points(soc_percent, hysteresis_percent),
         late,
     )

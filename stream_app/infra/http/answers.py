@@ -20,7 +20,6 @@ from stream_app.usecases.asset_views import AssetView
 from stream_app.usecases.ports import PeerAnswer
 from stream_app.usecases.queries import AssetFound, SpecFound, WindowsFound
 from stream_app.usecases.tasks import Task
-from stream_app.wire.encode.update_list import UpdateList
 from stream_app.wire.encode.updates import updates
 
 #: Fields of :class:`schemas.metrics.MetricValue`, which a task shows even where they are null.
@@ -94,7 +93,7 @@ def task(found: Task) -> Response:
     """Answer a :class:`schemas.task.TaskStatus`."""
     data = None
     if found.readings is not None and len(found.readings.windows):
-        _, lifetime = _updates(found.readings, found.task_id, closed=True)[0]
+        lifetime = _updates(found.readings, found.task_id, closed=True)[0]
         metrics = {
             name: {field: metric.get(field) for field in _METRIC_VALUE}
             for name, metric in orjson.loads(lifetime)["metrics"].items()
@@ -138,10 +137,10 @@ def _current(view: AssetView) -> list[orjson.Fragment]:
 
 
 def _fragments(readings: Readings, asset_id: str, *, closed: bool) -> list[orjson.Fragment]:
-    return [orjson.Fragment(update) for _, update in _updates(readings, asset_id, closed=closed)]
+    return [orjson.Fragment(update) for update in _updates(readings, asset_id, closed=closed)]
 
 
-def _updates(readings: Readings, asset_id: str, *, closed: bool) -> UpdateList:
+def _updates(readings: Readings, asset_id: str, *, closed: bool) -> list[bytes]:
     """Write the updates of one asset."""
     asset_ids = dict.fromkeys(readings.windows.slot.tolist(), asset_id)
     return updates(readings, asset_ids, closed=closed)

@@ -12,6 +12,7 @@ from stream_app.infra.failpoints import failpoint
 from stream_app.infra.kafka.lease import Lease
 from stream_app.infra.kafka.log.batch_producer import BatchProducer
 from stream_app.infra.kafka.log.batch_writing import RecordBlock
+from stream_app.infra.kafka.log.compression import CODECS
 from stream_app.infra.kafka.log.partitioning import partition_of, partitions_of
 from stream_app.infra.kafka.log.records import Record, Written
 from stream_app.infra.kafka.log.topics import Topics
@@ -30,6 +31,7 @@ class CheckpointSink:
     def __init__(self, settings: KafkaSettings, lease: Lease | None = None) -> None:
         self._topics = Topics.of(settings)
         self._producer = BatchProducer(settings, lease)
+        self._codec = CODECS[settings.compression]  # of what others read: the changelogs are the service's own
 
     @property
     def built_s(self) -> float:
@@ -52,21 +54,22 @@ class CheckpointSink:
 
     async def _send_output(self, checkpoint: Checkpoint) -> None:
         await asyncio.gather(
-            self._send_updates(UpdateList.of(checkpoint.updates)),
+            self._send_updates(checkpoint.updates),
             self._send_letters(checkpoint.dead_letters, keyless_to=checkpoint.partition),
         )
 
     async def _send_updates(self, updates: UpdateList) -> None:
+        """Write updates to the partitions of their assets, whatever their keys are."""
         topic = self._topics.metrics
         count = await self._producer.partitions(topic)
         by_partition: defaultdict[int, list[RecordBlock]] = defaultdict(list)
-        for keys, texts in updates.blocks:
-            chosen = partitions_of(keys, count)
+        for block in updates.blocks:
+            chosen = partitions_of(block.asset_ids, count)
+            records = RecordBlock(block.keys, block.values, block.headers)
             for number in np.unique(chosen).tolist():
-                index = np.flatnonzero(chosen == number)
-                by_partition[number].append(RecordBlock.plain(keys.at(index), texts.at(index)))
+                by_partition[number].append(records.at(np.flatnonzero(chosen == number)))
         send = self._producer.send_blocks
-        await asyncio.gather(*(send(topic, number, some) for number, some in by_partition.items()))
+        await asyncio.gather(*(send(topic, number, some, self._codec) for number, some in by_partition.items()))
 
     async def _send_letters(self, letters: Iterable[DeadLetter], *, keyless_to: int) -> None:
         topic = self._topics.dead_letters
@@ -75,7 +78,8 @@ class CheckpointSink:
         for letter in letters:
             number = keyless_to % count if letter.key is None else partition_of(letter.key, count)
             by_partition[number].append((letter.key, letter.value, letter.headers))
-        await asyncio.gather(*(self._producer.send(topic, number, some) for number, some in by_partition.items()))
+        send = self._producer.send
+        await asyncio.gather(*(send(topic, number, some, self._codec) for number, some in by_partition.items()))
 
     async def discard(self) -> None:
         """Drop an unfinished write: nothing of it is written later."""

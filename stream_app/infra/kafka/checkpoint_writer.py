@@ -29,7 +29,6 @@ from stream_app.infra.kafka.tables import TableStore
 from stream_app.infra.kafka.topic_partition import TopicPartition
 from stream_app.usecases.ingest import Ingest
 from stream_app.usecases.ports import Checkpoint
-from stream_app.wire.encode.update_list import UpdateList
 
 _log = logging.getLogger(__name__)
 
@@ -246,4 +245,4 @@ class CheckpointWriter:
 def _bytes_of(checkpoint: Checkpoint) -> int:
     """What a checkpoint takes in memory: its texts and values."""
     entries = chain(checkpoint.windows, checkpoint.assets)
-    return UpdateList.of(checkpoint.updates).size_bytes + sum(len(entry.value or b"") for entry in entries)
+    return checkpoint.updates.size_bytes + sum(len(entry.value or b"") for entry in entries)

@@ -13,6 +13,7 @@ from stream_app.columns.arrays import FloatArray, IntArray
 from stream_app.columns.byte_column import ByteColumn
 from stream_app.columns.calendar import compiled_civil_from_days
 from stream_app.columns.compiled import compiled
+from stream_app.columns.memory_copy import copy_bytes
 
 _ZERO, _DASH, _DOT, _COLON, _T, _Z = (ord(sign) for sign in "0-.:TZ")
 _DAY_US: Final = 86_400_000_000
@@ -35,6 +36,21 @@ def texts(items: Sequence[bytes]) -> Texts:
     return Texts(np.frombuffer(b"".join(items), np.uint8), ends - lengths, ends)
 
 
+@compiled
+def put_text(out: NDArray[np.uint8], at: int, texts: Texts, i: int) -> int:
+    """Copy text ``i``; returns where it ends."""
+    length: int = texts.ends[i] - texts.starts[i]
+    copy_bytes(out, at, texts.buffer, texts.starts[i], length)
+    return at + length
+
+
+def column(room: NDArray[np.uint8], ends: IntArray) -> ByteColumn:
+    """Texts that stand one after the other, copied: their room is larger than they are, and the next take it over."""
+    starts = np.zeros_like(ends)
+    starts[1:] = ends[:-1]
+    return ByteColumn(room[: ends.max(initial=0)].copy(), starts, ends)
+
+
 def numbers(array: FloatArray | IntArray) -> NDArray[np.uint8]:
     """JSON array of the numbers, flat; null where one is not finite."""
     return np.frombuffer(orjson.dumps(array.reshape(-1), option=orjson.OPT_SERIALIZE_NUMPY), np.uint8)
@@ -45,11 +61,12 @@ def stamps(time_us: IntArray) -> ByteColumn:
     out = np.empty(len(time_us) * STAMP_BYTES, np.uint8)
     ends = np.empty(len(time_us), np.int64)
     _write_stamps(time_us, out, ends)
-    return ByteColumn(out, np.append(0, ends[:-1]), ends) if len(ends) else ByteColumn(out, ends, ends)
+    return column(out, ends)
 
 
 @compiled
-def _write_digits(out: NDArray[np.uint8], at: int, count: int, number: int) -> None:
+def write_digits(out: NDArray[np.uint8], at: int, count: int, number: int) -> None:
+    """Write the last ``count`` digits of a number that is not negative."""
     for k in range(at + count - 1, at - 1, -1):
         out[k] = _ZERO + number % 10
         number //= 10
@@ -61,20 +78,20 @@ def write_stamp(out: NDArray[np.uint8], at: int, time_us: int) -> int:
     day = time_us // _DAY_US
     rest_us = time_us - day * _DAY_US
     year, month, day_of_month = compiled_civil_from_days(day)
-    _write_digits(out, at, 4, year)
-    _write_digits(out, at + 5, 2, month)
-    _write_digits(out, at + 8, 2, day_of_month)
+    write_digits(out, at, 4, year)
+    write_digits(out, at + 5, 2, month)
+    write_digits(out, at + 8, 2, day_of_month)
     second = rest_us // 1_000_000
-    _write_digits(out, at + 11, 2, second // 3600)
-    _write_digits(out, at + 14, 2, second // 60 % 60)
-    _write_digits(out, at + 17, 2, second % 60)
+    write_digits(out, at + 11, 2, second // 3600)
+    write_digits(out, at + 14, 2, second // 60 % 60)
+    write_digits(out, at + 17, 2, second % 60)
     out[at + 4] = out[at + 7] = _DASH
     out[at + 10] = _T
     out[at + 13] = out[at + 16] = _COLON
     end = at + 19
     if rest_us % 1_000_000:
         out[end] = _DOT
-        _write_digits(out, end + 1, 6, rest_us % 1_000_000)
+        write_digits(out, end + 1, 6, rest_us % 1_000_000)
         end += 7
     out[end] = _Z
     return end + 1

@@ -1,4 +1,4 @@
-"""Updates as they are written: keys and texts in a few large buffers, without an object for each."""
+"""Updates as they are written: a few large buffers, without an object for each."""
 
 from __future__ import annotations
 
@@ -9,25 +9,37 @@ from typing import NamedTuple, overload
 from stream_app.columns.byte_column import ByteColumn
 
 
-class UpdateBlock(NamedTuple):
-    """Some updates: asset id and JSON of each, both of the same length."""
+class UpdateRecord(NamedTuple):
+    """A record of the metrics topic; its partition is that of the asset id, whatever the key is.
 
+    ``headers`` are as a record has them (KIP-82).
+    """
+
+    asset_id: bytes
+    key: bytes
+    value: bytes
+    headers: bytes
+
+
+class UpdateBlock(NamedTuple):
+    """Some records of the metrics topic: fields as of :class:`UpdateRecord`, all of the same length, none null."""
+
+    asset_ids: ByteColumn
     keys: ByteColumn
-    texts: ByteColumn
+    values: ByteColumn
+    headers: ByteColumn
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class UpdateList(Sequence[tuple[bytes, bytes]]):
-    """Asset id and JSON of updates, block by block; as a sequence, one by one."""
+class UpdateList(Sequence[UpdateRecord]):
+    """Updates block by block; as a sequence, one by one."""
 
     blocks: Sequence[UpdateBlock] = ()
 
     @classmethod
-    def of(cls, updates: Sequence[tuple[bytes, bytes]]) -> UpdateList:
-        """Take any updates; an ``UpdateList`` stays as it is."""
-        if isinstance(updates, UpdateList):
-            return updates
-        columns = (ByteColumn.of([update[i] for update in updates]) for i in range(2))
+    def of(cls, updates: Sequence[UpdateRecord]) -> UpdateList:
+        """Take any updates."""
+        columns = (ByteColumn.of([update[i] for update in updates]) for i in range(len(UpdateBlock._fields)))
         return cls([UpdateBlock(*columns)])
 
     @classmethod
@@ -37,21 +49,20 @@ class UpdateList(Sequence[tuple[bytes, bytes]]):
 
     @property
     def size_bytes(self) -> int:
-        """Size of the texts in memory."""
-        return sum(block.texts.buffer.nbytes for block in self.blocks)
+        """Size of the records in memory."""
+        return sum(column.buffer.nbytes for block in self.blocks for column in block[1:])
 
     def __len__(self) -> int:
         return sum(len(block.keys) for block in self.blocks)
 
     @overload
-    def __getitem__(self, i: int) -> tuple[bytes, bytes]: ...
+    def __getitem__(self, i: int) -> UpdateRecord: ...
     @overload
-    def __getitem__(self, i: slice) -> Sequence[tuple[bytes, bytes]]: ...
-    def __getitem__(self, i: int | slice) -> tuple[bytes, bytes] | Sequence[tuple[bytes, bytes]]:
+    def __getitem__(self, i: slice) -> Sequence[UpdateRecord]: ...
+    def __getitem__(self, i: int | slice) -> UpdateRecord | Sequence[UpdateRecord]:
         return list(self)[i]
 
-    def __iter__(self) -> Iterator[tuple[bytes, bytes]]:
+    def __iter__(self) -> Iterator[UpdateRecord]:
         for block in self.blocks:
-            for key, text in zip(*block, strict=True):
-                if key is not None and text is not None:  # none is
-                    yield key, text
+            for fields in zip(*block, strict=True):
+                yield UpdateRecord(*(field or b"" for field in fields))

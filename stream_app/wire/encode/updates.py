@@ -7,6 +7,7 @@ texts that are the same every time. A dict per metric and window would cost ten 
 from __future__ import annotations
 
 from collections.abc import Container, Mapping, Sequence
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import Final, NamedTuple
 
@@ -15,18 +16,16 @@ import orjson
 from numpy.typing import NDArray
 
 from schemas.asset import window_size_name
-from stream_app.columns.arrays import IntArray
+from stream_app.columns.arrays import BoolArray, IntArray
 from stream_app.columns.byte_column import ByteColumn
 from stream_app.columns.numbering import numbered
-from stream_app.columns.words import PADDING
 from stream_app.domain.lines import NEVER
 from stream_app.domain.reading import LIFETIME
 from stream_app.domain.since import LateMetric
-from stream_app.domain.value_code import ReadingLayout
+from stream_app.domain.value_code import ReadingColumns, ReadingLayout
 from stream_app.domain.views import Readings, Windows
 from stream_app.wire.encode import json_columns
 from stream_app.wire.encode.json_columns import Texts
-from stream_app.wire.encode.update_list import UpdateBlock, UpdateList
 from stream_app.wire.encode.update_text import FIXED, LINE, NONE, Heads, write_updates
 
 LIFETIME_NAME = "lifetime"
@@ -48,14 +47,53 @@ def iso_times(time_us: IntArray) -> list[str]:
     return [text.decode() for text in json_columns.stamps(time_us) if text is not None]
 
 
+@dataclass(frozen=True, slots=True)
+class UpdateForm:
+    """What an update of the metrics topic tells of its metrics, one of the two at least, and what its key is.
+
+    Parameters
+    ----------
+    has_metrics
+        Each metric as an object, with its unit, and the reason where it is null.
+    has_values
+        The defined numbers alone, in a flat map.
+    keyed_by_window
+        Whether each window has a key of its own; else the key is the asset's.
+    """
+
+    has_metrics: bool = True
+    has_values: bool = False
+    keyed_by_window: bool = False
+
+
+NESTED: Final = UpdateForm()
+
+
+class Labels(NamedTuple):
+    """Which asset and window each of ``k`` updates is about.
+
+    Asset and size of an update are ``ids[asset[i]]`` and ``sizes[size[i]]``; whether it is final is
+    ``is_final[asset[i]]``. ``size_us``, ``start_us`` and ``seq`` have shape ``(k,)``.
+    """
+
+    ids: list[bytes]
+    asset: IntArray
+    is_final: BoolArray
+    sizes: list[bytes]
+    size: IntArray
+    size_us: IntArray
+    start_us: IntArray
+    seq: IntArray
+
+
 def updates(
     readings: Readings,
     asset_ids: Sequence[str] | Mapping[int, str],
     ended: Container[int] = (),
     *,
     closed: bool = False,
-) -> UpdateList:
-    """Asset id and JSON of each window; what is null is left out, but for ``value`` and ``end``.
+) -> list[bytes]:
+    """JSON of each window; what is null is left out, but for ``value`` and ``end``.
 
     Parameters
     ----------
@@ -68,14 +106,39 @@ def updates(
     closed
         Whether the windows are closed, and so final.
     """
-    windows = readings.windows
-    if not len(windows):
-        return UpdateList()
+    if not len(readings.windows):
+        return []
+    labels = labels_of(readings.windows, asset_ids, ended, closed=closed)
+    return [text for text in texts_of(readings, labels, NESTED) if text is not None]
+
+
+def labels_of(
+    windows: Windows, asset_ids: Sequence[str] | Mapping[int, str], ended: Container[int], *, closed: bool
+) -> Labels:
+    """Label windows, one at least; parameters as in :func:`updates`."""
+    slots, asset = numbered(windows.slot)
+    sizes_us, size = numbered(windows.size_us)
+    names = [LIFETIME_NAME if us == LIFETIME else window_size_name(us // 1_000_000) for us in sizes_us]
+    return Labels(
+        ids=[asset_ids[slot].encode() for slot in slots],
+        asset=asset,
+        is_final=np.array([closed or slot in ended for slot in slots]),
+        sizes=[name.encode() for name in names],
+        size=size,
+        size_us=np.ascontiguousarray(windows.size_us),
+        start_us=np.ascontiguousarray(windows.start_us),
+        seq=np.ascontiguousarray(windows.seq),
+    )
+
+
+def texts_of(readings: Readings, labels: Labels, form: UpdateForm) -> ByteColumn:
+    """JSON of each window, one at least."""
     plan = _plan(readings.layout)
     numbers, whole = json_columns.numbers(readings.numbers), json_columns.numbers(readings.whole)
-    keys, heads = _heads(windows, asset_ids, ended, closed=closed)
-    out = np.empty(len(windows) * plan.most_bytes + len(numbers) + len(whole) + heads.most_bytes() + PADDING, np.uint8)
-    ends = np.empty(len(windows), np.int64)
+    heads = _heads(labels)
+    number_bytes = (len(numbers) + len(whole)) * (form.has_metrics + form.has_values)
+    out = np.empty(len(labels.asset) * plan.most_bytes + number_bytes + heads.most_bytes(), np.uint8)
+    ends = np.empty(len(labels.asset), np.int64)
     write_updates(
         out,
         ends,
@@ -85,24 +148,24 @@ def updates(
         (whole, np.empty(readings.layout.whole + 1, np.int64)),
         readings.codes,
         heads,
+        form.has_metrics,
+        form.has_values,
     )
-    # A copy: the room is larger than what is written, and the next updates take it over.
-    texts = ByteColumn(out[: ends[-1] + PADDING].copy(), np.append(0, ends[:-1]), ends)
-    written = UpdateList([UpdateBlock(keys.at(heads.asset), texts)])
-    if not readings.late:
+    written = json_columns.column(out, ends)
+    if not readings.late or not form.has_metrics:
         return written
     timed = frozenset(columns.name for columns in readings.layout.metrics if columns.timed)
     return _with_late(written, readings.late, timed)
 
 
-def _with_late(written: UpdateList, late: Mapping[str, LateMetric], timed: frozenset[str]) -> UpdateList:
+def _with_late(written: ByteColumn, late: Mapping[str, LateMetric], timed: frozenset[str]) -> ByteColumn:
     """Tell of metrics that were added after their window began: what they cover, and since when.
 
     Rare (the weeks after an upgrade), so it goes through Python's values.
     """
-    told = list[tuple[bytes, bytes]]()
-    for i, (key, text) in enumerate(written):
-        update = orjson.loads(text)
+    told = []
+    for i, text in enumerate(written):
+        update = orjson.loads(text or b"")
         for name, metric in late.items():
             reading = update["metrics"][name]
             reading.pop("coverage", None)
@@ -110,8 +173,8 @@ def _with_late(written: UpdateList, late: Mapping[str, LateMetric], timed: froze
                 reading["coverage"] = float(metric.coverage[i])
             if metric.since_us[i] != NEVER:
                 reading["since"] = iso_times(metric.since_us[i : i + 1])[0]
-        told.append((key, orjson.dumps(update)))
-    return UpdateList.of(told)
+        told.append(orjson.dumps(update))
+    return ByteColumn.of(told)
 
 
 @lru_cache(maxsize=8)
@@ -136,28 +199,30 @@ def _plan(layout: ReadingLayout) -> _Plan:
         line["sigma"], line["sigma_begin"] = _or_none(columns.sigma), add(b',"sigma":')
         line["unchecked"] = _or_none(columns.unchecked)
         line["unchecked_begin"], line["unchecked_end"] = add(b',"value_unchecked":' + bracket), add(end)
+        names = flat_names(columns)
+        line["names"] = add(*(b"," + orjson.dumps(name) + b":" for name in names))
+        most += sum(len(name.encode()) for name in names) + len(b',"":') * len(names)
         most += len(begin) + len(b"[null]") + max(map(len, (end + unit, *reasons))) + _OPTIONAL_BYTES
     return _Plan(json_columns.texts(texts), lines, most)
+
+
+def flat_names(columns: ReadingColumns) -> list[str]:
+    """Names that a metric has among the flat values: its own, or one for each number of its list, from 0."""
+    return [columns.name] if columns.bins is None else [f"{columns.name}.{k}" for k in range(columns.bins)]
 
 
 def _or_none(column: int | None) -> int:
     return NONE if column is None else column
 
 
-def _heads(
-    windows: Windows, asset_ids: Sequence[str] | Mapping[int, str], ended: Container[int], *, closed: bool
-) -> tuple[ByteColumn, Heads]:
-    """Ids of the assets, and what is told of the windows before their metrics."""
-    slots, asset = numbered(windows.slot)
-    sizes_us, size = numbered(windows.size_us)
-    names = [LIFETIME_NAME if us == LIFETIME else window_size_name(us // 1_000_000) for us in sizes_us]
-    ids = [asset_ids[slot] for slot in slots]
-    return ByteColumn.of([asset_id.encode() for asset_id in ids]), Heads(
-        assets=json_columns.texts([b'{"asset_id":' + orjson.dumps(asset_id) for asset_id in ids]),
-        asset=asset,
-        is_final=np.array([closed or slot in ended for slot in slots]),
-        sizes=json_columns.texts([b',"window":{"size":"' + name.encode() + b'","start":"' for name in names]),
-        size=size,
-        size_us=np.ascontiguousarray(windows.size_us),
-        start_us=np.ascontiguousarray(windows.start_us),
+def _heads(labels: Labels) -> Heads:
+    """What is told of the windows before their metrics."""
+    return Heads(
+        assets=json_columns.texts([b'{"asset_id":' + orjson.dumps(asset_id.decode()) for asset_id in labels.ids]),
+        asset=labels.asset,
+        is_final=labels.is_final,
+        sizes=json_columns.texts([b',"window":{"size":"' + name + b'","start":"' for name in labels.sizes]),
+        size=labels.size,
+        size_us=labels.size_us,
+        start_us=labels.start_us,
     )

@@ -10,9 +10,11 @@ from stream_app.domain.snapshot import FORMAT, Marker
 from stream_app.usecases.ingest import AlreadyApplied, Applied, Gap, Ingest
 from stream_app.usecases.ports import MARKER_KEY, Checkpoint, DeadLetter, Entry, Tables
 from stream_app.wire.batch import Fetch
+from stream_app.wire.encode.update_list import UpdateList, UpdateRecord
 
 HEADER = struct.Struct(">Bq")
 STATE = struct.Struct(">Bqqq")  # format, offset, count, sum
+_NO_HEADERS = b"\0"  # as a record has them: their count alone
 
 
 @dataclass
@@ -88,10 +90,11 @@ class CountingIngest(Ingest):
         hot.aside, hot.dirty = hot.aside | hot.dirty, set()
         states = [Entry(key, STATE.pack(FORMAT, *hot.assets[key]), hot.assets[key][0]) for key in sorted(hot.aside)]
         windows = [s._replace(key=s.key + b"\x00%010d\x00%020d" % (60, hot.assets[s.key][1])) for s in states]
+        updates = [UpdateRecord(key, key, b"%d %d %d" % hot.assets[key], _NO_HEADERS) for key in sorted(hot.aside)]
         return Checkpoint(
             partition=partition,
             position=hot.position,
-            updates=[(key, b"%d %d %d" % hot.assets[key]) for key in sorted(hot.aside)],
+            updates=UpdateList.of(updates),
             dead_letters=list(hot.rejected),
             windows=windows,
             assets=[*states, Entry(MARKER_KEY, Marker(hot.position, {}, source=self.source).dump(), hot.position)],

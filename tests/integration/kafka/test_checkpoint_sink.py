@@ -11,9 +11,12 @@ from stream_app.infra.kafka.log.partitioning import partition_of
 from stream_app.infra.kafka.log.topics import Topics
 from stream_app.settings import KafkaSettings
 from stream_app.usecases.ports import MARKER_KEY, Checkpoint, DeadLetter, Entry
+from stream_app.wire.encode.update_list import UpdateList, UpdateRecord
 from tests.integration.kafka.running import read
 
 pytestmark = pytest.mark.kafka
+
+_HEADERS = b"\x02\x08size\x041m"  # one, as a record has it
 
 
 @pytest.fixture
@@ -24,11 +27,13 @@ async def sink(kafka: KafkaSettings) -> AsyncIterator[CheckpointSink]:
 
 
 async def test_a_checkpoint_goes_out_in_its_order(kafka: KafkaSettings, sink: CheckpointSink) -> None:
-    """Updates by murmur2, dead letters with their headers, state on the source's partition with the marker last."""
+    """Updates by murmur2 of the asset, letters with their headers, state on the source's partition, marker last."""
     checkpoint = Checkpoint(
         partition=2,
         position=9,
-        updates=[(b"a", b"1"), (b"b", b"2")],
+        updates=UpdateList.of(
+            [UpdateRecord(b"a", b"a", b"1", _HEADERS), UpdateRecord(b"b", b"b/1m/0", b"2", _HEADERS)]
+        ),
         dead_letters=[DeadLetter(b"a", b"?", [("why", b"because")]), DeadLetter(None, None, [("why", b"empty")])],
         windows=[Entry(b"a\x00w", b"w", 8)],
         assets=[Entry(b"a", b"s", 8), Entry(b"gone", None, 5), Entry(MARKER_KEY, b"m", 9)],
@@ -36,7 +41,9 @@ async def test_a_checkpoint_goes_out_in_its_order(kafka: KafkaSettings, sink: Ch
     windows, assets = await sink.write(checkpoint)
     assert (windows and windows.last, assets and assets.last) == (0, 2)
     updates = await read(kafka, kafka.metrics_topic)
-    assert {(r.key, r.partition) for r in updates} == {(key, partition_of(key, 4)) for key in (b"a", b"b")}
+    assert {(r.key, r.partition, r.headers) for r in updates} == {
+        (key, partition_of(asset, 4), (("size", b"1m"),)) for asset, key in ((b"a", b"a"), (b"b", b"b/1m/0"))
+    }
     letters = {(r.key, r.value, r.headers) for r in await read(kafka, kafka.dead_letter_topic)}
     assert letters == {(b"a", b"?", (("why", b"because"),)), (None, None, (("why", b"empty"),))}
     entries = await read(kafka, Topics.of(kafka).assets_changelog)

@@ -86,6 +86,20 @@ async def test_a_compacted_source_is_told(kafka_settings: KafkaSettings) -> None
     assert problem.startswith(f"topic {name!r} is compacted, which deletes all rows of an asset but the last; run ")
 
 
+async def test_compacted_output_is_told(kafka_settings: KafkaSettings) -> None:
+    """Under asset keys all windows of an asset but one would go; dead letters of one key are never the same."""
+    metrics, letters = kafka_settings.metrics_topic, kafka_settings.dead_letter_topic
+    policies = ((metrics, "compact"), (letters, "compact,delete"))
+    configs = [(name, {"cleanup.policy": policy, "max.message.bytes": "9000000"}) for name, policy in policies]
+    await create(kafka_settings, *(NewTopic(name, 4, 1, topic_configs=config) for name, config in configs))
+    await topics.ensure(kafka_settings)
+    of_metrics, of_letters = await topics.check(kafka_settings)
+    assert of_metrics.startswith(f"topic {metrics!r} is compacted, which deletes all windows of an asset but one; run ")
+    assert of_metrics.endswith("cleanup.policy=delete, or set STREAM_KAFKA__METRICS_KEY=window on each worker")
+    assert of_letters.startswith(f"topic {letters!r} is compacted, which deletes all letters but the last of each key")
+    assert await topics.check(kafka_settings.model_copy(update={"metrics_key": "window"})) == [of_letters]
+
+
 async def test_a_dead_letter_topic_takes_all_records_that_the_source_takes(kafka_settings: KafkaSettings) -> None:
     """A message that cannot be decoded must fit, however large it is."""
     name = kafka_settings.measurements_topic

@@ -14,7 +14,12 @@ Row = tuple[float, int]  # stamp [s], source offset
 
 
 def closed_by(
-    rows: list[Row], arrived: list[Row], *ends_s: float, known_from: int = 0, lateness_s: float = 0
+    rows: list[Row],
+    arrived: list[Row],
+    *ends_s: float,
+    known_from: int = 0,
+    lateness_s: float = 0,
+    early: bool = False,
 ) -> list[int]:
     """Offset that closed each window of one asset: its rows in event-time order, and those that arrived just now."""
     stamps_us, offsets = (np.array(column, np.int64) for column in zip(*((s * 1e6, o) for s, o in rows), strict=True))
@@ -25,7 +30,7 @@ def closed_by(
         np.zeros(len(arrived), np.int64),
     )
     scratch = stamps_us, offsets, np.zeros((0, len(rows))), np.zeros(0, np.int64)
-    given = len(rows), known_from, scratch, arrivals, len(arrived), NO_FLUSH
+    given = len(rows), known_from, scratch, arrivals, len(arrived), NO_FLUSH, early
     return [closing_offset(round(end_s * 1e6), *given) for end_s in ends_s]
 
 
@@ -58,6 +63,16 @@ def test_a_row_that_came_out_of_order_closes_it_when_it_has_arrived_itself() -> 
     rows: list[Row] = [(0, 1), (50, 2), (60, 4), (70, 3)]
     arrived: list[Row] = [(0, 1), (50, 2), (70, 3), (60, 4)]
     assert closed_by(rows, arrived, 60, lateness_s=5) == [4]
+
+
+def test_after_a_control_a_window_waits_for_no_row_of_its_own() -> None:
+    """All rows before were settled: it closes when no row before its end could come, whatever waits behind it."""
+    # window   |    0 .. 60     |
+    # stamp                        120   121
+    # offset                        7     8       120 is so much later than 60 + 5: 7 closes it
+    rows: list[Row] = [(120, 7), (121, 8)]
+    assert closed_by(rows, rows, 60, lateness_s=5, early=True) == [7]
+    assert closed_by(rows, rows, 60, lateness_s=5) == [8]
 
 
 def test_nothing_is_closed_before_anything_of_the_asset_could_be_settled() -> None:

@@ -107,7 +107,10 @@ def windows_of_assets(draw: st.DrawFn) -> tuple[Fleet, Windows]:
         fleet.set_spec(slot, AssetSpec(nominal_capacity_ah=draw(st.sampled_from([None, 1.0, 94.5]))))
         fleet.integers.last_us[slot] = draw(st.integers(0, 200_000_000))
         fleet.floats.state(SocLoops)[slot, [0, 1, 5]] = draw(st.sampled_from([-1.0, 0.0, 1.0])), draw(SOC), draw(SOC)
-        fleet.stacks.set(slot, [np.array(draw(st.lists(st.tuples(SOC, SOC, SOC, SOC), max_size=4))).reshape(-1)])
+        turning_points = np.array(draw(st.lists(st.tuples(SOC, SOC, SOC, SOC), max_size=4))).reshape(-1)
+        fleet.stacks.set(
+            slot, [turning_points if isinstance(s, SocLoops) else np.zeros(0) for s in CATALOGUE.sequential_states]
+        )
     k = draw(st.integers(1, 4))
     totals = np.array(draw(st.lists(NOT_NEGATIVE, min_size=k * layout.width, max_size=k * layout.width)))
     totals = totals.reshape(k, layout.width)
@@ -130,9 +133,10 @@ def windows_of_assets(draw: st.DrawFn) -> tuple[Fleet, Windows]:
 def residues_of(fleet: Fleet, windows: Windows) -> np.ndarray:
     """What the sequential state of each lifetime holds."""
     residues = np.zeros((len(windows), SocLoops.residue_width))
+    number = [type(state) for state in CATALOGUE.sequential_states].index(SocLoops)
     for i, slot in enumerate(windows.slot.tolist()):
         if windows.size_us[i] == LIFETIME:
-            SocLoops.residue(fleet.floats.state(SocLoops)[slot], fleet.stacks.get(slot)[0], residues[i])
+            SocLoops.residue(fleet.floats.state(SocLoops)[slot], fleet.stacks.get(slot)[number], residues[i])
     return residues
 
 

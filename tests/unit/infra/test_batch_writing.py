@@ -12,17 +12,19 @@ from hypothesis import strategies as st
 from stream_app.infra.kafka.errors import RecordTooLargeError
 from stream_app.infra.kafka.log import batch_writing
 from stream_app.infra.kafka.log.batch_writing import WholeBatch, blocks, whole_batches
+from stream_app.infra.kafka.log.compression import CODECS
 from stream_app.infra.kafka.log.record_batches import Portion, batches
 from stream_app.infra.kafka.log.records import Record
 from stream_app.infra.kafka.log.topics import RECORD_MAX_BYTES
+from stream_app.settings import Compression
 
 _bytes = st.one_of(st.none(), st.binary(max_size=300))
 _headers = st.lists(st.tuples(st.text(max_size=70), st.one_of(st.none(), st.binary(max_size=70))), max_size=3)
 _records = st.lists(st.tuples(_bytes, _bytes, _headers), min_size=1, max_size=150)
 
 
-def batches_of(records: list[Record]) -> Iterator[WholeBatch]:
-    return whole_batches("t", blocks(records))
+def batches_of(records: list[Record], codec: Compression = "zstd") -> Iterator[WholeBatch]:
+    return whole_batches("t", blocks(records), CODECS[codec])
 
 
 def read(batch: WholeBatch) -> list[tuple[object, ...]]:
@@ -31,10 +33,10 @@ def read(batch: WholeBatch) -> list[tuple[object, ...]]:
     return [(r.offset, r.timestamp, r.key, r.value, list(r.headers)) for r in memory]
 
 
-@given(_records)
-def test_every_record_is_read_as_it_was_given(records: list[Record]) -> None:
-    """Keys, values and headers, null ones too, by aiokafka and by our own reader."""
-    (batch,) = batches_of(records)
+@given(_records, st.sampled_from(sorted(CODECS)))
+def test_every_record_is_read_as_it_was_given(records: list[Record], codec: Compression) -> None:
+    """Keys, values and headers, null ones too, in each codec, by aiokafka and by our own reader."""
+    (batch,) = batches_of(records, codec)
     batch._set_producer_state(5, 1, 3)
     assert [(offset, *record) for offset, _, *record in read(batch)] == [
         (i, *record) for i, record in enumerate(records)
@@ -46,6 +48,14 @@ def test_every_record_is_read_as_it_was_given(records: list[Record]) -> None:
     columns = portion.records()
     assert list(zip(columns.keys, columns.values, map(list, columns.headers), strict=True)) == records
     assert (len(batch._build()), batch.record_count()) == (batch.size(), len(records))
+
+
+@pytest.mark.parametrize(("codec", "number"), [("none", 0), ("gzip", 1), ("lz4", 3), ("zstd", 4)])
+def test_a_batch_names_its_codec(codec: Compression, number: int) -> None:
+    """Where it makes the batch smaller; else the batch is not compressed."""
+    built = [batch for value in (bytes(1000), b"") for batch in batches_of([(b"a", value, [])], codec)]
+    codecs = [MemoryRecords(bytes(batch._build())).next_batch().compression_type for batch in built]
+    assert codecs == [number, 0]
 
 
 def test_the_producer_s_numbers_stand_in_the_batch() -> None:

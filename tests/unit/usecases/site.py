@@ -16,6 +16,7 @@ from stream_app.usecases.ingest import Ingest
 from stream_app.usecases.layouts import StoredLayouts
 from stream_app.usecases.ports import MARKER_KEY, Checkpoint
 from stream_app.wire.batch import Fetch
+from stream_app.wire.encode.updates import NESTED, UpdateForm
 from tests.updates import updates_of
 
 START_S = 1_649_808_000
@@ -61,12 +62,13 @@ class Site:
         *metrics: Metric,
         lateness_s: float = 0,
         emit_interval_s: float = 0,
+        update_form: UpdateForm = NESTED,
     ) -> None:
         self.tables = tables or MemoryTables()
         self.catalogue = Catalogue((*REGISTRY.values(), *metrics))
         self.views = AssetViews(self.catalogue, StoredLayouts(self.tables))
         self.log: list[tuple[bytes | None, bytes | None]] = []
-        self.lateness_s, self.emit_interval_s = lateness_s, emit_interval_s
+        self.lateness_s, self.emit_interval_s, self.update_form = lateness_s, emit_interval_s, update_form
         self.now_s = 0.0
         self.record_ms = -1  # Kafka time of all records; not known
         self.ingest = self.restarted()
@@ -79,6 +81,7 @@ class Site:
             lateness_s=self.lateness_s,
             kept_windows=KeptWindows({60: 2}, 24),
             emit_interval_s=self.emit_interval_s,
+            update_form=self.update_form,
             clock=lambda: self.now_s,
         )
         return self.ingest

@@ -70,7 +70,7 @@ def test_a_failed_write_comes_back_with_what_changed_since() -> None:
     site.ingest.apply(site.fetch(72))
     again = site.written()
     assert keys(again) == [(b"a", True), (b"b", True), (b"c", True)]
-    closed = [u["window"]["start"] for _, text in again.updates if (u := json.loads(text))["final"]]
+    closed = [u["window"]["start"] for each in again.updates if (u := json.loads(each.value))["final"]]
     assert closed == ["2022-04-13T00:00:00Z", "2022-04-13T00:01:00Z"]
     assert [dict(letter.headers)["__stream_app.errors.offset"] for letter in again.dead_letters] == [b"70", b"142"]
     assert {entry.key for entry in failed.windows} < {entry.key for entry in again.windows}

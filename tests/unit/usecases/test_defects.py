@@ -24,7 +24,7 @@ from stream_app.domain.views import Readings
 from stream_app.usecases import checkpoints
 from stream_app.usecases.ingest import Applied
 from stream_app.wire.encode.update_list import UpdateList
-from stream_app.wire.encode.updates import updates
+from stream_app.wire.encode.update_records import update_records
 from tests.unit.usecases.site import Site, a_row
 
 
@@ -49,9 +49,9 @@ def defect(monkeypatch: pytest.MonkeyPatch) -> None:
     def failing(readings: Readings, *assets: Any, **options: Any) -> UpdateList:
         if (readings.by_metric[RowsAtSoc66.name].value < 0).any():
             raise ZeroDivisionError("a defect")
-        return updates(readings, *assets, **options)
+        return update_records(readings, *assets, **options)
 
-    monkeypatch.setattr(checkpoints, "updates", failing)
+    monkeypatch.setattr(checkpoints, "update_records", failing)
 
 
 @pytest.mark.usefixtures("defect")

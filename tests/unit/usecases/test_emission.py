@@ -14,7 +14,7 @@ from tests.unit.usecases.site import Site, a_row
 def lifetimes(checkpoint: Checkpoint | None) -> dict[str, int]:
     """Asset and seq of the lifetimes that a checkpoint publishes."""
     assert checkpoint is not None
-    told = [json.loads(text) for _, text in checkpoint.updates]
+    told = [json.loads(update.value) for update in checkpoint.updates]
     return {u["asset_id"]: u["seq"] for u in told if u["window"]["size"] == "lifetime"}
 
 
@@ -65,7 +65,7 @@ def test_a_closed_window_is_published_at_once(site: Site) -> None:
     """It never changes; the open ones wait."""
     sending(site, "a", 60)
     sending(site, "a", 61)
-    (closed,) = [json.loads(text) for _, text in site.written().updates]
+    (closed,) = [json.loads(update.value) for update in site.written().updates]
     assert (closed["window"]["size"], closed["final"]) == ("1m", True)
 
 

@@ -17,7 +17,7 @@ def test_a_checkpoint_has_everything_and_the_marker_last() -> None:
     site.add("a", *(a_row(i) for i in range(130)))
     assert site.ingest.apply(site.fetch()) == Applied(130, 0)
     checkpoint = site.written()
-    updates = [json.loads(value) for _, value in checkpoint.updates]
+    updates = [json.loads(update.value) for update in checkpoint.updates]
     assert [(u["window"]["size"], u["final"], u["seq"]) for u in updates] == [
         ("1m", True, 60),
         ("1m", True, 120),
@@ -134,7 +134,7 @@ def test_an_upload_ends_and_is_forgotten() -> None:
     site.add("u", *(a_row(i) for i in range(130)), {"control": "end_of_upload", "rows": 130}, a_row(200))
     assert site.ingest.apply(site.fetch()) == Applied(131, 1)
     checkpoint = site.written()
-    assert json.loads(checkpoint.updates[-1][1])["final"] is True
+    assert json.loads(checkpoint.updates[-1].value)["final"] is True
     assert [dict(letter.headers)["__stream_app.errors.code"] for letter in checkpoint.dead_letters] == [b"late"]
     site.add("u", {"control": "forget"})
     site.ingest.apply(site.fetch(132))

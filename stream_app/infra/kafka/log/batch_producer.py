@@ -18,6 +18,7 @@ from aiokafka.structs import RecordMetadata
 from stream_app.infra.kafka.lease import Lease
 from stream_app.infra.kafka.log.access import client_options, find_again
 from stream_app.infra.kafka.log.batch_writing import RecordBlock, blocks, whole_batches
+from stream_app.infra.kafka.log.compression import ZSTD, Codec
 from stream_app.infra.kafka.log.failures import broker_failures
 from stream_app.infra.kafka.log.records import Record, Written
 from stream_app.infra.kafka.log.topics import RECORD_MAX_BYTES
@@ -71,11 +72,13 @@ class BatchProducer:
         with broker_failures():
             return len(await (await self._started()).partitions_for(topic))
 
-    async def send(self, topic: str, partition: int, records: Iterable[Record]) -> Written | None:
+    async def send(self, topic: str, partition: int, records: Iterable[Record], codec: Codec = ZSTD) -> Written | None:
         """Write records to one partition; as :meth:`send_blocks` otherwise."""
-        return await self.send_blocks(topic, partition, blocks(records))
+        return await self.send_blocks(topic, partition, blocks(records), codec)
 
-    async def send_blocks(self, topic: str, partition: int, records: Iterable[RecordBlock]) -> Written | None:
+    async def send_blocks(
+        self, topic: str, partition: int, records: Iterable[RecordBlock], codec: Codec = ZSTD
+    ) -> Written | None:
         """Write records to one partition, in order; return once the broker has acked all.
 
         Returns
@@ -91,14 +94,14 @@ class BatchProducer:
             The broker refuses, or the producer was discarded. Some records may have been written.
         """
         with broker_failures():
-            return await self._send(topic, partition, records)
+            return await self._send(topic, partition, records, codec)
 
-    async def _send(self, topic: str, partition: int, records: Iterable[RecordBlock]) -> Written | None:
+    async def _send(self, topic: str, partition: int, records: Iterable[RecordBlock], codec: Codec) -> Written | None:
         producer = await self._started()
         acks: list[asyncio.Future[RecordMetadata]] = []
         counts: list[int] = []
 
-        built = whole_batches(topic, records, self._cure(topic))
+        built = whole_batches(topic, records, codec, self._cure(topic))
         while True:
             began = time.thread_time()
             batch = next(built, None)

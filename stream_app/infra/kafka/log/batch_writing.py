@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
-from aiokafka.codec import zstd_encode
 from aiokafka.producer.message_accumulator import BatchBuilder
 from aiokafka.record.util import calc_crc32c, encode_varint
 from numpy.typing import NDArray
@@ -21,7 +20,9 @@ from stream_app.columns.arrays import IntArray
 from stream_app.columns.byte_column import ByteColumn
 from stream_app.columns.compiled import compiled
 from stream_app.columns.memory_copy import copy_bytes
+from stream_app.columns.varints import put_varint, varint_bytes
 from stream_app.infra.kafka.errors import RecordTooLargeError
+from stream_app.infra.kafka.log.compression import UNCOMPRESSED, ZSTD, Codec
 from stream_app.infra.kafka.log.records import Record
 from stream_app.infra.kafka.log.topics import RECORD_MAX_BYTES
 from stream_app.wire.batch import Headers, header_name_bytes
@@ -32,9 +33,6 @@ _FRONT: Final = struct.Struct(">qiibI")
 _CHECKED: Final = struct.Struct(">hiqqqhii")
 _MAGIC: Final = 2
 _UNCOUNTED_BYTES: Final = 12  # the length counts what follows it
-_ZSTD: Final = 4
-#: Of updates and states alike the fastest; level 1 takes a fifth longer and makes updates a third larger.
-_ZSTD_LEVEL: Final = 2
 #: Below the 1 MiB that a topic takes by default, so that a batch of small records fits whatever the topic's limit.
 _BATCH_BYTES: Final = 1_000_000
 #: More than the lengths and other numbers of a record take.
@@ -54,18 +52,17 @@ class RecordBlock:
     headers: ByteColumn
 
     @classmethod
-    def plain(cls, keys: ByteColumn, values: ByteColumn) -> RecordBlock:
-        """Records without headers."""
-        none = np.zeros(len(keys), np.int64)
-        return cls(keys, values, ByteColumn(_NO_HEADERS, none, none + 1))
-
-    @classmethod
     def of(cls, records: Sequence[Record]) -> RecordBlock:
         """Take any records."""
         keys, values = ByteColumn.of([key for key, _, _ in records]), ByteColumn.of([value for _, value, _ in records])
         if not any(headers for _, _, headers in records):
-            return cls.plain(keys, values)
+            none = np.zeros(len(keys), np.int64)
+            return cls(keys, values, ByteColumn(_NO_HEADERS, none, none + 1))
         return cls(keys, values, ByteColumn.of([_encoded(headers) for _, _, headers in records]))
+
+    def at(self, index: IntArray) -> RecordBlock:
+        """Those at the given positions."""
+        return RecordBlock(self.keys.at(index), self.values.at(index), self.headers.at(index))
 
     def most_bytes(self) -> IntArray:
         """Bytes that each of the records takes at most."""
@@ -100,12 +97,15 @@ class WholeBatch(BatchBuilder):  # type: ignore[misc]  # aiokafka has no types
         How many they are, one at least.
     time_ms
         Stamp of all of them.
+    codec
+        Taken unless it makes them larger.
     """
 
-    def __init__(self, plain: NDArray[np.uint8], count: int, time_ms: int) -> None:
+    def __init__(self, plain: NDArray[np.uint8], count: int, time_ms: int, codec: Codec) -> None:
         self._time_ms, self._relative_offset, self._closed = time_ms, count, True
-        packed: bytes = zstd_encode(plain, _ZSTD_LEVEL)
-        self._codec, self._body = (_ZSTD, packed) if len(packed) < len(plain) else (0, plain.tobytes())
+        self._codec, self._body = codec.number, codec.compress(plain)
+        if len(self._body) >= len(plain):
+            self._codec, self._body = UNCOMPRESSED.number, plain.tobytes()
         self._numbers = -1, -1, -1  # producer's id, epoch, sequence
         self._buffer: bytearray | None = None
 
@@ -125,7 +125,9 @@ class WholeBatch(BatchBuilder):  # type: ignore[misc]  # aiokafka has no types
         return _FRONT.size + _CHECKED.size + len(self._body)
 
 
-def whole_batches(topic: str, blocks: Iterable[RecordBlock], cure: str = "make it smaller") -> Iterator[WholeBatch]:
+def whole_batches(
+    topic: str, blocks: Iterable[RecordBlock], codec: Codec = ZSTD, cure: str = "make it smaller"
+) -> Iterator[WholeBatch]:
     """Build batches of up to 1 MB (of a larger record alone), in order; blocks are taken as batches are.
 
     RecordTooLargeError, with the ``cure``: a record is larger than the topics take; batches before it were yielded.
@@ -143,16 +145,16 @@ def whole_batches(topic: str, blocks: Iterable[RecordBlock], cure: str = "make i
                 at = _put(out, at, count, low, high, block)
                 low, count = high, count + high - low
             elif count:
-                yield WholeBatch(out[:at], count, _now_ms())
+                yield WholeBatch(out[:at], count, _now_ms(), codec)
                 at = count = 0
             else:
                 alone = np.empty(int(sizes[low]), np.uint8)
-                yield WholeBatch(alone[: _put(alone, 0, 0, low, low + 1, block)], 1, _now_ms())
+                yield WholeBatch(alone[: _put(alone, 0, 0, low, low + 1, block)], 1, _now_ms(), codec)
                 low += 1
         if len(refused):
             raise RecordTooLargeError(topic, block.keys[end], int(sizes[end]), RECORD_MAX_BYTES, cure)
     if count:
-        yield WholeBatch(out[:at], count, _now_ms())
+        yield WholeBatch(out[:at], count, _now_ms(), codec)
 
 
 def _now_ms() -> int:
@@ -184,28 +186,6 @@ def _encoded(headers: Headers) -> bytes:
 
 
 @compiled
-def _varint_bytes(number: int) -> int:
-    """Bytes of a zigzag number of 32 bits."""
-    rest, count = (number << 1) ^ (number >> 63), 1
-    while rest > 127:
-        rest >>= 7
-        count += 1
-    return count
-
-
-@compiled
-def _put_varint(out: NDArray[np.uint8], at: int, number: int) -> int:
-    """Write a zigzag number of 32 bits; the position after it."""
-    rest = (number << 1) ^ (number >> 63)
-    while rest > 127:
-        out[at] = rest & 127 | 128
-        rest >>= 7
-        at += 1
-    out[at] = rest
-    return at + 1
-
-
-@compiled
 def _write(
     out: NDArray[np.uint8],
     at: int,
@@ -224,17 +204,17 @@ def _write(
         key_bytes = key_end[i] - key_start[i] if key_end[i] >= 0 else -1
         value_bytes = value_end[i] - value_start[i] if value_end[i] >= 0 else -1
         headers_bytes = headers_end[i] - headers_start[i]
-        size = 2 + _varint_bytes(number) + _varint_bytes(key_bytes) + max(key_bytes, 0)
-        size += _varint_bytes(value_bytes) + max(value_bytes, 0) + headers_bytes
-        at = _put_varint(out, at, size)
+        size = 2 + varint_bytes(number) + varint_bytes(key_bytes) + max(key_bytes, 0)
+        size += varint_bytes(value_bytes) + max(value_bytes, 0) + headers_bytes
+        at = put_varint(out, at, size)
         out[at] = 0  # attributes, unused
         out[at + 1] = 0  # time since the batch's first record
-        at = _put_varint(out, at + 2, number)
-        at = _put_varint(out, at, key_bytes)
+        at = put_varint(out, at + 2, number)
+        at = put_varint(out, at, key_bytes)
         if key_bytes > 0:
             copy_bytes(out, at, keys[0], key_start[i], key_bytes)
             at += key_bytes
-        at = _put_varint(out, at, value_bytes)
+        at = put_varint(out, at, value_bytes)
         if value_bytes > 0:
             copy_bytes(out, at, values[0], value_start[i], value_bytes)
             at += value_bytes

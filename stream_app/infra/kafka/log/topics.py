@@ -237,7 +237,7 @@ def _topic_problems(
 ) -> list[str]:
     problems = []
     alter = f"kafka-configs.sh --bootstrap-server {settings.bootstrap_servers} --alter --topic {name} --add-config"
-    source = topics.measurements
+    source, keyed_by_window = topics.measurements, settings.metrics_key == "window"
     if name in topics.changelogs and counts.get(source, counts[name]) != counts[name]:
         problems.append(
             f"topic {name!r} has {counts[name]} partition(s), {source!r} has {counts[source]}: they must be equal; "
@@ -246,12 +246,19 @@ def _topic_problems(
         )
     known = configs.get(name, {})  # what the broker does not tell is not taken for wrong
     policy = {part.strip() for part in known["cleanup.policy"].split(",")} if "cleanup.policy" in known else None
+    is_compacted = policy is not None and "compact" in policy
     if name in topics.changelogs and policy is not None and policy != {"compact"}:
         problems.append(
             f"topic {name!r} has cleanup.policy={','.join(sorted(policy))}: it must be compact alone, or state is "
             f"deleted by age; run {alter} cleanup.policy=compact"
         )
-    if name == source and policy is not None and "compact" in policy:
+    if is_compacted and (name == topics.dead_letters or (name == topics.metrics and not keyed_by_window)):
+        cure = "" if name == topics.dead_letters else ", or set STREAM_KAFKA__METRICS_KEY=window on each worker"
+        lost = "letters but the last of each key" if name == topics.dead_letters else "windows of an asset but one"
+        problems.append(
+            f"topic {name!r} is compacted, which deletes all {lost}; run {alter} cleanup.policy=delete{cure}"
+        )
+    if is_compacted and name == source:
         problems.append(
             f"topic {name!r} is compacted, which deletes all rows of an asset but the last; run {alter} "
             "cleanup.policy=delete"

@@ -7,12 +7,13 @@ from typing import Any
 
 import numpy as np
 import orjson
+from aiokafka.record.memory_records import MemoryRecords
 from hypothesis import given
 from hypothesis import strategies as st
 
 from schemas.asset import window_size_name
 from schemas.control import EndOfUpload
-from schemas.metrics import MetricsUpdate
+from schemas.metrics import MetricsUpdate, UpdateHeaders
 from stream_app.domain import views
 from stream_app.domain.catalogue import Catalogue
 from stream_app.domain.lines import NEVER
@@ -21,16 +22,20 @@ from stream_app.domain.since import LateMetric
 from stream_app.domain.state import Ended, Fleet
 from stream_app.domain.value_code import SEQ, ReadingColumns, ReadingLayout
 from stream_app.domain.views import Readings, Windows
+from stream_app.infra.kafka.log.batch_writing import RecordBlock, whole_batches
 from stream_app.wire.encode import json_columns
 from stream_app.wire.encode import updates as update_json
+from stream_app.wire.encode.update_records import update_records
+from stream_app.wire.encode.updates import NESTED, UpdateForm
 
 
-def _plain(fleet: Fleet, readings: Readings, i: int, *, closed: bool) -> bytes:
+def _plain(fleet: Fleet, readings: Readings, i: int, form: UpdateForm, *, closed: bool) -> bytes:
     """Build one update as a dict."""
     windows = readings.windows
     size_us, start_us, slot = int(windows.size_us[i]), int(windows.start_us[i]), int(windows.slot[i])
     life = size_us == LIFETIME
     metrics: dict[str, Any] = {}
+    values: dict[str, Any] = {}
     for metric in readings.layout.metrics:
         reading = readings.by_metric[metric.name]
         reason = reading.reason[i]
@@ -40,6 +45,13 @@ def _plain(fleet: Fleet, readings: Readings, i: int, *, closed: bool) -> bytes:
             shown["value"] = int(value)
         if reason:
             shown["reason"] = reason
+        else:
+            each = [shown["value"]] if metric.bins is None else shown["value"]
+            values |= {
+                name: number
+                for name, number in zip(update_json.flat_names(metric), each, strict=True)
+                if np.isfinite(number)
+            }
         late = readings.late.get(metric.name)
         for name, numbers, there in (
             ("sigma", reading.sigma, True),
@@ -55,15 +67,14 @@ def _plain(fleet: Fleet, readings: Readings, i: int, *, closed: bool) -> bytes:
         "start": _stamp(start_us),
         "end": None if life else _stamp(start_us + size_us),
     }
-    return orjson.dumps(
-        {
-            "asset_id": fleet.ids[slot],
-            "window": window,
-            "seq": int(windows.seq[i]),
-            "final": closed or slot in fleet.ended,
-            "metrics": metrics,
-        }
-    )
+    update = {
+        "asset_id": fleet.ids[slot],
+        "window": window,
+        "seq": int(windows.seq[i]),
+        "final": closed or slot in fleet.ended,
+    }
+    told = ({"metrics": metrics} if form.has_metrics else {}) | ({"values": values} if form.has_values else {})
+    return orjson.dumps(update | told)
 
 
 def _stamp(time_us: int) -> str:
@@ -129,9 +140,40 @@ def test_updates_have_the_bytes_of_plain_ones(given_: tuple[Fleet, Readings], *,
     fleet, readings = given_
     updates = update_json.updates(readings, fleet.ids, fleet.ended, closed=closed)
     assert len(updates) == len(readings.windows)
-    for i, (asset_id, text) in enumerate(updates):
-        assert asset_id.decode() == fleet.ids[readings.windows.slot[i]]
-        assert text == _plain(fleet, readings, i, closed=closed)
+    for i, text in enumerate(updates):
+        assert text == _plain(fleet, readings, i, NESTED, closed=closed)
+
+
+FORMS = [
+    UpdateForm(has_metrics=metrics, has_values=values, keyed_by_window=keyed)
+    for metrics, values in ((True, False), (False, True), (True, True))
+    for keyed in (False, True)
+]
+
+
+@given(given_=readings_of(), form=st.sampled_from(FORMS), closed=st.booleans())
+def test_records_have_the_text_in_each_form(given_: tuple[Fleet, Readings], form: UpdateForm, *, closed: bool) -> None:
+    """A list has a name for each number; keys and headers say what the text does, as a reader of Kafka sees them."""
+    fleet, readings = given_
+    records = update_records(readings, fleet.ids, fleet.ended, form=form, closed=closed)
+    assert len(records) == len(readings.windows)
+    (batch,) = whole_batches("t", [RecordBlock(*block[1:]) for block in records.blocks])
+    read = list(MemoryRecords(bytes(batch._build())).next_batch())
+    for i, (record, as_read) in enumerate(zip(records, read, strict=True)):
+        text = _plain(fleet, readings, i, form, closed=closed)
+        update = orjson.loads(text)
+        asset_id, window = update["asset_id"], update["window"]
+        key = f"{asset_id}/{window['size']}/{window['start']}" if form.keyed_by_window else asset_id
+        headers = {
+            "size": window["size"],
+            "final": "true" if update["final"] else "false",
+            "seq": str(update["seq"]),
+            "asset": asset_id,
+        }
+        assert record.asset_id == asset_id.encode()
+        assert (as_read.key, as_read.value) == (key.encode(), text)
+        assert [(name, content.decode()) for name, content in as_read.headers] == list(headers.items())
+        UpdateHeaders.model_validate(headers)
 
 
 def test_an_update_is_one() -> None:
@@ -146,7 +188,7 @@ def test_an_update_is_one() -> None:
         seq=np.array([7]),
         totals=catalogue.layout.empty(1).T,
     )
-    ((_, text),) = update_json.updates(views.read(fleet, windows, closed=True), fleet.ids, closed=True)
+    (text,) = update_json.updates(views.read(fleet, windows, closed=True), fleet.ids, closed=True)
     update = MetricsUpdate.model_validate_json(text)
     assert (update.window.start, update.window.end) == ("1970-01-01T00:00:00Z", "1970-01-01T00:01:00Z")
 

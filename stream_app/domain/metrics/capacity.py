@@ -1,0 +1,98 @@
+"""Capacity by the charge between levels of the state of charge, and the state of health that follows."""
+
+import numpy as np
+
+from stream_app.columns.arrays import FloatArray
+from stream_app.domain.metrics._base import AssetSpecs, Metric, MetricValues, Totals, defined_where
+from stream_app.domain.metrics.level_efficiency import is_balanced
+from stream_app.domain.soc_levels import SPAN_PERCENT, SocLevels
+
+MIN_SPANS = 2
+AS_PER_AH = 3600
+#: Uncertainty of the method itself, as a share: readings that hold until the next one, sampling.
+RELATIVE_SIGMA_FLOOR = 0.0005
+
+
+def _capacity_ah(totals: Totals) -> tuple[FloatArray, FloatArray]:
+    """Capacity and its standard uncertainty; divisions by no spans are to be silent."""
+    spans, span_as = totals["spans"], totals["span_as"]
+    mean_as = span_as / spans
+    scatter = totals["span_as_squared"] - span_as * mean_as
+    sigma_as = np.sqrt(np.maximum(scatter, 0.0) / (spans - 1) / spans)
+    floor_as = RELATIVE_SIGMA_FLOOR * mean_as
+    to_ah = 100 / SPAN_PERCENT / AS_PER_AH
+    return to_ah * mean_as, to_ah * np.sqrt(sigma_as * sigma_as + floor_as * floor_as)
+
+
+class CapacityEst(Metric):
+    r"""Charge of the whole range of the SoC, from the net charge between levels 20 % apart [Ah].
+
+    .. math:: \frac{100 \%}{20 \%} \cdot \frac{1}{n} \sum_{spans} |Q_{in} - Q_{out}|
+
+    Notes
+    -----
+    A span lies between two neighbouring levels (12.5, 32.5, 52.5, 72.5 and 92.5 %) that the SoC crosses one after the
+    other in one direction, so a turn of the SoC is in none, and a SoC that lags behind shifts both ends alike. The
+    uncertainty comes from the scatter of the spans; at least 0.05 %, the method's own. It is the capacity by the
+    asset's own SoC: a BMS that counts with a wrong capacity and resets the SoC when full shows its own.
+
+    References
+    ----------
+    Charge between two states of charge: Plett 2011, 10.1016/j.jpowsour.2010.10.048 (here between crossings of levels).
+
+    Examples
+    --------
+    >>> compute(
+    ...     "capacity_est", dt_s=3600, current_a=[50, -50] * 2, soc_percent=[10, 60, 10, 60]
+    ... )
+    100.0
+    """
+
+    name, unit = "capacity_est", "Ah"
+    statistics = ("spans", "span_as", "span_as_squared")
+    sequential_states = (SocLevels,)
+
+    def value(self, totals: Totals, specs: AssetSpecs) -> MetricValues:
+        """Null with ``too_few_spans`` or ``no_charge``."""
+        checks = {"too_few_spans": totals["spans"] >= MIN_SPANS, "no_charge": totals["span_as"] > 0}
+        with defined_where(checks) as defined:
+            return defined(*_capacity_ah(totals))
+
+
+class SohCapacity(Metric):
+    r"""State of health: capacity over nominal capacity [%].
+
+    .. math:: 100 \cdot \frac{C_{est}}{C_{nom}}
+
+    Notes
+    -----
+    Never clamped: a new pack may show more than 100 %. Gated where charge out over charge in leaves 0.985 to 1.005:
+    then the current sensor or the SoC is wrong, see ``coulombic_efficiency``.
+
+    References
+    ----------
+    EU 2023/1542, Annex IV: remaining capacity; capacity as in ``capacity_est``.
+
+    Examples
+    --------
+    >>> compute(
+    ...     "soh_capacity", dt_s=3600, nominal_capacity_ah=125, current_a=[50, -50] * 2,
+    ...     soc_percent=[10, 60, 10, 60]
+    ... )
+    80.0
+    """
+
+    name, unit = "soh_capacity", "%"
+    statistics = ("spans", "span_as", "span_as_squared", "trip_in_as", "trip_out_as")
+    sequential_states = (SocLevels,)
+
+    def value(self, totals: Totals, specs: AssetSpecs) -> MetricValues:
+        """Null with ``capacity_missing``, ``too_few_spans`` or ``no_charge``; gated by ``charge_unbalanced``."""
+        checks = {
+            "capacity_missing": specs.capacity_ah > 0,
+            "too_few_spans": totals["spans"] >= MIN_SPANS,
+            "no_charge": totals["span_as"] > 0,
+        }
+        with defined_where(checks, {"charge_unbalanced": is_balanced(totals)}) as defined:
+            capacity_ah, sigma_ah = _capacity_ah(totals)
+            return defined(100 * capacity_ah / specs.capacity_ah, 100 * sigma_ah / specs.capacity_ah)

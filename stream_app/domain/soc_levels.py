@@ -1,0 +1,254 @@
+"""Counters of energy and charge at levels of the state of charge: what round trips and capacity are metered by.
+
+Notes
+-----
+Levels stand every 5 % of SoC. A level is crossed when the SoC has left it by half of ``HYSTERESIS_PERCENT``; the
+counters at the crossing are those of the step in which the SoC passed the level itself, interpolated. Two crossings of
+one level, one after the other, are a trip: the SoC is where it was, so energy out over energy in is the efficiency of
+the trip, free of any SoC or open-circuit-voltage bias. The errors of successive trips of a level telescope: in the sum
+of all trips only its first and last crossing count. Two crossings of levels 20 % apart, one after the other and in one
+direction, are a span: its net charge is a fifth of the capacity.
+
+What flows during a gap is filled in by the change of the SoC times the asset's own energy (charge) per percent in that
+direction, once it has moved by ``FILL_FROM_PERCENT``; before that, trips and spans with a gap are not told.
+
+References
+----------
+Level-crossing counting: ASTM E1049-85, 5.1; the hysteresis is that of a Schmitt trigger.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+import numpy as np
+
+from stream_app.columns.arrays import FloatArray, IntArray
+from stream_app.columns.compiled import compiled
+from stream_app.domain.samples import Samples
+from stream_app.domain.sequential import SequentialState
+
+LEVELS: Final = 20
+_STEP_PERCENT: Final = 5.0
+#: The lowest level; no reading of usual resolution is equal to a level.
+_LOWEST_PERCENT: Final = 2.513
+HYSTERESIS_PERCENT: Final = 1.0
+#: Charge is told between every fourth level, of the third one on.
+SPAN_PERCENT: Final = 20.0
+_SPAN_LEVELS, _SPAN_FIRST = 4, 2
+#: SoC that must have moved in a direction before gaps are filled by what it took.
+FILL_FROM_PERCENT: Final = 20.0
+
+# Counters: energy in and out [J], charge in and out [As], time [s], and steps and gaps without known energy, charge.
+_COUNTERS: Final = 7
+_NO_ENERGY, _NO_CHARGE = 5, 6
+# One asset's numbers: levels below the SoC (-1: no SoC yet), the last SoC, the level that was passed but is not crossed
+# yet; level, direction, net charge and gaps of the last crossing that may begin a span; counters at that passing, now
+# and at the last SoC; of up and of down the SoC moved with known energy, that energy, the SoC moved with known charge,
+# that charge; and the counters of each level's last crossing.
+_BELOW, _SOC, _PASSED, _SPAN_LEVEL, _SPAN_DIRECTION, _SPAN_CHARGE, _SPAN_GAPS = range(7)
+_AT_PASSED: Final = 7
+_NOW: Final = _AT_PASSED + _COUNTERS
+_AT_SOC: Final = _NOW + _COUNTERS
+_UP: Final = _AT_SOC + _COUNTERS
+_DOWN: Final = _UP + 4
+_LAST: Final = _DOWN + 4
+_WIDTH: Final = _LAST + _COUNTERS * LEVELS
+
+
+@dataclass(frozen=True, slots=True)
+class Crossings:
+    """Crossings that end a trip or a span, in row order, each array of shape ``(c,)``.
+
+    ``trip`` is 1 where a trip of known energy ends, ``charged`` where one of known charge does, ``span`` where a span
+    does; else they are 0, and so are its numbers. ``span_as`` is the net charge towards the span's direction.
+    """
+
+    row: IntArray
+    level: FloatArray
+    trip: FloatArray
+    charged: FloatArray
+    in_j: FloatArray
+    out_j: FloatArray
+    in_as: FloatArray
+    out_as: FloatArray
+    trip_s: FloatArray
+    span: FloatArray
+    span_as: FloatArray
+
+    @property
+    def span_as_squared(self) -> FloatArray:
+        """Square of the span's charge [A2s2]."""
+        return self.span_as * self.span_as
+
+
+@compiled
+def _step(
+    state: FloatArray,
+    stack: FloatArray,
+    depths: IntArray,
+    soc_percent: float,
+    energy_j: float,
+    charge_as: float,
+    dt_s: float,
+    charge: bool,
+    discharge: bool,
+    soc_ahead_percent: float,
+    over_gap_percent: float,
+    events: FloatArray,
+) -> int:
+    """Take a row: its SoC, then what flows in its step; how many crossings are told."""
+    told = 0
+    if soc_percent != state[_SOC] and not np.isnan(soc_percent):
+        if state[_BELOW] < 0:
+            state[_BELOW] = min(max((soc_percent - _LOWEST_PERCENT) // _STEP_PERCENT + 1.0, 0.0), float(LEVELS))
+        else:
+            told = _move(state, soc_percent, events)
+        state[_SOC] = soc_percent
+    if not np.isnan(soc_percent):
+        for x in range(_COUNTERS):
+            state[_AT_SOC + x] = state[_NOW + x]
+    state[_NOW + 4] += dt_s
+    if charge:
+        _count(state, 0, energy_j, charge_as, soc_ahead_percent)
+    elif discharge:
+        _count(state, 1, -energy_j, -charge_as, -soc_ahead_percent)
+    if over_gap_percent != 0:
+        _fill(state, over_gap_percent)
+    return told
+
+
+@compiled
+def _count(state: FloatArray, out: int, energy_j: float, charge_as: float, soc_percent: float) -> None:
+    """Count a step's energy and charge, > 0 in its direction, as far as they are known."""
+    moved = _DOWN if out else _UP
+    if np.isnan(energy_j):
+        state[_NOW + _NO_ENERGY] += 1
+    else:
+        state[_NOW + out] += energy_j
+        if not np.isnan(soc_percent):
+            state[moved] += soc_percent
+            state[moved + 1] += energy_j
+    if np.isnan(charge_as):
+        state[_NOW + _NO_CHARGE] += 1
+    else:
+        state[_NOW + 2 + out] += charge_as
+        if not np.isnan(soc_percent):
+            state[moved + 2] += soc_percent
+            state[moved + 3] += charge_as
+
+
+@compiled
+def _fill(state: FloatArray, over_gap_percent: float) -> None:
+    """Count what moved the SoC during a gap, if the asset has shown how much that takes."""
+    out = 1 if over_gap_percent < 0 else 0
+    moved = _DOWN if out else _UP
+    for x in range(2):  # energy, charge
+        seen_percent = state[moved + 2 * x]
+        if np.isnan(over_gap_percent) or seen_percent < FILL_FROM_PERCENT:
+            state[_NOW + _NO_ENERGY + x] += 1
+        else:
+            state[_NOW + 2 * x + out] += abs(over_gap_percent) / seen_percent * state[moved + 2 * x + 1]
+
+
+@compiled
+def _move(state: FloatArray, soc_percent: float, events: FloatArray) -> int:
+    """Move the SoC to a reading; how many crossings are told."""
+    told, half = 0, HYSTERESIS_PERCENT / 2
+    before = state[_SOC]
+    if soc_percent > before:
+        level = int(state[_BELOW])
+        while level < LEVELS:
+            at_percent = _LOWEST_PERCENT + _STEP_PERCENT * level
+            if before < at_percent <= soc_percent:
+                _pass(state, level, (at_percent - before) / (soc_percent - before))
+            if soc_percent < at_percent + half:
+                break
+            told += _cross(state, level, 1.0, events, told)
+            level += 1
+        state[_BELOW] = level
+    else:
+        level = int(state[_BELOW]) - 1
+        while level >= 0:
+            at_percent = _LOWEST_PERCENT + _STEP_PERCENT * level
+            if soc_percent < at_percent <= before:
+                _pass(state, level, (at_percent - before) / (soc_percent - before))
+            if soc_percent > at_percent - half:
+                break
+            told += _cross(state, level, -1.0, events, told)
+            level -= 1
+        state[_BELOW] = level + 1
+    return told
+
+
+@compiled
+def _pass(state: FloatArray, level: int, share: float) -> None:
+    """Take down the counters at which the SoC passes a level, a share of the way from the last SoC."""
+    state[_PASSED] = level
+    for x in range(_COUNTERS):
+        before = state[_AT_SOC + x]
+        state[_AT_PASSED + x] = before if x >= _NO_ENERGY else before + share * (state[_NOW + x] - before)
+
+
+@compiled
+def _cross(state: FloatArray, level: int, direction: float, events: FloatArray, told: int) -> int:
+    """Cross a level at what :func:`_pass` took down; 1 if a trip or a span ends, which is then told."""
+    last, at = _LAST + _COUNTERS * level, _AT_PASSED
+    energy, charge = (
+        state[last + _NO_ENERGY] == state[_NOW + _NO_ENERGY],
+        state[last + _NO_CHARGE] == state[_NOW + _NO_CHARGE],
+    )
+    for x in range(5):
+        known = charge if x in (2, 3, 4) else energy
+        events[3 + x, told] = state[at + x] - state[last + x] if known else 0.0
+    for x in range(_COUNTERS):
+        state[last + x] = state[at + x]
+    span, span_as = False, 0.0
+    if level % _SPAN_LEVELS == _SPAN_FIRST:
+        charge_as = state[at + 2] - state[at + 3]
+        span = (
+            state[_SPAN_DIRECTION] == direction
+            and level - state[_SPAN_LEVEL] == direction * _SPAN_LEVELS
+            and state[_SPAN_GAPS] == state[_NOW + _NO_CHARGE]
+        )
+        span_as = direction * (charge_as - state[_SPAN_CHARGE]) if span else 0.0
+        state[_SPAN_LEVEL], state[_SPAN_DIRECTION] = level, direction
+        state[_SPAN_CHARGE], state[_SPAN_GAPS] = charge_as, state[at + _NO_CHARGE]
+    events[0, told], events[1, told], events[2, told] = level, 1.0 if energy else 0.0, 1.0 if charge else 0.0
+    events[8, told], events[9, told] = 1.0 if span else 0.0, span_as
+    return 1 if energy or charge or span else 0
+
+
+class SocLevels(SequentialState):
+    """Counters now and at each level's last crossing."""
+
+    name, version, width, point, points = "soc_levels", 1, _WIDTH, 1, LEVELS
+    event = ("level", "trip", "charged", "in_j", "out_j", "in_as", "out_as", "trip_s", "span", "span_as")
+    step = staticmethod(_step)
+
+    def start(self) -> FloatArray:
+        """No SoC seen, no level crossed, all counters 0."""
+        state = np.zeros(_WIDTH)
+        state[[_BELOW, _PASSED, _SPAN_LEVEL]] = -1.0
+        state[[_SOC, _SPAN_GAPS]] = np.nan
+        state[_LAST:].reshape(LEVELS, _COUNTERS)[:, [_NO_ENERGY, _NO_CHARGE]] = np.nan
+        return state
+
+    def inputs(self, samples: Samples) -> tuple[Any, ...]:
+        """SoC, energy, charge and length of the row's step, its direction, and the SoC's change over it or its gap."""
+        return (
+            samples.soc_percent,
+            samples.energy_j,
+            samples.charge_as,
+            samples.dt_s,
+            samples.charge_step,
+            samples.discharge_step,
+            samples.soc_ahead_percent,
+            samples.soc_over_gap_percent,
+        )
+
+    def events(self, row: Any, told: Mapping[str, Any]) -> Crossings:
+        """The crossings that end something."""
+        return Crossings(row, **told)

@@ -1,0 +1,72 @@
+"""Capacity by the charge between levels of the SoC: known numbers, limiting cases, and the plain computation."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import pytest
+
+from tests.metric_example import compute, compute_all
+from tests.oracle import Part, total
+from tests.unit.domain.metrics.test_level_efficiency import is_unbalanced
+
+
+def plain_capacity_est(part: Part) -> float | None:
+    spans = [crossing.span_as for crossing in part.crossings if crossing.span_as is not None]
+    return 5 * total(spans) / len(spans) / 3600 if len(spans) >= 2 and total(spans) > 0 else None
+
+
+def plain_soh_capacity(part: Part) -> float | None:
+    capacity_ah, nominal_ah = plain_capacity_est(part), part.nameplate.capacity_ah
+    if not capacity_ah or not nominal_ah or is_unbalanced(part):
+        return None
+    return 100 * capacity_ah / nominal_ah
+
+
+#: 10 -> 60 -> 10 -> 60 %, 50 Ah each time: 1 Ah per percent.
+SWINGS: dict[str, Any] = {"dt_s": 3600, "current_a": [50, -50, 50, 0], "soc_percent": [10, 60, 10, 60]}
+
+
+def test_one_ah_per_percent() -> None:
+    """Six spans of 20 %, each of 20 Ah: 100 Ah; they do not scatter, the floor of 0.05 % stays."""
+    values = compute_all("capacity_est", **SWINGS)
+    assert values.value[0] == pytest.approx(100)
+    assert values.sigma is not None
+    assert values.sigma[0] == pytest.approx(0.05)
+
+
+def test_its_uncertainty_is_the_scatter_of_the_spans() -> None:
+    """Spans of 20, 20, then 22, 22 Ah: mean 21, deviation of one sqrt(4 / 3), of the mean half of it, times five."""
+    values = compute_all("capacity_est", dt_s=3600, current_a=[50, -55, 0], soc_percent=[10, 60, 10])
+    assert values.value[0] == pytest.approx(105)
+    assert values.sigma is not None
+    assert values.sigma[0] == pytest.approx(math.hypot(5 * math.sqrt(4 / 3) / 2, 0.0525))
+
+
+def test_a_turn_is_in_no_span() -> None:
+    """10 -> 40 -> 20 -> 40 %: one span up (12.5 to 32.5 %); the two crossings of 32.5 % around each turn are none."""
+    rows: dict[str, Any] = {"current_a": [30, -20, 20, 0], "soc_percent": [10, 40, 20, 40]}
+    assert compute("capacity_est", dt_s=3600, **rows) == "too_few_spans"
+
+
+def test_a_gap_that_cannot_be_filled_leaves_its_span_out() -> None:
+    """The rise from 10 to 60 % lies in a gap of which nothing is known; the fall after it has two spans."""
+    got = compute("capacity_est", time_s=[0, 86_400, 90_000], current_a=[50, -50, 0], soc_percent=[10, 60, 10])
+    assert got == pytest.approx(100)
+
+
+def test_power_alone_gives_none() -> None:
+    """No charge is known."""
+    assert compute("capacity_est", power_w=[9000, -9000] * 4, soc_percent=[10, 60] * 4) == "too_few_spans"
+
+
+def test_state_of_health() -> None:
+    """100 Ah of 125 Ah; without a nominal capacity there is none, and an unbalanced charge holds it back."""
+    assert compute("soh_capacity", nominal_capacity_ah=125, **SWINGS) == pytest.approx(80)
+    assert compute("soh_capacity", **SWINGS) == "capacity_missing"
+    rows: dict[str, Any] = SWINGS | {"current_a": [50, -40] * 4, "soc_percent": [10, 60] * 4}
+    assert compute("soh_capacity", nominal_capacity_ah=125, **rows) == "charge_unbalanced"
+    assert (
+        compute("soh_capacity", nominal_capacity_ah=125, dt_s=3600, current_a=[1], soc_percent=[1]) == "too_few_spans"
+    )
