@@ -26,7 +26,7 @@ from typing import Any, Final
 import numpy as np
 
 from stream_app.columns.arrays import FloatArray, IntArray
-from stream_app.columns.compiled import compiled
+from stream_app.columns.compiled import borrowing, inlined
 from stream_app.domain.samples import Samples
 from stream_app.domain.sequential import SequentialState
 
@@ -84,7 +84,7 @@ class Crossings:
         return self.span_as * self.span_as
 
 
-@compiled
+@inlined
 def _step(
     state: FloatArray,
     stack: FloatArray,
@@ -120,7 +120,7 @@ def _step(
     return told
 
 
-@compiled
+@inlined
 def _count(state: FloatArray, out: int, energy_j: float, charge_as: float, soc_percent: float) -> None:
     """Count a step's energy and charge, > 0 in its direction, as far as they are known."""
     moved = _DOWN if out else _UP
@@ -140,7 +140,7 @@ def _count(state: FloatArray, out: int, energy_j: float, charge_as: float, soc_p
             state[moved + 3] += charge_as
 
 
-@compiled
+@borrowing
 def _fill(state: FloatArray, over_gap_percent: float) -> None:
     """Count what moved the SoC during a gap, if the asset has shown how much that takes."""
     out = 1 if over_gap_percent < 0 else 0
@@ -153,7 +153,7 @@ def _fill(state: FloatArray, over_gap_percent: float) -> None:
             state[_NOW + 2 * x + out] += abs(over_gap_percent) / seen_percent * state[moved + 2 * x + 1]
 
 
-@compiled
+@borrowing
 def _move(state: FloatArray, soc_percent: float, events: FloatArray) -> int:
     """Move the SoC to a reading; how many crossings are told."""
     told, half = 0, HYSTERESIS_PERCENT / 2
@@ -183,7 +183,7 @@ def _move(state: FloatArray, soc_percent: float, events: FloatArray) -> int:
     return told
 
 
-@compiled
+@borrowing
 def _pass(state: FloatArray, level: int, share: float) -> None:
     """Take down the counters at which the SoC passes a level, a share of the way from the last SoC."""
     state[_PASSED] = level
@@ -192,7 +192,7 @@ def _pass(state: FloatArray, level: int, share: float) -> None:
         state[_AT_PASSED + x] = before if x >= _NO_ENERGY else before + share * (state[_NOW + x] - before)
 
 
-@compiled
+@borrowing
 def _cross(state: FloatArray, level: int, direction: float, events: FloatArray, told: int) -> int:
     """Cross a level at what :func:`_pass` took down; 1 if a trip or a span ends, which is then told."""
     last, at = _LAST + _COUNTERS * level, _AT_PASSED

@@ -59,7 +59,7 @@ class RteLevel(Metric):
     >>> compute(
     ...     "rte_level", current_a=[10, -10] * 4, voltage_v=[900, 882] * 4, soc_percent=[20, 80] * 4
     ... )
-    0.98
+    0.9800000000000008
     """
 
     name, unit = "rte_level", "1"
@@ -109,7 +109,7 @@ class VoltageEfficiency(Metric):
     >>> compute(
     ...     "voltage_efficiency", current_a=[10, -10] * 4, voltage_v=[900, 882] * 4, soc_percent=[20, 80] * 4
     ... )
-    0.98
+    0.9800000000000004
     """
 
     name, unit = "voltage_efficiency", "1"
@@ -157,7 +157,7 @@ class CoulombicEfficiency(Metric):
     >>> compute(
     ...     "coulombic_efficiency", current_a=[10, -9.9] * 4, voltage_v=[900, 882] * 4, soc_percent=[20, 80] * 4
     ... )
-    0.99
+    0.9900000000000002
     """
 
     name, unit = "coulombic_efficiency", "1"
@@ -191,7 +191,7 @@ class CurrentOffsetEst(Metric):
     >>> compute(
     ...     "current_offset_est_a", current_a=[12, -8] * 4, voltage_v=[900, 882] * 4, soc_percent=[20, 80] * 4
     ... )
-    2.0
+    2.0000000000000018
     """
 
     name, unit = "current_offset_est_a", "A"
