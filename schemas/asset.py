@@ -11,10 +11,14 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator
 ASSET_ID_PATTERN = r"^[^\s/\x00-\x1f\x7f]+$"
 ASSET_ID_MAX_LENGTH = 200
 MAX_WINDOW_SIZES = 5
+#: As ``max_ahead_s``: further than any stamp, so that none is refused [s].
+UNLIMITED_AHEAD_S = 1e11
 
 AssetId = Annotated[
     str, Field(min_length=1, max_length=ASSET_ID_MAX_LENGTH, pattern=ASSET_ID_PATTERN, examples=["bess-001"])
 ]
+
+Duplicates = Literal["count", "drop"]
 
 _UNIT_S = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 _SIZE = re.compile(r"^([1-9][0-9]{0,5})([smhd])$")
@@ -52,6 +56,16 @@ class AssetSpec(BaseModel):
         gt=0,
         le=31_536_000,
         description="A longer time between two rows is a gap; without it: three nominal periods",
+    )
+    max_ahead_s: float | None = Field(
+        default=None,
+        ge=0,
+        le=UNLIMITED_AHEAD_S,
+        description="A stamp further ahead of its record's Kafka time is refused; without it: STREAM_MAX_AHEAD_S",
+    )
+    duplicates: Duplicates | None = Field(
+        default=None,
+        description="Whether a row that repeats the last ones to the letter counts; without it: STREAM_DUPLICATES",
     )
     windows: tuple[str, ...] | None = Field(
         default=None,

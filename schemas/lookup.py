@@ -68,7 +68,17 @@ class AssetAnswer(BaseModel):
 
     asset_id: AssetId
     rows: int = Field(description="Rows applied")
-    rows_rejected: int = Field(description="Rows that came too late")
+    rows_rejected: int = Field(description="Rows that came too late, or whose stamps are not plausible")
+    rows_held: int = Field(
+        default=0, description="Rows that leapt ahead and wait until a later row confirms them; not in `rows`"
+    )
+    rows_repeated: int = Field(
+        default=0, description="With duplicates=drop: rows that repeated another one and were left out"
+    )
+    rows_differing: int = Field(
+        default=0, description="With duplicates=drop: rows that differ from all others of their stamp"
+    )
+    lateness_s: float = Field(default=0, description="A row may now be this far behind the newest stamp [s]")
     rejected: AssetRejected | None = Field(description="Rows rejected for any reason; null: none")
     first_time: str | None
     last_time: str | None

@@ -19,6 +19,7 @@ RejectCode = Literal[
     "empty_message",
     "key_mismatch",
     "late",
+    "implausible_time",
     "unexpected",
 ]
 

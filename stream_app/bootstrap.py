@@ -39,6 +39,8 @@ def build_worker(settings: Settings) -> Worker:
             catalogue=catalogue,
             window_sizes_s=settings.window_sizes_s,
             lateness_s=settings.allowed_lateness_s,
+            max_ahead_s=settings.max_ahead_s,
+            duplicates=settings.duplicates,
             emit_interval_s=settings.emit_interval_s,
             update_form=UpdateForm(
                 has_metrics=settings.output.format != "flat",
@@ -60,7 +62,7 @@ def build_worker(settings: Settings) -> Worker:
 
 async def _serve(settings: Settings, catalogue: Catalogue, worker: Worker) -> None:
     """Answer HTTP, forget old uploads and close the windows of silent assets, until cancelled."""
-    views = AssetViews(catalogue, StoredLayouts(worker.tables))
+    views = AssetViews(catalogue, StoredLayouts(worker.tables), settings.allowed_lateness_s)
     peers = HttpPeers(settings.http.forward_timeout_s)
     lookup = Lookup(
         tables=worker.tables,

@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from schemas.asset import AssetSpec, window_size_s
+from schemas.asset import UNLIMITED_AHEAD_S, AssetSpec, Duplicates, window_size_s
 
 _NAMED_HOST: Final = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?")
 _NUMBERED_HOST: Final = re.compile(r"\[[0-9A-Fa-f:.]+\]")
@@ -235,11 +235,21 @@ class Settings(BaseSettings):
         default=0.0, ge=0, description="Updates of open windows and lifetimes: at most one per asset in this time"
     )
     stall_timeout_s: float = Field(default=60.0, ge=2, description="A worker that stands still for so long ends")
+    allowed_lateness_s: float | None = Field(
+        default=None,
+        ge=0,
+        le=3600,
+        description="A row may be this far behind its asset's newest; so long rows wait. None: its order teaches it",
+    )
+    duplicates: Duplicates = Field(default="count", description="Whether a row that repeats a waiting one counts")
+    max_ahead_s: float = Field(
+        default=3600.0,
+        ge=0,
+        le=UNLIMITED_AHEAD_S,
+        description="A stamp may be this far ahead of its record's Kafka time",
+    )
     open_transaction_s: float = Field(
         default=10.0, gt=0, description="A producer's transaction that is open for so long, and holds rows, is told"
-    )
-    allowed_lateness_s: float = Field(
-        default=0.0, ge=0, le=3600, description="A row may be this far behind its asset's newest; so long rows wait"
     )
     idle_close_s: float = Field(
         default=86_400.0, gt=0, description="Windows that ended so long ago close when their asset is silent so long"

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
+from math import isnan
 from typing import Final
 
 import numpy as np
@@ -14,7 +16,8 @@ from stream_app.domain.compilation import compiled_walk
 from stream_app.domain.durations import MAX_PER_STAMP
 from stream_app.domain.lines import LAST_US, NEVER, OPEN_NUMBER, SIZE_US, WATERMARK_US
 from stream_app.domain.passing import NO_FLUSH
-from stream_app.domain.portion import AS_IT_IS, SIGNED, SOC
+from stream_app.domain.portion import AHEAD, LATE
+from stream_app.domain.repeats import AS_IT_IS, SIGNED, SOC
 from stream_app.domain.rows import Rows
 from stream_app.domain.state import Fleet
 from stream_app.domain.views import Windows
@@ -28,10 +31,30 @@ _NOTHING = np.zeros(0)
 
 
 @dataclass(frozen=True, slots=True)
+class Leap:
+    """A held row that was refused, as the next one was back before it.
+
+    ``newest_us`` is the asset's newest stamp at that time; ``readings`` are the measured ones as they were sent.
+    """
+
+    slot: int
+    time_us: int
+    offset: int
+    newest_us: int
+    readings: Mapping[str, float]
+
+
+@dataclass(frozen=True, slots=True)
 class Applied:
-    """What became of rows: positions of those that came too late, and the windows that were closed."""
+    """What became of rows: positions of those that were refused, ascending, and the windows that were closed.
+
+    ``late`` came too late; ``ahead`` have a stamp later than their record allows. ``leaps`` may have come with fetches
+    before.
+    """
 
     late: IntArray
+    ahead: IntArray
+    leaps: list[Leap]
     closed: list[Windows]
 
 
@@ -39,11 +62,12 @@ def apply(fleet: Fleet, rows: Rows) -> Applied:
     """Apply rows in arrival order; rows whose offset the asset's state includes already are skipped.
 
     A row whose event time is further behind its asset's newest than the allowed lateness is late: it is counted and
-    left out. Others are taken in the order of (event time, arrival).
+    left out. Others are taken in the order of (event time, arrival). A row that leaps ahead is held until a later one
+    confirms it; if the next one is back before it, it is refused.
     """
     order, touched, starts, stops = segments_of(rows.asset, len(fleet.integers.array))
-    late, closed = _walk(fleet, rows, (touched, starts, stops, order), NO_FLUSH, _FOREVER)
-    return Applied(np.sort(late), closed)
+    (refused, why), leaps, closed = _walk(fleet, rows, (touched, starts, stops, order), NO_FLUSH, _FOREVER)
+    return Applied(np.sort(refused[why == LATE]), np.sort(refused[why == AHEAD]), leaps, closed)
 
 
 def finish(fleet: Fleet, slot: int, seq: int) -> list[Windows]:
@@ -69,47 +93,63 @@ def close_until(fleet: Fleet, slot: int, until_us: int, seq: int) -> list[Window
 def _flush(fleet: Fleet, slot: int, seq: int, until_us: int) -> list[Windows]:
     nothing = Rows(_NONE, _NONE, _NONE, {})
     zero = np.zeros(1, np.int64)
-    return _walk(fleet, nothing, (np.array([slot]), zero, zero, _NONE), seq, until_us)[1]
+    return _walk(fleet, nothing, (np.array([slot]), zero, zero, _NONE), seq, until_us)[2]
 
 
 def _walk(
     fleet: Fleet, rows: Rows, segments: tuple[IntArray, IntArray, IntArray, IntArray], flush_seq: int, until_us: int
-) -> tuple[IntArray, list[Windows]]:
-    """Walk segments of rows, making room as it is needed; late rows, and closed windows level by level."""
+) -> tuple[tuple[IntArray, IntArray], list[Leap], list[Windows]]:
+    """Walk segments of rows, making room as it is needed.
+
+    Returns
+    -------
+    refused rows and why, refused leaps, and closed windows level by level
+    """
     touched, starts, stops, order = segments
     if not len(touched):
-        return _NONE, []
+        return (_NONE, _NONE), [], []
     walk, space, layout = compiled_walk(fleet.catalogue), fleet.workspace, fleet.catalogue.layout
     place = np.array([0, starts[0]])
-    late = np.empty(len(order), np.int64), np.zeros(1, np.int64)
+    refused = np.empty(len(order), np.int64), np.empty(len(order), np.int64), np.zeros(1, np.int64)
     columns = tuple(np.ascontiguousarray(rows.columns.get(name, _NOTHING)) for name in fleet.catalogue.columns)
     given = (touched, starts, stops, order, fleet.integers.applied_offset[touched])
     specs = fleet.specs
     parts: list[tuple[IntArray, FloatArray]] = []
+    leaps: list[Leap] = []
     while True:
         done = walk(
             place,
             given,
-            (rows.time_us, rows.offset, columns),
+            (rows.time_us, rows.offset, columns, rows.latest_us),
             (fleet.integers.array, fleet.floats.array),
             fleet.floats.places,
             (layout.kinds, layout.identity, fleet.catalogue.rows_at),
-            (specs.sign, specs.soc_factor, specs.period_s, specs.max_gap_s, specs.rest_current_a),
+            (
+                specs.sign,
+                specs.soc_factor,
+                specs.period_s,
+                specs.max_gap_s,
+                specs.rest_current_a,
+                fleet.admission.drops_repeats,
+            ),
             _frame(fleet.catalogue.columns),
             fleet.pending.view(),
             fleet.stacks.view(),
             *space.arrays(),
-            late,
-            (fleet.lateness_us, flush_seq, MAX_WAITING, until_us),
+            refused,
+            (fleet.admission.lateness_us, flush_seq, MAX_WAITING, until_us),
         )
         if (part := space.closed()) is not None:
             parts.append(part)
+        if (some := space.refused()) is not None:
+            leaps += _leaps(fleet, *some)
         if done:
             break
         slot = touched[place[0]]
         fleet.pending.reserve(2 * space.reserve(int(fleet.pending.count[slot])))
         fleet.stacks.reserve(2 * space.stacked)
-    return late[0][: late[1][0]], _closed(fleet, parts)
+    n = refused[2][0]
+    return (refused[0][:n], refused[1][:n]), leaps, _closed(fleet, parts)
 
 
 def _closed(fleet: Fleet, parts: list[tuple[IntArray, FloatArray]]) -> list[Windows]:
@@ -124,6 +164,17 @@ def _closed(fleet: Fleet, parts: list[tuple[IntArray, FloatArray]]) -> list[Wind
     for i in windows.since:
         del fleet.since[int(slot[i])][int(size_us[i]), int(start_us[i])]
     return [windows]
+
+
+def _leaps(fleet: Fleet, about: IntArray, values: FloatArray) -> Iterator[Leap]:
+    """Refused leaps, each with the readings that it was sent with."""
+    names, frame = fleet.catalogue.columns, _frame(fleet.catalogue.columns)
+    for (slot, time_us, offset, newest_us), row in zip(about.tolist(), values, strict=True):
+        factors = np.ones(len(names))
+        factors[frame == SIGNED], factors[frame == SOC] = fleet.specs.sign[slot], fleet.specs.soc_factor[slot]
+        sent = (row / factors).tolist()
+        readings = {name: value for name, value in zip(names, sent, strict=True) if not isnan(value)}
+        yield Leap(slot, time_us, offset, newest_us, readings)
 
 
 @lru_cache(maxsize=8)

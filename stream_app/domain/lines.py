@@ -15,6 +15,7 @@ from schemas.asset import MAX_WINDOW_SIZES
 from stream_app.columns.arrays import FloatArray, IntArray
 from stream_app.domain.durations import HISTORY
 from stream_app.domain.fields import Layout
+from stream_app.domain.lateness import FIRST_ROWS
 from stream_app.domain.sequential import SequentialState
 
 #: Window sizes that an asset may have.
@@ -24,7 +25,8 @@ NEVER: Final = np.iinfo(np.int64).min
 #: Number of an open window that no row has opened yet.
 UNOPENED: Final = NEVER
 #: Places of the whole numbers; of each level the two last ones follow, :data:`LEVEL_STRIDE` apart.
-APPLIED, FIRST_US, LAST_US, WATERMARK_US, LATE_ROWS, STEP_COUNT, OPEN_NUMBER, SIZE_US = range(8)
+APPLIED, FIRST_US, LAST_US, WATERMARK_US, LATE_ROWS, STEP_COUNT = range(6)
+UNORDERED_ROWS, HELD_ROWS, REPEATED_ROWS, DIFFERING_ROWS, OPEN_NUMBER, SIZE_US = range(6, 12)
 LEVEL_STRIDE: Final = 2
 
 
@@ -44,7 +46,18 @@ class Integers:
     ``NAMES`` come first, then ``LEVEL_NAMES`` of each level, so what an asset with few levels needs is a prefix.
     """
 
-    NAMES = ("applied_offset", "first_us", "last_us", "watermark_us", "late_rows", "step_count")
+    NAMES = (
+        "applied_offset",
+        "first_us",
+        "last_us",
+        "watermark_us",
+        "late_rows",
+        "step_count",
+        "unordered_rows",
+        "held_rows",
+        "repeated_rows",
+        "differing_rows",
+    )
     LEVEL_NAMES = ("open_number", "size_us")
     WIDTH: Final = len(NAMES) + LEVELS * len(LEVEL_NAMES)
 
@@ -54,9 +67,16 @@ class Integers:
     first_us, last_us = _Column(FIRST_US), _Column(LAST_US)
     #: No row before this is taken any more.
     watermark_us = _Column(WATERMARK_US)
+    #: Rows that were refused for their stamps.
     late_rows = _Column(LATE_ROWS)
     #: Steps that the history of steps has seen.
     step_count = _Column(STEP_COUNT)
+    #: Rows that must still come in order until the asset counts as one in order.
+    unordered_rows = _Column(UNORDERED_ROWS)
+    #: Of the waiting rows the last ones, which leapt and are not confirmed yet.
+    held_rows = _Column(HELD_ROWS)
+    #: Rows that repeated another one and were left out; rows that differed from all others of their stamp.
+    repeated_rows, differing_rows = _Column(REPEATED_ROWS), _Column(DIFFERING_ROWS)
     #: Of each level: number (start / size) of its open window, and its size; 0: the asset has no such level.
     open_number, size_us = (
         _Column(slice(OPEN_NUMBER, WIDTH, LEVEL_STRIDE)),
@@ -67,6 +87,7 @@ class Integers:
         self.array: IntArray = np.zeros((0, self.WIDTH), np.int64)
         self.blank = np.zeros(self.WIDTH, np.int64)
         self.blank[:4] = -1, NEVER, NEVER, NEVER
+        self.blank[UNORDERED_ROWS] = FIRST_ROWS
         self.blank[len(self.NAMES) :: 2] = UNOPENED
 
     def grow(self, assets: int, used: int) -> None:

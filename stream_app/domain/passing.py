@@ -21,7 +21,6 @@ def closing_offset(
     scratch: tuple[IntArray, IntArray, FloatArray, IntArray],
     arrivals: tuple[IntArray, IntArray, IntArray],
     new: int,
-    lateness_us: int,
     flush_seq: int,
     early: bool,
 ) -> int:
@@ -35,11 +34,11 @@ def closing_offset(
     if flush_seq != NO_FLUSH:
         return flush_seq
     stamp_us, offset, _, _ = scratch
-    newest_us, new_offset, _ = arrivals
+    marks_us, new_offset, _ = arrivals
     if early and stamp_us[0] >= end_us:
-        return int(new_offset[min(first_at_or_after(newest_us, 0, new, end_us + lateness_us), new - 1)])
+        return int(new_offset[min(first_at_or_after(marks_us, 0, new, end_us), new - 1)])
     at = min(first_at_or_after(stamp_us, known_from, known, end_us), known - 1)
-    arrival = first_at_or_after(newest_us, 0, new, stamp_us[at] + lateness_us)
+    arrival = first_at_or_after(marks_us, 0, new, stamp_us[at])
     if stamp_us[at] < end_us:
         arrival = new - 1
     return int(max(new_offset[min(arrival, new - 1)], offset[at], offset[known_from]))
@@ -121,14 +120,13 @@ def pass_window(
         tuple[IntArray, IntArray, IntArray],
         int,
         int,
-        int,
         bool,
     ],
 ) -> None:
     """Leave the smallest open window for the one with the given number; its totals go on into the larger ones."""
     width, life, first, _, _ = at
     kinds, _, rows_at = merging
-    known, known_from, scratch, arrivals, new, lateness_us, flush_seq, early = closing
+    known, known_from, scratch, arrivals, new, flush_seq, early = closing
     totals = state[first : first + width]
     seq = 0
     if totals[rows_at] > 0:
@@ -140,10 +138,10 @@ def pass_window(
             own, there = line[OPEN_NUMBER + LEVEL_STRIDE * level], start_us // size_us
             if own != there:
                 end_us = (own + 1) * size_us
-                seq = closing_offset(end_us, known, known_from, scratch, arrivals, new, lateness_us, flush_seq, early)
+                seq = closing_offset(end_us, known, known_from, scratch, arrivals, new, flush_seq, early)
                 pass_level(slot, level, there, line, state, at, seq, merging, out)
             _fold(state[first + level * width : first + (level + 1) * width], totals, kinds)
         _fold(state[life : life + width], totals, kinds)
         end_us = start_us + line[SIZE_US]
-        seq = closing_offset(end_us, known, known_from, scratch, arrivals, new, lateness_us, flush_seq, early)
+        seq = closing_offset(end_us, known, known_from, scratch, arrivals, new, flush_seq, early)
     pass_level(slot, 0, number, line, state, at, seq, merging, out)

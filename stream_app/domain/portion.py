@@ -2,7 +2,7 @@
 
 A portion stays in the processor's cache. ``scratch`` holds it: stamps ``(n,)``, source offsets ``(n,)``, readings
 ``(columns, n)``, and up to where each column of readings is known to be blank. ``arrivals`` holds the new rows in
-the order of their arrival: the asset's newest stamp then, the source offset, and where the row stands in the fetch.
+the order of their arrival: the asset's watermark then, the source offset, and where the row stands in the fetch.
 """
 
 from __future__ import annotations
@@ -16,40 +16,61 @@ from stream_app.columns.compiled import borrowing
 from stream_app.columns.ragged import placed
 from stream_app.columns.segments import sort_stamps
 from stream_app.domain.durations import FIRST_GAP_S, GAP_PERIODS, RING, measure_groups, remember_step
-from stream_app.domain.lines import APPLIED, LAST_US, LATE_ROWS, NEVER, STEP_COUNT, WATERMARK_US
+from stream_app.domain.lateness import CAP_US, FIRST_SPAN_US, LEARNED, ORDERED_ROWS, lateness_us
+from stream_app.domain.leaps import LEAP_US, leap_limit_us, refuse_held
+from stream_app.domain.lines import (
+    APPLIED,
+    DIFFERING_ROWS,
+    FIRST_US,
+    HELD_ROWS,
+    LAST_US,
+    LATE_ROWS,
+    NEVER,
+    REPEATED_ROWS,
+    STEP_COUNT,
+    UNORDERED_ROWS,
+    WATERMARK_US,
+)
+from stream_app.domain.repeats import ALONE, DIFFERING, REPEATED, SIGNED, SOC, relation
 
 #: New rows of an asset at a time.
 PORTION: Final = 512
-#: How a column is brought into the asset's own frame: not at all, by the current's sign, by the scale of the SoC.
-AS_IT_IS, SIGNED, SOC = range(3)
+#: Why a row is refused: it is behind what may still come, or ahead of what its record allows.
+LATE, AHEAD = range(2)
 
 
 @borrowing
-def take_portion(  # noqa: PLR0912  # compiled as one: what a row needs is at hand
+def take_portion(  # noqa: PLR0912, PLR0915  # compiled as one: what a row needs is at hand
     slot: int,
     place: IntArray,
     segment: tuple[int, int],
     order: IntArray,
-    rows: tuple[IntArray, IntArray, tuple[FloatArray, ...]],
+    rows: tuple[IntArray, IntArray, tuple[FloatArray, ...], IntArray],
     line: IntArray,
     scale: tuple[float, float],
     frame: IntArray,
+    limits: tuple[float, float, float, bool],
     waiting: tuple[IntArray, IntArray, IntArray, IntArray, IntArray, IntArray, FloatArray],
     scratch: tuple[IntArray, IntArray, FloatArray, IntArray],
     arrivals: tuple[IntArray, IntArray, IntArray],
-    late: tuple[IntArray, IntArray],
+    refused: tuple[IntArray, IntArray, IntArray],
+    leaps: tuple[IntArray, FloatArray, IntArray],
     rule: tuple[int, int],
 ) -> tuple[int, int, bool]:
     """Copy waiting rows and the next portion of new ones; how many there are, and how many are new.
 
     ``place[1]`` is the next new row, ``segment`` the offset that the state included before the fetch and the row after
-    the last. Late rows are noted and left out. The third result says whether rows came out of order.
+    the last. ``limits`` are nominal period, gap limit and measured period, and whether repeated rows are left out.
+    Refused rows are noted and left out. The third result says whether rows came out of order.
+
+    A row that leaps, or that decides on a leap, begins a portion: then all that can be settled before it is.
     """
     applied, stop = segment
-    time_us, offset, columns = rows
+    time_us, offset, columns, latest_us = rows
     start, count, _, _, waiting_us, waiting_offset, waiting_values = waiting
     s_time_us, s_offset, s_values, blank = scratch
-    newest_us, new_offset, source = arrivals
+    marks_us, new_offset, source = arrivals
+    nominal_s, max_gap_s, period_s, drops = limits
     before = count[slot]
     for i in range(before):
         at = start[slot] + i
@@ -59,27 +80,82 @@ def take_portion(  # noqa: PLR0912  # compiled as one: what a row needs is at ha
             if i >= blank[c] or not np.isnan(value):
                 s_values[c, i] = value
                 blank[c] = min(blank[c], i)
-    lateness_us, max_waiting = rule
-    portion = PORTION if lateness_us == 0 else min(PORTION, max(1, max_waiting - before))
-    newest, mark = line[LAST_US], line[WATERMARK_US]
+    fixed_us, max_waiting = rule
+    portion = PORTION if fixed_us == 0 else min(PORTION, max(1, max_waiting - before))
+    is_checked, learns = len(latest_us) > 0, fixed_us == LEARNED
+    newest, mark, unordered, held = line[LAST_US], line[WATERMARK_US], line[UNORDERED_ROWS], line[HELD_ROWS]
+    late_us = lateness_us(fixed_us, unordered)
+    if newest != NEVER:
+        mark = max(mark, newest - late_us)
+    held_us = s_time_us[before - 1] if held else NEVER
+    first_us = line[FIRST_US]
     j, new, disordered = place[1], 0, False
     while j < stop and new < portion:
         q = order[j]
-        j += 1
+        stamp, is_held, is_behind = time_us[q], False, time_us[q] < newest
         if offset[q] <= applied:
+            j += 1
             continue
-        line[APPLIED] = offset[q]
-        stamp = time_us[q]
-        if (newest != NEVER and stamp < newest - lateness_us) or stamp < mark:
-            late[0][late[1][0]] = q
-            late[1][0] += 1
+        is_ahead = is_checked and stamp > latest_us[q]
+        if learns and is_behind and newest - stamp <= CAP_US:
+            unordered, late_us = ORDERED_ROWS, CAP_US
+        if is_ahead or stamp < mark:
+            at = refused[2][0]
+            refused[0][at], refused[1][at] = q, AHEAD if is_ahead else LATE
+            refused[2][0] += 1
             line[LATE_ROWS] += 1
+            line[APPLIED] = offset[q]
+            j += 1
             continue
-        disordered |= stamp < newest
-        newest = max(newest, stamp)
+        relates = ALONE
+        if drops and (stamp <= newest or (held and stamp == held_us)):
+            relates = relation(q, stamp, (before, new), columns, (frame, scale), scratch, source)
+            if relates == REPEATED:
+                line[REPEATED_ROWS] += 1
+                line[APPLIED] = offset[q]
+                j += 1
+                continue
+        if not is_behind and newest != NEVER and (held or stamp - newest > LEAP_US):
+            if held and stamp == held_us and 2 * held < max_waiting:
+                is_held = True
+            elif new > 0:
+                break
+            else:
+                limit_us = leap_limit_us(nominal_s, max_gap_s, period_s)
+                leapt = stamp - newest > limit_us
+                if held and (stamp >= held_us or (leapt and stamp >= held_us - late_us)):
+                    newest = held_us
+                    mark = max(mark, newest - late_us)
+                elif held:
+                    refuse_held(slot, (before - held, before), newest, scratch, leaps)
+                    line[LATE_ROWS] += held
+                    before -= held
+                held = 0
+                is_held = stamp - newest > limit_us
+                is_behind = stamp < newest
+                if learns and is_behind:
+                    unordered, late_us = ORDERED_ROWS, CAP_US
+        if is_held:
+            held_us = stamp
+            held += 1
+        else:
+            if learns and unordered > 0:
+                first_us = stamp if first_us == NEVER else min(first_us, stamp)
+                if not is_behind and (unordered > 1 or stamp - first_us >= FIRST_SPAN_US):
+                    unordered -= 1
+                    late_us = lateness_us(fixed_us, unordered)
+            disordered |= is_behind
+            newest = max(newest, stamp)
+            mark = max(mark, newest - late_us)
+        line[DIFFERING_ROWS] += relates == DIFFERING
+        line[APPLIED] = offset[q]
         s_time_us[before + new], s_offset[before + new] = stamp, offset[q]
-        newest_us[new], new_offset[new], source[new] = newest, offset[q], q
+        marks_us[new], new_offset[new], source[new] = mark, offset[q], q
         new += 1
+        j += 1
+    line[UNORDERED_ROWS] = unordered
+    if new:
+        line[LAST_US], line[WATERMARK_US], line[HELD_ROWS] = newest, mark, held
     place[1] = j
     for c in range(len(columns)):
         column, by = columns[c], 1.0

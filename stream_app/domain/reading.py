@@ -17,6 +17,7 @@ from stream_app.columns.compiled import compiled
 from stream_app.domain.lines import (
     APPLIED,
     FIRST_US,
+    HELD_ROWS,
     LAST_US,
     LEVEL_STRIDE,
     OPEN_NUMBER,
@@ -76,7 +77,7 @@ def current(
     for i in range(k):
         slot = slots[i]
         line, numbers = fleet[0][slot], fleet[1][slot]
-        low, n = start[slot], count[slot]
+        low, n = start[slot], count[slot] - line[HELD_ROWS]
         values = waiting_values[low : low + n].T
         pane = numbers[first : first + width]
         counted = -1

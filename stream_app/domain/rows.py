@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+
+import numpy as np
 
 from schemas.columns import COLUMNS as INPUT_COLUMNS
 from stream_app.columns.arrays import FloatArray, IntArray
@@ -26,12 +28,15 @@ class Rows:
         Event time, microseconds since 1970 UTC, shape ``(n,)``.
     columns
         Some of :data:`COLUMNS`, each shape ``(n,)``; NaN and an absent column mean "not measured".
+    latest_us
+        Latest stamp that each row may have, shape ``(n,)``; empty: any.
     """
 
     asset: IntArray
     offset: IntArray
     time_us: IntArray
     columns: Mapping[str, FloatArray]
+    latest_us: IntArray = field(default_factory=lambda: np.zeros(0, np.int64))
 
     def __len__(self) -> int:
         return len(self.asset)

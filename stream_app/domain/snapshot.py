@@ -196,12 +196,14 @@ class Snapshots:
             reader = ValueReader(value, HEADER.size)
             stored = self._layout.found(reader.take(HASH_BYTES), layouts)
             about = read_about(reader.text())
-            (last_us,) = reader.integers(stored.integers.width)[stored.integers.at["last_us"]].tolist()
+            integers = reader.integers(stored.integers.width)
+            (last_us,) = integers[stored.integers.at["last_us"]].tolist()
+            held = int(integers[stored.integers.at.get("held_rows", slice(0))].sum())
             reader.integers(about.levels * stored.level.width)
             # The lifetime is but for the open smallest window, which follows if there is one.
             panes = reader.floats(min(1 + about.levels, 2) * stored.pane.width).reshape(-1, stored.pane.width)
             rows_at = stored.pane.at.get(catalogue.layout.names[catalogue.rows_at], slice(0))
-            return Progress(int(panes[:, rows_at].sum()) + about.waiting, last_us)
+            return Progress(int(panes[:, rows_at].sum()) + about.waiting - held, last_us)
 
     def _read(self, value: bytes, layouts: Layouts) -> StoredAsset:
         fleet, own = self._fleet, self._layout

@@ -8,9 +8,10 @@ from functools import cached_property
 
 import numpy as np
 
-from schemas.asset import AssetSpec
+from schemas.asset import AssetSpec, Duplicates
 from schemas.control import EndOfUpload
 from stream_app.columns.arrays import IntArray
+from stream_app.domain.admission import MAX_AHEAD_S, Admission
 from stream_app.domain.catalogue import Catalogue
 from stream_app.domain.lines import LEVELS, NEVER, UNOPENED, Floats, Integers
 from stream_app.domain.pending import PendingRows
@@ -43,12 +44,25 @@ class Fleet:
     window_sizes_s
         Window sizes of an asset whose spec names none [s], ascending. Empty: stored assets keep theirs.
     lateness_s
-        How far behind its asset's newest stamp a row may be [s]: so long rows wait, to be put in order.
+        How far behind its asset's newest stamp a row may be [s]: so long rows wait, to be put in order. None: each
+        asset's own order teaches it.
+    max_ahead_s
+        How far a stamp may be ahead of its record's Kafka time [s], where the spec is silent.
+    duplicates
+        Whether a row that repeats a waiting one counts, where the spec is silent.
     """
 
-    def __init__(self, catalogue: Catalogue, window_sizes_s: tuple[int, ...], lateness_s: float = 0) -> None:
+    def __init__(
+        self,
+        catalogue: Catalogue,
+        window_sizes_s: tuple[int, ...],
+        lateness_s: float | None = 0,
+        *,
+        max_ahead_s: float = MAX_AHEAD_S,
+        duplicates: Duplicates = "count",
+    ) -> None:
         self.catalogue = catalogue
-        self.lateness_us = round(lateness_s * 1_000_000)
+        self.admission = Admission(lateness_s, max_ahead_s, duplicates)
         self.default_sizes_s = window_sizes_s
         states = catalogue.sequential_states
         self.integers = Integers()
@@ -97,6 +111,7 @@ class Fleet:
         self.pending.resize(room)
         self.stacks.resize(room)
         self.specs = self.specs.resized(room)
+        self.admission.resize(room)
 
     def set_sizes(self, slot: int, sizes_s: tuple[int, ...]) -> None:
         """Set the window sizes that a spec names, of an asset that has no rows yet."""
@@ -114,6 +129,7 @@ class Fleet:
         self.spec[slot] = spec
         self.spec_json[slot] = spec.model_dump_json(exclude_defaults=True).encode()
         self.specs.put(slot, spec)
+        self.admission.put(slot, spec)
 
     def has_rows(self, slot: int) -> bool:
         """Whether any row of the asset was applied."""

@@ -19,6 +19,7 @@ from stream_app.columns.ragged import placed
 from stream_app.domain.durations import RING
 from stream_app.domain.lines import (
     FIRST_US,
+    HELD_ROWS,
     LAST_US,
     LEVEL_STRIDE,
     LEVELS,
@@ -69,11 +70,11 @@ def store_stacks(
 def walk(  # noqa: PLR0912, PLR0915  # compiled as one: calls would hand some sixty arrays on
     place: IntArray,
     segments: tuple[IntArray, IntArray, IntArray, IntArray, IntArray],
-    rows: tuple[IntArray, IntArray, tuple[FloatArray, ...]],
+    rows: tuple[IntArray, IntArray, tuple[FloatArray, ...], IntArray],
     fleet: tuple[IntArray, FloatArray],
     at: tuple[int, int, int, int, int],
     merging: tuple[IntArray, FloatArray, int],
-    specs: tuple[FloatArray, FloatArray, FloatArray, FloatArray, FloatArray],
+    specs: tuple[FloatArray, FloatArray, FloatArray, FloatArray, FloatArray, BoolArray],
     frame: IntArray,
     waiting: tuple[IntArray, IntArray, IntArray, IntArray, IntArray, IntArray, FloatArray],
     stacks: tuple[IntArray, IntArray, IntArray, IntArray, FloatArray, IntArray],
@@ -83,14 +84,15 @@ def walk(  # noqa: PLR0912, PLR0915  # compiled as one: calls would hand some si
     boxes: tuple[IntArray, FloatArray, IntArray, FloatArray, FloatArray, BoolArray, IntArray, IntArray, FloatArray],
     work: tuple[FloatArray, FloatArray, IntArray, IntArray],
     out: tuple[IntArray, FloatArray, IntArray],
+    leaps: tuple[IntArray, FloatArray, IntArray],
     sorting: tuple[IntArray, IntArray, FloatArray],
-    late: tuple[IntArray, IntArray],
+    refused: tuple[IntArray, IntArray, IntArray],
     rule: tuple[int, int, int, int],
 ) -> bool:
     """Walk the segments on from ``place`` (segment, next row); False: room is to be made, then walk on."""
     touched, _, stops, order, applied = segments
-    sign, soc_factor, nominal_s, max_gap_s, rest_a = specs
-    lateness_us, flush_seq, max_waiting, until_us = rule
+    sign, soc_factor, nominal_s, max_gap_s, rest_a, drops = specs
+    fixed_us, flush_seq, max_waiting, until_us = rule
     width, _, first, ring, period = at
     work_stacks, events, points, depths = work
     s_time_us = scratch[0]
@@ -105,10 +107,12 @@ def walk(  # noqa: PLR0912, PLR0915  # compiled as one: calls would hand some si
             most > len(s_time_us)
             or waiting[3][0] + 2 * most > len(waiting[4])
             or out[2][0] + LEVELS * (most + 1) > len(out[0])
+            or leaps[2][0] + most > len(leaps[0])
             or stacks[3][0] + 2 * work_stacks.size > len(stacks[4])
         ):
             return False
         line, state = fleet[0][slot], fleet[1][slot]
+        before_us = line[WATERMARK_US]
         known, new, disordered = take_portion(
             slot,
             place,
@@ -118,23 +122,30 @@ def walk(  # noqa: PLR0912, PLR0915  # compiled as one: calls would hand some si
             line,
             (sign[slot], soc_factor[slot]),
             frame,
+            (nominal_s[slot], max_gap_s[slot], state[period], drops[slot]),
             waiting,
             scratch,
             arrivals,
-            late,
-            (lateness_us, max_waiting),
+            refused,
+            leaps,
+            (fixed_us, max_waiting),
         )
-        if (known and new) or (flush and line[LAST_US] != NEVER):
+        if new and known == line[HELD_ROWS]:
+            keep_waiting(slot, (0, known), waiting, scratch)
+        elif (known and new) or (flush and line[LAST_US] != NEVER):
             if disordered:
                 put_in_order(known, scratch, sorting)
-            last_us = s_time_us[known - 1] if known else line[LAST_US]
+            if flush and line[HELD_ROWS] and s_time_us[known - 1] < until_us:  # nothing has come that refuses them
+                line[LAST_US], line[HELD_ROWS] = s_time_us[known - 1], 0
+            if known > max_waiting:
+                line[WATERMARK_US] = max(line[WATERMARK_US], s_time_us[known - max_waiting])
             has_settled = state[at[1] + merging[2]] + state[first + merging[2]] > 0
             # Else the first row that waits is at most as new as the watermark, which has settled the row before it.
-            early = has_settled and known > 0 and s_time_us[0] > line[WATERMARK_US]
-            crowded = s_time_us[known - max_waiting] if known > max_waiting else NEVER
-            mark_us = max(line[WATERMARK_US], last_us - lateness_us, crowded)
+            early = has_settled and known > 0 and s_time_us[0] > before_us
+            mark_us = line[WATERMARK_US]
+            counted = known - line[HELD_ROWS]
             used, known_from = measure_durations(
-                known,
+                counted,
                 s_time_us,
                 line,
                 (state[ring : ring + RING], state[period : period + 1]),
@@ -144,8 +155,7 @@ def walk(  # noqa: PLR0912, PLR0915  # compiled as one: calls would hand some si
             )
             if known and (line[FIRST_US] == NEVER or s_time_us[0] < line[FIRST_US]):
                 line[FIRST_US] = s_time_us[0]
-            line[LAST_US], line[WATERMARK_US] = last_us, mark_us
-            closing = (known, known_from, scratch, arrivals, new, lateness_us, flush_seq, early)
+            closing = (counted, known_from, scratch, arrivals, new, flush_seq, early)
             load_stacks(slot, stacks, work_stacks)
             for x in range(len(depths)):
                 depths[x] = stacks[5][slot, x] // points[x]
@@ -159,7 +169,7 @@ def walk(  # noqa: PLR0912, PLR0915  # compiled as one: calls would hand some si
                     used,
                     number * size_us,
                     (number + 1) * size_us,
-                    known,
+                    counted,
                     (time_us, dt_s, valid, gap_s, scratch[2]),
                     rest_a[slot],
                     state[first : first + width],
@@ -171,7 +181,7 @@ def walk(  # noqa: PLR0912, PLR0915  # compiled as one: calls would hand some si
             for x in range(len(depths)):
                 stacks[5][slot, x] = depths[x] * points[x]
             store_stacks(slot, stacks, work_stacks)
-            now_us = s_time_us[used] if used < known else until_us if flush else 0
+            now_us = s_time_us[used] if used < counted else until_us if flush else 0
             if flush and line[OPEN_NUMBER] != UNOPENED:  # rows that share a stamp may be spread beyond the time
                 now_us = max(now_us, line[OPEN_NUMBER] * size_us)
             elif early and used == 0:
@@ -185,9 +195,7 @@ def walk(  # noqa: PLR0912, PLR0915  # compiled as one: calls would hand some si
                 number = line[OPEN_NUMBER + LEVEL_STRIDE * level]
                 if now_us // level_us != number:
                     end_us = (number + 1) * level_us
-                    seq = closing_offset(
-                        end_us, known, known_from, scratch, arrivals, new, lateness_us, flush_seq, early
-                    )
+                    seq = closing_offset(end_us, counted, known_from, scratch, arrivals, new, flush_seq, early)
                     pass_level(slot, level, now_us // level_us, line, state, at, seq, merging, out)
             keep_waiting(slot, (used, known), waiting, scratch)
         if place[1] >= stops[k]:

@@ -9,6 +9,7 @@ import numpy as np
 
 from stream_app.columns.arrays import FloatArray, IntArray
 from stream_app.domain.durations import MEDIAN_OF, RING
+from stream_app.domain.leaps import ABOUT
 from stream_app.domain.lines import LEVELS
 from stream_app.domain.portion import PORTION
 from stream_app.domain.sequential import SequentialState
@@ -56,6 +57,7 @@ class Workspace:
         self._used = np.zeros(1, np.int64)
         self._rows: tuple[Any, ...] = ()
         self._timed: tuple[Any, ...] = ()
+        self._leaps: tuple[Any, ...] = (np.empty((0, ABOUT), np.int64), np.empty((0, columns)), np.zeros(1, np.int64))
         self._sorting: tuple[Any, ...] = ()
         self._out: tuple[Any, ...] = (np.empty((0, _ABOUT), np.int64), np.empty((0, width)), self._used)
         #: Numbers that all stacks of an asset hold at most.
@@ -77,17 +79,27 @@ class Workspace:
                 np.empty(n, np.int64),
             )
             self._sorting = np.empty(n, np.int64), np.empty(n, np.int64), np.empty(n)
+        if rows > len(self._leaps[0]):
+            n = 2 * rows
+            self._leaps = np.empty((n, ABOUT), np.int64), np.empty((n, self._columns)), self._leaps[2]
         windows = max(_FIRST_WINDOWS, LEVELS * (rows + 1))
         if windows > len(self._out[0]):
             self._out = (np.empty((windows, _ABOUT), np.int64), np.empty((windows, self._width)), self._used)
         return rows
 
     def arrays(self) -> tuple[Any, ...]:
-        """What the walk is given: rows, arrivals, durations, single values, stacks, closed windows, room to sort."""
-        return self._rows, self._arrivals, self._timed, self._boxes, self._work, self._out, self._sorting
+        """The arguments of the walk: rows, arrivals, durations, values, stacks, closed windows, leaps, room to sort."""
+        work = self._timed, self._boxes, self._work, self._out, self._leaps, self._sorting
+        return self._rows, self._arrivals, *work
 
     def closed(self) -> tuple[IntArray, FloatArray] | None:
         """Take the windows that were closed: what they are, and their totals ``(windows, width)``; None: none were."""
         n = int(self._used[0])
         self._used[0] = 0
         return (self._out[0][:n].copy(), self._out[1][:n].copy()) if n else None
+
+    def refused(self) -> tuple[IntArray, FloatArray] | None:
+        """Take the rows that leapt and were refused: what they are, and their readings ``(n, columns)``; None: none."""
+        n = int(self._leaps[2][0])
+        self._leaps[2][0] = 0
+        return (self._leaps[0][:n].copy(), self._leaps[1][:n].copy()) if n else None

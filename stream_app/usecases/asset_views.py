@@ -13,6 +13,7 @@ from schemas.control import EndOfUpload
 from stream_app.columns.arrays import IntArray
 from stream_app.domain import views
 from stream_app.domain.catalogue import Catalogue
+from stream_app.domain.lateness import lateness_us
 from stream_app.domain.lines import NEVER
 from stream_app.domain.reading import LIFETIME
 from stream_app.domain.snapshot import Progress, Snapshots
@@ -35,7 +36,13 @@ class AssetSummary:
     seq
         Last source offset included.
     rows, rows_rejected
-        Rows applied, and rows that came too late.
+        Rows applied, and rows that came too late or whose stamps are not plausible.
+    rows_held
+        Rows that leapt ahead and wait until a later row confirms them.
+    rows_repeated, rows_differing
+        Where repeats are dropped: rows that were, and rows that differ from all others of their stamp.
+    lateness_s
+        How far behind the newest stamp a row may be now [s].
     first_time, last_time
         Oldest and newest stamp (ISO 8601, UTC); None before the first row.
     ended, ended_timestamp_ms
@@ -46,6 +53,10 @@ class AssetSummary:
     seq: int
     rows: int
     rows_rejected: int
+    rows_held: int
+    rows_repeated: int
+    rows_differing: int
+    lateness_s: float
     first_time: str | None
     last_time: str | None
     spec: AssetSpec
@@ -72,7 +83,7 @@ def current(fleet: Fleet, slots: IntArray) -> Readings:
 def rows_of(fleet: Fleet, slot: int, rows_at: int) -> int:
     """Rows of an asset, with those that wait for their place in time; ``rows_at`` is the catalogue's."""
     counted = fleet.floats.life[slot, rows_at] + fleet.floats.level(0)[slot, rows_at]
-    return int(counted) + int(fleet.pending.count[slot])
+    return int(counted) + int(fleet.pending.count[slot] - fleet.integers.held_rows[slot])
 
 
 class AssetViews:
@@ -84,10 +95,12 @@ class AssetViews:
         The metrics.
     layouts
         Layouts that stored states may have beside the catalogue's own.
+    lateness_s
+        As the ingest has it.
     """
 
-    def __init__(self, catalogue: Catalogue, layouts: Layouts) -> None:
-        self._catalogue = catalogue
+    def __init__(self, catalogue: Catalogue, layouts: Layouts, lateness_s: float | None = 0) -> None:
+        self._catalogue, self._lateness_s = catalogue, lateness_s
         self._layouts = layouts
         self._renew()
 
@@ -131,7 +144,7 @@ class AssetViews:
         return views.read(self._fleet, views.concatenated(self._fleet, windows), closed=True)
 
     def _renew(self) -> None:
-        self._fleet = Fleet(self._catalogue, ())
+        self._fleet = Fleet(self._catalogue, (), self._lateness_s)
         self._snapshots = Snapshots(self._fleet)
 
     def _line(self, asset_id: str) -> int:
@@ -152,6 +165,10 @@ class AssetViews:
             seq=int(integers.applied_offset[slot]),
             rows=rows_of(fleet, slot, self._catalogue.rows_at),
             rows_rejected=int(integers.late_rows[slot]),
+            rows_held=int(integers.held_rows[slot]),
+            rows_repeated=int(integers.repeated_rows[slot]),
+            rows_differing=int(integers.differing_rows[slot]),
+            lateness_s=lateness_us(fleet.admission.lateness_us, int(integers.unordered_rows[slot])) / 1e6,
             first_time=first_time,
             last_time=last_time,
             spec=fleet.spec[slot],

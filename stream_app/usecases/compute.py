@@ -121,7 +121,7 @@ def _fetch(records: list[tuple[bytes, bytes]], offset: int) -> Fetch:
         offsets=range(offset, offset + n),
         keys=[key for key, _ in records],
         values=[value for _, value in records],
-        timestamps_ms=[0] * n,
+        timestamps_ms=[-1] * n,
         headers=[()] * n,
     )
 

@@ -8,9 +8,16 @@ from __future__ import annotations
 from hashlib import sha256
 from typing import Any, Final
 
+import numpy as np
+import orjson
+
+from schemas.columns import COLUMNS
 from schemas.rejected import HEADER_PREFIX, RejectedRow
+from stream_app.domain.ingestion import Leap
+from stream_app.usecases import time_refusals
 from stream_app.usecases.ports import DeadLetter
 from stream_app.wire.batch import Fetch, Headers, Reject, headers_bytes
+from stream_app.wire.encode.updates import iso_times
 
 #: Largest letter, below what every topic of the service takes.
 LETTER_MAX_BYTES: Final = (8 << 20) - (64 << 10)
@@ -19,6 +26,8 @@ _CUT_BYTES: Final = 64 << 10
 #: For the numbers of a record, and what tells of a cut.
 _OVERHEAD_BYTES: Final = 4 << 10
 _MESSAGE_CHARACTERS: Final = 2000
+
+_REQUIRED: Final = frozenset(column.wire_name for column in COLUMNS if column.required)
 
 
 def dead_letter(fetch: Fetch, reject: Reject) -> DeadLetter:
@@ -65,6 +74,17 @@ def dead_letter(fetch: Fetch, reject: Reject) -> DeadLetter:
     if parts:
         told = _headers(about.model_copy(update={"cut": ",".join(parts), **cuts}))
     return DeadLetter(key, value, [*headers, *told])
+
+
+def leap_letter(topic: str, partition: int, offset: int, asset_id: str, leap: Leap) -> DeadLetter:
+    """A held row that was refused, as JSON: its message may be one of an earlier fetch. Headers tell where it stood."""
+    reason = time_refusals.leap(leap.newest_us, leap.time_us)
+    about = RejectedRow(code="implausible_time", message=reason, topic=topic, partition=partition, offset=offset)
+    (stamp,) = iso_times(np.array([leap.time_us]))
+    readings = {column.wire_name: leap.readings.get(column.name) for column in COLUMNS}
+    sent = {name: value for name, value in readings.items() if value is not None or name in _REQUIRED}
+    value = orjson.dumps({"asset_id": asset_id, "timestamp": stamp, **sent})
+    return DeadLetter(asset_id.encode(), value, _headers(about))
 
 
 def _headers(about: RejectedRow) -> Headers:

@@ -3,27 +3,28 @@
 from __future__ import annotations
 
 import time
-from collections import Counter
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator
 from dataclasses import dataclass, field, replace
 
 import numpy as np
 
+from schemas.asset import Duplicates
+from stream_app.domain.admission import MAX_AHEAD_S
 from stream_app.domain.catalogue import Catalogue
 from stream_app.domain.errors import DomainError
 from stream_app.domain.snapshot import Marker
 from stream_app.domain.source import Source
 from stream_app.domain.state import Fleet
 from stream_app.usecases.checkpoints import Checkpoints, KeptWindows, all_updates
-from stream_app.usecases.dead_letters import dead_letter
+from stream_app.usecases.dead_letters import dead_letter, leap_letter
 from stream_app.usecases.emission import Emission
 from stream_app.usecases.partition_state import PartitionState
 from stream_app.usecases.ports import MARKER_KEY, Checkpoint, Tables
 from stream_app.usecases.quarantine import Condemned, Quarantine
+from stream_app.usecases.refused_counts import refused_in
 from stream_app.usecases.rejected_rows import Refused
 from stream_app.wire.batch import Batch, Fetch, Reject
 from stream_app.wire.decode import Decoder
-from stream_app.wire.decode.keys import asset_id as asset_of_key
 from stream_app.wire.encode.updates import NESTED, UpdateForm
 
 
@@ -60,7 +61,11 @@ class Ingest:
     window_sizes_s
         Default window sizes [s], ascending.
     lateness_s
-        How far behind its asset's newest stamp a row may be [s].
+        How far behind its asset's newest stamp a row may be [s]; None: each asset's own order teaches it.
+    max_ahead_s
+        How far a stamp may be ahead of its record's Kafka time [s].
+    duplicates
+        Whether a row that repeats a waiting one counts.
     kept_windows
         Closed windows to keep.
     emit_interval_s
@@ -81,13 +86,17 @@ class Ingest:
         catalogue: Catalogue,
         window_sizes_s: tuple[int, ...],
         kept_windows: KeptWindows,
-        lateness_s: float = 0,
+        lateness_s: float | None = 0,
+        max_ahead_s: float = MAX_AHEAD_S,
+        duplicates: Duplicates = "count",
         emit_interval_s: float = 0,
         update_form: UpdateForm = NESTED,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._tables, self._catalogue = tables, catalogue
         self._sizes_s, self._lateness_s = window_sizes_s, lateness_s
+        self._max_ahead_s: float = max_ahead_s
+        self._duplicates: Duplicates = duplicates
         self._states: dict[int, PartitionState] = {}
         self._emit_interval_s, self._clock = emit_interval_s, clock
         self._form = update_form
@@ -202,7 +211,13 @@ class Ingest:
         return state.next_update_s()
 
     def _new_state(self, partition: int) -> PartitionState:
-        fleet = Fleet(self._catalogue, self._sizes_s, self._lateness_s)
+        fleet = Fleet(
+            self._catalogue,
+            self._sizes_s,
+            self._lateness_s,
+            max_ahead_s=self._max_ahead_s,
+            duplicates=self._duplicates,
+        )
         state = PartitionState(partition, fleet, self._tables, Emission(self._emit_interval_s, self._clock))
         state.source = self.source
         return state
@@ -240,34 +255,17 @@ class Ingest:
         """Apply a decoded fetch; what is rejected in it becomes dead letters, unless the state included it before."""
         known = state.position or 0
         rejects = [r for r in [*batch.rejects, *state.apply(batch)] if fetch.offsets[r.message] >= known]
-        if not rejects:
+        leaps = state.taken_leaps()
+        if not rejects and not leaps:
             return Applied(len(batch), 0, ())
         in_topic = fetch.moved(-state.shift)  # a dead letter names the offset in the topic
         state.dead_letters += [dead_letter(in_topic, reject) for reject in rejects]
-        refused = self._refused(state, fetch, batch, rejects)
-        return Applied(len(batch), sum(each.rows for each in refused), refused)
-
-    def _refused(
-        self, state: PartitionState, fetch: Fetch, batch: Batch, rejects: Sequence[Reject]
-    ) -> tuple[Refused, ...]:
-        """What was rejected, by asset, and how many rows each had before the fetch."""
-        numbers, counts = np.unique(batch.asset, return_counts=True)
-        new = Counter({batch.assets[n]: count for n, count in zip(numbers.tolist(), counts.tolist(), strict=True)})
-        found = [
-            (asset_of_key(fetch.keys[reject.message]), 1 if reject.rows is None else len(reject.rows), reject)
-            for reject in rejects
+        state.dead_letters += [
+            leap_letter(fetch.topic, fetch.partition, leap.offset - state.shift, asset_id, leap)
+            for asset_id, leap in leaps
         ]
-        for asset_id, rows, reject in found:
-            if asset_id is not None and reject.code == "late":
-                new[asset_id] -= rows
-        before = {
-            asset_id: max(0, state.rows(asset_id, self._catalogue.rows_at) - new[asset_id])
-            for asset_id in {asset_id for asset_id, _, _ in found if asset_id is not None}
-        }
-        return tuple(
-            Refused(asset_id, reject.code, rows, reject.reason, before.get(asset_id or "", 0))
-            for asset_id, rows, reject in found
-        )
+        refused = refused_in(state, fetch, batch, rejects, leaps, self._catalogue.rows_at)
+        return Applied(len(batch), sum(each.rows for each in refused), refused)
 
     def _failing_rows(self, message: Fetch) -> frozenset[int]:
         """Rows of a message that fail by themselves, each tried on a state that is then thrown away."""

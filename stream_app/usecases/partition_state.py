@@ -16,11 +16,13 @@ from schemas.asset import window_size_s
 from schemas.control import CloseUntil, EndOfUpload, Forget, SpecControl
 from stream_app.columns.arrays import IntArray
 from stream_app.domain import ingestion
+from stream_app.domain.ingestion import Leap
 from stream_app.domain.rows import Rows
 from stream_app.domain.snapshot import Marker, Snapshots, header
 from stream_app.domain.state import Ended, Fleet
 from stream_app.domain.stored_layout import Layouts
 from stream_app.domain.views import Windows
+from stream_app.usecases import time_refusals
 from stream_app.usecases.asset_views import rows_of
 from stream_app.usecases.emission import Emission
 from stream_app.usecases.known_slots import KnownSlots
@@ -95,6 +97,7 @@ class PartitionState:
         self._dirty = np.zeros(0, np.bool_)  # by slot
         self._forgotten: dict[str, int] = {}
         self._closed: list[Windows] = []
+        self._leaps: list[Leap] = []
         #: What the checkpoint under way includes. Its assets are not among the dirty ones; all else stays in its list.
         self._aside: Changes | None = None
 
@@ -170,6 +173,11 @@ class PartitionState:
                 rejects.append(Reject(record.message, None, "bad_control", reason))
         return rejects + self._rows(batch, at, len(batch))
 
+    def taken_leaps(self) -> list[tuple[str, Leap]]:
+        """Take the held rows that were refused, each with its asset's id."""
+        leaps, self._leaps = self._leaps, []
+        return [(self.fleet.ids[leap.slot], leap) for leap in leaps]
+
     def rows(self, asset_id: str, rows_at: int) -> int:
         """Rows of an asset that the state includes; 0 for one that it does not know."""
         if not self._has(asset_id):
@@ -208,7 +216,7 @@ class PartitionState:
         self._dirty[slots] = True
 
     def _rows(self, batch: Batch, low: int, high: int) -> list[Reject]:
-        """Apply the batch's rows ``low`` to ``high``; returns those that are too late."""
+        """Apply the batch's rows ``low`` to ``high``; returns those that are refused."""
         if low == high:
             return []
         part = slice(low, high)
@@ -220,19 +228,17 @@ class PartitionState:
             over = np.array([each in self.fleet.ended for each in slots.tolist()])[at]
             if over.any():
                 index = np.arange(low, high)
-                reason = "this asset is an upload that has ended: send the rows under another asset id"
-                rejects = _late(batch, index[over], reason)
+                rejects = time_refusals.ended(batch, index[over])
                 kept, slot = index[~over], slot[~over]
         columns = {name: column[kept] for name, column in batch.columns.items()}
-        applied = ingestion.apply(self.fleet, Rows(slot, batch.offset[kept], batch.time_us[kept], columns))
+        time_us = batch.time_us[kept]
+        latest_us = self.fleet.admission.latest_us(slot, time_us, batch.record_ms, batch.message[kept])
+        applied = ingestion.apply(self.fleet, Rows(slot, batch.offset[kept], time_us, columns, latest_us))
         self._closed += applied.closed
+        self._leaps += applied.leaps
         self._mark(slot)
-        late = (
-            "event time is further behind the asset's newest row than the allowed lateness: "
-            "send an asset's rows in time order, or raise STREAM_ALLOWED_LATENESS_S"
-        )
-        late_rows = applied.late + low if isinstance(kept, slice) else kept[applied.late]
-        return rejects + _late(batch, late_rows, late)
+        late, ahead = (at + low if isinstance(kept, slice) else kept[at] for at in (applied.late, applied.ahead))
+        return rejects + time_refusals.late(batch, late) + time_refusals.ahead(batch, ahead)
 
     def _control(self, record: ControlRecord) -> str | None:
         """Apply a control; returns why it cannot be applied, if so."""
@@ -284,11 +290,3 @@ class PartitionState:
             self.emission.forget(slot)
             self.fleet.remove(asset_id)
         self._forgotten[asset_id] = offset
-
-
-def _late(batch: Batch, index: IntArray, reason: str) -> list[Reject]:
-    """One reject per message of the late rows at ``index``."""
-    by_message: dict[int, list[int]] = {}
-    for message, row in zip(batch.message[index].tolist(), batch.row[index].tolist(), strict=True):
-        by_message.setdefault(message, []).append(row)
-    return [Reject(message, tuple(sorted(rows)), "late", reason) for message, rows in by_message.items()]

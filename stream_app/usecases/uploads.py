@@ -16,7 +16,7 @@ import uuid
 from collections.abc import Callable, Iterator, Sequence
 from typing import BinaryIO, TypeVar
 
-from schemas.asset import AssetSpec
+from schemas.asset import UNLIMITED_AHEAD_S, AssetSpec
 from schemas.control import EndOfUpload, SpecControl
 from stream_app.usecases.errors import InvalidError, UnavailableError
 from stream_app.usecases.lookup import Lookup
@@ -68,7 +68,8 @@ class Uploads:
         self._lookup.require_ready()
         task_id = str(uuid.uuid4())
         asset_id = UPLOAD_PREFIX + task_id
-        spec = AssetSpec(nominal_capacity_ah=nominal_capacity_ah, windows=self._windows)
+        # When a file is sent says nothing of the time of its rows.
+        spec = AssetSpec(nominal_capacity_ah=nominal_capacity_ah, windows=self._windows, max_ahead_s=UNLIMITED_AHEAD_S)
         rows = await self._in_thread(self._check, file)
         messages = self._rows.csv(file, asset_id)
         try:

@@ -95,7 +95,7 @@ class Batch:
     """A decoded fetch: ``n`` rows in offset order, the controls between them, and what was rejected.
 
     ``asset`` indexes ``assets``, which may name more than have rows; ``message`` indexes the fetch; ``row`` is the
-    row's position within its message.
+    row's position within its message. ``record_ms`` is Kafka's time of the fetch's messages (empty: not known).
     """
 
     assets: Sequence[str]
@@ -107,6 +107,7 @@ class Batch:
     columns: Mapping[str, FloatArray]
     controls: Sequence[ControlRecord] = ()
     rejects: Sequence[Reject] = field(default_factory=tuple)
+    record_ms: IntArray = field(default_factory=lambda: np.zeros(0, np.int64))
 
     def __len__(self) -> int:
         return len(self.asset)

@@ -14,8 +14,9 @@ from typing import Any
 import orjson
 import pytest
 
+from tests.chaos.asset_truth import AssetTruth
 from tests.chaos.findings import Findings
-from tests.chaos.truth import AssetTruth, Record, Rejects, Truth
+from tests.chaos.truth import Record, Rejects, Truth
 from tests.oracle import Expected, Nameplate, expected, plain_values
 
 SIZES = {"1m": 60, "15m": 900, "1h": 3600, "1d": 86_400}  # by name, in seconds

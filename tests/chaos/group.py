@@ -50,7 +50,8 @@ class Group:
         if environment.get("STREAM_FAILPOINT", "").endswith("kill"):
             self.armed.add(slot)
         self.history.add("start", worker=slot, **environment)
-        data = {"STREAM_DATA_DIR": str(self.data_directory(slot))}
+        # The expected results know of no lateness but what a fault allows.
+        data = {"STREAM_DATA_DIR": str(self.data_directory(slot)), "STREAM_ALLOWED_LATENESS_S": "0"}
         self.workers[slot].start(**{**data, **self._environment, **environment})
 
     def data_directory(self, slot: int) -> Path:

@@ -27,6 +27,7 @@ class StoredRecord:
     key: bytes | None
     value: bytes | None
     headers: tuple[tuple[str, bytes], ...] = ()
+    timestamp: int = -1
 
 
 @dataclass
@@ -86,7 +87,7 @@ def run(messages: list[Message]) -> TopicContents:
                 offsets=range(low, high),
                 keys=[message.key for message in part],
                 values=[message.value for message in part],
-                timestamps_ms=[0] * len(part),
+                timestamps_ms=[-1] * len(part),
                 headers=[()] * len(part),
             )
         )

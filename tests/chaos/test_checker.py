@@ -58,12 +58,13 @@ def test_a_doubled_row_is_found(topics: TopicContents) -> None:
 
 
 def test_a_lost_row_is_found(topics: TopicContents) -> None:
-    """A row of the topic that is not counted."""
+    """Two rows of the topic that are not counted: the second confirms the first, which leaps."""
     last = topics.measurements[_single(topics)]
-    row = orjson.loads(last.value or b"") | {"timestamp": 1_700_000_000}
-    topics.measurements.append(replace(last, offset=len(topics.measurements), value=orjson.dumps(row)))
+    for second in (1_700_000_000, 1_700_000_001):
+        row = orjson.loads(last.value or b"") | {"timestamp": second}
+        topics.measurements.append(replace(last, offset=len(topics.measurements), value=orjson.dumps(row)))
     findings = topics.check()
-    assert findings.lost["metrics lifetime"] == 1
+    assert findings.lost["metrics lifetime"] == 2
     assert not findings.ok
 
 

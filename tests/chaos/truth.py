@@ -3,24 +3,20 @@
 from __future__ import annotations
 
 import json
-import math
 import sys
-from bisect import bisect_left, bisect_right, insort
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any, Protocol
 
-import numpy as np
 import pyarrow as pa
 from pyarrow import ipc
 
-from tests.chaos.traffic import STEP_S
+from tests.chaos.asset_truth import AssetTruth
+from tests.oracle.arrival import HOUR_US, Arrivals
 
 Rejects = dict[tuple[int, int, str], frozenset[int] | None]  # (partition, offset, code) -> rows of the message or all
 
-#: Most rows of an asset that may wait, for any allowed lateness.
-MOST_WAITING = 8192
 _ARROW = b"\xff" * 4
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _REQUIRED = ("current", "voltage", "soc")
@@ -37,92 +33,13 @@ class Record(Protocol):
     @property
     def offset(self) -> int: ...
     @property
+    def timestamp(self) -> int: ...
+    @property
     def key(self) -> bytes | None: ...
     @property
     def value(self) -> bytes | None: ...
     @property
     def headers(self) -> Sequence[tuple[str, bytes]]: ...
-
-
-@dataclass
-class AssetTruth:
-    """Expected state of one asset after the last record."""
-
-    partition: int
-    asset_id: str
-    rows: list[dict[str, Any]] = field(
-        default_factory=list
-    )  # applied, by stamp and arrival, as tests.oracle takes them
-    late: int = 0
-    watermark_us: float = -math.inf  # older rows are late
-    settled: int = 0  # number of rows whose order is final
-    seq: int = -1
-    spec: dict[str, Any] = field(default_factory=dict)
-    ended: dict[str, Any] | None = None
-
-    @property
-    def uploaded(self) -> bool:
-        """Whether the asset came through the upload API."""
-        return self.asset_id.startswith("upload-")
-
-    def take(self, row: dict[str, Any], lateness_us: float) -> bool:
-        """Insert a row by its stamp; False if it is late.
-
-        Stamps that repeat thousands of times and specs with a sampling period follow rules that are not modelled here.
-        """
-        newest_us = max(row["time_us"], self.rows[-1]["time_us"] if self.rows else row["time_us"])
-        if row["time_us"] < max(newest_us - lateness_us, self.watermark_us):
-            self.late += 1
-            return False
-        insort(self.rows, row, key=_stamp)
-        self.watermark_us = max(self.watermark_us, newest_us - lateness_us)
-        if (over := len(self.rows) - self.settled - MOST_WAITING) > 0:
-            self.watermark_us = max(self.watermark_us, _stamp(self.rows[self.settled + over]))
-        known = bisect_right(self.rows, self.watermark_us, key=_stamp)
-        if known:
-            self.settled = self._first_of_stamp(known - 1)  # the newest of these stamps may get more rows
-        if self.settled and self._first_of_stamp(self.settled - 1) == 0 < self.settled - 1:
-            self.settled = 0  # an opening stamp of several rows takes its step from the second one
-        return True
-
-    def _first_of_stamp(self, at: int) -> int:
-        return bisect_left(self.rows, _stamp(self.rows[at]), key=_stamp)
-
-    def open_until_us(self, size_us: int) -> float:
-        """End of the window that holds the oldest waiting row: later windows have no update yet."""
-        if self.ended or self.settled == len(self.rows):
-            return math.inf
-        return (_stamp(self.rows[self.settled]) // size_us + 1) * size_us
-
-    def sums(self, period_s: float | None = None) -> dict[str, float]:
-        """Energies [kWh] and charges [Ah] by numpy alone; an asset's steps have one length except for gaps."""
-        period_s = period_s or (1 if self.uploaded else STEP_S)
-        time_s = np.array([row["time_us"] for row in self.rows]) / 1e6
-        current = np.array([row["current"] for row in self.rows], float)
-        power = current * np.array([row["voltage"] for row in self.rows], float)
-        starts = np.flatnonzero(np.diff(time_s, prepend=-math.inf) > 0)
-        count = np.diff(starts, append=len(time_s))
-        span_s = np.append(np.diff(time_s[starts]), math.nan)
-        gap = span_s / count > 3 * period_s
-        hold_s = np.where(gap, np.where(count > 1, np.minimum(period_s, span_s / count), 0.0), span_s / count)
-        dt_s = np.repeat(hold_s, count)
-        dt_s[(starts + count - 1)[gap]] = 0.0
-        if math.isnan(hold_s[-1]):
-            dt_s[starts[-1] :] = 0.0
-            if self.ended:
-                dt_s[starts[-1] : -1] = period_s
-        rest = 0.005 * (self.spec.get("nominal_capacity_ah") or 0)
-        charging, discharging = current > rest, current < -rest
-        return {
-            "energy_in_kwh": float((power * dt_s)[charging].sum() / 3.6e6),
-            "energy_out_kwh": float(-(power * dt_s)[discharging].sum() / 3.6e6),
-            "charge_in_ah": float((current * dt_s)[charging].sum() / 3600),
-            "charge_out_ah": float(-(current * dt_s)[discharging].sum() / 3600),
-        }
-
-
-def _stamp(row: dict[str, Any]) -> int:
-    return int(row["time_us"])
 
 
 class _Bad(Exception):  # noqa: N818
@@ -154,7 +71,9 @@ class Truth:
         return self
 
     def _asset(self, record: Record, asset_id: str) -> AssetTruth:
-        return self.assets.setdefault(asset_id, AssetTruth(record.partition, asset_id))
+        if asset_id not in self.assets:
+            self.assets[asset_id] = AssetTruth(record.partition, asset_id, arrivals=Arrivals(self.lateness_s))
+        return self.assets[asset_id]
 
     def _message(self, record: Record) -> None:
         if record.value is None or not record.value.strip():
@@ -179,11 +98,18 @@ class Truth:
     def _row(self, record: Record, key: str, row: object) -> str | None:
         fields = _checked(row, key)
         asset = self._asset(record, key)
-        if asset.ended is None:
-            asset.seq = record.offset
-            if asset.take(fields | {"offset": record.offset}, self.lateness_s * 1e6):
-                return None
-        return "late"
+        if asset.ended is not None:
+            return "late"
+        asset.seq = record.offset
+        if not asset.uploaded and record.timestamp > 1.2e12 and fields["time_us"] > record.timestamp * 1000 + HOUR_US:
+            asset.late += 1
+            return "implausible_time"
+        sent = fields | {"offset": record.offset}
+        refused = asset.take(sent)
+        for leap in refused:
+            if leap is not sent:
+                self.rejects[record.partition, leap["offset"], "implausible_time"] = None
+        return "late" if any(each is sent for each in refused) else None
 
     def _control(self, record: Record, key: str, content: dict[str, Any]) -> None:
         if content["control"] not in ("asset_spec", "end_of_upload", "forget"):
@@ -198,7 +124,7 @@ class Truth:
         if asset.ended is not None:
             raise _Bad("bad_control")
         if content["control"] == "end_of_upload":
-            asset.ended = content
+            asset.end(content)
         else:
             asset.spec = content["spec"]
 

@@ -60,3 +60,19 @@ def give_durations(rows: list[Row], nameplate: Nameplate, *, known_us: float) ->
         count = i + 1
         if count <= 16 or count % 16 == 0:
             measured = statistics.median(steps[max(0, count - 15) : count])
+
+
+def gap_limit_us(rows: list[Row], nameplate: Nameplate, *, known_us: float) -> float:
+    """Longest step that is no gap, as of the rows whose next stamp is certain."""
+    if nameplate.max_gap_s is not None:
+        return nameplate.max_gap_s * 1e6
+    period = nameplate.period_s
+    if period is None:
+        stamps_us = sorted({row.stamp_us for row in rows})
+        count = [sum(row.stamp_us == stamp_us for row in rows) for stamp_us in stamps_us]
+        steps = [(b - a) / 1e6 / n for a, b, n in zip(stamps_us, stamps_us[1:], count, strict=False) if b <= known_us]
+        if count[0] > 1:
+            steps = [min(steps[:2]), *steps[1:]] if len(steps) > 1 else []
+        last = len(steps) if len(steps) <= 16 else len(steps) // 16 * 16
+        period = statistics.median(steps[max(0, last - 15) : last]) if last else None
+    return 3600e6 if period is None else 3e6 * period

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
 
-from tests.oracle.durations import give_durations
+from tests.oracle.arrival import Arrivals
+from tests.oracle.durations import gap_limit_us, give_durations
 from tests.oracle.plain import plain_functions
 from tests.oracle.rows import Crossing, Flow, Loop, Nameplate, Part, Row, known
 from tests.oracle.soc_levels import level_crossings
@@ -55,7 +56,7 @@ def expected(
     nameplate: Nameplate,
     *,
     ended: bool,
-    lateness_s: float = 0,
+    lateness_s: float | None = 0,
     known_us: float | None = None,
     hysteresis_percent: float = 1.0,
 ) -> Expected:
@@ -64,13 +65,15 @@ def expected(
     ``known_us`` is the stamp before which no row is taken any more, if the lateness alone does not say so.
     """
     kept: list[Row] = []
-    newest_us = -(2**62)
-    for row in map(Row.of, rows):
-        if row.stamp_us >= newest_us - lateness_s * 1e6:
-            kept.append(row)
-            newest_us = max(newest_us, row.stamp_us)
+    late = 0
+    arrivals = Arrivals(lateness_s, lambda: gap_limit_us(kept, nameplate, known_us=arrivals.watermark_us))
+    for sent in rows:
+        verdict = arrivals.take(sent)
+        kept += map(Row.of, verdict.counted)
+        late += len(verdict.refused)
+    kept += map(Row.of, arrivals.held if ended else ())
     kept.sort(key=lambda row: row.stamp_us)
-    known_us = newest_us - lateness_s * 1e6 if known_us is None else known_us
+    known_us = arrivals.watermark_us if known_us is None else known_us
     for before, after in pairwise(kept):
         before.following, after.previous = after, before
     give_durations(kept, nameplate, known_us=math.inf if ended else known_us)
@@ -85,7 +88,7 @@ def expected(
         closed_loops(settled, hysteresis_percent),
         level_crossings(settled),
         turning_points(soc_percent, hysteresis_percent),
-        len(rows) - len(kept),
+        late,
     )
 
 

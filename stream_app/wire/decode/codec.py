@@ -216,6 +216,7 @@ class _Decoding:
             columns={BY_WIRE_NAME[name].name: column for name, column in columns.items()},
             controls=self._controls,
             rejects=self._rejects(scanned),
+            record_ms=np.asarray(self._fetch.timestamps_ms, np.int64),
         )
 
     def _refuse(self, message: int, position: int | None, code: RejectCode, reason: str) -> None:

@@ -11,12 +11,13 @@ from typing import Any, Final
 import httpx
 import orjson
 
+from tests.chaos.asset_truth import MOST_WAITING
 from tests.chaos.faults.load import await_progress, note_recovery, row_count
 from tests.chaos.final_check import drain_and_check
 from tests.chaos.lab import Lab
 from tests.chaos.runs import Outcome
 from tests.chaos.traffic import START_S, Message, columnar
-from tests.chaos.truth import MOST_WAITING, Truth
+from tests.chaos.truth import Truth
 from tests.integration.kafka.running import read
 
 LATENESS_S: Final = 60

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from schemas.asset import AssetSpec
+from schemas.asset import AssetSpec, Duplicates
 from stream_app.columns.arrays import IntArray
 from stream_app.domain import ingestion
 from stream_app.domain import views as windows
@@ -28,8 +28,10 @@ _SHORT = {"current_a": "current", "voltage_v": "voltage", "soc_percent": "soc", 
 OTHER_COLUMNS = tuple(column for column in COLUMNS if column not in _SHORT)
 
 
-def a_fleet(specs: dict[str, AssetSpec] | None = None, *, lateness_s: float = 0) -> Fleet:
-    fleet = Fleet(CATALOGUE, SIZES_S, lateness_s)
+def a_fleet(
+    specs: dict[str, AssetSpec] | None = None, *, lateness_s: float | None = 0, duplicates: Duplicates = "count"
+) -> Fleet:
+    fleet = Fleet(CATALOGUE, SIZES_S, lateness_s, duplicates=duplicates)
     for asset_id, spec in (specs or {}).items():
         fleet.set_spec(fleet.slot(asset_id), spec)
     return fleet

@@ -24,9 +24,13 @@ def closed_by(
     """Offset that closed each window of one asset: its rows in event-time order, and those that arrived just now."""
     stamps_us, offsets = (np.array(column, np.int64) for column in zip(*((s * 1e6, o) for s, o in rows), strict=True))
     newest_us = np.maximum.accumulate(np.array([stamp_s * 1e6 for stamp_s, _ in arrived]).astype(np.int64))
-    arrivals = newest_us, np.array([offset for _, offset in arrived]), np.zeros(len(arrived), np.int64)
+    arrivals = (
+        newest_us - round(lateness_s * 1e6),
+        np.array([offset for _, offset in arrived]),
+        np.zeros(len(arrived), np.int64),
+    )
     scratch = stamps_us, offsets, np.zeros((0, len(rows))), np.zeros(0, np.int64)
-    given = len(rows), known_from, scratch, arrivals, len(arrived), round(lateness_s * 1e6), NO_FLUSH, early
+    given = len(rows), known_from, scratch, arrivals, len(arrived), NO_FLUSH, early
     return [closing_offset(round(end_s * 1e6), *given) for end_s in ends_s]
 
 

@@ -28,7 +28,7 @@ from tests.unit.domain.fleets import (
     values,
 )
 
-LATENESS_S = st.sampled_from([0.0, 5.0, 60.0])
+LATENESS_S = st.sampled_from([0.0, 5.0, 60.0, None])
 SPECS = {"a": AssetSpec(nominal_capacity_ah=10), "b": AssetSpec(), "c": AssetSpec(sampling_period_s=2, max_gap_s=100)}
 
 
@@ -74,7 +74,7 @@ def _odds(rng: np.random.Generator) -> np.ndarray:
 
 
 @given(rows=telemetry(), lateness_s=LATENESS_S, data=st.data())
-def test_batching_changes_no_bit(rows: list[dict[str, Any]], lateness_s: float, data: st.DataObject) -> None:
+def test_batching_changes_no_bit(rows: list[dict[str, Any]], lateness_s: float | None, data: st.DataObject) -> None:
     """One batch, row by row, and random cuts lead to the same bytes of state and of every closed window."""
     whole = a_fleet(SPECS, lateness_s=lateness_s)
     one = all_bytes(whole, fed(whole, rows))
@@ -98,7 +98,7 @@ def test_batching_changes_no_bit_where_more_rows_wait_than_may(rows: list[dict[s
 
 
 @given(rows=telemetry(), lateness_s=LATENESS_S, cut=st.integers(0, 120))
-def test_a_restart_changes_no_bit(rows: list[dict[str, Any]], lateness_s: float, cut: int) -> None:
+def test_a_restart_changes_no_bit(rows: list[dict[str, Any]], lateness_s: float | None, cut: int) -> None:
     """State that was written and read back goes on as if nothing had happened."""
     whole = a_fleet(SPECS, lateness_s=lateness_s)
     before = fed(whole, rows[:cut])
@@ -125,7 +125,9 @@ def test_rows_applied_before_are_skipped(rows: list[dict[str, Any]], again: int)
 
 
 @given(rows=telemetry(), lateness_s=LATENESS_S, ended=st.booleans())
-def test_every_metric_equals_the_plain_computation(rows: list[dict[str, Any]], lateness_s: float, ended: bool) -> None:
+def test_every_metric_equals_the_plain_computation(
+    rows: list[dict[str, Any]], lateness_s: float | None, ended: bool
+) -> None:
     """Lifetime, closed and open windows of every metric equal its plain function within 1e-12 of their terms."""
     fleet = a_fleet(SPECS, lateness_s=lateness_s)
     closed = fed(fleet, rows)

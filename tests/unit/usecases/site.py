@@ -70,6 +70,7 @@ class Site:
         self.log: list[tuple[bytes | None, bytes | None]] = []
         self.lateness_s, self.emit_interval_s, self.update_form = lateness_s, emit_interval_s, update_form
         self.now_s = 0.0
+        self.record_ms = -1  # Kafka time of all records; not known
         self.ingest = self.restarted()
 
     def restarted(self) -> Ingest:
@@ -99,7 +100,7 @@ class Site:
             offsets=range(start, end),
             keys=[key for key, _ in part],
             values=[value for _, value in part],
-            timestamps_ms=[5] * len(part),
+            timestamps_ms=[self.record_ms] * len(part),
             headers=[[("trace", b"1")]] * len(part),
         )
 

@@ -8,7 +8,7 @@ from typing import BinaryIO
 
 import pytest
 
-from schemas.asset import AssetSpec
+from schemas.asset import UNLIMITED_AHEAD_S, AssetSpec
 from schemas.control import EndOfUpload, SpecControl
 from stream_app.usecases import uploads
 from stream_app.usecases.errors import InvalidError, UnavailableError
@@ -42,7 +42,7 @@ async def test_upload_is_spec_then_rows_then_end(accept: Uploads, log: FakeLog) 
     task_id = await accept.accept(a_file("1", "2", "3"), 94.0)
     asset_id = f"upload-{task_id}"
     first, *rows, last = log.values(asset_id)
-    spec = AssetSpec(nominal_capacity_ah=94.0, windows=("1h", "1d"))
+    spec = AssetSpec(nominal_capacity_ah=94.0, windows=("1h", "1d"), max_ahead_s=UNLIMITED_AHEAD_S)
     assert SpecControl.model_validate_json(first) == SpecControl(asset_id=asset_id, spec=spec)
     assert rows == [f"{asset_id}:1|2".encode(), f"{asset_id}:3".encode()]
     assert EndOfUpload.model_validate_json(last) == EndOfUpload(asset_id=asset_id, rows=3)
