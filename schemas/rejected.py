@@ -19,6 +19,8 @@ RejectCode = Literal[
     "empty_message",
     "key_mismatch",
     "late",
+    "too_many_assets",
+    "wrong_partition",
     "unexpected",
 ]
 

@@ -14,6 +14,7 @@ from stream_app.infra.http.server import HttpServer
 from stream_app.infra.kafka.worker import Worker
 from stream_app.infra.row_messages import RowMessages
 from stream_app.settings import Settings
+from stream_app.usecases.admission import AdmissionRules
 from stream_app.usecases.asset_views import AssetViews
 from stream_app.usecases.checkpoints import KeptWindows
 from stream_app.usecases.ingest import Ingest
@@ -32,6 +33,10 @@ from stream_app.wire.encode.updates import UpdateForm
 def build_worker(settings: Settings) -> Worker:
     """Build a worker: Kafka in, state and metrics out, and the HTTP server beside it."""
     catalogue = Catalogue()
+    is_strict = settings.kafka.partitioner == "murmur2"
+
+    def home(key: bytes) -> int:
+        return worker.measurements.partition_of(key)
 
     def new_ingest(tables: Tables) -> Ingest:
         return Ingest(
@@ -44,6 +49,11 @@ def build_worker(settings: Settings) -> Worker:
                 has_metrics=settings.output.format != "flat",
                 has_values=settings.output.format != "nested",
                 keyed_by_window=settings.kafka.metrics_key == "window",
+            ),
+            admission=AdmissionRules(
+                in_all=settings.max_assets,
+                per_minute=settings.max_new_assets_per_min,
+                home=home if is_strict else None,
             ),
             kept_windows=KeptWindows(
                 {window_size_s(size): count for size, count in settings.keep_windows.items()},

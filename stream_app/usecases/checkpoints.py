@@ -19,7 +19,8 @@ from stream_app.columns.arrays import IntArray
 from stream_app.domain import views
 from stream_app.domain.views import Windows
 from stream_app.usecases.asset_views import current
-from stream_app.usecases.partition_state import Changes, PartitionState
+from stream_app.usecases.changes import Changes
+from stream_app.usecases.partition_state import PartitionState
 from stream_app.usecases.ports import MARKER_KEY, Checkpoint, Entry, Tables
 from stream_app.usecases.window_keys import asset_prefix, size_prefix, window_key
 from stream_app.wire.encode.update_list import UpdateList

@@ -6,6 +6,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass, field, replace
+from typing import Final
 
 import numpy as np
 
@@ -14,17 +15,22 @@ from stream_app.domain.errors import DomainError
 from stream_app.domain.snapshot import Marker
 from stream_app.domain.source import Source
 from stream_app.domain.state import Fleet
+from stream_app.usecases.admission import AdmissionRules
 from stream_app.usecases.checkpoints import Checkpoints, KeptWindows, all_updates
 from stream_app.usecases.dead_letters import dead_letter
 from stream_app.usecases.emission import Emission
 from stream_app.usecases.partition_state import PartitionState
 from stream_app.usecases.ports import MARKER_KEY, Checkpoint, Tables
-from stream_app.usecases.quarantine import Condemned, Quarantine
+from stream_app.usecases.quarantine import Condemned, Quarantine, spared
 from stream_app.usecases.rejected_rows import Refused
 from stream_app.wire.batch import Batch, Fetch, Reject
 from stream_app.wire.decode import Decoder
 from stream_app.wire.decode.keys import asset_id as asset_of_key
 from stream_app.wire.encode.updates import NESTED, UpdateForm
+
+_NO_RULES: Final = AdmissionRules()
+#: Codes of rows that are among those of a batch, and are not applied.
+_OF_SOUND_ROWS: Final = frozenset({"late", "too_many_assets", "wrong_partition"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +73,8 @@ class Ingest:
         Time between two updates of an asset's open windows and lifetime [s]; 0: they are in each checkpoint.
     update_form
         Form of the updates.
+    admission
+        What holds for new assets.
     clock
         Seconds, monotonic.
     """
@@ -84,13 +92,14 @@ class Ingest:
         lateness_s: float = 0,
         emit_interval_s: float = 0,
         update_form: UpdateForm = NESTED,
+        admission: AdmissionRules = _NO_RULES,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._tables, self._catalogue = tables, catalogue
         self._sizes_s, self._lateness_s = window_sizes_s, lateness_s
         self._states: dict[int, PartitionState] = {}
         self._emit_interval_s, self._clock = emit_interval_s, clock
-        self._form = update_form
+        self._form, self._admission = update_form, admission
         self._checkpoints = Checkpoints(tables, kept_windows, update_form, clock)
         self._quarantine = Quarantine()
 
@@ -201,9 +210,10 @@ class Ingest:
             state = self._states[partition] = self._new_state(partition)
         return state.next_update_s()
 
-    def _new_state(self, partition: int) -> PartitionState:
+    def _new_state(self, partition: int, rules: AdmissionRules | None = None) -> PartitionState:
         fleet = Fleet(self._catalogue, self._sizes_s, self._lateness_s)
-        state = PartitionState(partition, fleet, self._tables, Emission(self._emit_interval_s, self._clock))
+        emission = Emission(self._emit_interval_s, self._clock)
+        state = PartitionState(partition, fleet, self._tables, emission, rules or self._admission)
         state.source = self.source
         return state
 
@@ -224,7 +234,7 @@ class Ingest:
             condemned = self._quarantine.condemned(message)
             try:
                 decoder = state.decoder
-                batch = decoder.decode(message) if condemned is None else _spared(decoder, message, condemned)
+                batch = decoder.decode(message) if condemned is None else spared(decoder, message, condemned)
                 applied = self._apply(state, message, batch)
                 all_updates(state, state.changes(), self._form)
             except DomainError:
@@ -239,7 +249,9 @@ class Ingest:
     def _apply(self, state: PartitionState, fetch: Fetch, batch: Batch) -> Applied:
         """Apply a decoded fetch; what is rejected in it becomes dead letters, unless the state included it before."""
         known = state.position or 0
-        rejects = [r for r in [*batch.rejects, *state.apply(batch)] if fetch.offsets[r.message] >= known]
+        rejects = [
+            r for r in [*batch.rejects, *state.apply(batch, fetch.timestamps_ms)] if fetch.offsets[r.message] >= known
+        ]
         if not rejects:
             return Applied(len(batch), 0, ())
         in_topic = fetch.moved(-state.shift)  # a dead letter names the offset in the topic
@@ -258,7 +270,7 @@ class Ingest:
             for reject in rejects
         ]
         for asset_id, rows, reject in found:
-            if asset_id is not None and reject.code == "late":
+            if asset_id is not None and reject.code in _OF_SOUND_ROWS:
                 new[asset_id] -= rows
         before = {
             asset_id: max(0, state.rows(asset_id, self._catalogue.rows_at) - new[asset_id])
@@ -277,24 +289,12 @@ class Ingest:
             return frozenset()
         failing = set()
         for i in range(len(batch)):
-            state = self._new_state(message.partition)
+            state = self._new_state(message.partition, _NO_RULES)
             try:
-                state.apply(replace(batch.only(np.array([i])), controls=()))
+                state.apply(replace(batch.only(np.array([i])), controls=()), message.timestamps_ms)
                 all_updates(state, state.changes(), self._form)
             except DomainError:
                 raise
             except Exception:
                 failing.add(int(batch.row[i]))
         return frozenset(failing)
-
-
-def _spared(decoder: Decoder, message: Fetch, condemned: Condemned) -> Batch:
-    """Decode a message; what is condemned in it becomes a reject."""
-    note = f"the processor failed on this ({condemned.reason}): report it, and send it again when that is mended"
-    if not condemned.rows:
-        none = np.zeros(0, np.int64)
-        return Batch((), none, none, none, none, none, {}, rejects=(Reject(0, None, "unexpected", note),))
-    batch = decoder.decode(message)
-    kept = np.flatnonzero(~np.isin(batch.row, list(condemned.rows)))
-    reject = Reject(0, tuple(sorted(condemned.rows)), "unexpected", note)
-    return replace(batch.only(kept), rejects=(*batch.rejects, reject))
