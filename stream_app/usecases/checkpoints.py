@@ -178,12 +178,13 @@ def _updates_of_closed(state: PartitionState, closed: Windows, form: UpdateForm)
     fleet = state.fleet
     if not len(closed):
         return UpdateList()
-    return update_records(views.read(fleet, closed, closed=True), fleet.ids, fleet.ended, form=form, closed=True)
+    readings = views.read(fleet, closed, closed=True)
+    return update_records(readings, fleet.ids, fleet.ended, form=form, partition=state.partition, closed=True)
 
 
 def _updates_of_assets(state: PartitionState, slots: IntArray, form: UpdateForm) -> UpdateList:
     fleet = state.fleet
-    return update_records(current(fleet, slots), fleet.ids, fleet.ended, form=form)
+    return update_records(current(fleet, slots), fleet.ids, fleet.ended, form=form, partition=state.partition)
 
 
 def _state_entries(state: PartitionState, slots: IntArray) -> Iterator[Entry]:
