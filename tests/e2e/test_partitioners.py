@@ -82,8 +82,7 @@ def test_split_assets_are_told_and_deleted_everywhere(kafka: KafkaSettings, tmp_
         assert also_in(two) == {asset_id: [crc32(asset_id, 4)] for asset_id in ASSETS}
         asyncio.run(send(kafka, [(a, second, murmur2(a, 4)) for second in range(50, 100) for a in ASSETS]))
         places = {asset_id: sorted({crc32(asset_id, 4), murmur2(asset_id, 4)}) for asset_id in ASSETS}
-        for worker in (one, two):
-            until(lambda worker=worker: also_in(worker) == places, f"{worker.url} tells all places")
+        until(lambda: also_in(one) == also_in(two) == places, "both workers tell all places")
         assert counted(one, "stream_split_assets_total") + counted(two, "stream_split_assets_total") == len(SPLIT)
         log = one.log.read_text() + two.log.read_text()
         told = [line for line in log.splitlines() if "has rows in partitions" in line]
