@@ -25,6 +25,11 @@ class AssetMeta(AnswerMeta):
 
     partition: int = Field(ge=0, description="Partition of the measurements topic where the asset's rows live")
     rows: int = Field(ge=0, description="Rows included; 0: nothing but a spec is known yet")
+    also_in: list[int] = Field(
+        default=[],
+        description="Other partitions that have rows of the asset, since its producers use different partitioners: "
+        "this answer is without these rows",
+    )
 
 
 class AssetItem(BaseModel):
@@ -117,6 +122,12 @@ class Accepted(BaseModel):
     asset_id: AssetId
     partition: int
     offset: int
+
+
+class Deleted(Accepted):
+    """The record that deletes an asset is in Kafka."""
+
+    also_in: list[int] = Field(default=[], description="Further partitions that had the asset: it is deleted there too")
 
 
 class SpecAccepted(Accepted):

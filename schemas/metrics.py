@@ -42,6 +42,12 @@ class _Update(BaseModel):
     model_config = ConfigDict(frozen=True)
 
     asset_id: AssetId
+    partition: int | None = Field(
+        default=None,
+        ge=0,
+        description="Partition of the measurements topic that has the rows, within which `seq` counts; 0 for a file. "
+        "Updates of early releases have none",
+    )
     window: Window
     seq: int = Field(ge=0, description="Last source offset applied (after a reset: plus a multiple of 10^9)")
     final: bool = Field(description="The window is closed: no later update of it follows")
@@ -50,8 +56,9 @@ class _Update(BaseModel):
 class MetricsUpdate(_Update):
     """State of one asset and window after source offset ``seq``.
 
-    Same asset, window and ``seq``: same bytes. A consumer that keeps the highest ``seq`` per asset and window has the
-    newest state, whatever was repeated.
+    Same asset, partition, window and ``seq``: same bytes. A consumer that keeps the highest ``seq`` per asset and
+    window has the newest state, whatever was repeated. An asset has one partition, unless its producers choose it
+    differently.
     """
 
     metrics: dict[str, MetricValue]

@@ -20,6 +20,8 @@ RejectCode = Literal[
     "key_mismatch",
     "late",
     "implausible_time",
+    "too_many_assets",
+    "wrong_partition",
     "unexpected",
 ]
 

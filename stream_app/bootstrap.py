@@ -11,9 +11,11 @@ from stream_app.infra.http.api import ApiOptions, create_api
 from stream_app.infra.http.deps import Services
 from stream_app.infra.http.ownership import HttpPeers
 from stream_app.infra.http.server import HttpServer
+from stream_app.infra.kafka.reject_reports import split_assets
 from stream_app.infra.kafka.worker import Worker
 from stream_app.infra.row_messages import RowMessages
 from stream_app.settings import Settings
+from stream_app.usecases.admission import AdmissionRules
 from stream_app.usecases.asset_views import AssetViews
 from stream_app.usecases.checkpoints import KeptWindows
 from stream_app.usecases.ingest import Ingest
@@ -24,6 +26,7 @@ from stream_app.usecases.posting import Posting
 from stream_app.usecases.queries import Queries
 from stream_app.usecases.retention import UploadRetention
 from stream_app.usecases.silence import SilentAssets
+from stream_app.usecases.splits import SplitAssets
 from stream_app.usecases.tasks import Tasks
 from stream_app.usecases.uploads import Uploads
 from stream_app.wire.encode.updates import UpdateForm
@@ -32,6 +35,10 @@ from stream_app.wire.encode.updates import UpdateForm
 def build_worker(settings: Settings) -> Worker:
     """Build a worker: Kafka in, state and metrics out, and the HTTP server beside it."""
     catalogue = Catalogue()
+    is_strict = settings.kafka.partitioner == "murmur2"
+
+    def home(key: bytes) -> int:
+        return worker.measurements.partition_of(key)
 
     def new_ingest(tables: Tables) -> Ingest:
         return Ingest(
@@ -47,6 +54,11 @@ def build_worker(settings: Settings) -> Worker:
                 has_values=settings.output.format != "nested",
                 keyed_by_window=settings.kafka.metrics_key == "window",
             ),
+            admission=AdmissionRules(
+                in_all=settings.max_assets,
+                per_minute=settings.max_new_assets_per_min,
+                home=home if is_strict else None,
+            ),
             kept_windows=KeptWindows(
                 {window_size_s(size): count for size, count in settings.keep_windows.items()},
                 settings.keep_windows_default,
@@ -61,7 +73,7 @@ def build_worker(settings: Settings) -> Worker:
 
 
 async def _serve(settings: Settings, catalogue: Catalogue, worker: Worker) -> None:
-    """Answer HTTP, forget old uploads and close the windows of silent assets, until cancelled."""
+    """Answer HTTP, forget old uploads, close windows of silent assets and look for split ones, until cancelled."""
     views = AssetViews(catalogue, StoredLayouts(worker.tables), settings.allowed_lateness_s)
     peers = HttpPeers(settings.http.forward_timeout_s)
     lookup = Lookup(
@@ -80,7 +92,9 @@ async def _serve(settings: Settings, catalogue: Catalogue, worker: Worker) -> No
         queries=Queries(lookup, settings.windows),
         tasks=Tasks(lookup),
         uploads=Uploads(lookup, worker.measurements, rows, settings.upload_windows),
-        posting=Posting(lookup, worker.measurements, rows, settings.windows),
+        posting=Posting(
+            lookup, worker.measurements, rows, settings.windows, at_home=settings.kafka.partitioner == "murmur2"
+        ),
         catalogue=catalogue,
     )
     http = settings.http
@@ -108,9 +122,18 @@ async def _serve(settings: Settings, catalogue: Catalogue, worker: Worker) -> No
         ttl_s=settings.asset_ttl_s,
         now_us=lambda: time.time_ns() // 1_000,
     )
+    splits = SplitAssets(
+        tables=worker.tables,
+        cluster=worker,
+        measurements=worker.measurements,
+        places=lookup.places,
+        on_split=split_assets.inc,
+        source=settings.kafka.measurements_topic,
+        clock=time.monotonic,
+    )
     await server.start()
     try:
-        await asyncio.gather(retention.run(), silence.run())
+        await asyncio.gather(retention.run(), silence.run(), splits.run())
     finally:
         await asyncio.shield(server.stop())
         await peers.close()

@@ -79,6 +79,9 @@ class KafkaSettings(BaseModel):
     compression: Compression = Field(
         default="gzip", description="Codec of the metrics topic and of the dead letters; every client reads gzip"
     )
+    partitioner: Literal["any", "murmur2"] = Field(
+        default="any", description="murmur2: rows in a partition that it does not choose for their key are refused"
+    )
     partitions: int = Field(default=4, ge=1, description="Partitions of topics that `topics ensure` creates")
     replication_factor: int = Field(default=1, ge=1)
     session_timeout_s: float = Field(default=10.0, gt=0, le=86_400)
@@ -255,6 +258,12 @@ class Settings(BaseSettings):
         default=86_400.0, gt=0, description="Windows that ended so long ago close when their asset is silent so long"
     )
     asset_ttl_s: float | None = Field(default=None, gt=0, description="An asset that is silent so long is forgotten")
+    max_assets: int = Field(
+        default=250_000, ge=1, description="Assets of a partition; rows of further ones are refused"
+    )
+    max_new_assets_per_min: int = Field(
+        default=30_000, ge=1, description="New assets of a partition by the minute of their first record's timestamp"
+    )
     windows: tuple[str, ...] = Field(default=("1m", "15m", "1h", "1d"), min_length=1, max_length=5)
     keep_windows: dict[str, int] = {"1m": 5, "15m": 4, "1h": 24, "1d": 7}
     keep_windows_default: int = Field(default=24, ge=1, description="Closed windows kept of a size not named")

@@ -11,7 +11,7 @@ import httpx
 from pydantic import BaseModel
 
 from schemas.asset import AssetSpec
-from schemas.lookup import Accepted, AssetAnswer, AssetPage
+from schemas.lookup import AssetAnswer, AssetPage, Deleted
 from schemas.problem import Problem
 from schemas.task import TaskAccepted, TaskStatus
 from stream_app.errors import ExpectedError
@@ -102,10 +102,10 @@ class WorkerClient:
         request = self._http.build_request("GET", "/api/v1/assets", params=params)
         return _read(AssetPage, await self._send(request))
 
-    async def forget(self, asset_id: str) -> Accepted:
+    async def forget(self, asset_id: str) -> Deleted:
         """Delete an asset's state and windows."""
         request = self._http.build_request("DELETE", f"/api/v1/assets/{quote(asset_id, safe='')}")
-        return _read(Accepted, await self._send(request))
+        return _read(Deleted, await self._send(request))
 
     async def put_spec(self, asset_id: str, spec: AssetSpec) -> None:
         """Replace an asset's spec."""

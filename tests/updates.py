@@ -11,4 +11,6 @@ from stream_app.wire.encode.updates import updates
 def updates_of(catalogue: Catalogue, readings: Readings, asset_id: str, *, closed: bool = False) -> list[MetricsUpdate]:
     """Write and parse the updates of one asset."""
     asset_ids = dict.fromkeys(readings.windows.slot.tolist(), asset_id)
-    return [MetricsUpdate.model_validate_json(text) for text in updates(readings, asset_ids, closed=closed)]
+    return [
+        MetricsUpdate.model_validate_json(text) for text in updates(readings, asset_ids, partition=0, closed=closed)
+    ]

@@ -19,6 +19,7 @@ import numpy as np
 from schemas.asset import AssetSpec
 from stream_app.columns.arrays import FloatArray, IntArray
 from stream_app.domain import since as sinces
+from stream_app.domain.asset_counts import AssetCounts
 from stream_app.domain.errors import CorruptStateError, UnknownFormatError
 from stream_app.domain.lines import LEVELS, Integers
 from stream_app.domain.since import Sinces
@@ -47,7 +48,7 @@ def header(value: bytes) -> int:
 
 
 #: Beside the layouts' hashes in a marker.
-_HELD_FROM, _SOURCE, _SHIFT, _RESETTING = "held_from", "source", "shift", "resetting"
+_HELD_FROM, _SOURCE, _SHIFT, _RESETTING, _ASSETS = "held_from", "source", "shift", "resetting", "assets"
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +68,8 @@ class Marker:
         or anew: offsets begin again then, and ``seq`` must not.
     resetting
         The states are being deleted: what is left of them is not to be used.
+    assets
+        How many there are; None in a marker of a release that did not count them.
     """
 
     position: int
@@ -75,6 +78,7 @@ class Marker:
     source: Source | None = None
     shift: int = 0
     resetting: bool = False
+    assets: AssetCounts | None = None
 
     def dump(self) -> bytes:
         """As bytes."""
@@ -87,6 +91,8 @@ class Marker:
             more[_SHIFT] = self.shift
         if self.resetting:
             more[_RESETTING] = True
+        if self.assets is not None:
+            more[_ASSETS] = self.assets
         text = json.dumps({**self.layouts, **more}, sort_keys=True)
         return HEADER.pack(FORMAT, self.position + self.shift) + text.encode()
 
@@ -99,6 +105,7 @@ class Marker:
             layouts = json.loads(value[HEADER.size :])
             held_from, source = layouts.pop(_HELD_FROM, None), layouts.pop(_SOURCE, None)
             shift, resetting = int(layouts.pop(_SHIFT, 0)), bool(layouts.pop(_RESETTING, False))
+            in_all, new = layouts.pop(_ASSETS, (None, ()))
             for sections in layouts.values():
                 StoredLayout(sections)
             return cls(
@@ -108,6 +115,7 @@ class Marker:
                 None if source is None else Source(*source),
                 shift,
                 resetting,
+                None if in_all is None else AssetCounts(int(in_all), tuple((int(m), int(n)) for m, n in new)),
             )
 
 

@@ -19,7 +19,8 @@ from stream_app.columns.arrays import IntArray
 from stream_app.domain import views
 from stream_app.domain.views import Windows
 from stream_app.usecases.asset_views import current
-from stream_app.usecases.partition_state import Changes, PartitionState
+from stream_app.usecases.changes import Changes
+from stream_app.usecases.partition_state import PartitionState
 from stream_app.usecases.ports import MARKER_KEY, Checkpoint, Entry, Tables
 from stream_app.usecases.window_keys import asset_prefix, size_prefix, window_key
 from stream_app.wire.encode.update_list import UpdateList
@@ -177,12 +178,13 @@ def _updates_of_closed(state: PartitionState, closed: Windows, form: UpdateForm)
     fleet = state.fleet
     if not len(closed):
         return UpdateList()
-    return update_records(views.read(fleet, closed, closed=True), fleet.ids, fleet.ended, form=form, closed=True)
+    readings = views.read(fleet, closed, closed=True)
+    return update_records(readings, fleet.ids, fleet.ended, form=form, partition=state.partition, closed=True)
 
 
 def _updates_of_assets(state: PartitionState, slots: IntArray, form: UpdateForm) -> UpdateList:
     fleet = state.fleet
-    return update_records(current(fleet, slots), fleet.ids, fleet.ended, form=form)
+    return update_records(current(fleet, slots), fleet.ids, fleet.ended, form=form, partition=state.partition)
 
 
 def _state_entries(state: PartitionState, slots: IntArray) -> Iterator[Entry]:

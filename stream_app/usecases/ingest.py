@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Generator
 from dataclasses import dataclass, field, replace
+from typing import Final
 
 import numpy as np
 
@@ -15,17 +16,20 @@ from stream_app.domain.errors import DomainError
 from stream_app.domain.snapshot import Marker
 from stream_app.domain.source import Source
 from stream_app.domain.state import Fleet
+from stream_app.usecases.admission import AdmissionRules
 from stream_app.usecases.checkpoints import Checkpoints, KeptWindows, all_updates
 from stream_app.usecases.dead_letters import dead_letter, leap_letter
 from stream_app.usecases.emission import Emission
 from stream_app.usecases.partition_state import PartitionState
 from stream_app.usecases.ports import MARKER_KEY, Checkpoint, Tables
-from stream_app.usecases.quarantine import Condemned, Quarantine
+from stream_app.usecases.quarantine import Condemned, Quarantine, spared
 from stream_app.usecases.refused_counts import refused_in
 from stream_app.usecases.rejected_rows import Refused
-from stream_app.wire.batch import Batch, Fetch, Reject
+from stream_app.wire.batch import Batch, Fetch
 from stream_app.wire.decode import Decoder
 from stream_app.wire.encode.updates import NESTED, UpdateForm
+
+_NO_RULES: Final = AdmissionRules()
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +76,8 @@ class Ingest:
         Time between two updates of an asset's open windows and lifetime [s]; 0: they are in each checkpoint.
     update_form
         Form of the updates.
+    admission
+        What holds for new assets.
     clock
         Seconds, monotonic.
     """
@@ -91,6 +97,7 @@ class Ingest:
         duplicates: Duplicates = "count",
         emit_interval_s: float = 0,
         update_form: UpdateForm = NESTED,
+        admission: AdmissionRules = _NO_RULES,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._tables, self._catalogue = tables, catalogue
@@ -99,7 +106,7 @@ class Ingest:
         self._duplicates: Duplicates = duplicates
         self._states: dict[int, PartitionState] = {}
         self._emit_interval_s, self._clock = emit_interval_s, clock
-        self._form = update_form
+        self._form, self._admission = update_form, admission
         self._checkpoints = Checkpoints(tables, kept_windows, update_form, clock)
         self._quarantine = Quarantine()
 
@@ -210,7 +217,7 @@ class Ingest:
             state = self._states[partition] = self._new_state(partition)
         return state.next_update_s()
 
-    def _new_state(self, partition: int) -> PartitionState:
+    def _new_state(self, partition: int, rules: AdmissionRules | None = None) -> PartitionState:
         fleet = Fleet(
             self._catalogue,
             self._sizes_s,
@@ -218,7 +225,8 @@ class Ingest:
             max_ahead_s=self._max_ahead_s,
             duplicates=self._duplicates,
         )
-        state = PartitionState(partition, fleet, self._tables, Emission(self._emit_interval_s, self._clock))
+        emission = Emission(self._emit_interval_s, self._clock)
+        state = PartitionState(partition, fleet, self._tables, emission, rules or self._admission)
         state.source = self.source
         return state
 
@@ -239,7 +247,7 @@ class Ingest:
             condemned = self._quarantine.condemned(message)
             try:
                 decoder = state.decoder
-                batch = decoder.decode(message) if condemned is None else _spared(decoder, message, condemned)
+                batch = decoder.decode(message) if condemned is None else spared(decoder, message, condemned)
                 applied = self._apply(state, message, batch)
                 all_updates(state, state.changes(), self._form)
             except DomainError:
@@ -275,7 +283,7 @@ class Ingest:
             return frozenset()
         failing = set()
         for i in range(len(batch)):
-            state = self._new_state(message.partition)
+            state = self._new_state(message.partition, _NO_RULES)
             try:
                 state.apply(replace(batch.only(np.array([i])), controls=()))
                 all_updates(state, state.changes(), self._form)
@@ -284,15 +292,3 @@ class Ingest:
             except Exception:
                 failing.add(int(batch.row[i]))
         return frozenset(failing)
-
-
-def _spared(decoder: Decoder, message: Fetch, condemned: Condemned) -> Batch:
-    """Decode a message; what is condemned in it becomes a reject."""
-    note = f"the processor failed on this ({condemned.reason}): report it, and send it again when that is mended"
-    if not condemned.rows:
-        none = np.zeros(0, np.int64)
-        return Batch((), none, none, none, none, none, {}, rejects=(Reject(0, None, "unexpected", note),))
-    batch = decoder.decode(message)
-    kept = np.flatnonzero(~np.isin(batch.row, list(condemned.rows)))
-    reject = Reject(0, tuple(sorted(condemned.rows)), "unexpected", note)
-    return replace(batch.only(kept), rejects=(*batch.rejects, reject))

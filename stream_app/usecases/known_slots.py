@@ -8,7 +8,8 @@ import numpy as np
 
 from stream_app.columns.arrays import IntArray
 
-_UNKNOWN = -1
+#: Slot of an asset that is not loaded yet.
+UNKNOWN = -1
 
 
 class KnownSlots:
@@ -26,14 +27,19 @@ class KnownSlots:
         self._slot, self._number = np.zeros(0, np.int64), np.zeros(0, np.int64)
 
     def of(self, assets: Sequence[str], asset: IntArray) -> IntArray:
-        """Slots of rows, shape (n,), whose ``asset`` indexes ``assets``; loads what is not in the fleet."""
+        """Slots of rows, shape (n,), whose ``asset`` indexes ``assets``; UNKNOWN where the asset is not loaded."""
         if assets is not self._assets:  # numbered anew
             self._assets, self._slot = assets, np.zeros(0, np.int64)
         if len(self._slot) < len(assets):
             self._slot = _grown(self._slot, 2 * len(assets))
         slot: IntArray = self._slot[asset]
-        if slot.min() == _UNKNOWN:
-            new = np.unique(asset[slot == _UNKNOWN])
+        return slot
+
+    def load(self, assets: Sequence[str], asset: IntArray) -> IntArray:
+        """The same, after those that are not in the fleet were loaded into it."""
+        slot = self.of(assets, asset)
+        new = np.unique(asset[slot == UNKNOWN])
+        if len(new):
             self._slot[new] = self._load([assets[number] for number in new.tolist()])
             slots = self._slot[new]
             if slots.max() >= len(self._number):
@@ -44,13 +50,13 @@ class KnownSlots:
 
     def forget(self, slot: int) -> None:
         """Forget an asset that leaves the fleet: should it come again, it is loaded again."""
-        if slot < len(self._number) and (number := int(self._number[slot])) != _UNKNOWN:
+        if slot < len(self._number) and (number := int(self._number[slot])) != UNKNOWN:
             if number < len(self._slot) and self._slot[number] == slot:
-                self._slot[number] = _UNKNOWN
-            self._number[slot] = _UNKNOWN
+                self._slot[number] = UNKNOWN
+            self._number[slot] = UNKNOWN
 
 
 def _grown(array: IntArray, length: int) -> IntArray:
-    grown = np.full(length, _UNKNOWN)
+    grown = np.full(length, UNKNOWN)
     grown[: len(array)] = array
     return grown

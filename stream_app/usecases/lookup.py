@@ -15,6 +15,7 @@ import msgspec
 from stream_app.domain.snapshot import Marker
 from stream_app.usecases.asset_views import AssetSummary, AssetView, AssetViews
 from stream_app.usecases.errors import NotFoundError, UnavailableError
+from stream_app.usecases.places import Places
 from stream_app.usecases.ports import MARKER_KEY, Cluster, MeasurementLog, PeerAnswer, Peers, Tables
 from stream_app.usecases.rejected_rows import AssetRejects, RejectedRows
 
@@ -35,6 +36,7 @@ class AssetFreshness(Freshness):
 
     partition: int
     rows: int
+    also_in: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,6 +110,7 @@ class Lookup:
     ) -> None:
         self.tables, self.cluster, self.log, self.views = tables, cluster, log, views
         self.url = url
+        self.places = Places(tables, cluster, self.ask)
         self._peers, self._rejected = peers, rejected
 
     def require_ready(self) -> None:
@@ -202,6 +205,10 @@ class Lookup:
         """Rows of an asset that were refused since this worker counts them; None: none were."""
         return self._rejected.of(local.partition, local.summary.asset_id)
 
+    def unknown(self, asset_id: str) -> NotFoundError:
+        """Return the error for an asset that no partition has."""
+        return NotFoundError("unknown_asset", self._unknown(asset_id, self.tables.partitions()))
+
     def _unknown(self, asset_id: str, partitions: Iterable[int]) -> str:
         unknown = f"no row of asset {asset_id!r} has been processed"
         for partition in partitions:
@@ -227,6 +234,7 @@ class Lookup:
             stale=lag != 0,
             partition=local.partition,
             rows=local.summary.rows,
+            also_in=self.places.also_in(local.summary.asset_id, local.partition),
         )
 
     def freshness_of_all(self, lags: Sequence[int | None]) -> Freshness:

@@ -7,8 +7,8 @@ changed again.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -23,37 +23,14 @@ from stream_app.domain.state import Ended, Fleet
 from stream_app.domain.stored_layout import Layouts
 from stream_app.domain.views import Windows
 from stream_app.usecases import time_refusals
+from stream_app.usecases.admission import READ_BEFORE, Admission, AdmissionRules, Refused, refused_of
 from stream_app.usecases.asset_views import rows_of
+from stream_app.usecases.changes import Changes
 from stream_app.usecases.emission import Emission
-from stream_app.usecases.known_slots import KnownSlots
+from stream_app.usecases.known_slots import UNKNOWN, KnownSlots
 from stream_app.usecases.ports import MARKER_KEY, DeadLetter, Tables
 from stream_app.wire.batch import Batch, ControlRecord, Reject
 from stream_app.wire.decode import Decoder
-
-
-@dataclass(frozen=True, slots=True)
-class Changes:
-    """What changed in a partition's state since its last written checkpoint, as of one moment.
-
-    Parameters
-    ----------
-    slots
-        Assets that changed, ascending.
-    published
-        Assets whose lifetimes and open windows are published, ascending.
-    forgotten
-        Assets that are gone, with the offset of the control that said so.
-    closed
-        Windows that closed, in the order in which they did.
-    dead_letters
-        What was not applied.
-    """
-
-    slots: IntArray
-    published: IntArray
-    forgotten: Mapping[str, int]
-    closed: Sequence[Windows]
-    dead_letters: Sequence[DeadLetter]
 
 
 class PartitionState:
@@ -69,9 +46,11 @@ class PartitionState:
         State as of the last checkpoint.
     emission
         Whose updates are held back; nobody's yet.
+    rules
+        What holds for new assets.
     """
 
-    def __init__(self, partition: int, fleet: Fleet, tables: Tables, emission: Emission) -> None:
+    def __init__(self, partition: int, fleet: Fleet, tables: Tables, emission: Emission, rules: AdmissionRules) -> None:
         self.partition = partition
         #: Decodes the partition's fetches; what it has learnt is dropped with the state.
         self.decoder = Decoder()
@@ -94,6 +73,8 @@ class PartitionState:
         #: Assets whose updates were held back when the tables were written, and which are not loaded yet.
         self._held_before = [] if stored is None or stored.held_from is None else self._stored_since(stored.held_from)
         self._slots = KnownSlots(self._load)
+        counts = stored.assets if stored else None
+        self._admission = Admission(rules, partition, len(tables.asset_keys(partition)), counts)
         self._dirty = np.zeros(0, np.bool_)  # by slot
         self._forgotten: dict[str, int] = {}
         self._closed: list[Windows] = []
@@ -120,7 +101,8 @@ class PartitionState:
         """The marker of a checkpoint up to the ``seq`` of ``position``."""
         held = self.emission.held()
         held_from = int(self.fleet.integers.applied_offset[held].min()) if len(held) else None
-        return Marker(position - self.shift, self.layouts, held_from, self.source, self.shift)
+        counts = self._admission.counts()
+        return Marker(position - self.shift, self.layouts, held_from, self.source, self.shift, assets=counts)
 
     def changes(self) -> Changes:
         """What no written checkpoint includes; of the assets only those that changed since changes were set aside."""
@@ -168,9 +150,9 @@ class PartitionState:
             upto = int(np.searchsorted(batch.offset, record.offset))
             rejects += self._rows(batch, at, upto)
             at = upto
-            reason = self._control(record)
-            if reason:
-                rejects.append(Reject(record.message, None, "bad_control", reason))
+            refused = self._control(record)
+            if refused:
+                rejects.append(Reject(record.message, None, *refused))
         return rejects + self._rows(batch, at, len(batch))
 
     def taken_leaps(self) -> list[tuple[str, Leap]]:
@@ -219,16 +201,20 @@ class PartitionState:
         """Apply the batch's rows ``low`` to ``high``; returns those that are refused."""
         if low == high:
             return []
-        part = slice(low, high)
-        slot = self._slots.of(batch.assets, batch.asset[part])
-        kept: slice | IntArray = part
+        kept: slice | IntArray = slice(low, high)
         rejects: list[Reject] = []
+        slot = self._slots.of(batch.assets, batch.asset[kept])
+        if slot.min() == UNKNOWN:
+            refused, rejects = refused_of(batch, low + np.flatnonzero(slot == UNKNOWN), self._admitted)
+            if len(refused):
+                kept = np.delete(np.arange(low, high), refused - low)
+            slot = self._slots.load(batch.assets, batch.asset[kept])
         if self.fleet.ended:
             slots, at = np.unique(slot, return_inverse=True)
-            over = np.array([each in self.fleet.ended for each in slots.tolist()])[at]
+            over = np.array([each in self.fleet.ended for each in slots.tolist()], np.bool_)[at]
             if over.any():
-                index = np.arange(low, high)
-                rejects = time_refusals.ended(batch, index[over])
+                index = np.arange(low, high) if isinstance(kept, slice) else kept
+                rejects += time_refusals.ended(batch, index[over])
                 kept, slot = index[~over], slot[~over]
         columns = {name: column[kept] for name, column in batch.columns.items()}
         time_us = batch.time_us[kept]
@@ -240,7 +226,17 @@ class PartitionState:
         late, ahead = (at + low if isinstance(kept, slice) else kept[at] for at in (applied.late, applied.ahead))
         return rejects + time_refusals.late(batch, late) + time_refusals.ahead(batch, ahead)
 
-    def _control(self, record: ControlRecord) -> str | None:
+    def _admitted(self, asset_id: str, seq: int, timestamp_ms: int) -> Refused | None:
+        """Count an asset that is not in the fleet, if it is new; or say why its record is refused."""
+        if misplaced := self._admission.misplaced(asset_id):
+            return misplaced
+        if self._has(asset_id):
+            return None
+        if seq < (self.position or 0):
+            return READ_BEFORE
+        return self._admission.admit(timestamp_ms)
+
+    def _control(self, record: ControlRecord) -> Refused | None:
         """Apply a control; returns why it cannot be applied, if so."""
         control, fleet = record.control, self.fleet
         if isinstance(control, Forget):
@@ -248,6 +244,8 @@ class PartitionState:
             return None
         if isinstance(control, CloseUntil) and not self._has(control.asset_id):
             return None  # it was forgotten meanwhile
+        if refused := self._admitted(control.asset_id, record.offset, record.timestamp_ms):
+            return refused
         (slot,) = self._load([control.asset_id])
         if record.offset <= fleet.integers.applied_offset[slot]:
             return None
@@ -256,7 +254,7 @@ class PartitionState:
         if slot in fleet.ended:
             if isinstance(control, CloseUntil):
                 return None
-            return "this asset is an upload that has ended: it takes no further records"
+            return Refused("bad_control", "this asset is an upload that has ended: it takes no further records")
         if isinstance(control, SpecControl):
             return self._spec(slot, control)
         if isinstance(control, CloseUntil):
@@ -266,22 +264,23 @@ class PartitionState:
         fleet.ended[slot] = Ended(EndOfUpload.model_validate(control), record.timestamp_ms)
         return None
 
-    def _spec(self, slot: int, control: SpecControl) -> str | None:
+    def _spec(self, slot: int, control: SpecControl) -> Refused | None:
         """Give an asset its spec; returns why that is refused, if so."""
         fleet, spec = self.fleet, control.spec
         if spec.windows is not None:
             sizes_s = tuple(window_size_s(size) for size in spec.windows)
             now = [int(size) // 1_000_000 for size in fleet.integers.size_us[slot] if size]
             if fleet.has_rows(slot) and list(sizes_s) != now:
-                return (
-                    "the window sizes of an asset that has rows cannot change: use another asset id, or forget this one"
-                )
+                reason = "the window sizes of an asset that has rows cannot change: use another id, or forget this one"
+                return Refused("bad_control", reason)
             if not fleet.has_rows(slot):
                 fleet.set_sizes(slot, sizes_s)
         fleet.set_spec(slot, spec)
         return None
 
     def _forget(self, asset_id: str, offset: int) -> None:
+        if self._has(asset_id):
+            self._admission.forgotten()
         slot = self.fleet.slots.get(asset_id)
         if slot is not None:
             if slot < len(self._dirty):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from urllib.parse import quote
 
 from schemas.asset import AssetSpec, window_size_s
@@ -36,13 +36,24 @@ class Posting:
         Reads and checks posted rows.
     windows
         Names of the window sizes of an asset whose spec names none.
+    at_home
+        Whether rows are taken in the partition alone that the default partitioner chooses.
     """
 
-    def __init__(self, lookup: Lookup, measurements: MeasurementLog, rows: RowReader, windows: Sequence[str]) -> None:
+    def __init__(
+        self,
+        lookup: Lookup,
+        measurements: MeasurementLog,
+        rows: RowReader,
+        windows: Sequence[str],
+        *,
+        at_home: bool = False,
+    ) -> None:
         self._lookup = lookup
         self._windows = tuple(windows)
         self._measurements = measurements
         self._rows = rows
+        self._at_home = at_home
 
     async def measurements(self, body: bytes) -> int:
         """Append posted rows, all or, if one of them is wrong, none; returns how many, all acked by the broker.
@@ -97,8 +108,10 @@ class Posting:
         control = SpecControl(asset_id=asset_id, spec=spec).model_dump_json(exclude_none=True).encode()
         return await self._measurements.append(asset_id.encode(), [control], place.partition)
 
-    async def forget(self, asset_id: str) -> tuple[int, int]:
-        """Append a ``Forget`` record; returns partition and offset: the asset's state and windows go with it.
+    async def forget(self, asset_id: str) -> list[tuple[int, int]]:
+        """Append a ``Forget`` record in each partition that has the asset; its state and windows go with it.
+
+        Returns partition and offset of each, by partition.
 
         Raises
         ------
@@ -108,15 +121,24 @@ class Posting:
             The broker did not take it, or where the asset lives cannot be told now.
         """
         self._lookup.require_ready()
-        found = await self._find(asset_id)
+        places, missing = await self._lookup.places.everywhere([asset_id])
+        if missing:
+            raise self._lookup.unanswered(missing)
+        if not places[asset_id]:
+            raise self._lookup.unknown(asset_id)
         control = Forget(asset_id=asset_id).model_dump_json().encode()
-        return await self._measurements.append(asset_id.encode(), [control], found.partition)
+        return [
+            await self._measurements.append(asset_id.encode(), [control], partition)
+            for partition in sorted(places[asset_id])
+        ]
 
     async def _place(self, asset_id: str) -> _Place:
+        home = self._measurements.partition_of(asset_id.encode())
         try:
-            return await self._find(asset_id)
+            found = await self._find(asset_id)
         except NotFoundError:
-            return _Place(self._measurements.partition_of(asset_id.encode()), 0, AssetSpec())
+            return _Place(home, 0, AssetSpec())
+        return replace(found, partition=home) if self._at_home else found
 
     async def _find(self, asset_id: str) -> _Place:
         found = await self._lookup.find(asset_id, f"assets/{quote(asset_id, safe='')}/spec")

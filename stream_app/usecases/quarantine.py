@@ -9,9 +9,12 @@ fails once more and finds the same.
 from __future__ import annotations
 
 from collections import defaultdict
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from stream_app.wire.batch import Fetch
+import numpy as np
+
+from stream_app.wire.batch import Batch, Fetch, Reject
+from stream_app.wire.decode import Decoder
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,3 +48,15 @@ class Quarantine:
     def condemned(self, message: Fetch) -> Condemned | None:
         """What of a single message is condemned."""
         return self._condemned[message.partition].get(message.offsets[0])
+
+
+def spared(decoder: Decoder, message: Fetch, condemned: Condemned) -> Batch:
+    """Decode a message; what is condemned in it becomes a reject."""
+    note = f"the processor failed on this ({condemned.reason}): report it, and send it again when that is mended"
+    if not condemned.rows:
+        none = np.zeros(0, np.int64)
+        return Batch((), none, none, none, none, none, {}, rejects=(Reject(0, None, "unexpected", note),))
+    batch = decoder.decode(message)
+    kept = np.flatnonzero(~np.isin(batch.row, list(condemned.rows)))
+    reject = Reject(0, tuple(sorted(condemned.rows)), "unexpected", note)
+    return replace(batch.only(kept), rejects=(*batch.rejects, reject))

@@ -115,15 +115,15 @@ async def check_state(lab: Lab, truth: Truth, updates: Updates) -> None:
         found[summary.asset_id] = summary.rows
         if summary.asset_id in truth.assets and truth.assets[summary.asset_id].partition != partition:
             findings.contradict(f"state: {summary.asset_id} is in partition {partition}")
-        said = _written(view.readings, summary.asset_id, final=summary.ended is not None)
+        said = _written(view.readings, summary.asset_id, partition, final=summary.ended is not None)
         _same(said, [updates.raw.get(_place(s)) for s in said], f"state of {summary.asset_id}", findings)
     for asset_id in truth.assets.keys() | found.keys():
         due = len(truth.assets[asset_id].rows) if asset_id in truth.assets else 0
         findings.count("state", asset_id, due, found.get(asset_id, 0))
     kept: dict[tuple[str, str], list[str]] = {}
-    for (_, key), value in windows.items():
+    for (partition, key), value in windows.items():
         asset_id, size_s = key.split(b"\0")[0].decode(), int(key.split(b"\0")[1])
-        said = _written(views.windows(asset_id, size_s, [(key, value)]), asset_id, final=True)
+        said = _written(views.windows(asset_id, size_s, [(key, value)]), asset_id, partition, final=True)
         place = _place(said[0])
         kept.setdefault(place[:2], []).append(place[2])
         _same(said, [updates.raw.get(place)], f"closed window {place}", findings)
@@ -137,12 +137,12 @@ async def check_state(lab: Lab, truth: Truth, updates: Updates) -> None:
             findings.contradict(f"state: of {place2} are kept {held[:4]}..., the newest are {sorted(starts)[-4:]}")
 
 
-def _written(readings: Readings | None, asset_id: str, *, final: bool) -> list[bytes]:
+def _written(readings: Readings | None, asset_id: str, partition: int, *, final: bool) -> list[bytes]:
     """Updates as a worker would publish them."""
     if readings is None:
         return []
     asset_ids = dict.fromkeys(readings.windows.slot.tolist(), asset_id)
-    return updates_of(readings, asset_ids, closed=final)
+    return updates_of(readings, asset_ids, partition=partition, closed=final)
 
 
 async def _repaired(lab: Lab, changelog: str) -> dict[tuple[int, bytes], bytes]:

@@ -42,7 +42,10 @@ class WorkerProcess:
             "PYTHONPATH": str(ROOT),
             "STREAM_HTTP__PORT": str(self.port),
             "STREAM_DATA_DIR": str(directory),
-            **{f"STREAM_KAFKA__{name.upper()}": str(value) for name, value in kafka.model_dump().items()},
+            **{
+                f"STREAM_KAFKA__{name.upper()}": str(value)
+                for name, value in kafka.model_dump(exclude_none=True).items()
+            },
         }
         self.process: subprocess.Popen[bytes] | None = None
 

@@ -40,7 +40,7 @@ def relay(answer: PeerAnswer) -> Response:
 def asset(found: AssetFound) -> Response:
     """Answer a :class:`schemas.lookup.AssetAnswer`."""
     summary = found.view.summary
-    current = _current(found.view)
+    current = _current(found.view, found.meta.partition)
     return json(
         {
             "asset_id": summary.asset_id,
@@ -66,11 +66,11 @@ async def windows(found: WindowsFound) -> Response:
     """Answer a :class:`schemas.lookup.WindowsAnswer`."""
     written = []
     for part in found.closed:
-        written += _fragments(part, found.asset_id, closed=True)
+        written += _fragments(part, found.asset_id, found.meta.partition, closed=True)
         await asyncio.sleep(0)  # a long page takes a while: let others have the event loop
     if found.view is not None and found.view.readings is not None:
         sizes_us = found.view.readings.windows.size_us.tolist()
-        current = zip(sizes_us, _current(found.view), strict=True)
+        current = zip(sizes_us, _current(found.view, found.meta.partition), strict=True)
         written += [update for size_us, update in current if size_us == found.size_us]
     return json(
         {
@@ -93,7 +93,7 @@ def task(found: Task) -> Response:
     """Answer a :class:`schemas.task.TaskStatus`."""
     data = None
     if found.readings is not None and len(found.readings.windows):
-        lifetime = _updates(found.readings, found.task_id, closed=True)[0]
+        lifetime = _updates(found.readings, found.task_id, 0, closed=True)[0]
         metrics = {
             name: {field: metric.get(field) for field in _METRIC_VALUE}
             for name, metric in orjson.loads(lifetime)["metrics"].items()
@@ -128,19 +128,19 @@ def _rejected(found: AssetFound) -> dict[str, object] | None:
     }
 
 
-def _current(view: AssetView) -> list[orjson.Fragment]:
+def _current(view: AssetView, partition: int) -> list[orjson.Fragment]:
     """Updates of an asset's lifetime and open windows."""
     if view.readings is None:
         return []
     summary = view.summary
-    return _fragments(view.readings, summary.asset_id, closed=summary.ended is not None)
+    return _fragments(view.readings, summary.asset_id, partition, closed=summary.ended is not None)
 
 
-def _fragments(readings: Readings, asset_id: str, *, closed: bool) -> list[orjson.Fragment]:
-    return [orjson.Fragment(update) for update in _updates(readings, asset_id, closed=closed)]
+def _fragments(readings: Readings, asset_id: str, partition: int, *, closed: bool) -> list[orjson.Fragment]:
+    return [orjson.Fragment(update) for update in _updates(readings, asset_id, partition, closed=closed)]
 
 
-def _updates(readings: Readings, asset_id: str, *, closed: bool) -> list[bytes]:
+def _updates(readings: Readings, asset_id: str, partition: int, *, closed: bool) -> list[bytes]:
     """Write the updates of one asset."""
     asset_ids = dict.fromkeys(readings.windows.slot.tolist(), asset_id)
-    return updates(readings, asset_ids, closed=closed)
+    return updates(readings, asset_ids, partition=partition, closed=closed)

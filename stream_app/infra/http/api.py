@@ -10,7 +10,7 @@ from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
 
 from stream_app import __version__
-from stream_app.infra.http import assets, catalogue, health, measurements, problems, tasks
+from stream_app.infra.http import assets, catalogue, health, measurements, places, problems, tasks
 from stream_app.infra.http.deps import Services
 from stream_app.infra.http.documentation import create_documented
 from stream_app.infra.http.security import BodyLimit, SecurityHeaders
@@ -83,7 +83,7 @@ def create_api(services: Services, options: ApiOptions) -> FastAPI:
     )
     api.state.services = services
     problems.install(api)
-    routers = [noun.router for noun in (tasks, assets, measurements, catalogue, health)]
+    routers = [noun.router for noun in (tasks, assets, measurements, catalogue, health, places)]
     for router in routers:
         api.include_router(router)
     api.state.routes = [route for router in routers for route in router.routes]

@@ -8,7 +8,7 @@ from fastapi import APIRouter, Path, Query
 from starlette.responses import Response
 
 from schemas.asset import AssetSpec
-from schemas.lookup import Accepted, AssetAnswer, AssetPage, SpecAccepted, SpecAnswer, WindowsAnswer
+from schemas.lookup import AssetAnswer, AssetPage, Deleted, SpecAccepted, SpecAnswer, WindowsAnswer
 from stream_app.infra.http import answers
 from stream_app.infra.http.deps import AssetPath, Hop, Limit, ReadyRoute, ServicesDep
 from stream_app.infra.http.problems import describe
@@ -41,15 +41,14 @@ async def get_asset(asset_id: AssetPath, services: ServicesDep, hop: Hop, min_of
     return answers.relay(found) if isinstance(found, PeerAnswer) else answers.asset(found)
 
 
-@router.delete("/{asset_id}", status_code=202, response_model=Accepted, responses=describe(404))
-async def delete_asset(asset_id: AssetPath, services: ServicesDep) -> Accepted:
+@router.delete("/{asset_id}", status_code=202, response_model=Deleted, responses=describe(404))
+async def delete_asset(asset_id: AssetPath, services: ServicesDep) -> Deleted:
     """Delete an asset's state and windows: the record stands among its rows, and rows after it begin anew.
 
-    An asset with rows in several partitions, since its producers use different partitioners, is deleted where it has
-    most: ask again until the answer is 404.
+    An asset with rows in several partitions, since its producers use different partitioners, is deleted in each.
     """
-    partition, offset = await services.posting.forget(asset_id)
-    return Accepted(asset_id=asset_id, partition=partition, offset=offset)
+    (partition, offset), *others = await services.posting.forget(asset_id)
+    return Deleted(asset_id=asset_id, partition=partition, offset=offset, also_in=[place for place, _ in others])
 
 
 @router.get("/{asset_id}/windows/{size}", response_model=WindowsAnswer, responses=describe(404))

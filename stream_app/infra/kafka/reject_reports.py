@@ -22,6 +22,8 @@ _REJECTED: Final = Counter(
 for _code in get_args(RejectCode):
     _REJECTED.labels(_code)  # begins at 0: an alert sees the first one
 
+split_assets: Final = Counter("stream_split_assets", "Assets found with rows in several partitions")
+
 _PERIOD_S: Final = 1.0
 _REPEAT_S: Final = 60.0
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 from stream_app.domain.errors import DomainError
@@ -145,7 +145,7 @@ class StoredState:
                 raise ResetUnfinishedError(self._topics.assets_changelog, each.number)
             position = before.position if positions is None else positions[each.number]
             shift = before.shift if positions is None else each.shift_to(position)
-            markers[each.number] = Marker(position, before.layouts, before.held_from, self.source, shift)
+            markers[each.number] = replace(before, position=position, source=self.source, shift=shift)
         await _require_idle(self._settings)
         producer = BatchProducer(self._settings)
         try:

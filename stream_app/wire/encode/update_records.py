@@ -29,12 +29,13 @@ def update_records(
     ended: Container[int] = (),
     *,
     form: UpdateForm,
+    partition: int,
     closed: bool = False,
 ) -> UpdateList:
     """Write the update of each window; parameters as in :func:`stream_app.wire.encode.updates.updates`."""
     if not len(readings.windows):
         return UpdateList()
-    labels = labels_of(readings.windows, asset_ids, ended, closed=closed)
+    labels = labels_of(readings.windows, asset_ids, ended, partition=partition, closed=closed)
     assets = ByteColumn.of(labels.ids).at(labels.asset)
     keys = _keys(labels) if form.keyed_by_window else assets
     return UpdateList([UpdateBlock(assets, keys, texts_of(readings, labels, form), _headers(labels))])

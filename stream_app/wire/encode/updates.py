@@ -70,7 +70,7 @@ NESTED: Final = UpdateForm()
 
 
 class Labels(NamedTuple):
-    """Which asset and window each of ``k`` updates is about.
+    """Which asset and window each of ``k`` updates is about; the rows are of one ``partition``.
 
     Asset and size of an update are ``ids[asset[i]]`` and ``sizes[size[i]]``; whether it is final is
     ``is_final[asset[i]]``. ``size_us``, ``start_us`` and ``seq`` have shape ``(k,)``.
@@ -84,6 +84,7 @@ class Labels(NamedTuple):
     size_us: IntArray
     start_us: IntArray
     seq: IntArray
+    partition: int
 
 
 def updates(
@@ -91,6 +92,7 @@ def updates(
     asset_ids: Sequence[str] | Mapping[int, str],
     ended: Container[int] = (),
     *,
+    partition: int,
     closed: bool = False,
 ) -> list[bytes]:
     """JSON of each window; what is null is left out, but for ``value`` and ``end``.
@@ -103,17 +105,24 @@ def updates(
         Id of each asset that ``readings.windows.slot`` names.
     ended
         Assets that are complete: their windows are final.
+    partition
+        Where their rows live.
     closed
         Whether the windows are closed, and so final.
     """
     if not len(readings.windows):
         return []
-    labels = labels_of(readings.windows, asset_ids, ended, closed=closed)
+    labels = labels_of(readings.windows, asset_ids, ended, partition=partition, closed=closed)
     return [text for text in texts_of(readings, labels, NESTED) if text is not None]
 
 
 def labels_of(
-    windows: Windows, asset_ids: Sequence[str] | Mapping[int, str], ended: Container[int], *, closed: bool
+    windows: Windows,
+    asset_ids: Sequence[str] | Mapping[int, str],
+    ended: Container[int],
+    *,
+    partition: int,
+    closed: bool,
 ) -> Labels:
     """Label windows, one at least; parameters as in :func:`updates`."""
     slots, asset = numbered(windows.slot)
@@ -128,6 +137,7 @@ def labels_of(
         size_us=np.ascontiguousarray(windows.size_us),
         start_us=np.ascontiguousarray(windows.start_us),
         seq=np.ascontiguousarray(windows.seq),
+        partition=partition,
     )
 
 
@@ -217,8 +227,11 @@ def _or_none(column: int | None) -> int:
 
 def _heads(labels: Labels) -> Heads:
     """What is told of the windows before their metrics."""
+    where = b',"partition":%d' % labels.partition
     return Heads(
-        assets=json_columns.texts([b'{"asset_id":' + orjson.dumps(asset_id.decode()) for asset_id in labels.ids]),
+        assets=json_columns.texts(
+            [b'{"asset_id":' + orjson.dumps(asset_id.decode()) + where for asset_id in labels.ids]
+        ),
         asset=labels.asset,
         is_final=labels.is_final,
         sizes=json_columns.texts([b',"window":{"size":"' + name + b'","start":"' for name in labels.sizes]),

@@ -10,6 +10,7 @@ from schemas.metrics import MetricsUpdate
 from stream_app.domain.catalogue import Catalogue
 from stream_app.domain.metrics import REGISTRY
 from stream_app.domain.metrics._base import Metric
+from stream_app.usecases.admission import AdmissionRules
 from stream_app.usecases.asset_views import AssetViews
 from stream_app.usecases.checkpoints import KeptWindows
 from stream_app.usecases.ingest import Ingest
@@ -63,12 +64,15 @@ class Site:
         lateness_s: float = 0,
         emit_interval_s: float = 0,
         update_form: UpdateForm = NESTED,
+        admission: AdmissionRules | None = None,
     ) -> None:
         self.tables = tables or MemoryTables()
         self.catalogue = Catalogue((*REGISTRY.values(), *metrics))
         self.views = AssetViews(self.catalogue, StoredLayouts(self.tables))
         self.log: list[tuple[bytes | None, bytes | None]] = []
         self.lateness_s, self.emit_interval_s, self.update_form = lateness_s, emit_interval_s, update_form
+        self.admission = admission or AdmissionRules()
+        self.stamps_ms: dict[int, int] = {}  # Kafka timestamps by offset, where a test sets them
         self.now_s = 0.0
         self.record_ms = -1  # Kafka time of all records; not known
         self.ingest = self.restarted()
@@ -82,6 +86,7 @@ class Site:
             kept_windows=KeptWindows({60: 2}, 24),
             emit_interval_s=self.emit_interval_s,
             update_form=self.update_form,
+            admission=self.admission,
             clock=lambda: self.now_s,
         )
         return self.ingest
@@ -100,7 +105,7 @@ class Site:
             offsets=range(start, end),
             keys=[key for key, _ in part],
             values=[value for _, value in part],
-            timestamps_ms=[self.record_ms] * len(part),
+            timestamps_ms=[self.stamps_ms.get(offset, self.record_ms) for offset in range(start, end)],
             headers=[[("trace", b"1")]] * len(part),
         )
 

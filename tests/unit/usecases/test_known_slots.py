@@ -8,7 +8,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stream_app.usecases.known_slots import KnownSlots
+from stream_app.usecases.known_slots import UNKNOWN, KnownSlots
 
 
 class Fleet:
@@ -44,8 +44,10 @@ def test_slots_are_those_of_the_fleet(steps: list[tuple[str, list[int]]]) -> Non
     assets = [f"a{i}" for i in range(10)]
     for what, numbers in steps:
         if what == "rows":
-            slots = known.of(assets, np.array(numbers))
+            before = known.of(assets, np.array(numbers)).tolist()
+            slots = known.load(assets, np.array(numbers))
             assert slots.tolist() == [fleet.slots[assets[number]] for number in numbers]
+            assert all(was in (now, UNKNOWN) for was, now in zip(before, slots.tolist(), strict=True))
         elif what == "renumber":
             assets = [assets[number] for number in numbers]
         elif what == "load":

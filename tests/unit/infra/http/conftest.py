@@ -67,6 +67,7 @@ class Site:
             url=self.url,
             rejected=self.rejected,
         )
+        self.places = lookup.places
         services = Services(
             cluster=self.cluster,
             lookup=lookup,

@@ -12,6 +12,7 @@ import pytest
 from schemas.control import Forget
 from stream_app.infra.http.deps import HOP_HEADER
 from stream_app.infra.http.ownership import HttpPeers
+from stream_app.usecases.splits import SplitAssets
 from tests.fakes import partition_of
 
 if TYPE_CHECKING:
@@ -118,16 +119,51 @@ async def test_spec_goes_where_the_owner_has_the_asset(pair: tuple[Site, Site]) 
     assert answer.json()["partition"] == other
 
 
-async def test_deletion_goes_where_the_owner_has_the_asset(pair: tuple[Site, Site]) -> None:
-    """One record on its partition; an asset that nobody has is not found."""
+async def test_deletion_goes_where_the_asset_is(pair: tuple[Site, Site]) -> None:
+    """One record on each of its partitions; an asset that nobody has is not found."""
     here, there = pair
     other = 2 if partition_of(b"a") == 3 else 3
     there.tables.put("a", partition=other)
     answer = await here.client.delete("/api/v1/assets/a")
-    assert (answer.status_code, answer.json()) == (202, {"asset_id": "a", "partition": other, "offset": 0})
+    deleted = {"asset_id": "a", "partition": other, "offset": 0, "also_in": []}
+    assert (answer.status_code, answer.json()) == (202, deleted)
     assert here.log.controls("a") == [Forget(asset_id="a")]
+    here.tables.put("a", partition=1)
+    answer = await here.client.delete("/api/v1/assets/a")
+    assert (answer.json()["partition"], answer.json()["also_in"]) == (1, [other])
+    assert [len(records) for records in here.log.partitions].count(0) == 2
     assert (await here.client.delete("/api/v1/assets/b")).status_code == 404
     assert not here.log.controls("b")
+
+
+async def test_deletion_waits_for_workers_that_do_not_answer(pair: tuple[Site, Site]) -> None:
+    """One of the places would stay."""
+    here, there = pair
+    here.tables.put("a", partition=0)
+    del here.network.apps[there.name]
+    assert (await here.client.delete("/api/v1/assets/a")).status_code == 503
+    assert not here.log.keys()
+
+
+async def test_an_answer_names_the_other_partitions(pair: tuple[Site, Site]) -> None:
+    """Whoever answers: the worker that looked, and the one that was asked; until the other place is gone."""
+    here, there = pair
+    home = partition_of(b"a")
+    (owner, foreign_owner), foreign = (pair, 2) if home < 2 else ((there, here), 0)
+    owner.tables.put("a", partition=home)
+    foreign_owner.tables.put("a", partition=foreign, rows=9)
+    splits = SplitAssets(
+        tables=foreign_owner.tables,
+        cluster=foreign_owner.cluster,
+        measurements=foreign_owner.log,
+        places=foreign_owner.places,
+        on_split=lambda: None,
+        source="m",
+        clock=lambda: 0.0,
+    )
+    await splits.sweep()
+    answers = [(await site.client.get("/api/v1/assets/a", headers={HOP_HEADER: "1"})).json() for site in pair]
+    assert {(a["meta"]["partition"], *a["meta"]["also_in"]) for a in answers} == {(home, foreign), (foreign, home)}
 
 
 async def test_slow_worker_counts_as_unreachable() -> None:

@@ -124,6 +124,7 @@ async def test_asset_has_its_lifetime_open_windows_and_metadata(site: Site) -> N
         "rows": 5,
         "lag": 3,
         "stale": True,
+        "also_in": [],
     }
 
 
@@ -140,7 +141,7 @@ async def test_updates_are_those_of_the_metrics_topic(site: Site) -> None:
     readings = AssetViews(CATALOGUE, {}).asset("a", site.tables.assets[partition][b"a"]).readings
     assert readings is not None
     content = (await site.client.get("/api/v1/assets/a")).content
-    published = updates(readings, dict.fromkeys(readings.windows.slot.tolist(), "a"))
+    published = updates(readings, dict.fromkeys(readings.windows.slot.tolist(), "a"), partition=partition)
     assert len(published) == 2
     assert all(update in content for update in published)
 

@@ -69,6 +69,7 @@ def _plain(fleet: Fleet, readings: Readings, i: int, form: UpdateForm, *, closed
     }
     update = {
         "asset_id": fleet.ids[slot],
+        "partition": 3,
         "window": window,
         "seq": int(windows.seq[i]),
         "final": closed or slot in fleet.ended,
@@ -138,7 +139,7 @@ def readings_of(draw: st.DrawFn) -> tuple[Fleet, Readings]:
 def test_updates_have_the_bytes_of_plain_ones(given_: tuple[Fleet, Readings], *, closed: bool) -> None:
     """Nulls with reasons, sigma, unchecked values, histograms, counts, lifetimes, ids that need escapes."""
     fleet, readings = given_
-    updates = update_json.updates(readings, fleet.ids, fleet.ended, closed=closed)
+    updates = update_json.updates(readings, fleet.ids, fleet.ended, partition=3, closed=closed)
     assert len(updates) == len(readings.windows)
     for i, text in enumerate(updates):
         assert text == _plain(fleet, readings, i, NESTED, closed=closed)
@@ -155,7 +156,7 @@ FORMS = [
 def test_records_have_the_text_in_each_form(given_: tuple[Fleet, Readings], form: UpdateForm, *, closed: bool) -> None:
     """A list has a name for each number; keys and headers say what the text does, as a reader of Kafka sees them."""
     fleet, readings = given_
-    records = update_records(readings, fleet.ids, fleet.ended, form=form, closed=closed)
+    records = update_records(readings, fleet.ids, fleet.ended, form=form, partition=3, closed=closed)
     assert len(records) == len(readings.windows)
     (batch,) = whole_batches("t", [RecordBlock(*block[1:]) for block in records.blocks])
     read = list(MemoryRecords(bytes(batch._build())).next_batch())
@@ -188,7 +189,7 @@ def test_an_update_is_one() -> None:
         seq=np.array([7]),
         totals=catalogue.layout.empty(1).T,
     )
-    (text,) = update_json.updates(views.read(fleet, windows, closed=True), fleet.ids, closed=True)
+    (text,) = update_json.updates(views.read(fleet, windows, closed=True), fleet.ids, partition=3, closed=True)
     update = MetricsUpdate.model_validate_json(text)
     assert (update.window.start, update.window.end) == ("1970-01-01T00:00:00Z", "1970-01-01T00:01:00Z")
 
