@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
 from schemas.asset import AssetId, AssetSpec
+
+ERROR_MAX_LENGTH: Final = 2000
+#: Event times are from the first to before the end, as those of rows.
+_FIRST_US: Final = 631_152_000_000_000  # 1990-01-01
+_END_US: Final = 7_258_118_400_000_000  # 2200-01-01
 
 
 class _Control(BaseModel):
@@ -26,8 +31,10 @@ class EndOfUpload(_Control):
     """The asset is an upload and ends here: rows that wait for a later row are applied."""
 
     control: Literal["end_of_upload"] = "end_of_upload"
-    rows: int = Field(ge=0, description="Rows that the upload has sent")
-    error: str | None = Field(default=None, description="Why the upload failed, if it did")
+    rows: int = Field(ge=0, lt=1 << 63, description="Rows that the upload has sent")
+    error: str | None = Field(
+        default=None, max_length=ERROR_MAX_LENGTH, description="Why the upload failed, if it did; it stays in the state"
+    )
 
 
 class Forget(_Control):
@@ -43,7 +50,9 @@ class CloseUntil(_Control):
     """
 
     control: Literal["close_until"] = "close_until"
-    until_us: int = Field(description="Event time in microseconds since 1970 UTC")
+    until_us: int = Field(
+        ge=_FIRST_US, lt=_END_US, description="Event time in microseconds since 1970 UTC, in the years 1990 to 2199"
+    )
 
 
 AnyControl = SpecControl | EndOfUpload | Forget | CloseUntil

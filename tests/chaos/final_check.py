@@ -24,7 +24,7 @@ from tests.chaos.findings import Findings
 from tests.chaos.lab import Lab
 from tests.chaos.truth import Record, Truth
 from tests.chaos.uploads import check_task
-from tests.integration.kafka.running import read
+from tests.integration.kafka.running import ends, read
 
 DRAIN_TIMEOUT_S = 90.0
 _ANSWERS_TIMEOUT_S = 15.0
@@ -56,7 +56,9 @@ async def drain_and_check(
     began = time.monotonic()
     if records is None:
         records = await read(lab.kafka, lab.kafka.measurements_topic)
-    truth = truth or Truth().take(records)
+    if truth is None:
+        truth = Truth().take(records)
+        truth.ends |= await ends(lab.kafka, lab.kafka.measurements_topic)
     lab.findings.rows = truth.rows
     await _drained(lab, truth, timeout_s)
     took_s = time.monotonic() - began

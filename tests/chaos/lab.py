@@ -24,7 +24,9 @@ from tests.chaos.group import Group
 from tests.chaos.prober import Prober
 from tests.chaos.proxy import WELL, Network, Proxy
 from tests.chaos.traffic import Message, Producer
+from tests.chaos.transactions import BROKER_PROPERTIES, TransactionalProducer
 from tests.chaos.uploads import Uploader
+from tests.integration.kafka.running import ends
 from tests.kafka import KafkaProcess, kafka_jars
 
 SLOTS = 3
@@ -57,11 +59,11 @@ class Lab(Group):
         jars = kafka_jars()
         assert jars is not None, "needs Java 17 and Maven: the broker itself is put under faults"
         proxied = {} if options.cluster else {port + 2 + slot: port + 5 + slot for slot in range(SLOTS)}
-        place = options.directory / "broker"
+        place, properties = options.directory / "broker", (*BROKER_PROPERTIES, *options.properties)
         self.broker: KafkaProcess | KafkaCluster = (
-            KafkaCluster(jars, place, port=port, properties=options.properties)
+            KafkaCluster(jars, place, port=port, properties=properties)
             if options.cluster
-            else KafkaProcess(jars, place, port=port, proxied=proxied, properties=options.properties)
+            else KafkaProcess(jars, place, port=port, proxied=proxied, properties=properties)
         )
         self.kafka = KafkaSettings(
             bootstrap_servers=self.broker.bootstrap_servers,
@@ -160,6 +162,27 @@ class Lab(Group):
         finally:
             stop.set()
             await task
+
+    @asynccontextmanager
+    async def transacting(self, messages: Sequence[Message]) -> AsyncIterator[None]:
+        """Write messages in transactions meanwhile; none is open in the end."""
+        stop = asyncio.Event()
+        producer = TransactionalProducer(self.kafka, self.history, self.acked, self.options.seed)
+        task = asyncio.create_task(producer.run(messages, stop))
+        try:
+            yield
+        finally:
+            stop.set()
+            await task
+            await self.until(self._open_transactions, 0, "the broker has ended all transactions")
+
+    async def _open_transactions(self) -> int:
+        """Partitions of the measurements topic that an open transaction holds."""
+        topic = self.kafka.measurements_topic
+        committed, all_ = [
+            await ends(self.kafka, topic, isolation) for isolation in ("read_committed", "read_uncommitted")
+        ]
+        return sum(committed[partition] != end for partition, end in all_.items())
 
     async def get(self, slot: int, path: str, **params: Any) -> Any | None:
         """JSON of a path of a worker; None unless it answers 200."""

@@ -17,11 +17,14 @@ from tests.chaos.final_check import drain_and_check
 from tests.chaos.findings import Findings
 from tests.chaos.lab import Lab, Options, open_lab
 from tests.chaos.provenance import Provenance
+from tests.chaos.recreation import recreate
 from tests.chaos.traffic import fleet
 
 MIXED = "mixed"
 RATE = 3000.0
 OUTCOME = "outcome.json"
+#: Of so many mixed runs one ends with the measurements topic made again.
+RECREATED_EVERY = 3
 
 
 @dataclass
@@ -127,11 +130,15 @@ async def mixed(lab: Lab, outcome: Outcome, rows: int) -> None:
     async with lab.probed(assets):
         async with lab.uploading():
             producing = asyncio.create_task(lab.produce(messages, RATE))
-            outcome.faults = await nemesis.execute(lab, steps)
-            await lab.heal()
+            async with lab.transacting(fleet(lab.options.seed, rows // 10, 10, name="gateway")):
+                outcome.faults = await nemesis.execute(lab, steps)
+                await lab.heal()
             healed = time.monotonic()
             await producing
             recovering_s = time.monotonic() - healed
         outcome.recovery_s = recovering_s + await drain_and_check(lab)
+    if lab.options.seed % RECREATED_EVERY == 0:
+        await recreate(lab)
+        outcome.faults += 1
     await asyncio.gather(*(lab.terminate(slot) for slot in lab.alive()))
     lab.note_deaths()

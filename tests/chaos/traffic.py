@@ -39,11 +39,11 @@ class Message:
 class Asset:
     """Generates one asset's rows in time order."""
 
-    def __init__(self, number: int, rng: np.random.Generator) -> None:
-        self.id = f"bess-{number:03d}"
+    def __init__(self, number: int, rng: np.random.Generator, start_s: int, name: str) -> None:
+        self.id = f"{name}-{number:03d}"
         self._rng = rng
         self._phase = number * 0.7
-        self.time_s = START_S + number
+        self.time_s = start_s + number
         self.made = 0
         self._may_gap = False
 
@@ -77,10 +77,10 @@ class Asset:
         return rows
 
 
-def fleet(seed: int, rows: int, assets: int = 60) -> list[Message]:
+def fleet(seed: int, rows: int, assets: int = 60, *, start_s: int = START_S, name: str = "bess") -> list[Message]:
     """Messages with at least ``rows`` rows, the same for the same seed."""
     dice, rng = random.Random(seed), np.random.default_rng(seed)
-    members = [Asset(number, rng) for number in range(assets)]
+    members = [Asset(number, rng, start_s, name) for number in range(assets)]
     messages: list[Message] = []
     made = 0
     while made < rows:

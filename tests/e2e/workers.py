@@ -37,15 +37,13 @@ class WorkerProcess:
         self.port = port or free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self.log = directory / f"worker-{self.port}.log"
+        given = kafka.model_dump(exclude_none=True)
         self._environment = {
             **os.environ,
             "PYTHONPATH": str(ROOT),
             "STREAM_HTTP__PORT": str(self.port),
             "STREAM_DATA_DIR": str(directory),
-            **{
-                f"STREAM_KAFKA__{name.upper()}": str(value)
-                for name, value in kafka.model_dump(exclude_none=True).items()
-            },
+            **{f"STREAM_KAFKA__{name.upper()}": str(value) for name, value in given.items()},
         }
         self.process: subprocess.Popen[bytes] | None = None
 

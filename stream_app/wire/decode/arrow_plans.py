@@ -25,7 +25,6 @@ from stream_app.columns.compiled import borrowing
 from stream_app.columns.words import word_at
 from stream_app.wire.decode.arrow import OPTIONS, STAMP, TICKS, places_of
 from stream_app.wire.decode.frames import Extent, check, first_batch
-from stream_app.wire.decode.refusal import Refusal
 from stream_app.wire.decode.table import Table
 from stream_app.wire.decode.tokens import Bytes
 
@@ -126,7 +125,9 @@ def _plan(value: memoryview) -> _Plan | None:
         (batch,) = ipc.open_stream(whole, options=OPTIONS)
         batch.validate()
         at = places_of(batch.schema.names)
-    except (Refusal, pa.ArrowException, OSError, ValueError, TypeError, KeyError):
+    except MemoryError:
+        raise  # the message is not at fault
+    except Exception:  # whatever is wrong: read alone, the message gets its reason
         return None
     if extent is None or len(at) != batch.num_columns or batch.num_rows == 0:
         return None

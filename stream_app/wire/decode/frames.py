@@ -65,9 +65,11 @@ class Extent(NamedTuple):
 
 
 def first_batch(value: memoryview) -> Extent | None:
-    """Body of the record batch of a stream that has been checked; None when there is more than it and a schema."""
+    """Body of the record batch of a stream that has been checked; None when it is not all that follows the schema."""
     start = at = 0
     for kind in (_SCHEMA, _BATCH):
+        if value[at:] in (b"", END):
+            return None
         start = at + _FRAME.size + int(_FRAME.unpack_from(value, at)[1])
         frame = _frame(bytes(value[at + _FRAME.size : start]))
         if frame.kind != kind:

@@ -128,8 +128,10 @@ def expected(rows: Iterable[tuple[bytes | None, bytes | None]]) -> Totals:
 
 
 async def read(kafka: KafkaSettings, topic: str) -> list[Any]:
-    """All records of a topic, by partition and offset."""
-    consumer = AIOKafkaConsumer(bootstrap_servers=kafka.bootstrap_servers, auto_offset_reset="earliest")
+    """All committed records of a topic, by partition and offset."""
+    consumer = AIOKafkaConsumer(
+        bootstrap_servers=kafka.bootstrap_servers, auto_offset_reset="earliest", isolation_level="read_committed"
+    )
     await consumer.start()
     try:
         partitions = [TopicPartition(topic, number) for number in range(kafka.partitions)]
@@ -143,6 +145,20 @@ async def read(kafka: KafkaSettings, topic: str) -> list[Any]:
         return records
     finally:
         await consumer.stop()
+
+
+async def ends(kafka: KafkaSettings, topic: str, isolation: str = "read_committed") -> dict[int, int]:
+    """Offset after the last record of each partition of a topic, or after the marker of a transaction's end.
+
+    Read committed, it is at most the beginning of the first open transaction.
+    """
+    consumer = AIOKafkaConsumer(bootstrap_servers=kafka.bootstrap_servers, isolation_level=isolation)
+    await consumer.start()
+    try:
+        found = await consumer.end_offsets([TopicPartition(topic, number) for number in range(kafka.partitions)])
+    finally:
+        await consumer.stop()
+    return {place.partition: end for place, end in found.items()}
 
 
 async def state(kafka: KafkaSettings) -> Totals:

@@ -10,7 +10,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
-from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka import AIOKafkaConsumer
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 
@@ -95,29 +95,6 @@ async def test_two_workers_of_one_url_are_told_and_the_last_ends(
             await asyncio.gather(run, return_exceptions=True)
         assert [r.levelno for r in caplog.records if "have the URL" in r.getMessage()].count(logging.ERROR) == 2
         await until(lambda: not first.worker.status().obstacle)
-
-
-async def test_offsets_set_by_another_tool_are_told(kafka: KafkaSettings, caplog: pytest.LogCaptureFixture) -> None:
-    """The state decides; offsets that a worker has committed are never told, even if they lag behind."""
-    await produce(kafka, numbers(40))
-    async with running(kafka) as run:
-        await until(lambda: run.rows() == 40)
-    async with running(kafka):
-        assert "set by another tool" not in caplog.text
-    consumer = AIOKafkaConsumer(
-        bootstrap_servers=kafka.bootstrap_servers, group_id=kafka.app_id, enable_auto_commit=False
-    )
-    await consumer.start()
-    places = [TopicPartition(kafka.measurements_topic, number) for number in range(4)]
-    consumer.assign(places)
-    await consumer.commit(dict.fromkeys(places, 0))
-    await consumer.stop()
-    async with running(kafka) as run:
-        await until(lambda: "set by another tool" in caplog.text)
-        assert run.rows() == 40
-    told = [r for r in caplog.records if "set by another tool" in r.getMessage()]
-    assert all(r.levelno == logging.WARNING and "STREAM_KAFKA__APP_ID" in r.getMessage() for r in told)
-    assert "the group's offset is 0" in told[0].getMessage()
 
 
 async def test_a_clock_that_the_broker_refuses_is_named(kafka: KafkaSettings) -> None:

@@ -46,6 +46,25 @@ async def fetches(kafka: KafkaSettings, end: int, start: int = 0) -> list[Fetch]
     return found
 
 
+async def fetches_of(kafka: KafkaSettings, topic: str) -> list[Fetch]:
+    """All of a topic, by partition and offset."""
+    consumer = AIOKafkaConsumer(bootstrap_servers=kafka.bootstrap_servers, auto_offset_reset="earliest")
+    await consumer.start()
+    yield_whole_fetches(consumer, Counter())
+    found: list[Fetch] = []
+    try:
+        for partition in (TopicPartition(topic, number) for number in range(kafka.partitions)):
+            (end,) = (await consumer.end_offsets([partition])).values()
+            consumer.assign([partition])
+            consumer.seek(partition, 0)
+            while await consumer.position(partition) < end:
+                for records in (await consumer.getmany(partition, timeout_ms=1000)).values():
+                    found += [record.value for record in records]
+    finally:
+        await consumer.stop()
+    return found
+
+
 async def test_nulls_headers_and_order_survive(kafka: KafkaSettings) -> None:
     """No message is lost: null keys and null values arrive as None, in order, with their headers and timestamps."""
     async with producing(kafka) as producer:

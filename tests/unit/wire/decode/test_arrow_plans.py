@@ -16,6 +16,7 @@ from schemas.columns import BY_WIRE_NAME, REQUIRED
 from stream_app.columns.byte_column import ByteColumn
 from stream_app.wire.decode import arrow
 from stream_app.wire.decode.arrow_plans import KnownPlans
+from stream_app.wire.decode.frames import END
 from stream_app.wire.decode.refusal import Refusal
 from stream_app.wire.decode.table import Table, stacked
 from tests.messages import STAMP_US, arrow_stream, decode
@@ -146,3 +147,12 @@ def test_a_stream_with_bytes_behind_its_end_is_not_of_a_kind() -> None:
     with pytest.raises(Refusal):
         arrow.read(memoryview(plain + bytes(8)), 0, "a")
     assert len(read([plain + bytes(8), plain[:-8]], plans)) == 3
+
+
+@pytest.mark.parametrize("ending", [b"", END], ids=["cut", "ended"])
+def test_a_stream_that_ends_anywhere_is_told(ending: bytes) -> None:
+    """Also right behind its schema, where its frames fit together: it is refused, and leaves its neighbours alone."""
+    whole = arrow_stream(table(3)).removesuffix(END)
+    for at in range(4, len(whole) - len(END)):  # its last bytes are padding
+        batch = decode(whole, whole[:at] + ending, whole)
+        assert (batch.message.tolist(), [reject.message for reject in batch.rejects]) == ([0, 0, 0, 2, 2, 2], [1]), at

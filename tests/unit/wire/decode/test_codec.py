@@ -75,7 +75,10 @@ def test_optional_columns_are_named_with_units() -> None:
         ({"control": "end_of_upload", "asset_id": "a", "rows": 3, "new": 1}, EndOfUpload(asset_id="a", rows=3)),
         ({"control": "forget", "asset_id": "a"}, Forget(asset_id="a")),
         ({**ROW, "control": "forget"}, Forget(asset_id="a")),
-        ({"control": "close_until", "asset_id": "a", "until_us": 7}, CloseUntil(asset_id="a", until_us=7)),
+        (
+            {"control": "close_until", "asset_id": "a", "until_us": STAMP_US},
+            CloseUntil(asset_id="a", until_us=STAMP_US),
+        ),
     ],
 )
 def test_control_records(content: dict[str, object], control: AnyControl) -> None:

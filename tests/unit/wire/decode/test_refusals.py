@@ -76,6 +76,31 @@ from tests.messages import BATCH, ROW, STAMP, decode, dump, row, without
             "bad_control",
             "asset_spec.spec.nominal_capacity_ah: Input should be greater than 0",
         ),
+        (
+            dump({"control": "close_until", "asset_id": "a", "until_us": 1 << 62}),
+            "bad_control",
+            "close_until.until_us: Input should be less than 7258118400000000",
+        ),
+        (
+            dump({"control": "close_until", "asset_id": "a", "until_us": 7}),
+            "bad_control",
+            "close_until.until_us: Input should be greater than or equal to 631152000000000",
+        ),
+        (
+            dump({"control": "end_of_upload", "asset_id": "a", "rows": 1, "error": "e" * 10_000_000}),
+            "bad_control",
+            "end_of_upload.error: String should have at most 2000 characters",
+        ),
+        (
+            dump({"control": "end_of_upload", "asset_id": "a", "rows": 1, "error": "\ud800"}),
+            "bad_control",
+            "end_of_upload.error: Input should be a valid string",
+        ),
+        (
+            dump({"control": "end_of_upload", "asset_id": "a", "rows": 10**40}),
+            "bad_control",
+            "end_of_upload.rows: Input should be less than",
+        ),
         (dump({**BATCH, "soc": [1]}), "bad_row", "column soc has 1 values, timestamp has 2"),
         (
             dump({**BATCH, "soc": 50}),
