@@ -54,6 +54,7 @@ class Record:
     offset: int
     key: bytes | None
     value: bytes | None
+    timestamp: int
     headers: tuple[tuple[str, bytes], ...] = ()
 
 
@@ -69,7 +70,7 @@ def letters_of(fetches: Iterable[Fetch]) -> list[Letter]:
 def truth_of(places: Places) -> Truth:
     """Expected state of the fleet, by plain code."""
     good = sorted((place, record) for place, record in places.items() if record.good)
-    return Truth().take(Record("", *place, record.key, record.value) for place, record in good)
+    return Truth().take(Record("", *place, record.key, record.value, record.time_ms) for place, record in good)
 
 
 def check(
