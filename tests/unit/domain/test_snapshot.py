@@ -11,6 +11,7 @@ import pytest
 from schemas.asset import AssetSpec
 from schemas.control import EndOfUpload
 from stream_app.domain import views as windows
+from stream_app.domain.asset_counts import AssetCounts
 from stream_app.domain.errors import CorruptStateError
 from stream_app.domain.lines import Integers
 from stream_app.domain.rows import COLUMNS
@@ -156,9 +157,10 @@ def test_closed_windows_at_once_are_those_of_each() -> None:
 
 
 def test_a_marker_keeps_what_it_says() -> None:
-    """Name, id and shift come back; one of an older release has none; its offset among entries is its seq."""
+    """Name, id, shift and counts come back; an older release's has none; its offset among entries is its seq."""
     source = Source("measurements", "00000000-0000-0000-0000-000000000001")
-    marker = Marker(7, {}, held_from=3, source=source, shift=1_000_000_000, resetting=True)
+    counts = AssetCounts(9, ((29_538_720, 4), (29_538_719, 1)))
+    marker = Marker(7, {}, held_from=3, source=source, shift=1_000_000_000, resetting=True, assets=counts)
     assert Marker.load(marker.dump()) == marker
     assert header(marker.dump()) == 1_000_000_007
     assert Marker.load(Marker(7, {}).dump()) == Marker(7, {})
