@@ -139,6 +139,8 @@ class KafkaProcess:
         deadline = time.monotonic() + _START_TIMEOUT_S
         while not _listens(self._port):
             if self._process.poll() is not None or time.monotonic() > deadline:
+                self._process.kill()  # else it may come up later, and hold the port
+                self._wait()
                 msg = f"Kafka does not start: {log.read_text('utf-8', 'replace')[-2000:]}"
                 raise RuntimeError(msg)
             time.sleep(0.05)

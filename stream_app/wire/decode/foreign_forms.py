@@ -69,6 +69,8 @@ def _binary(value: bytes) -> str | None:
 
 
 def _text(text: str) -> str | None:
+    if not text:  # blank beyond ASCII, or separators such as U+001C
+        return None
     lines = [line.strip() for line in text.splitlines()]
     if text[:1] == "<":
         return "the message is XML: send JSON"

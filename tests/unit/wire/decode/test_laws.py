@@ -119,3 +119,10 @@ def test_no_message_raises_or_moves_another(values: list[bytes | None], data: st
     batch = decode(*mixed)
     assert set(range(0, len(mixed), 2)) <= set(batch.message.tolist())
     assert set(batch.message.tolist()) | {reject.message for reject in batch.rejects} == set(range(len(mixed)))
+    assert "unexpected" not in {reject.code for reject in batch.rejects}
+
+
+@given(st.lists(st.one_of(st.text(max_size=20).map(str.encode), st.binary(max_size=3)), max_size=20))
+def test_no_text_is_unexpected(values: list[bytes]) -> None:
+    """Whatever a text is, its reason names it: no step of the reading fails."""
+    assert "unexpected" not in {reject.code for reject in decode(*values).rejects}

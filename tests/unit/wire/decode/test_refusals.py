@@ -76,6 +76,8 @@ from tests.messages import BATCH, ROW, STAMP, decode, dump, row, without
             "bad_control",
             "asset_spec.spec.nominal_capacity_ah: Input should be greater than 0",
         ),
+        (b"\x1c\x1f", "bad_json", "not valid JSON at character 0"),
+        ("\u2003\u00a0".encode(), "bad_json", "not valid JSON at character 0"),
         (
             dump({"control": "close_until", "asset_id": "a", "until_us": 1 << 62}),
             "bad_control",
