@@ -105,15 +105,17 @@ def check(
         if code in by_place[place]:
             findings.contradict(f"letters: {place} has two of {code}")
         by_place[place][code] = letter
+    rejects: defaultdict[tuple[int, int], set[str]] = defaultdict(set)
+    for partition, offset, code in truth.rejects:
+        rejects[partition, offset].add(code)
     due = {asset.asset_id: len(asset.rows) for asset in truth.assets.values()}
     for place, record in visible.items():
         found = by_place.pop(place, {})
         for letter in found.values():
             _check_content(place, record, letter, findings)
         if record.good:
-            expected = {code for partition, offset, code in truth.rejects if (partition, offset) == place}
-            if expected != found.keys():
-                findings.contradict(f"letters: {place} of the fleet has {sorted(found)}, due are {sorted(expected)}")
+            if rejects[place] != found.keys():
+                findings.contradict(f"letters: {place} of the fleet has {sorted(found)}, not {sorted(rejects[place])}")
         else:
             _check_other(place, record, found, due, findings)
     for place, codes in by_place.items():
