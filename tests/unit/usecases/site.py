@@ -74,7 +74,7 @@ class Site:
         self.admission = admission or AdmissionRules()
         self.stamps_ms: dict[int, int] = {}  # Kafka timestamps by offset, where a test sets them
         self.now_s = 0.0
-        self.record_ms = -1  # Kafka time of all records; not known
+        self.record_ms = 5  # Kafka time of all records: too early to be one, rows are not checked against it
         self.ingest = self.restarted()
 
     def restarted(self) -> Ingest:
