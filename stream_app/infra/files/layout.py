@@ -149,11 +149,13 @@ def _layout(
 
 def _missing(columns: Mapping[str, FileColumn], titles: Sequence[str], wanted: Mapping[str, str]) -> list[str]:
     """Readings that energy needs, which may be in the file under a title that is not known."""
-    if "power" in columns:
+    if "power" in columns or {"current", "voltage"} <= columns.keys():
         return []
     unread = [title for i, title in enumerate(titles) if i not in {column.index for column in columns.values()}]
     needed = [name for name in ("current", "voltage") if name not in columns and name not in wanted]
-    return [name for name in needed if near(name, unread)]
+    missing = [name for name in needed if near(name, unread)]
+    of_no_unit = any((found := recognise(title)) is not None and found.name == "power" for title in unread)
+    return missing or (["power"] if of_no_unit and "power" not in wanted else [])
 
 
 def _wanted(name: str, title: str, titles: Sequence[str], place: str) -> FileColumn:
@@ -227,11 +229,14 @@ def _why_missing(missing: Sequence[str], titles: Sequence[str]) -> str:
         named = recognise(title)
         if named is not None and named.name in missing and named.conversion is None:
             return _which_unit(named.name, title)
-    for name in missing:
-        if offered := near(name, titles):
-            nearest = ", ".join(repr(title[:40]) for title in offered)
-            none = "" if name == TIMESTAMP else f"; --map {name}= says that there is none"
-            return f"the nearest titles are {nearest}: say --map {name}={offered[0][:40]!r}{none}"
+    nearest = {name: offered for name in missing if (offered := near(name, titles))}
+    if nearest:
+        shown = ", ".join(
+            repr(title[:40]) for title in dict.fromkeys(t for offered in nearest.values() for t in offered)
+        )
+        options = " ".join(f"--map {name}={offered[0][:40]!r}" for name, offered in nearest.items())
+        none = next((f"; --map {name}= says that there is none" for name in nearest if name != TIMESTAMP), "")
+        return f"the nearest titles are {shown}: say {options}{none}"
     found = ", ".join(repr(title[:40]) for title in titles[:20])
     separated = "; columns are separated by comma, semicolon, tab or |" if len(titles) == 1 else ""
     return f"found: {found}{separated}; expected: {EXPECTED}"

@@ -26,6 +26,7 @@ from stream_app.wire.decode.timestamps import UNREAD
 
 _ORDERED: Final = re.compile(r"(\d{1,2})([-/.])(\d{1,2})\2(\d{4}|\d\d)\b")
 _TIME_TITLE_UNIT: Final = re.compile(r"[\[(/_ ]\s*([A-Za-zµμ]+)[\])]?\s*$")
+_COMMAED: Final = re.compile(r"[+-]?\d+,\d+")
 _MOST: Final = 0.9
 
 
@@ -33,7 +34,10 @@ def stamps_of(layout: Layout, rows: Sequence[Sequence[str]]) -> list[str]:
     """Stamps of rows, a date and its time joined; empty where a row is too short."""
     at = layout.stamps.index
     if layout.dates is None:
-        return [row[at].strip() if at < len(row) else "" for row in rows]
+        texts = [row[at].strip() if at < len(row) else "" for row in rows]
+        if layout.numbers.mark == ",":
+            return [text.replace(",", ".") if _COMMAED.fullmatch(text) else text for text in texts]
+        return texts
     day = layout.dates.index
     return [joined(row[day].strip(), row[at].strip()) if max(at, day) < len(row) else "" for row in rows]
 
@@ -106,6 +110,8 @@ def _day_first(texts: Sequence[str], spec: FileSpec, findings: Findings) -> bool
     if first > 12 or second > 12:
         return first > 12
     day_first = matches[0][2] != "/" or _nearer_day_first(texts)
+    if matches[0][2] == ".":
+        return True
     said = "day first" if day_first else "month first"
     other = "--month-first" if day_first else "--day-first"
     findings.note(f"dates such as {matches[0][0]} are read {said}: say {other} if they are not")

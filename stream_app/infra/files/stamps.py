@@ -41,7 +41,8 @@ _DATED: Final = re.compile(
 )
 _COMPACT: Final = re.compile(r"(\d{4})(\d\d)(\d\d)(?:[T _-]?(\d\d)(\d\d)(?:(\d\d)(?:[.,](\d{1,9}))?)?)? ?(Z|UTC)?")
 _CLOCK: Final = re.compile(
-    r"(?:(\d+)(?:d|[ .:]| days?,?) *)?(\d{1,5}):(\d\d)(?::(\d\d)(?:[.,:](\d{1,9}))?)?(?: ?([AaPp])\.?[Mm]\.?)?"
+    r"(?:(\d+)(?:d|\.| days?,?|[: ](?=\d+:\d\d:\d\d)) *)?"
+    r"(\d{1,5}):(\d\d)(?::(\d\d)(?:[.,:](\d{1,9}))?)?(?: ?([AaPp])\.?[Mm]\.?)?"
 )
 _ZONED: Final = re.compile(r"\d.*(?:[Zz]|UTC|GMT|[T ].*\d[+-]\d\d(?::?\d\d)?)(?: ?\[[\w/]+\])?$")
 _NUMBER: Final = re.compile(r"[+-]?\d+(?:\.\d*)?(?:[eE][+-]?\d{1,2})?")

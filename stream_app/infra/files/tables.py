@@ -123,7 +123,7 @@ def _is_lines(first: bytes) -> bool:
         records = json_lines(lambda: [lines[0].encode()])
     except InvalidError:
         return len(lines) > 1 and lines[0].strip() not in ("{", "{ ")  # a line at fault, or a document over many
-    return len(lines) > 1 or bool(fits(records.titles, {})) or long_titles(records.titles) is not None
+    return len(lines) > 1 or not any(text.startswith("[") for _, cells in records.rows() for text in cells)
 
 
 def _whole(file: BinaryIO, encoding: str | None) -> bytes:
