@@ -9,11 +9,10 @@ import numpy as np
 
 from schemas.columns import BY_WIRE_NAME
 from schemas.file import FileSpec
-from stream_app.columns.arrays import FloatArray, IntArray
+from stream_app.columns.arrays import IntArray
+from stream_app.infra.files.coverage import coverage, steps_s
 from stream_app.infra.files.measurement_file import MeasurementFile
 
-_GAP_PERIODS: Final = 10
-_GAP_S: Final = 900.0
 _FOLLOWING: Final = {"hold": ("--hold", "--no-hold"), "day_first": ("--day-first", "--month-first")}
 _OPTIONS: Final = ("timezone", "decimal", "encoding", "start", "current_sign", "soc_scale", "reporting")
 
@@ -39,7 +38,7 @@ def diagnosis(file: MeasurementFile, spec: FileSpec, name: str) -> list[str]:
     total = findings.rows + findings.left_out
     lines.append(f"rows: {findings.rows} of {total} count")
     if len(times) > 1:
-        lines.append(f"coverage: {_coverage(times, spec):.3f} of the time")
+        lines.append(f"coverage: {coverage(times, spec):.3f} of the time")
     return [*lines, " ".join(_command(file, spec, name))]
 
 
@@ -66,25 +65,11 @@ def _stamps(times: IntArray, file: MeasurementFile) -> Iterator[str]:
     if len(times) < 2:
         return
     first, last = np.datetime_as_string(times[[0, -1]].view("datetime64[us]"), unit="s").tolist()
-    steps = _steps_s(times)
+    steps = steps_s(times)
     yield f"time: {first}Z to {last}Z, {int((np.diff(times) == 0).sum())} stamps repeat the one before"
     if len(steps):
         middle, most, longest = np.percentile(steps, (50, 95, 100))
         yield f"period: median {middle:g} s, 95 % up to {most:g} s, longest {longest:g} s"
-
-
-def _steps_s(times: IntArray) -> FloatArray:
-    steps = np.diff(times) / 1e6
-    moved: FloatArray = steps[steps > 0]
-    return moved
-
-
-def _coverage(times: IntArray, spec: FileSpec) -> float:
-    steps = _steps_s(times)
-    if not len(steps):
-        return 0.0
-    limit = spec.of_asset().max_gap_s or max(_GAP_PERIODS * float(np.median(steps)), _GAP_S)
-    return float(steps[steps <= limit].sum() / steps.sum())
 
 
 def _command(file: MeasurementFile, spec: FileSpec, name: str) -> Iterator[str]:

@@ -14,6 +14,7 @@ import numpy as np
 from schemas.columns import BY_WIRE_NAME, REQUIRED
 from schemas.file import FileSpec
 from stream_app.columns.arrays import BoolArray, IntArray
+from stream_app.infra.files import coverage
 from stream_app.infra.files.block import BLOCK_ROWS, Block, Owners
 from stream_app.infra.files.examination import Examination
 from stream_app.infra.files.findings import Findings
@@ -166,6 +167,8 @@ class MeasurementFile:
             newest = "the newest row comes first" if self._order.descending else "the rows are not in time order"
             findings.note(f"{newest}: they are sorted")
         self._decide_to_hold(table)
+        if len(self.assets) < 2 and (gaps := coverage.warning(np.sort(good), self._spec)) is not None:
+            findings.warn(gaps)
         findings.warnings += [text for text in self.examination.warnings(self._spec) if text not in findings.warnings]
 
     def _rows_of_nobody(self, codes: dict[str, int], owner: IntArray | None, number: IntArray) -> BoolArray:

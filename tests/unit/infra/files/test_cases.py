@@ -87,6 +87,8 @@ def test_right_values(name: str, options: dict[str, Any], values: dict[str, floa
 @pytest.mark.parametrize(
     ("name", "told"),
     [
+        ("03", "only 28% of the time is covered"),
+        ("05", "If readings hold until the next row, say --max-gap"),
         ("07", "current > 0 while the SoC falls: say --current-sign discharge_positive"),
         ("09", "SoC is never above 1.5: say --soc-scale fraction"),
         ("13", "row 3: its time 2098-01-01T00:00:00Z is far from those of the rows around it"),
