@@ -19,7 +19,7 @@ from stream_app.usecases.errors import InvalidError
 
 SEPARATORS: Final = ";\t,|"
 #: Lines in which the header is looked for, and rows by which the rest is decided.
-_HEADER_LINES, _SAMPLE_ROWS = 100, 5000
+_HEADER_LINES, _SAMPLE_ROWS = 100, 2000
 _SEPARATOR_LINE: Final = re.compile(r'"?sep=(.)"?\s*', re.IGNORECASE)
 COMMENTS: Final = ("#", "//", "%")
 _HABIT: Final = 0.05  # share of short rows that makes them a habit

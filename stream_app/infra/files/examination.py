@@ -14,6 +14,8 @@ from stream_app.infra.files.block import Block
 _SWING: Final = 5.0
 _FRACTION: Final = 1.5
 _IN_TURN: Final = 0.9
+#: Of a long file, readings are compared with each other in the first blocks, and then in every so manieth.
+_FIRST_BLOCKS, _EVERY = 64, 8
 _POWER_BAND: Final = (0.8, 1.25)
 
 
@@ -26,10 +28,12 @@ class Examination:
         self.soc_low, self.soc_high = np.inf, -np.inf
         self._with_soc = self._against_soc = self._soc_path = 0.0
         self._ratios: list[float] = []
-        self._together = 0
+        self._blocks = 0
 
     def add(self, block: Block, spec: FileSpec) -> None:
         """Take more rows."""
+        compared = self._blocks < _FIRST_BLOCKS or self._blocks % _EVERY == 0
+        self._blocks += 1
         self.rows += len(block)
         known = np.zeros(len(block), np.int64)
         for name, values in block.columns.items():
@@ -40,9 +44,10 @@ class Examination:
         soc, current = block.columns.get("soc"), block.columns.get("current", block.columns.get("power"))
         if soc is not None and not np.isnan(soc).all():
             self.soc_low, self.soc_high = min(self.soc_low, np.nanmin(soc)), max(self.soc_high, np.nanmax(soc))
-            if current is not None:
+            if current is not None and compared:
                 self._add_sign(current, soc * (100.0 if spec.soc_scale == "fraction" else 1.0), block, spec)
-        self._add_power(block)
+        if compared:
+            self._add_power(block)
 
     def _add_sign(self, current: FloatArray, soc: FloatArray, block: Block, spec: FileSpec) -> None:
         if block.owners is not None and len(block.owners.names) > 1:

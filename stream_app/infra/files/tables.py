@@ -23,7 +23,7 @@ from stream_app.infra.files.stamps import Stamps, is_zoned
 from stream_app.infra.files.text import CHUNK_BYTES, FALLBACK, encoding_of, lines_of, read_text
 from stream_app.usecases.errors import InvalidError
 
-_SAMPLE_ROWS: Final = 5000
+_SAMPLE_ROWS: Final = 2000
 _MOST_JSON_BYTES: Final = 1 << 28
 
 
