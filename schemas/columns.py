@@ -55,28 +55,43 @@ class Column:
 COLUMNS: Final = (
     Column(
         "current", "current_a", "A", -1e6, 1e6, "Pack current [A], > 0 charges",
-        required=True, example=-40.0, titles="i a amps idcbatt packcurrent batterycurrent",
+        required=True, example=-40.0,
+        titles="i a amps amp ampere idcbatt strom ibat ibatt idc",
     ),
     Column(
         "voltage", "voltage_v", "V", -1e5, 1e5, "Pack voltage [V]",
-        required=True, example=890.5, titles="v u udcbatt ecell potential packvoltage batteryvoltage",
+        required=True, example=890.5,
+        titles="v u volts volt udcbatt ecell ewe potential spannung vbat vbatt ubat ubatt vdc udc",
     ),
     Column(
         "soc", "soc_percent", "%", -10.0, 120.0, "State of charge [%]",
-        required=True, example=51.0, titles="stateofcharge batterylevel socreal",
+        required=True, example=51.0,
+        titles="stateofcharge level chargelevel batterylevel socreal ladezustand ladestand",
     ),
     Column(
         "power", "power_w", "W", -1e10, 1e10, "Measured power [W], > 0 charges; else current x voltage",
-        titles="p w pbat pac m5batp batterypower",
+        titles="p w watts watt pbat pbatt pac pdc m5batp leistung",
     ),
     Column(
         "temperature", "temperature_c", "degC", -100.0, 300.0, "Temperature [degC]",
-        titles="T temp celltemperature auxtemperature1",
+        titles="T temp temperatur celltemperature auxtemperature1",
     ),
-    Column("cell_v_min", "cell_v_min", "V", -100.0, 100.0, "Lowest cell voltage [V]", titles="brickvoltagemin"),
-    Column("cell_v_max", "cell_v_max", "V", -100.0, 100.0, "Highest cell voltage [V]", titles="brickvoltagemax"),
-    Column("t_min", "t_min_c", "degC", -100.0, 300.0, "Lowest cell temperature [degC]", titles="moduletempmin"),
-    Column("t_max", "t_max_c", "degC", -100.0, 300.0, "Highest cell temperature [degC]", titles="moduletempmax"),
+    Column(
+        "cell_v_min", "cell_v_min", "V", -100.0, 100.0, "Lowest cell voltage [V]",
+        titles="cellvoltagemin mincellvoltage minimumcellvoltage brickvoltagemin",
+    ),
+    Column(
+        "cell_v_max", "cell_v_max", "V", -100.0, 100.0, "Highest cell voltage [V]",
+        titles="cellvoltagemax maxcellvoltage maximumcellvoltage brickvoltagemax",
+    ),
+    Column(
+        "t_min", "t_min_c", "degC", -100.0, 300.0, "Lowest cell temperature [degC]",
+        titles="mintemperature temperaturemin mintemp moduletempmin",
+    ),
+    Column(
+        "t_max", "t_max_c", "degC", -100.0, 300.0, "Highest cell temperature [degC]",
+        titles="maxtemperature temperaturemax maxtemp moduletempmax",
+    ),
 )  # fmt: skip
 
 BY_WIRE_NAME: Final = {column.wire_name: column for column in COLUMNS}

@@ -15,6 +15,9 @@ class TaskAccepted(BaseModel):
     """The upload's rows are all in Kafka; poll the task for its result."""
 
     task_id: str
+    warnings: list[str] | None = Field(
+        default=None, description="How the file was read, what is suspicious, what was left out; not there when nothing"
+    )
 
 
 class TaskData(BaseModel):

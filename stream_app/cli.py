@@ -12,6 +12,7 @@ import typer
 from stream_app import __version__
 from stream_app.commands.compute import compute
 from stream_app.commands.demo import demo
+from stream_app.commands.doctor import doctor
 from stream_app.commands.forget import forget
 from stream_app.commands.produce import produce
 from stream_app.commands.query import query
@@ -27,7 +28,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-for command in (demo, worker, produce, compute, query, reset, forget):
+for command in (demo, worker, produce, compute, doctor, query, reset, forget):
     app.command()(command)
 app.add_typer(topics, name="topics")
 

@@ -13,6 +13,7 @@ from typing import Final
 import numpy as np
 import orjson
 
+from schemas.file import FileSpec
 from stream_app.domain.catalogue import Catalogue
 from stream_app.infra.kafka.log.batch_writing import RecordBlock, whole_batches
 from stream_app.infra.kafka.log.fetches import fetches, response
@@ -54,7 +55,7 @@ def warm_up() -> None:
         for key, value, _ in checkpoint.assets:
             if value is not None and key != MARKER_KEY:
                 AssetViews(catalogue, {}).asset(key.decode(), value)
-    RowMessages().check_csv(BytesIO(_FILE))
+    RowMessages().check(BytesIO(_FILE), FileSpec())
 
 
 def fetch_of(start: int, parts: Iterable[Messages]) -> Fetch:

@@ -12,6 +12,7 @@ import numpy as np
 
 from schemas.asset import AssetSpec, window_size_s
 from schemas.control import CONTROL, EndOfUpload
+from schemas.file import FileSpec
 from stream_app.domain import ingestion
 from stream_app.domain.catalogue import Catalogue
 from stream_app.domain.rows import Rows
@@ -230,15 +231,15 @@ class FakePeers:
         return PeerAnswer(worker, *self.answers[worker])
 
 
-class FakeRows:
-    """A file or body is lines ``asset_id,voltage``; a message holds two rows."""
+class FakeFile:
+    def __init__(self, file: BinaryIO, spec: FileSpec) -> None:
+        self._file, self.rows = file, 0
+        self.told = [] if spec.timezone is None else [f"stamps are of {spec.timezone}"]
 
-    def check_csv(self, file: BinaryIO) -> int:
-        return sum(message.rows for message in self.csv(file, ""))
-
-    def csv(self, file: BinaryIO, asset_id: str) -> Iterator[RowMessage]:
+    def messages(self, asset_id: str) -> Iterator[RowMessage]:
+        self._file.seek(0)
         waiting: list[str] = []
-        for number, line in enumerate(file, start=1):
+        for number, line in enumerate(self._file, start=1):
             if b"bad" in line:
                 raise InvalidError("bad_row", f"row {number}, column voltage: no number", number, "voltage")
             waiting.append(line.decode().strip())
@@ -247,6 +248,15 @@ class FakeRows:
                 waiting = []
         if waiting:
             yield RowMessage(1, f"{asset_id}:{waiting[0]}".encode())
+
+
+class FakeRows:
+    """A file or body is lines ``asset_id,voltage``; a message holds two rows."""
+
+    def check(self, file: BinaryIO, spec: FileSpec) -> FakeFile:
+        checked = FakeFile(file, spec)
+        checked.rows = sum(message.rows for message in checked.messages(""))
+        return checked
 
     def json(self, body: bytes) -> Mapping[str, Sequence[RowMessage]]:
         messages: dict[str, list[RowMessage]] = {}

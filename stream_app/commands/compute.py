@@ -1,24 +1,29 @@
-"""``stream-app compute``: a file's metrics, by the same code that a worker runs."""
+"""``stream-app compute``: metrics of files, by the same code that a worker runs."""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from stream_app.commands import file_options as options
 from stream_app.commands.options import settings_from
 from stream_app.errors import ExpectedError
 
 if TYPE_CHECKING:
-    from schemas.asset import AssetSpec
+    from schemas.file import FileSpec
+    from stream_app.infra.files import MeasurementFile
+    from stream_app.usecases.ports import RowMessage
 
 
 def compute(
-    file: Annotated[Path, typer.Argument(help="CSV with a header, or a JSON row per line")],
+    files: Annotated[list[str], typer.Argument(metavar="FILE|-", help="CSV, JSON, Parquet or Arrow; - is stdin")],
     *,
-    nominal_capacity: Annotated[float, typer.Option(metavar="AH", help="Nominal capacity [Ah]")],
+    nominal_capacity: options.Capacity = None,
     asset: Annotated[
         str | None, typer.Option(help="Asset of all rows [the file's asset column, else its name]")
     ] = None,
@@ -26,32 +31,61 @@ def compute(
         list[str] | None, typer.Option(help="Show the windows of this size too, such as 1h; repeatable")
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print each metrics update as a line of JSON")] = False,
+    spec: options.Spec = None,
+    columns: options.Map = None,
+    timezone: options.Timezone = None,
+    day_first: options.DayFirst = None,
+    decimal: options.DecimalMark = None,
+    encoding: options.Encoding = None,
+    start: options.Start = None,
+    hold: options.Hold = None,
+    current_sign: options.Sign = None,
+    soc_scale: options.Scale = None,
+    max_gap: options.MaxGap = None,
+    period: options.Period = None,
+    reporting: options.ReportingMode = None,
+    strict: options.Strict = None,
+    allow_rejected: options.AllowRejected = None,
 ) -> None:
-    """Compute the metrics of a file, without Kafka."""
+    """Compute the metrics of files, without Kafka. Several files of one asset are one: name it with --asset."""
     from schemas.asset import window_size_s
     from schemas.metrics import MetricsUpdate
-    from stream_app.infra.files import read_blocks
-    from stream_app.infra.row_messages import encode
     from stream_app.terminal import metrics_table, stdout
     from stream_app.usecases.compute import compute as compute_metrics
-    from stream_app.usecases.errors import InvalidError
 
-    spec = _spec(nominal_capacity, window)
+    file_spec = options.file_spec(
+        spec,
+        columns,
+        nominal_capacity_ah=nominal_capacity,
+        windows=tuple(window) if window else None,
+        timezone=timezone,
+        day_first=day_first,
+        decimal=decimal,
+        encoding=encoding,
+        start=start,
+        hold=hold,
+        current_sign=current_sign,
+        soc_scale=soc_scale,
+        max_gap_s=max_gap,
+        sampling_period_s=period,
+        reporting=reporting,
+        strict=strict,
+        allow_rejected=allow_rejected,
+    )
+    if file_spec.nominal_capacity_ah is None:
+        msg = "say the nominal capacity: --nominal-capacity AH, or nominal_capacity_ah in --spec"
+        raise ExpectedError(msg)
     sizes_s = tuple(window_size_s(size) for size in settings_from().upload_windows)
-    name = asset or re.sub(r"\s+", "-", file.stem)
-    try:
-        with file.open("rb") as source:
-            messages = (
-                message
-                for block in read_blocks(source, name)
-                for message in encode(block, name if block.owners is None else asset, "arrow")
-            )
-            computed = compute_metrics(messages, spec, window_sizes_s=sizes_s)
-    except InvalidError as error:
-        msg = f"{file}: {error.detail}"
-        raise ExpectedError(msg) from None
+    with ExitStack() as stack:
+        checked = [_checked(name, file_spec, asset, stack) for name in options.files_of(files)]
+        checked.sort(key=lambda pair: pair[1].first_us)
+        messages = (message for name, file in checked for message in _messages(name, file, asset))
+        computed = compute_metrics(messages, file_spec.of_asset(), window_sizes_s=sizes_s)
     if computed.rejected_rows:
         typer.echo(f"{computed.rejected_rows} rows left out, the first because: {computed.reason}", err=True)
+        if not file_spec.allow_rejected and computed.rejected_rows > 0.01 * computed.rows:
+            msg = "more than 1 % of the rows were left out: --allow-rejected accepts that"
+            raise ExpectedError(msg)
     updates = [update.json for update in computed.updates if update.window.end is None or window]
     if as_json:
         for update in updates:
@@ -60,15 +94,24 @@ def compute(
         stdout().print(metrics_table([MetricsUpdate.model_validate_json(update) for update in updates]))
 
 
-def _spec(nominal_capacity_ah: float, windows: list[str] | None) -> AssetSpec:
-    from pydantic import ValidationError
+def _checked(name: str, spec: FileSpec, asset: str | None, stack: ExitStack) -> tuple[str, MeasurementFile]:
+    from stream_app.infra.files import MeasurementFile
+    from stream_app.usecases.errors import InvalidError
 
-    from schemas.asset import AssetSpec
-
+    file = MeasurementFile(stack.enter_context(options.opened(name)), spec, asset)
     try:
-        return AssetSpec(nominal_capacity_ah=nominal_capacity_ah, windows=tuple(windows) if windows else None)
-    except ValidationError as error:
-        first = error.errors()[0]
-        option = "--window" if first["loc"][0] == "windows" else "--nominal-capacity"
-        msg = f"{option}: {first['msg'].removeprefix('Value error, ')}"
+        told: Sequence[str] = file.check().told()
+    except InvalidError as error:
+        msg = f"{name}: {error.detail}"
         raise ExpectedError(msg) from None
+    for line in told:
+        typer.echo(f"{name}: {line}", err=True)
+    return name, file
+
+
+def _messages(name: str, file: MeasurementFile, asset: str | None) -> Iterator[tuple[str, RowMessage]]:
+    from stream_app.infra.row_messages import encode
+
+    own = asset or ("stdin" if name == options.STDIN else re.sub(r"\s+", "-", Path(name).stem))
+    for block in file.blocks():
+        yield from encode(block, own if block.owners is None else asset, "arrow")

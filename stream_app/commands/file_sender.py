@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import itertools
-import sys
 from collections.abc import Sequence
-from typing import BinaryIO, Final
+from typing import Final
 
+import numpy as np
 from rich.progress import Progress, TaskID
 
 from stream_app.errors import ExpectedError
-from stream_app.infra.files import read_blocks
+from stream_app.infra.files import MeasurementFile
 from stream_app.infra.kafka.log import topics
 from stream_app.infra.kafka.log.measurements import MeasurementTopic
 from stream_app.infra.row_messages import Form, encode
@@ -38,15 +38,17 @@ class FileSender:
         self._progress, self._task = progress, task
         self.rows = 0  # sent so far
 
-    async def send(self, source: BinaryIO, asset: str | None, form: Form, rate: float | None) -> None:
-        """Send a file; ``rate`` is in rows per second.
+    async def send(
+        self, file: MeasurementFile, asset: str | None, form: Form, rate: float | None, *, from_row: int = 1
+    ) -> None:
+        """Send a checked file; ``rate`` is in rows per second, and ``from_row`` the first row that is sent.
 
         Raises
         ------
         ExpectedError
             The topic is missing or not as it must be, or no broker answers.
         InvalidError
-            A row cannot be read; those before it were sent.
+            Nobody names the asset of the rows; nothing was sent.
         """
         name = self._kafka.measurements_topic
         if problems := [line for line in await topics.check(self._kafka) if line.startswith(f"topic {name!r} ")]:
@@ -54,12 +56,15 @@ class FileSender:
         measurements = MeasurementTopic(self._kafka)
         await measurements.start()
         try:
-            blocks = read_blocks(source, asset)
+            blocks = file.blocks()
+            before = from_row - 1
             while (block := await asyncio.to_thread(next, blocks, None)) is not None:
+                skipped = min(before, len(block))
+                before -= skipped
+                if skipped:
+                    block = block.take(np.arange(skipped, len(block)))
                 for asset_id, messages in itertools.groupby(encode(block, asset, form), key=lambda pair: pair[0]):
                     await self._append(measurements, asset_id, [message for _, message in messages], rate)
-                if source is not sys.stdin.buffer:
-                    self._progress.update(self._task, completed=source.tell())
         finally:
             await measurements.stop()
 
@@ -74,6 +79,6 @@ class FileSender:
             await measurements.append(key, [message.value for message in some])
             rows = sum(message.rows for message in some)
             self.rows += rows
-            self._progress.update(self._task, rows=self.rows)
+            self._progress.update(self._task, rows=self.rows, completed=self.rows)
             if rate is not None:
                 await asyncio.sleep(max(0.0, began + rows / rate - asyncio.get_running_loop().time()))

@@ -1,17 +1,15 @@
-"""``stream-app produce``: a file to the measurements topic."""
+"""``stream-app produce``: files to the measurements topic."""
 
 from __future__ import annotations
 
 import asyncio
-import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack
 from enum import StrEnum
-from pathlib import Path
-from typing import Annotated, BinaryIO
+from typing import Annotated
 
 import typer
 
+from stream_app.commands import file_options as options
 from stream_app.commands.options import Broker, settings_from
 from stream_app.errors import ExpectedError
 
@@ -25,7 +23,7 @@ class MessageForm(StrEnum):
 
 
 def produce(
-    file: Annotated[str, typer.Argument(metavar="FILE|-", help="CSV with a header, or a JSON row per line")],
+    files: Annotated[list[str], typer.Argument(metavar="FILE|-", help="CSV, JSON, Parquet or Arrow; - is stdin")],
     *,
     asset: Annotated[str | None, typer.Option(help="Asset of all rows of a file that names none")] = None,
     form: Annotated[
@@ -33,16 +31,47 @@ def produce(
         typer.Option("--format", help="A JSON row a message; or a thousand rows, as JSON columns or an Arrow stream"),
     ] = MessageForm.ROWS,
     rate: Annotated[float | None, typer.Option(min=0.001, help="Rows per second at most")] = None,
+    from_row: Annotated[int, typer.Option(min=1, help="Begin with this row of those that count, in time order")] = 1,
     topic: Annotated[str | None, typer.Option(help="[STREAM_KAFKA__MEASUREMENTS_TOPIC]")] = None,
     broker: Broker = None,
+    spec: options.Spec = None,
+    columns: options.Map = None,
+    timezone: options.Timezone = None,
+    day_first: options.DayFirst = None,
+    decimal: options.DecimalMark = None,
+    encoding: options.Encoding = None,
+    start: options.Start = None,
+    hold: options.Hold = None,
+    current_sign: options.Sign = None,
+    soc_scale: options.Scale = None,
+    strict: options.Strict = None,
+    allow_rejected: options.AllowRejected = None,
 ) -> None:
-    """Send a file's rows to Kafka."""
+    """Send the rows of files to Kafka. Every file is checked before the first row is sent.
+
+    Sign and scale are sent as they are: put the asset's spec to say them.
+    """
     from rich.console import Console
     from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
     from stream_app.commands.file_sender import FileSender
+    from stream_app.infra.files import MeasurementFile
     from stream_app.usecases.errors import InvalidError
 
+    file_spec = options.file_spec(
+        spec,
+        columns,
+        timezone=timezone,
+        day_first=day_first,
+        decimal=decimal,
+        encoding=encoding,
+        start=start,
+        hold=hold,
+        current_sign=current_sign,
+        soc_scale=soc_scale,
+        strict=strict,
+        allow_rejected=allow_rejected,
+    )
     settings = settings_from(kafka={"bootstrap_servers": broker, "measurements_topic": topic})
     console = Console(stderr=True)
     progress = Progress(
@@ -54,23 +83,26 @@ def produce(
         transient=True,
         disable=not console.is_terminal,
     )
-    with _opened(file) as (source, size), progress:
-        sender = FileSender(settings.kafka, progress, progress.add_task("", total=size, rows=0))
+    with ExitStack() as stack:
+        name, sent = "", 0
         try:
-            asyncio.run(sender.send(source, asset, form.value, rate))
+            checked = []
+            for name in options.files_of(files):
+                file = MeasurementFile(stack.enter_context(options.opened(name)), file_spec, asset)
+                told = file.check().told()
+                if asset is None and not file.assets:
+                    detail = "the file has no asset column (such as asset_id or device_id): add one, or name the asset"
+                    raise InvalidError("no_asset", f"{detail} of the rows with --asset", None, "asset_id")
+                checked.append((name, file))
+                for line in told:
+                    typer.echo(f"{name}: {line}", err=True)
+            stack.enter_context(progress)
+            for _, file in checked:
+                task = progress.add_task("", total=file.findings.rows, rows=0)
+                sender = FileSender(settings.kafka, progress, task)
+                asyncio.run(sender.send(file, asset, form.value, rate, from_row=from_row))
+                sent += sender.rows
         except InvalidError as error:
-            cure = " with --asset" if error.code == "no_asset" else ""
-            msg = f"{file}: {error.detail}{cure} ({sender.rows} rows before it were sent)"
+            msg = f"{name}: {error.detail} ({sent} rows before it were sent)"
             raise ExpectedError(msg) from None
-    typer.echo(f"{sender.rows} rows sent to topic {settings.kafka.measurements_topic!r}")
-
-
-@contextmanager
-def _opened(file: str) -> Iterator[tuple[BinaryIO, int | None]]:
-    """Give the file and its size; of stdin the size is unknown."""
-    if file == "-":
-        yield sys.stdin.buffer, None
-        return
-    path = Path(file)
-    with path.open("rb") as source:
-        yield source, path.stat().st_size or None
+    typer.echo(f"{sent} rows sent to topic {settings.kafka.measurements_topic!r}")

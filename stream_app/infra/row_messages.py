@@ -10,17 +10,17 @@ import numpy as np
 import orjson
 from msgspec import json as typed_json
 
+from schemas.file import FileSpec
 from stream_app.columns.arrays import IntArray
 from stream_app.infra.files.block import BLOCK_ROWS, Block
-from stream_app.infra.files.csv_rows import read_csv
-from stream_app.infra.files.jsonl_rows import checked_row
-from stream_app.infra.files.text import read_text
+from stream_app.infra.files.measurement_file import MeasurementFile
 from stream_app.usecases.errors import InvalidError
 from stream_app.usecases.ports import RowMessage
 from stream_app.wire.decode import arrow
-from stream_app.wire.decode.explain import parse
+from stream_app.wire.decode.explain import parse, read_row
 from stream_app.wire.decode.refusal import Refusal, shown
 from stream_app.wire.decode.row import Row
+from stream_app.wire.decode.timestamps import TimestampError, parse_timestamp
 
 #: ``rows``: a JSON row per message; per block and asset ``columns``: a columnar batch, ``arrow``: an Arrow IPC stream.
 Form = Literal["rows", "columns", "arrow"]
@@ -59,13 +59,14 @@ def _by_asset(block: Block, asset_id: str | None) -> Iterator[tuple[str, Block]]
     if len(names) == 1:
         yield names[0], block
         return
-    for name, mine in zip(names, np.split(np.argsort(of_row, kind="stable"), _ends(of_row)), strict=True):
-        yield name, block.take(mine)
+    for name, mine in zip(names, np.split(np.argsort(of_row, kind="stable"), _ends(of_row, len(names))), strict=True):
+        if len(mine):
+            yield name, block.take(mine)
 
 
-def _ends(of_row: IntArray) -> IntArray:
+def _ends(of_row: IntArray, assets: int) -> IntArray:
     """Where the rows of each asset but the last end, when rows are sorted by asset."""
-    ends: IntArray = np.cumsum(np.bincount(of_row))[:-1]
+    ends: IntArray = np.cumsum(np.bincount(of_row, minlength=assets))[:-1]
     return ends
 
 
@@ -87,18 +88,40 @@ def _single_rows(block: Block, asset_id: str | None) -> Iterator[tuple[str, RowM
         yield row[0], RowMessage(1, orjson.dumps(dict(zip(names, row, strict=True))))
 
 
+class FileMessages:
+    """Messages of a file that has been checked (a :class:`stream_app.usecases.ports.CheckedFile`).
+
+    Raises
+    ------
+    InvalidError
+        The file is not a table of measurements, or too much of it cannot be read, or it names several assets.
+    """
+
+    def __init__(self, file: BinaryIO, spec: FileSpec) -> None:
+        self._file = MeasurementFile(file, spec)
+        findings = self._file.check()
+        if len(assets := self._file.assets) > 1:
+            shown_assets = ", ".join(assets[:3]) + (", ..." if len(assets) > 3 else "")
+            detail = (
+                f"the file holds rows of {len(assets)} assets ({shown_assets}): upload a file of each, or send them"
+            )
+            raise InvalidError("several_assets", f"{detail} with stream-app produce", None, "asset_id")
+        self.rows = findings.rows
+        self.told = findings.told()
+
+    def messages(self, asset_id: str) -> Iterator[RowMessage]:
+        """The rows as messages of an asset, whatever asset the file names."""
+        for block in self._file.blocks():
+            for _, message in encode(block, asset_id, "arrow"):
+                yield message
+
+
 class RowMessages:
     """Users' files and posted bodies as messages (a :class:`stream_app.usecases.ports.RowReader`)."""
 
-    def check_csv(self, file: BinaryIO) -> int:
-        """Read a CSV file to its end; returns its rows, all valid or InvalidError."""
-        return sum(map(len, read_csv(read_text(file))))
-
-    def csv(self, file: BinaryIO, asset_id: str) -> Iterator[RowMessage]:
-        """Read a CSV file as rows of one asset, whatever assets the file names."""
-        for block in read_csv(read_text(file)):
-            for _, message in encode(block, asset_id, "arrow"):
-                yield message
+    def check(self, file: BinaryIO, spec: FileSpec) -> FileMessages:
+        """Read a file to its end."""
+        return FileMessages(file, spec)
 
     def json(self, body: bytes) -> Mapping[str, Sequence[RowMessage]]:
         """Read posted rows, an array or an object with the array ``rows``; messages by asset."""
@@ -144,3 +167,15 @@ def _posted(body: bytes) -> list[Row]:
             tuple((error.row, error.column, error.detail) for error in errors),
         )
     return rows
+
+
+def checked_row(content: object, row: int, place: str) -> Row:
+    """Read a row and check all of it; an InvalidError names the given ``row`` and ``place``."""
+    try:
+        read = read_row(content)
+        parse_timestamp(read.timestamp)
+    except Refusal as refusal:
+        raise InvalidError(refusal.code, f"{place}: {refusal.reason}", row, refusal.column) from None
+    except TimestampError as error:
+        raise InvalidError("bad_timestamp", f"{place}, column timestamp: {error}", row, "timestamp") from None
+    return read

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import BinaryIO, Literal, NamedTuple, Protocol
 
+from schemas.file import FileSpec
 from stream_app.wire.batch import Headers
 from stream_app.wire.encode.update_list import UpdateList
 
@@ -177,21 +178,35 @@ class RowMessage:
     value: bytes
 
 
+class CheckedFile(Protocol):
+    """A file that has been read once. Synchronous and slow: called in a thread."""
+
+    @property
+    def rows(self) -> int:
+        """Rows that count."""
+        ...
+
+    @property
+    def told(self) -> Sequence[str]:
+        """How it is read, what is suspicious, and what is left out, a line each."""
+        ...
+
+    def messages(self, asset_id: str) -> Iterator[RowMessage]:
+        """The rows as messages of an asset, in time order."""
+        ...
+
+
 class RowReader(Protocol):
     """Turns what users send into messages. Synchronous and slow: called in a thread."""
 
-    def check_csv(self, file: BinaryIO) -> int:
-        """Read a CSV file to its end, in bounded memory; returns its rows.
+    def check(self, file: BinaryIO, spec: FileSpec) -> CheckedFile:
+        """Read a file to its end, in bounded memory when its rows are in order.
 
         Raises
         ------
         InvalidError
-            The file holds no rows, or a bad one; it names the first bad row (line) and column.
+            The file holds no rows, or too many bad ones; it names the first bad row (line) and column.
         """
-        ...
-
-    def csv(self, file: BinaryIO, asset_id: str) -> Iterator[RowMessage]:
-        """Read a CSV file in bounded memory, as :meth:`check_csv` does."""
         ...
 
     def json(self, body: bytes) -> Mapping[str, Sequence[RowMessage]]:

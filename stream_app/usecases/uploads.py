@@ -1,4 +1,4 @@
-"""A CSV file as an asset of its own: its rows go through the measurements topic like everybody's.
+"""A file as an asset of its own: its rows go through the measurements topic like everybody's.
 
 1. the whole file is read and checked: a bad file sends nothing
 2. the upload's spec, its rows and its end are appended, each acked before the next: the file is read again meanwhile,
@@ -14,10 +14,13 @@ import asyncio
 import logging
 import uuid
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import partial
 from typing import BinaryIO, TypeVar
 
-from schemas.asset import UNLIMITED_AHEAD_S, AssetSpec
+from schemas.asset import UNLIMITED_AHEAD_S
 from schemas.control import EndOfUpload, SpecControl
+from schemas.file import FileSpec
 from stream_app.usecases.errors import InvalidError, UnavailableError
 from stream_app.usecases.lookup import Lookup
 from stream_app.usecases.ports import MeasurementLog, RowMessage, RowReader
@@ -33,6 +36,14 @@ CHUNK_BYTES = 4 << 20
 
 #: Files that are parsed at a time; parsing is CPU work in a thread and would starve the loop.
 CONCURRENT_PARSES = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    """An upload that was taken: its task, and what there is to say about the file, a line each."""
+
+    task_id: str
+    told: tuple[str, ...]
 
 
 class Uploads:
@@ -55,8 +66,8 @@ class Uploads:
         self._windows = tuple(windows)
         self._parsing = asyncio.Semaphore(CONCURRENT_PARSES)
 
-    async def accept(self, file: BinaryIO, nominal_capacity_ah: float) -> str:
-        """Append a whole file and return the task id; all is acked by the broker then.
+    async def accept(self, file: BinaryIO, file_spec: FileSpec) -> Accepted:
+        """Append a whole file; all is acked by the broker then.
 
         Raises
         ------
@@ -69,9 +80,13 @@ class Uploads:
         task_id = str(uuid.uuid4())
         asset_id = UPLOAD_PREFIX + task_id
         # When a file is sent says nothing of the time of its rows.
-        spec = AssetSpec(nominal_capacity_ah=nominal_capacity_ah, windows=self._windows, max_ahead_s=UNLIMITED_AHEAD_S)
-        rows = await self._in_thread(self._check, file)
-        messages = self._rows.csv(file, asset_id)
+        spec = file_spec.of_asset().model_copy(update={"max_ahead_s": UNLIMITED_AHEAD_S})
+        if spec.windows is None:
+            spec = spec.model_copy(update={"windows": self._windows})
+        checked = await self._in_thread(partial(self._rows.check, spec=file_spec), file)
+        rows, messages = checked.rows, checked.messages(asset_id)
+        if rows == 0:
+            raise InvalidError("no_rows", "the file has a header and no rows: there is nothing to compute")
         try:
             await self._append(asset_id, [_json(SpecControl(asset_id=asset_id, spec=spec))])
             while chunk := await self._in_thread(_next_chunk, messages):
@@ -80,18 +95,11 @@ class Uploads:
         except UnavailableError as error:
             await self._mark_failed(asset_id, rows, error)
             raise
-        return task_id
+        return Accepted(task_id, tuple(checked.told))
 
     async def _in_thread(self, read: Callable[[T], R], source: T) -> R:
         async with self._parsing:
             return await asyncio.to_thread(read, source)
-
-    def _check(self, file: BinaryIO) -> int:
-        rows = self._rows.check_csv(file)
-        if rows == 0:
-            raise InvalidError("no_rows", "the file has a header and no rows: there is nothing to compute")
-        file.seek(0)
-        return rows
 
     async def _append(self, asset_id: str, values: Sequence[bytes]) -> None:
         await self._measurements.append(asset_id.encode(), values)

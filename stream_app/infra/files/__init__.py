@@ -1,6 +1,6 @@
-"""Files of measurements: CSV in the dialects that users have, and JSON lines."""
+"""Files of measurements in the forms that users have."""
 
 from stream_app.infra.files.block import Block
-from stream_app.infra.files.rows import read_blocks
+from stream_app.infra.files.measurement_file import MeasurementFile, read_blocks
 
-__all__ = ["Block", "read_blocks"]
+__all__ = ["Block", "MeasurementFile", "read_blocks"]

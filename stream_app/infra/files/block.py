@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final, overload
 
 import numpy as np
@@ -55,7 +55,7 @@ class Owners:
     Parameters
     ----------
     names
-        Each asset once, in the order of its first row.
+        Each asset once; it may have no row.
     of_row
         Index into ``names``, shape ``(n,)``.
     """
@@ -78,12 +78,15 @@ class Block:
         By wire name, in the units of messages, shape ``(n,)``; NaN means "not measured".
     owners
         Asset of each row, when the file names it.
+    numbers
+        Number of each row in the file, from 1, shape ``(n,)``.
     """
 
     timestamps: Sequence[Stamp]
     time_us: IntArray
     columns: Mapping[str, FloatArray]
     owners: Owners | None
+    numbers: IntArray = field(default_factory=lambda: np.zeros(0, np.int64))
 
     def __len__(self) -> int:
         return len(self.time_us)
@@ -95,11 +98,19 @@ class Block:
             return None
         return [self.owners.names[i] for i in self.owners.of_row.tolist()]
 
-    def take(self, rows: IntArray) -> Block:
-        """Some of the rows, by their numbers; without their owners."""
+    def number(self, numbers: IntArray) -> None:
+        """Say which rows of the file these are."""
+        object.__setattr__(self, "numbers", numbers)
+
+    def take(self, rows: IntArray | list[int]) -> Block:
+        """Some of the rows, by their places."""
+        rows = np.asarray(rows, np.int64)
         stamps = self.timestamps
         taken = stamps[rows] if isinstance(stamps, Cells) else [stamps[i] for i in rows.tolist()]
-        return Block(taken, self.time_us[rows], {name: values[rows] for name, values in self.columns.items()}, None)
+        columns = {name: values[rows] for name, values in self.columns.items()}
+        owners = None if self.owners is None else Owners(self.owners.names, self.owners.of_row[rows])
+        numbers = self.numbers[rows] if len(self.numbers) else self.numbers
+        return Block(taken, self.time_us[rows], columns, owners, numbers)
 
 
 def owners_of(asset_ids: Sequence[str]) -> Owners:

@@ -7,7 +7,7 @@ from typing import Final
 import numpy as np
 
 from stream_app.columns.compiled import borrowing, inlined
-from stream_app.wire.decode.tokens import BLANK, MINUS, NINE, ODD, PLUS, POINT, POWERS, QUOTE, ZERO, Bytes, byte
+from stream_app.wire.decode.tokens import BLANK, MINUS, NINE, ODD, PLUS, POWERS, QUOTE, ZERO, Bytes, byte
 
 _TAB, LINE_FEED, RETURN, _SMALL_E, _LARGE_E = (ord(c) for c in "\t\n\reE")
 _EXACT_DIGITS: Final = 15  # a whole number of so many digits is exact, and divided by an exact power is rounded once
@@ -63,7 +63,7 @@ def decimal(text: Bytes, at: int, end: int, decimal_mark: int) -> tuple[int, flo
             significant += significant > 0 or mark != ZERO
             power += pointed
             whole += not pointed
-        elif not pointed and mark in (POINT, decimal_mark):
+        elif not pointed and mark == decimal_mark:
             pointed = True
         else:
             break

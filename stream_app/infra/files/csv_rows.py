@@ -1,76 +1,90 @@
 """CSV files to blocks of rows.
 
-How a file is written is decided once, from its header. Rows that are written plainly are then read by compiled code; a
-block that holds anything else, a fault above all, is read cell by cell.
+How a file is written is decided once, from its first lines. Rows that are written plainly are then read by compiled
+code; a block that holds anything else is read cell by cell.
 """
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterable, Iterator
+import csv
+from collections.abc import Generator, Iterable, Iterator, Sequence
 
 from stream_app.infra.files.block import BLOCK_ROWS, Block
-from stream_app.infra.files.csv_header import EXPECTED, Layout, read_layout
-from stream_app.infra.files.csv_table import CellTable
+from stream_app.infra.files.csv_table import CellTable, Record, unreadable
+from stream_app.infra.files.dialect import Dialect
+from stream_app.infra.files.findings import Findings
 from stream_app.infra.files.plain_table import PlainTable, Text
+from stream_app.infra.files.stamps import Stamps
 from stream_app.infra.files.text import lines_of
-from stream_app.usecases.errors import InvalidError
 
 
-def read_csv(portions: Iterable[bytes]) -> Iterator[Block]:
-    """Read a CSV table, from portions of whole lines, into blocks.
+def read_csv(portions: Iterable[bytes], dialect: Dialect, stamps: Stamps, findings: Findings) -> Iterator[Block]:
+    """Read a CSV table, from portions of whole lines, into blocks in the file's order.
 
     Raises
     ------
     InvalidError
-        At the first fault: ``row`` counts the rows from 1, the header is 0; the message names the line too.
+        At the first fault, when the file is read strictly: ``row`` counts the rows from 1, the header is 0.
     """
-    table: _Table | None = None
-    rest = b""
-    line = 0  # lines before the header, and it
+    table = _Table(dialect, stamps, findings)
+    rest, above, cut = b"", dialect.lines, False
     for portion in portions:
+        cut = not portion.endswith(b"\n")
         rest += portion
-        while table is None and rest:
-            title, _, rest = rest.partition(b"\n")
-            line += 1
-            if title.strip(b" \t\r,;"):
-                table = _Table(read_layout(title.decode(), line), line)
-        if table is not None:
+        while above and rest:
+            _, _, rest = rest.partition(b"\n")
+            above -= 1
+        if not above:
             rest = yield from table.blocks(rest, last=False)
-    if table is None:
-        raise InvalidError("no_header", f"the file is empty: send a header such as {EXPECTED}, and rows below it")
-    yield from table.blocks(rest, last=True)
-    if table.rows == 0:
-        raise InvalidError("no_rows", "the file has a header and no rows: send at least one row")
+    yield from table.blocks(rest if rest.endswith(b"\n") or not rest else rest + b"\n", last=True)
+    table.cells.finish(cut=cut)
 
 
 class _Table:
-    """Reads lines below a header, and counts them.
+    """Reads lines below a header, and counts them."""
 
-    Parameters
-    ----------
-    line
-        Number of the header's line.
-    """
-
-    def __init__(self, layout: Layout, line: int) -> None:
-        self._plain, self._cells = PlainTable(layout), CellTable(layout)
-        self._line = line
-        self.rows = 0
+    def __init__(self, dialect: Dialect, stamps: Stamps, findings: Findings) -> None:
+        layout = dialect.layout
+        plain = stamps.plain and layout.dates is None and not layout.numbers.thousands and not layout.short_rows
+        self._plain = PlainTable(layout, stamps) if plain else None
+        self.cells = CellTable(layout, stamps, findings)
+        self._separator = layout.separator
+        self._line = dialect.lines
 
     def blocks(self, lines: bytes, *, last: bool) -> Generator[Block, None, bytes]:
         """Read lines; returns those at their end that are too few for a block, unless they are the ``last`` ones."""
         text, at = Text(lines), 0
         while at < text.end:
-            scanned = self._plain.block(text, at)
+            scanned = self._plain.block(text, at) if self._plain is not None else PlainTable.skipped(text, at)
             if scanned.lines < BLOCK_ROWS and not last:
                 break
-            block = self._checked(lines[at : scanned.at]) if scanned.block is None else scanned.block
+            block = scanned.block
+            if block is None:
+                records = records_of(lines_of(lines[at : scanned.at]), self._separator, self._line)
+                block = self.cells.block(records)
+            else:
+                block.number(self.cells.went_well(len(block)))
             at = scanned.at
             self._line += scanned.lines
-            self.rows += len(block)
             if len(block):
                 yield block
         return lines[at:]
 
-    def _checked(self, lines: bytes) -> Block:
-        return self._cells.block(lines_of(lines), self._line, self.rows)
+
+def records_of(lines: Sequence[str], separator: str, line: int) -> list[Record]:
+    """Cells of lines, of which ``line`` came before; a line that cannot be split is a record of one cell."""
+    try:
+        records = list(csv.reader(lines, delimiter=separator, strict=True))
+        if len(records) == len(lines):
+            return list(zip(range(line + 1, line + 1 + len(lines)), records, strict=True))
+    except csv.Error:
+        pass
+    # A quote that is not closed swallows the lines after it: reading line by line finds the line at fault.
+    found: list[Record] = []
+    for number, text in enumerate(lines, start=line + 1):
+        try:
+            found.append((number, next(csv.reader([text], delimiter=separator, strict=True), [])))
+        except csv.Error as error:
+            reason = f"a quote is not closed on its line, or is inside a cell without being doubled ({error})"
+            found.append((number, unreadable("bad_csv", reason)))
+    return found

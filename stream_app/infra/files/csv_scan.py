@@ -51,7 +51,7 @@ def scan(
     text
         Lines that each end in a line feed, up to ``end``; at least 64 bytes follow.
     decimal_mark
-        May stand for the decimal point.
+        The decimal point or comma.
     kinds
         Of each cell of a row: the number of a reading, or what else it is.
     readings, time_us, stamps, owner, owners, long, counts
@@ -76,7 +76,9 @@ def scan(
             continue
         for cell in range(len(kinds)):
             kind = kinds[cell]
-            behind = _usual_cell(text, at, end, separator, kind, rows, readings, time_us, stamps, owner, owners, counts)
+            behind = _usual_cell(
+                text, at, end, separator, decimal_mark, kind, rows, readings, time_us, stamps, owner, owners, counts
+            )
             if behind == ODD:
                 behind = _cell(
                     text,
@@ -114,6 +116,7 @@ def _usual_cell(
     at: int,
     end: int,
     separator: int,
+    decimal_mark: int,
     kind: int,
     row: int,
     readings: NDArray[np.float64],
@@ -125,8 +128,8 @@ def _usual_cell(
 ) -> int:
     """Read a cell that is like most: a short number, a stamp as long as the one before, the asset of the row before."""
     if kind >= 0:
-        last, value = short_number(text, at)
-        if last != ODD and ends_cell(byte(text, last), separator):
+        last, value = short_number(text, at)  # it knows the point only
+        if last != ODD and ends_cell(byte(text, last), separator) and decimal_mark == POINT:
             readings[kind, row] = value
             return last
     elif kind == STAMP:

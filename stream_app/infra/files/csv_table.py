@@ -1,145 +1,218 @@
-"""Rows of a CSV table, cell by cell: says what is wrong, and where."""
+"""Rows of a table, cell by cell: says what is wrong, and where, and leaves out the rows at fault."""
 
 from __future__ import annotations
 
-import csv
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from itertools import compress
+import re
+from collections.abc import Sequence
+from functools import partial
+from typing import Final
 
 import numpy as np
 from pydantic import TypeAdapter, ValidationError
 
 from schemas.asset import AssetId
 from schemas.columns import BY_WIRE_NAME
-from stream_app.columns.arrays import BoolArray, FloatArray
+from stream_app.columns.arrays import BoolArray, FloatArray, IntArray
 from stream_app.infra.files.block import Block, owners_of
-from stream_app.infra.files.csv_header import ASSET_ID, FileColumn, Layout
+from stream_app.infra.files.dialect import COMMENTS
+from stream_app.infra.files.findings import Findings
+from stream_app.infra.files.layout import FileColumn, Layout
+from stream_app.infra.files.numbers import NO_VALUE
+from stream_app.infra.files.stamp_form import stamps_of
+from stream_app.infra.files.stamps import Stamps
+from stream_app.infra.files.titles import ASSET_ID
 from stream_app.usecases.errors import InvalidError
 from stream_app.wire.decode.refusal import ASSET_ID_CURE, out_of_range, quoted
-from stream_app.wire.decode.timestamps import TimestampError, parse_timestamp, parse_timestamps
 
-_ASSET_ID: TypeAdapter[str] = TypeAdapter(AssetId)
+_ASSET_ID: Final[TypeAdapter[str]] = TypeAdapter(AssetId)
+_FOOTER_LINES: Final = 10
+_FOOTER: Final = re.compile(
+    r"\W*(?:total|sum|av(?:era)?ge?|mean|min|max|count|end|rows?\b|summe|mittel)", re.IGNORECASE
+)
 
+#: Begins the only cell of a row that cannot be read; code and reason follow.
+UNREADABLE: Final = "\x00"
 
-@dataclass(frozen=True, slots=True)
-class _Problem:
-    """A fault of a row in a block; the user hears of the first one."""
-
-    index: int
-    code: str
-    column: str | None
-    detail: str
+#: Line of a file, its cells.
+Record = tuple[int, Sequence[str]]
 
 
 class CellTable:
-    """Reads lines below a header by Python's csv module: slow, and the judge of what is valid."""
+    """Reads rows of cells: slow, and the judge of what is valid.
 
-    def __init__(self, layout: Layout) -> None:
-        self._layout = layout
+    Parameters
+    ----------
+    layout, stamps
+        How the table and its times are written.
+    findings
+        Takes the rows that are left out.
+    """
 
-    def block(self, lines: Sequence[str], line: int, rows: int) -> Block:
-        """Read lines into a block; ``line`` and ``rows`` count what came before. Blank lines are left out.
+    def __init__(self, layout: Layout, stamps: Stamps, findings: Findings) -> None:
+        self._layout, self._stamps, self._findings = layout, stamps, findings
+        self._needed = max(
+            column.index
+            for column in (layout.stamps, layout.dates, layout.assets, *layout.readings)
+            if column is not None
+        )
+        self._bad: list[tuple[InvalidError, bool]] = []  # behind the last good row; whether a footer may be such
+        self.rows = 0  # that have been read, the bad ones too
+
+    def block(self, records: Sequence[Record]) -> Block:
+        """Read rows into a block.
 
         Raises
         ------
         InvalidError
-            At the first fault: ``row`` counts the rows from 1; the message names the line too.
+            At the first fault, when the file is read strictly: ``row`` counts the rows from 1.
         """
-        records, broken = self._split(lines)
-        numbers: Sequence[int] = range(line + 1, line + 1 + len(records))
-        if not all(map(any, records)) or set(map(len, records)) - {self._layout.width}:
-            filled = [any(map(str.strip, record)) for record in records]
-            numbers, records = list(compress(numbers, filled)), list(compress(records, filled))
-        if set(map(len, records)) - {self._layout.width}:
-            index = next(i for i, record in enumerate(records) if len(record) != self._layout.width)
-            detail = f"the row has {len(records[index])} cells, the header has {self._layout.width}: send as many"
-            records, broken = records[:index], _Problem(index, "bad_csv", None, detail)
-        elif broken is not None:
-            numbers = [*numbers, line + 1 + broken.index]
-            broken = _Problem(len(records), broken.code, broken.column, broken.detail)
-        problems = [] if broken is None else [broken]
-        cells = list(zip(*records, strict=True)) or [()] * self._layout.width
-        stamps = [cell.strip() for cell in cells[self._layout.stamps.index]]
-        time_us, ok = parse_timestamps(stamps)
-        problems += self._explain_stamps(stamps, ok)
-        columns = {
-            column.name: self._numbers(column, cells[column.index], problems) for column in self._layout.readings
-        }
-        asset_ids = None if self._layout.assets is None else [cell.strip() for cell in cells[self._layout.assets.index]]
-        problems += self._check_assets(asset_ids or ())
-        if problems:
-            first = min(problems, key=lambda problem: problem.index)
-            row, at = rows + first.index + 1, numbers[first.index]
-            named = f"row {row} (line {at}), column {first.column}" if first.column else f"row {row} (line {at})"
-            raise InvalidError(first.code, f"{named}: {first.detail}", row, first.column)
-        return Block(stamps, time_us, columns, None if asset_ids is None else owners_of(asset_ids))
+        lines, rows = self._rows_of(records)
+        numbers = np.arange(self.rows + 1, self.rows + 1 + len(rows))
+        self.rows += len(rows)
+        problems: dict[int, tuple[InvalidError, bool]] = {}
+        tell = partial(self._tell, problems, lines, numbers)
+        for i, row in enumerate(rows):
+            if row[0].startswith(UNREADABLE):
+                _, code, detail = row[0].split(UNREADABLE, 2)
+                tell(i, code, None, detail)
+                rows[i] = [""] * self._layout.width
+            elif len(row) != self._layout.width:
+                detail = f"the row has {len(row)} cells, the header has {self._layout.width}: send as many"
+                tell(i, "bad_csv", None, detail, footer=len(row) < self._layout.width)
+                rows[i] = [""] * self._layout.width
+        whole = np.fromiter((i not in problems for i in range(len(rows))), np.bool_, len(rows))
+        written = stamps_of(self._layout, rows)
+        assets = None
+        if self._layout.assets is not None:
+            cells = [row[self._layout.assets.index].strip() for row in rows]
+            assets = ["" if cell.casefold() in NO_VALUE else cell for cell in cells]
+        time_us, ok, as_written = self._stamps.read(written, assets)
+        for i in np.flatnonzero(~ok & whole).tolist():
+            footer = bool(_FOOTER.match(written[i])) or (
+                not written[i][:1].isdigit()
+                and not all(rows[i][column.index].strip() for column in self._layout.readings)
+            )
+            tell(i, "bad_timestamp", self._layout.stamps.title, self._stamps.why(written[i]), footer=footer)
+        columns = {column.name: self._numbers(column, rows, tell) for column in self._layout.readings}
+        for asset in dict.fromkeys(assets or ()):
+            if asset and not _is_asset_id(asset):
+                for i in (i for i, each in enumerate(assets or ()) if each == asset):
+                    tell(i, "bad_row", ASSET_ID, f"{quoted(asset)} is not an asset id: {ASSET_ID_CURE}")
+        self._settle(problems, len(rows))
+        stamps = written if as_written else iso(time_us)
+        block = Block(stamps, time_us, columns, None if assets is None else owners_of(assets), numbers)
+        return block if not problems else block.take([i for i in range(len(rows)) if i not in problems])
 
-    def _split(self, lines: Sequence[str]) -> tuple[list[list[str]], _Problem | None]:
-        """Cells of lines, up to the first that cannot be split."""
-        try:
-            records = list(csv.reader(lines, delimiter=self._layout.separator, strict=True))
-            if len(records) == len(lines):
-                return records, None
-        except csv.Error:
-            pass
-        # A quote that is not closed swallows the lines after it: reading line by line finds the line at fault.
-        records = []
-        for index, line in enumerate(lines):
-            try:
-                records += csv.reader([line], delimiter=self._layout.separator, strict=True)
-            except csv.Error as error:
-                detail = f"a quote is not closed on its line, or is inside a cell without being doubled ({error})"
-                return records, _Problem(index, "bad_csv", None, detail)
-        return records, None
+    def went_well(self, rows: int) -> IntArray:
+        """Count rows that were read elsewhere, all of them good; returns their numbers."""
+        self._settle({}, rows)
+        numbers = np.arange(self.rows + 1, self.rows + 1 + rows)
+        self.rows += rows
+        return numbers
 
-    def _explain_stamps(self, stamps: Sequence[str], ok: BoolArray) -> Iterator[_Problem]:
-        if not ok.all():
-            index = int(np.argmin(ok))
-            try:
-                parse_timestamp(stamps[index])
-            except TimestampError as error:
-                yield _Problem(index, "bad_timestamp", self._layout.stamps.title, str(error))
+    def finish(self, *, cut: bool) -> None:
+        """Judge the rows behind the last good one: a footer, or a last line that was ``cut``, is no row."""
+        footer = self._bad if self._findings.rows else []
+        if len(footer) > _FOOTER_LINES or not all(may_be for _, may_be in footer):
+            footer = []
+        for error, _ in self._bad if not footer else ():
+            self._findings.leave_out(error)
+        for i, (error, _) in enumerate(footer):
+            was_cut = cut and i == len(footer) - 1 and error.code == "bad_csv"
+            what = "last line that was cut" if was_cut else "lines below the table"
+            self._findings.skip(what, int(error.detail.partition("(line ")[2].partition(")")[0]))
+        self._bad = []
 
-    def _check_assets(self, asset_ids: Sequence[str]) -> Iterator[_Problem]:
-        for asset_id in dict.fromkeys(asset_ids):
-            try:
-                _ASSET_ID.validate_python(asset_id)
-            except ValidationError:
-                detail = f"{quoted(asset_id)} is not an asset id: {ASSET_ID_CURE}"
-                yield _Problem(asset_ids.index(asset_id), "bad_row", ASSET_ID, detail)
+    def _rows_of(self, records: Sequence[Record]) -> tuple[list[int], list[list[str]]]:
+        """Lines and cells of what is a row."""
+        width, titles = self._layout.width, list(self._layout.titles)
+        lines: list[int] = []
+        rows: list[list[str]] = []
+        for line, record in records:
+            cells = list(record)
+            if not any(map(str.strip, cells)):
+                continue
+            if cells[0].lstrip().startswith(COMMENTS):
+                self._findings.skip("comment lines", line)
+                continue
+            if len(cells) > width and not any(map(str.strip, cells[width:])):
+                cells = cells[:width]
+            if (
+                len(cells) < width
+                and not cells[0].startswith(UNREADABLE)
+                and (self._layout.short_rows or len(cells) > self._needed)
+            ):
+                cells += [""] * (width - len(cells))
+            if [cell.strip() for cell in cells] == titles:
+                self._findings.skip("lines that repeat the header", line)
+                continue
+            lines.append(line)
+            rows.append(cells)
+        return lines, rows
 
-    def _numbers(self, column: FileColumn, cells: Sequence[str], problems: list[_Problem]) -> FloatArray:
-        if self._layout.decimal_comma:
-            cells = [cell.replace(",", ".") for cell in cells]
-        text = "".join(cells)
-        try:
-            if "_" in text or not text.isascii():  # Python reads 1_000 and other scripts' digits as numbers
-                raise ValueError
-            values = np.fromiter(map(float, cells), np.float64, len(cells))
-            measured = np.ones(len(cells), np.bool_)
-        except ValueError:
-            found = [_number(cell) for cell in cells]
-            values = np.array(found, np.float64)
-            measured = np.fromiter((bool(cell.strip()) for cell in cells), np.bool_, len(cells))
-        if not (readable := np.isfinite(values) | ~measured).all():
-            index = int(np.argmin(readable))
-            detail = f"{quoted(cells[index].strip())} is not a number: leave the cell empty if it was not measured"
-            problems.append(_Problem(index, "bad_number", column.title, detail))
+    def _settle(self, problems: dict[int, tuple[InvalidError, bool]], rows: int) -> None:
+        """Leave out the bad rows but for those behind the last good one, which may be a footer."""
+        good = rows - len(problems)
+        last_good = next((i for i in reversed(range(rows)) if i not in problems), -1) if problems else rows - 1
+        if good:
+            for error, _ in self._bad:
+                self._findings.leave_out(error)
+            self._bad = []
+        for i in sorted(problems):
+            if i < last_good:
+                self._findings.leave_out(problems[i][0])
+            else:
+                self._bad.append(problems[i])
+        self._findings.rows += good
+        if len(self._bad) > _FOOTER_LINES or (self._findings.strict and any(not may_be for _, may_be in self._bad)):
+            for error, _ in self._bad:
+                self._findings.leave_out(error)
+            self._bad = []
+
+    def _tell(
+        self,
+        problems: dict[int, tuple[InvalidError, bool]],
+        lines: Sequence[int],
+        numbers: IntArray,
+        index: int,
+        code: str,
+        column: str | None,
+        detail: str,
+        *,
+        footer: bool = False,
+    ) -> None:
+        if index not in problems:
+            place = f"row {numbers[index]} (line {lines[index]})" + (f", column {column}" if column else "")
+            problems[index] = InvalidError(code, f"{place}: {detail}", int(numbers[index]), column), footer
+
+    def _numbers(self, column: FileColumn, rows: Sequence[Sequence[str]], tell: partial[None]) -> FloatArray:
+        cells = [row[column.index] for row in rows]
+        values, ok = self._layout.numbers.read(cells)
+        for i in np.flatnonzero(~ok).tolist():
+            detail = f"{quoted(cells[i].strip())} is not a number: leave the cell empty if it was not measured"
+            tell(i, "bad_number", column.title, detail)
         if (column.scale, column.offset) != (1.0, 0.0):
             values = values * column.scale + column.offset
         limits = BY_WIRE_NAME[column.name]
-        outside = (values < limits.low) | (values > limits.high)
-        if outside.any():
-            index = int(np.argmax(outside))
-            detail = out_of_range(column.name, float(values[index]))
-            problems.append(_Problem(index, "out_of_range", column.title, detail))
+        outside: BoolArray = (values < limits.low) | (values > limits.high)
+        for i in np.flatnonzero(outside).tolist():
+            tell(i, "out_of_range", column.title, out_of_range(column.name, float(values[i])))
         return values
 
 
-def _number(cell: str) -> float | None:
-    """Read a cell; None when it is empty or not a number."""
+def unreadable(code: str, reason: str) -> list[str]:
+    """Cells of a row that cannot be read."""
+    return [f"{UNREADABLE}{code}{UNREADABLE}{reason}"]
+
+
+def iso(time_us: IntArray) -> list[str]:
+    """Times as ISO 8601 text in UTC."""
+    return [f"{text}Z" for text in np.datetime_as_string(time_us.view("datetime64[us]")).tolist()]
+
+
+def _is_asset_id(text: str) -> bool:
     try:
-        return None if "_" in cell or not cell.isascii() else float(cell)
-    except ValueError:
-        return None
+        _ASSET_ID.validate_python(text)
+    except ValidationError:
+        return False
+    return True

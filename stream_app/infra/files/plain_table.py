@@ -12,10 +12,10 @@ from stream_app.columns.arrays import FloatArray, IntArray
 from stream_app.columns.words import PADDING
 from stream_app.infra.files import csv_scan
 from stream_app.infra.files.block import BLOCK_ROWS, Block, Cells, Owners
-from stream_app.infra.files.csv_header import Layout
+from stream_app.infra.files.layout import Layout
+from stream_app.infra.files.stamps import Stamps
 from stream_app.wire.decode.keys import asset_id
 from stream_app.wire.decode.limits import beyond
-from stream_app.wire.decode.timestamps import parse_timestamps
 from stream_app.wire.decode.tokens import ODD
 
 
@@ -45,14 +45,14 @@ class Scanned(NamedTuple):
 class PlainTable:
     """Reads lines below a header by compiled code. It vouches for what it reads, and never says what is wrong."""
 
-    def __init__(self, layout: Layout) -> None:
-        self._layout = layout
+    def __init__(self, layout: Layout, stamps: Stamps) -> None:
+        self._layout, self._stamps = layout, stamps
         self._kinds = np.full(layout.width, csv_scan.UNUSED)
         self._kinds[layout.stamps.index] = csv_scan.STAMP
         if layout.assets is not None:
             self._kinds[layout.assets.index] = csv_scan.ASSET
         self._kinds[[column.index for column in layout.readings]] = np.arange(len(layout.readings))
-        self._mark = ord("," if layout.decimal_comma else ".")
+        self._mark = ord(layout.numbers.mark)
         self._counts = np.zeros(4, np.int64)
         self._long = np.empty((BLOCK_ROWS * len(layout.readings), 4), np.int64)
 
@@ -77,22 +77,25 @@ class PlainTable:
             self._counts,
         )
         if behind == ODD:
-            return self._odd(text, at)
+            return self.skipped(text, at)
         unreads, changes, longs, _ = self._counts.tolist()
         if longs:
             self._read_long(text, longs, readings)
         written = Cells(text.bytes, *stamps[:rows].T)
-        times = _times(written) if unreads else time_us[:rows]
+        times = self._times(written) if unreads else time_us[:rows]
         columns = self._columns(readings[:, :rows])
         if times is None or columns is None:
-            return self._odd(text, at)
+            return self.skipped(text, at)
         if self._layout.assets is None:
             return Scanned(behind, lines, Block(written, times, columns, None))
         assets = _owners(text, owners[:changes], owner[:rows])
-        return self._odd(text, at) if assets is None else Scanned(behind, lines, Block(written, times, columns, assets))
+        return (
+            self.skipped(text, at) if assets is None else Scanned(behind, lines, Block(written, times, columns, assets))
+        )
 
     @staticmethod
-    def _odd(text: Text, at: int) -> Scanned:
+    def skipped(text: Text, at: int) -> Scanned:
+        """Lines of a block, left to be read cell by cell."""
         behind, lines = csv_scan.after_lines(text.buffer, at, text.end, BLOCK_ROWS)
         return Scanned(behind, lines, None)
 
@@ -107,6 +110,11 @@ class PlainTable:
         numbers = np.frombuffer(texts.cast(pa.float64()).buffers()[1], np.float64, count)
         readings[long[:, csv_scan.LONG_READING], long[:, csv_scan.LONG_ROW]] = numbers
 
+    def _times(self, written: Cells) -> IntArray | None:
+        """Times of stamps in any form; None when one cannot be read, or not as it is written."""
+        time_us, ok, as_written = self._stamps.read([stamp.strip() for stamp in written], None)
+        return time_us if as_written and ok.all() else None
+
     def _columns(self, readings: FloatArray) -> dict[str, FloatArray] | None:
         """Readings by wire name, in the units of messages; None when one is beyond its limits."""
         columns = {}
@@ -118,12 +126,6 @@ class PlainTable:
                 return None
             columns[column.name] = values
         return columns
-
-
-def _times(stamps: Cells) -> IntArray | None:
-    """Times of stamps in any form; None when one cannot be read."""
-    time_us, ok = parse_timestamps([stamp.strip() for stamp in stamps])
-    return time_us if ok.all() else None
 
 
 def _owners(text: Text, places: IntArray, owner: IntArray) -> Owners | None:

@@ -6,12 +6,15 @@ from collections.abc import AsyncGenerator, Callable, Coroutine
 from typing import Annotated, Any, Final
 
 from fastapi import APIRouter, File, Form, Path, Request, UploadFile
+from pydantic import ValidationError
 from starlette.responses import Response
 
+from schemas.file import FileSpec
 from schemas.task import TaskAccepted, TaskStatus
 from stream_app.infra.http import answers
 from stream_app.infra.http.deps import Hop, ReadyRoute, ServicesDep
 from stream_app.infra.http.problems import describe
+from stream_app.usecases.errors import InvalidError
 from stream_app.usecases.ports import PeerAnswer
 
 UPLOAD_PATHS = ("/api/v1/metrics", "/api/v1/metrics/")
@@ -52,23 +55,50 @@ class _UploadRoute(ReadyRoute):
 router = APIRouter(tags=["tasks"], route_class=_UploadRoute, responses=describe(422, 503))
 
 
-@router.post(UPLOAD_PATHS[1], status_code=202, response_model=TaskAccepted, include_in_schema=False)
-@router.post(UPLOAD_PATHS[0], status_code=202, response_model=TaskAccepted, responses=describe(400, 413))
+@router.post(
+    UPLOAD_PATHS[1],
+    status_code=202,
+    response_model=TaskAccepted,
+    response_model_exclude_none=True,
+    include_in_schema=False,
+)
+@router.post(
+    UPLOAD_PATHS[0],
+    status_code=202,
+    response_model=TaskAccepted,
+    response_model_exclude_none=True,
+    responses=describe(400, 413),
+)
 async def upload(
-    data: Annotated[UploadFile, File(description="CSV file with the header timestamp,current,voltage,soc")],
+    data: Annotated[
+        UploadFile, File(description="File of measurements, such as CSV with timestamp,current,voltage,soc")
+    ],
     nominal_capacity: Annotated[
         float, Form(gt=0, le=1e9, allow_inf_nan=False, description="Nominal capacity [Ah]", examples=[94.0])
     ],
     services: ServicesDep,
     response: Response,
+    spec: Annotated[
+        str | None, Form(description="How to read the file, as JSON (FileSpec)", examples=['{"timezone": "UTC"}'])
+    ] = None,
 ) -> TaskAccepted:
     """Compute the metrics of a file. The answer comes when every row is stored in Kafka; then poll the task.
 
     The whole file is checked first: a bad file sends nothing, and the problem names its first bad row and column.
     """
-    task_id = await services.uploads.accept(data.file, nominal_capacity)
-    response.headers["Location"] = f"{UPLOAD_PATHS[0]}/{task_id}"
-    return TaskAccepted(task_id=task_id)
+    accepted = await services.uploads.accept(data.file, _file_spec(spec, nominal_capacity))
+    response.headers["Location"] = f"{UPLOAD_PATHS[0]}/{accepted.task_id}"
+    return TaskAccepted(task_id=accepted.task_id, warnings=list(accepted.told) or None)
+
+
+def _file_spec(text: str | None, nominal_capacity_ah: float) -> FileSpec:
+    try:
+        given = FileSpec.model_validate_json(text) if text else FileSpec()
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False)[0]
+        place = ".".join(map(str, ("spec", *first["loc"])))
+        raise InvalidError("bad_spec", f"{place}: {first['msg']}", None, "spec") from None
+    return given.model_copy(update={"nominal_capacity_ah": nominal_capacity_ah})
 
 
 @router.get(UPLOAD_PATHS[0] + "/{task_id}/", response_model=TaskStatus, include_in_schema=False)

@@ -12,6 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from schemas.file import FileSpec
 from stream_app.infra.files import Block
 from stream_app.infra.files.block import owners_of
 from stream_app.infra.row_messages import Form, RowMessages, encode
@@ -92,7 +93,9 @@ def test_numbers_arrive_exactly(readings: list[float]) -> None:
 def test_csv_is_one_assets() -> None:
     """An upload's rows belong to the upload, whatever its asset column says; a thousand rows a message."""
     text = "asset_id,timestamp,current,voltage,soc\n" + f"x,{STAMP},1,2,3\n" * 1500
-    messages = list(RowMessages().csv(io.BytesIO(text.encode()), "upload-1"))
+    file = RowMessages().check(io.BytesIO(text.encode()), FileSpec())
+    assert file.rows == 1500
+    messages = list(file.messages("upload-1"))
     assert [message.rows for message in messages] == [1000, 500]
     batch = decode([("upload-1", message) for message in messages])
     assert {batch.assets[number] for number in batch.asset.tolist()} == {"upload-1"}

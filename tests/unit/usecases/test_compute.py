@@ -83,10 +83,22 @@ def test_windows_of_the_spec_or_the_default() -> None:
     assert sizes == {"lifetime", "1m", "15m"}
 
 
-def test_rows_out_of_order_are_left_out_and_told() -> None:
+def test_the_order_of_rows_in_a_file_does_not_matter() -> None:
+    """A file is finite: its rows are sorted, and those with the same stamp keep their order."""
+    header, *rows = a_table(3000).splitlines(keepends=True)
+    ordered = metrics(of_file(header + "".join(rows)).updates[0])
+    for mixed in (rows[::-1], rows[1500:] + rows[:1500], rows[::2] + rows[1::2]):
+        computed = of_file(header + "".join(mixed))
+        assert computed.rejected_rows == 0
+        assert metrics(computed.updates[0]) == ordered
+
+
+def test_messages_out_of_order_are_left_out_and_told() -> None:
     """A row before the ones applied is not counted; the answer says so."""
-    early = "2022-04-12T00:00:00Z,1,800,50\n"
-    computed = of_file(a_table(100) + early)
+    early = HEADER + "2022-04-12T00:00:00Z,1,800,50\n"
+    blocks = [block for text in (a_table(100), early) for block in read_blocks(io.BytesIO(text.encode()))]
+    messages = [pair for block in blocks for pair in encode(block, "file", "arrow")]
+    computed = compute(messages, SPEC, window_sizes_s=(60, 900))
     assert value(computed.updates[0], "total_data_points") == 100
     assert computed.rejected_rows == 1
     assert "time order" in str(computed.reason)

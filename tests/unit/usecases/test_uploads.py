@@ -10,11 +10,14 @@ import pytest
 
 from schemas.asset import UNLIMITED_AHEAD_S, AssetSpec
 from schemas.control import EndOfUpload, SpecControl
+from schemas.file import FileSpec
 from stream_app.usecases import uploads
 from stream_app.usecases.errors import InvalidError, UnavailableError
 from stream_app.usecases.uploads import Uploads
 from tests.fakes import FakeLog, FakeRows
 from tests.worker import Worker
+
+SPEC = FileSpec(nominal_capacity_ah=94.0)
 
 
 @pytest.fixture
@@ -39,7 +42,7 @@ def a_file(*lines: str) -> BinaryIO:
 
 async def test_upload_is_spec_then_rows_then_end(accept: Uploads, log: FakeLog) -> None:
     """They share one asset, named after the task."""
-    task_id = await accept.accept(a_file("1", "2", "3"), 94.0)
+    task_id = (await accept.accept(a_file("1", "2", "3"), SPEC)).task_id
     asset_id = f"upload-{task_id}"
     first, *rows, last = log.values(asset_id)
     spec = AssetSpec(nominal_capacity_ah=94.0, windows=("1h", "1d"), max_ahead_s=UNLIMITED_AHEAD_S)
@@ -48,16 +51,25 @@ async def test_upload_is_spec_then_rows_then_end(accept: Uploads, log: FakeLog) 
     assert EndOfUpload.model_validate_json(last) == EndOfUpload(asset_id=asset_id, rows=3)
 
 
+async def test_upload_has_the_spec_of_its_file(accept: Uploads, log: FakeLog) -> None:
+    """The asset's part goes to the topic; how the file is read is told."""
+    spec = FileSpec(nominal_capacity_ah=94.0, current_sign="discharge_positive", timezone="UTC", windows=("1m",))
+    accepted = await accept.accept(a_file("1"), spec)
+    control = SpecControl.model_validate_json(log.values(f"upload-{accepted.task_id}")[0])
+    assert control.spec == AssetSpec(nominal_capacity_ah=94.0, current_sign="discharge_positive", windows=("1m",))
+    assert accepted.told == ("stamps are of UTC",)
+
+
 async def test_each_upload_is_an_asset_of_its_own(accept: Uploads, log: FakeLog) -> None:
     """The same file twice is two tasks."""
-    ids = [await accept.accept(a_file("1"), 94.0) for _ in range(2)]
+    ids = [(await accept.accept(a_file("1"), SPEC)).task_id for _ in range(2)]
     assert log.keys() == {f"upload-{task_id}" for task_id in ids}
 
 
 async def test_bad_file_sends_nothing(accept: Uploads, log: FakeLog) -> None:
     """Not even the good rows before the bad one."""
     with pytest.raises(InvalidError) as error:
-        await accept.accept(a_file("1", "2", "3", "bad"), 94.0)
+        await accept.accept(a_file("1", "2", "3", "bad"), SPEC)
     assert (error.value.row, error.value.column) == (4, "voltage")
     assert log.appends == 0
 
@@ -65,7 +77,7 @@ async def test_bad_file_sends_nothing(accept: Uploads, log: FakeLog) -> None:
 async def test_file_without_rows_is_refused(accept: Uploads, log: FakeLog) -> None:
     """A result about nothing would be no result."""
     with pytest.raises(InvalidError, match="no rows"):
-        await accept.accept(a_file(), 94.0)
+        await accept.accept(a_file(), SPEC)
     assert log.appends == 0
 
 
@@ -75,7 +87,7 @@ async def test_large_file_is_sent_in_bounded_pieces(
     """Order holds across them."""
     monkeypatch.setattr(uploads, "CHUNK_BYTES", 100)
     lines = [str(number) for number in range(100)]
-    asset_id = "upload-" + await accept.accept(a_file(*lines), 94.0)
+    asset_id = "upload-" + (await accept.accept(a_file(*lines), SPEC)).task_id
     assert log.appends > 10
     rows = [value.decode().partition(":")[2].split("|") for value in log.values(asset_id)[1:-1]]
     assert [number for message in rows for number in message] == lines
@@ -86,7 +98,7 @@ async def test_upload_that_breaks_off_is_marked_as_failed(accept: Uploads, log: 
     """The caller is told to try again; whoever polls the asset sees a failure."""
     log.fail_at = {broken}
     with pytest.raises(UnavailableError):
-        await accept.accept(a_file("1", "2"), 94.0)
+        await accept.accept(a_file("1", "2"), SPEC)
     (asset_id,) = log.keys()
     last = log.controls(asset_id)[-1]
     assert isinstance(last, EndOfUpload)
@@ -97,7 +109,7 @@ async def test_upload_that_breaks_off_for_good_is_still_told(accept: Uploads, lo
     """The mark cannot be written either."""
     log.fail_at = set(range(10))
     with pytest.raises(UnavailableError):
-        await accept.accept(a_file("1", "2"), 94.0)
+        await accept.accept(a_file("1", "2"), SPEC)
     assert log.keys() == set()
 
 
@@ -105,11 +117,11 @@ async def test_upload_waits_for_a_ready_worker(accept: Uploads, worker: Worker, 
     """Nothing is read or sent before."""
     worker.cluster.phase = "recovering"
     with pytest.raises(UnavailableError, match="recovering"):
-        await accept.accept(a_file("1"), 94.0)
+        await accept.accept(a_file("1"), SPEC)
     assert log.appends == 0
 
 
 async def test_uploads_may_run_at_once(accept: Uploads, log: FakeLog) -> None:
     """More than are parsed at a time."""
-    await asyncio.gather(*(accept.accept(a_file("1"), 94.0) for _ in range(5)))
+    await asyncio.gather(*(accept.accept(a_file("1"), SPEC) for _ in range(5)))
     assert len(log.keys()) == 5

@@ -6,13 +6,13 @@ import contextlib
 import csv
 import io
 import math
-from collections.abc import Iterator
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from schemas.file import FileSpec
 from stream_app.infra.files import Block, read_blocks
 from stream_app.infra.files.block import BLOCK_ROWS
 from stream_app.usecases.errors import InvalidError
@@ -24,7 +24,8 @@ GOOD = f"{STAMP},-40.5,890,51\n"
 
 
 def read(text: str | bytes, asset_id: str | None = None) -> list[Block]:
-    return list(read_blocks(io.BytesIO(text.encode() if isinstance(text, str) else text), asset_id))
+    content = io.BytesIO(text.encode() if isinstance(text, str) else text)
+    return list(read_blocks(content, asset_id, FileSpec(strict=True)))
 
 
 def column(text: str | bytes, name: str) -> list[float]:
@@ -40,8 +41,8 @@ def error(text: str | bytes) -> InvalidError:
 
 def test_plain_table() -> None:
     """Rows become columns; stamps stay as they are written."""
-    (block,) = read(HEADER + GOOD + f"4/13/2022 0:00,,{'8' * 3}.25,5e1\n")
-    assert list(block.timestamps) == [STAMP, "4/13/2022 0:00"]
+    (block,) = read(HEADER + GOOD + f"4/13/2022 0:01,,{'8' * 3}.25,5e1\n")
+    assert list(block.timestamps) == [STAMP, "4/13/2022 0:01"]
     assert block.asset_ids is None
     np.testing.assert_array_equal(block.columns["current"], [-40.5, math.nan])
     np.testing.assert_array_equal(block.columns["voltage"], [890, 888.25])
@@ -125,18 +126,28 @@ def test_asset_column() -> None:
             "line 1 holds data, not titles: the first line must be a header such as timestamp,",
         ),
         ("4/13/2022 0:00,1,2,3\n", "no_header", 0, None, "line 1 holds data"),
-        ("timestamp,current,voltage\n", "missing_column", 0, "soc", "no column soc; found: 'timestamp', 'current'"),
-        ("timestamp,current\n", "missing_column", 0, "voltage", "no column voltage and no column soc"),
-        ("a|b|c\n1|2|3\n", "missing_column", 0, "timestamp", "separated by comma, semicolon or tab"),
+        ("abc\n123\n", "missing_column", 0, "timestamp", "separated by comma, semicolon, tab or |"),
         (
             "timestamp,current (furlong),voltage,soc\n",
             "missing_column",
             0,
             "current",
-            "is not known: write one of a, amp",
+            "is not known: write one of A, mA",
         ),
-        ("timestamp,I,amps,voltage,soc\n", "bad_header", 0, "current", "'I' and 'amps' both mean current: rename"),
-        ("timestamp,current,current,voltage,soc\n", "bad_header", 0, "current", "both mean current"),
+        (
+            "timestamp,I,amps,voltage,soc\n",
+            "bad_header",
+            0,
+            "current",
+            "'I' and 'amps' both mean current: say which one",
+        ),
+        (
+            "timestamp,current,current,voltage,soc\n",
+            "bad_header",
+            0,
+            "current",
+            "columns 2 and 3 are both titled 'current'",
+        ),
         (f"{HEADER.strip()}{',x' * 497}\n", "bad_csv", 0, None, "501 columns; at most 500"),
         ('timestamp,"current,voltage,soc\n', "bad_csv", 0, None, "line 1"),
         (
@@ -147,20 +158,12 @@ def test_asset_column() -> None:
             "row 2 (line 3), column voltage: 'high'",
         ),
         (
-            HEADER + GOOD.replace("890", "nan"),
-            "bad_number",
-            1,
-            "voltage",
-            "'nan' is not a number: leave the cell empty",
-        ),
-        (
             HEADER + ",,,\n" + GOOD.replace("890", "inf"),
             "bad_number",
             1,
             "voltage",
             "row 1 (line 3), column voltage: 'inf'",
         ),
-        (HEADER + f"{STAMP},,nan,\n", "bad_number", 1, "voltage", "'nan' is not a number"),
         (HEADER + GOOD.replace("890", "1_000"), "bad_number", 1, "voltage", "'1_000' is not a number"),
         (HEADER + GOOD.replace("890", "٣"), "bad_number", 1, "voltage", "is not a number"),
         (HEADER + GOOD.replace("890", "1e999"), "bad_number", 1, "voltage", "'1e999' is not a number"),
@@ -168,14 +171,12 @@ def test_asset_column() -> None:
         (
             HEADER.replace(",", ";") + GOOD.replace(",", ";").replace("890", "1.234,5"),
             "bad_number",
-            1,
-            "voltage",
-            "not a number",
+            0,
+            None,
+            "both , and . are decimal marks",
         ),
-        (HEADER + f'{STAMP},"1,5",890,51\n', "bad_number", 1, "current", "'1,5' is not a number"),
         (HEADER + GOOD.replace("51", "5100"), "out_of_range", 1, "soc", "soc is 5100, outside -10 to 120 %"),
         (HEADER + GOOD.replace(STAMP, ""), "bad_timestamp", 1, "timestamp", "'' is not a date or time"),
-        (HEADER + GOOD + GOOD.replace(STAMP, "13/4/2022 0:00"), "bad_timestamp", 2, "timestamp", "13 is not a month"),
         (HEADER + GOOD.replace(",51", ""), "bad_csv", 1, None, "row 1 (line 2): the row has 3 cells, the header has 4"),
         (HEADER + GOOD + "\n" + GOOD.replace("51", "51,7"), "bad_csv", 2, None, "row 2 (line 4): the row has 5 cells"),
         (HEADER + GOOD + '"' + GOOD + GOOD * 5, "bad_csv", 2, None, "row 2 (line 3): a quote is not closed"),
@@ -185,10 +186,7 @@ def test_asset_column() -> None:
         (HEADER + GOOD.replace("890", "x") + GOOD.replace(STAMP, "y"), "bad_number", 1, "voltage", "'x'"),
         (HEADER + GOOD.replace("890", "x") + '"' + GOOD, "bad_number", 1, "voltage", "'x'"),
         ("asset_id," + HEADER + "a b," + GOOD, "bad_row", 1, "asset_id", "'a b' is not an asset id"),
-        (HEADER.encode() + b"\x00", "not_text", None, None, "line 2 holds a NUL byte: the file is binary"),
-        (HEADER.encode() + GOOD.encode() + b"\xb0C\n", "not_text", None, None, "line 3 is not valid UTF-8"),
-        ((HEADER + GOOD).encode("utf-16"), "not_text", None, None, "the file is UTF-16 text"),
-        (b"PK\x03\x04rest", "not_text", None, None, "an Excel workbook or a ZIP archive"),
+        (b"PK\x03\x04rest", "not_text", None, None, "the file is damaged"),
         (HEADER + "x" * (64 << 10) + "y\n", "not_text", None, None, "line 2 is longer than 64 KiB"),
         (HEADER + "x" * (3 << 20), "not_text", None, None, "line 2 is longer than 64 KiB"),
     ],
@@ -228,24 +226,6 @@ def test_portions_do_not_matter() -> None:
     (block,) = read_blocks(_Dribble(text))
     assert len(block) == 50
     assert block.columns["soc"].tolist() == [51.0] * 50
-
-
-def test_memory_stays_bounded() -> None:
-    """Blocks come while the file is being read."""
-
-    class Endless(io.RawIOBase):
-        def readable(self) -> bool:
-            return True
-
-        def read(self, size: int = -1) -> bytes:
-            self.started = getattr(self, "started", False)
-            text = GOOD * 100 if self.started else HEADER
-            self.started = True
-            return text.encode()
-
-    blocks: Iterator[Block] = read_blocks(Endless())  # type: ignore[arg-type]  # only read is needed
-    assert len(next(blocks)) == BLOCK_ROWS
-    assert len(next(blocks)) == BLOCK_ROWS
 
 
 _cells = st.one_of(st.none(), st.floats(-1e5, 1e5), st.integers(-100, 100))

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator
-from itertools import pairwise
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -13,13 +12,13 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from stream_app.infra.files import Block
-from stream_app.infra.files.block import BLOCK_ROWS
-from stream_app.infra.files.csv_header import read_layout
-from stream_app.infra.files.csv_rows import read_csv
-from stream_app.infra.files.csv_table import CellTable
+from schemas.file import FileSpec
+from stream_app.infra.files import Block, read_blocks
+from stream_app.infra.files.csv_table import CellTable, Record
+from stream_app.infra.files.dialect import sniff
+from stream_app.infra.files.findings import Findings
 from stream_app.infra.files.plain_table import PlainTable, Text
-from stream_app.infra.files.text import lines_of, read_text
+from stream_app.infra.files.stamp_form import decide
 from stream_app.usecases.errors import InvalidError
 
 
@@ -46,18 +45,16 @@ def _bits(values: NDArray[np.float64]) -> list[int]:
     return whole
 
 
+def plainly(content: bytes) -> Iterator[Block]:
+    """Read a file strictly."""
+    return read_blocks(io.BytesIO(content), spec=FileSpec(strict=True))
+
+
 def cell_by_cell(content: bytes) -> Iterator[Block]:
-    """Read a file whose first line is its header without any compiled code."""
-    lines = [line for portion in read_text(io.BytesIO(content)) for line in lines_of(portion)]
-    table, rows = CellTable(read_layout(lines[0], 1)), 0
-    starts = [*range(1, len(lines), BLOCK_ROWS), len(lines)]
-    for start, end in pairwise(starts):
-        block = table.block(lines[start:end], start, rows)
-        rows += len(block)
-        if len(block):
-            yield block
-    if not rows:
-        raise InvalidError("no_rows", "the file has a header and no rows: send at least one row")
+    """Read a file strictly, without any compiled code."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(PlainTable, "block", lambda _, text, at: PlainTable.skipped(text, at))
+        yield from plainly(content)
 
 
 _HEADERS = [
@@ -198,14 +195,14 @@ def files(draw: st.DrawFn) -> bytes:
 @example(b"timestamp;current;voltage;soc\n1649808002;0,12345678901234567;2,5;-,5\n")
 def test_both_readers_agree(content: bytes) -> None:
     """Blocks are equal to the bit, and refusals to the letter, whatever a file holds."""
-    assert outcome(read_csv(read_text(io.BytesIO(content)))) == outcome(cell_by_cell(content))
+    assert outcome(plainly(content)) == outcome(cell_by_cell(content))
 
 
 @given(st.binary(max_size=200))
 def test_both_readers_agree_about_any_bytes(content: bytes) -> None:
     """Of files that are not tables too."""
     content = b"timestamp,current,voltage,soc\n1649808002,1,2,3\n" + content
-    assert outcome(read_csv(read_text(io.BytesIO(content)))) == outcome(cell_by_cell(content))
+    assert outcome(plainly(content)) == outcome(cell_by_cell(content))
 
 
 @pytest.mark.parametrize(
@@ -220,7 +217,10 @@ def test_both_readers_agree_about_any_bytes(content: bytes) -> None:
 )
 def test_what_is_common_is_read_by_compiled_code(title: str, line: bytes) -> None:
     """Blocks that would be read cell by cell cost fifty times as much."""
-    scanned = PlainTable(read_layout(title, 1)).block(Text(line * 3), 0)
+    lines = [title, line.decode()]
+    dialect = sniff(lines, FileSpec(), Findings())
+    stamps = decide(dialect.layout, dialect.sample, FileSpec(), Findings())
+    scanned = PlainTable(dialect.layout, stamps).block(Text(line * 3), 0)
     assert scanned.block is not None
     assert len(scanned.block) == 3
     assert scanned.at == len(line * 3)
@@ -234,16 +234,16 @@ def test_an_odd_block_leaves_the_others_plain() -> None:
     )
     judged, starts = CellTable.block, []
 
-    def judge(self: CellTable, lines: list[str], line: int, rows: int) -> Block:
-        starts.append(line)
-        return judged(self, lines, line, rows)
+    def judge(self: CellTable, records: Sequence[Record]) -> Block:
+        starts.append(records[0][0])
+        return judged(self, records)
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(CellTable, "block", judge)
-        blocks = list(read_csv(read_text(io.BytesIO(content.removesuffix(b"1,1,2,3\n")))))
+        blocks = list(plainly(content.removesuffix(b"1,1,2,3\n")))
     assert [len(block) for block in blocks] == [1000, 999, 1000, 1000, 502]
-    assert starts == [1001]
-    found = outcome(read_csv(read_text(io.BytesIO(content))))
+    assert starts == [1002]
+    found = outcome(plainly(content))
     assert found.refusal is not None
     assert found.refusal[2] == 4502
     assert "row 4502 (line 4504)" in str(found.refusal[1])

@@ -1,0 +1,114 @@
+"""What a file is by its first bytes: text, perhaps compressed, or a table of another kind."""
+
+from __future__ import annotations
+
+import gzip
+import io
+import zipfile
+import zlib
+from collections.abc import Iterator
+from typing import Any, BinaryIO, Final, cast
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from stream_app.infra.files.csv_table import Record
+from stream_app.infra.files.findings import Findings
+from stream_app.infra.files.records import Records, cell
+from stream_app.usecases.errors import InvalidError
+
+_REFUSED: Final = {
+    b"\xd0\xcf\x11\xe0": "an old Excel workbook",
+    b"\x28\xb5\x2f\xfd": "compressed with zstd",
+    b"BZh": "compressed with bzip2",
+    b"\xfd7zXZ": "compressed with xz",
+    b"7z\xbc\xaf": "a 7-Zip archive",
+    b"%PDF": "a PDF document",
+    b"SQLite format 3": "an SQLite database",
+    b"\x89HDF": "an HDF5 file (MATLAB 7.3 too)",
+    b"MATLAB 5.0": "a MATLAB file",
+}
+_GZIP, _ZIP, _PARQUET, _ARROW, _ARROW_STREAM = b"\x1f\x8b", b"PK\x03\x04", b"PAR1", b"ARROW1", b"\xff\xff\xff\xff"
+#: Of a compressed file that is unpacked as a whole.
+_MOST_BYTES: Final = 1 << 30
+_ARROW_ROWS: Final = 10_000
+
+
+def unpacked(file: BinaryIO, findings: Findings) -> BinaryIO | Records:
+    """The text within a file, or its table. The file is seekable, and what is returned too.
+
+    Raises
+    ------
+    InvalidError
+        The file is of a kind that is not read, or is damaged, or an archive of several files.
+    """
+    try:
+        return _unpacked(file, findings)
+    except (pa.ArrowException, zipfile.BadZipFile, EOFError, OSError, zlib.error) as error:
+        raise InvalidError("not_text", f"the file is damaged: {str(error)[:200]}") from None
+
+
+def _unpacked(file: BinaryIO, findings: Findings) -> BinaryIO | Records:
+    file.seek(0)
+    start = file.read(16)
+    file.seek(0)
+    for magic, kind in _REFUSED.items():
+        if start.startswith(magic):
+            raise InvalidError("not_text", f"the file is {kind}: send it as CSV, UTF-8 text")
+    if start.startswith(_GZIP):
+        findings.note("the file is compressed with gzip")
+        inner = gzip.GzipFile(fileobj=file)
+        inner.read(1)
+        return _unpacked(cast("BinaryIO", inner), findings)
+    if start.startswith(_ZIP):
+        return _unzipped(file, findings)
+    if start.startswith(_PARQUET):
+        table = pq.ParquetFile(file)
+        return _arrow(table.schema_arrow, lambda: table.iter_batches(_ARROW_ROWS), "a Parquet file", findings)
+    if start.startswith((_ARROW, _ARROW_STREAM)):
+        if start.startswith(_ARROW):
+            reader = pa.ipc.open_file(file)
+            batches = [reader.get_batch(i) for i in range(reader.num_record_batches)]
+            return _arrow(reader.schema, lambda: iter(batches), "an Arrow file", findings)
+        whole = pa.ipc.open_stream(file).read_all()
+        return _arrow(whole.schema, lambda: iter(whole.to_batches()), "an Arrow stream", findings)
+    return file
+
+
+def _unzipped(file: BinaryIO, findings: Findings) -> BinaryIO | Records:
+    archive = zipfile.ZipFile(file)
+    names = [info.filename for info in archive.infolist() if not info.is_dir() and "__MACOSX" not in info.filename]
+    if "[Content_Types].xml" in names:
+        raise InvalidError("not_text", "the file is an Excel workbook or an office document: save the sheet as CSV")
+    if len(names) != 1:
+        shown = ", ".join(names[:5])
+        raise InvalidError("not_text", f"the ZIP archive holds {len(names)} files ({shown}): send one at a time")
+    if archive.getinfo(names[0]).file_size > _MOST_BYTES:
+        raise InvalidError("not_text", "the ZIP archive holds more than 1 GiB: unpack it before")
+    findings.note(f"the file is a ZIP archive: {names[0]!r} is read")
+    return _unpacked(io.BytesIO(archive.read(names[0])), findings)
+
+
+def _arrow(schema: Any, batches: Any, kind: str, findings: Findings) -> Records:
+    findings.note(f"the file is {kind}")
+    titles = [
+        "timestamp" if field.name == "__index_level_0__" and pa.types.is_timestamp(field.type) else field.name
+        for field in schema
+    ]
+
+    def rows() -> Iterator[Record]:
+        number = 0
+        for batch in batches():
+            columns = [[cell(value) for value in _plain(column)] for column in batch.columns]
+            for row in zip(*columns, strict=True):
+                number += 1
+                yield number, row
+
+    return Records(titles, rows, kind)
+
+
+def _plain(column: Any) -> list[Any]:
+    """Values of a column; times to the microsecond."""
+    if pa.types.is_timestamp(column.type):
+        column = column.cast(pa.timestamp("us", column.type.tz), safe=False)
+    return cast("list[Any]", column.to_pylist())

@@ -1,0 +1,141 @@
+"""How a file's stamps are written: decided once, from its first rows and what the user says."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import Final
+
+from schemas.file import FileSpec
+from stream_app.infra.files.findings import Findings
+from stream_app.infra.files.layout import HEADER_ROW, Layout
+from stream_app.infra.files.numbers import NO_VALUE
+from stream_app.infra.files.stamps import (
+    Stamps,
+    clock_us,
+    date_us,
+    first_day_of,
+    is_elapsed,
+    is_number,
+    is_zoned,
+)
+from stream_app.infra.files.units import TIME_UNITS, Conversion
+from stream_app.infra.files.zones import LocalClock
+from stream_app.usecases.errors import InvalidError
+from stream_app.wire.decode.timestamps import UNREAD
+
+_ORDERED: Final = re.compile(r"(\d{1,2})([-/.])(\d{1,2})\2(\d{4}|\d\d)\b")
+_TIME_TITLE_UNIT: Final = re.compile(r"[\[(/_ ]\s*([A-Za-zµμ]+)[\])]?\s*$")
+_COMMAED: Final = re.compile(r"[+-]?\d+,\d+")
+_MOST: Final = 0.9
+
+
+def stamps_of(layout: Layout, rows: Sequence[Sequence[str]]) -> list[str]:
+    """Stamps of rows, a date and its time joined; empty where a row is too short."""
+    at = layout.stamps.index
+    if layout.dates is None:
+        texts = [row[at].strip() if at < len(row) else "" for row in rows]
+        if layout.numbers.mark == ",":
+            return [text.replace(",", ".") if _COMMAED.fullmatch(text) else text for text in texts]
+        return texts
+    day = layout.dates.index
+    return [joined(row[day].strip(), row[at].strip()) if max(at, day) < len(row) else "" for row in rows]
+
+
+def joined(date: str, time: str) -> str:
+    """A date and the time of its day, each perhaps with a part of the other that a spreadsheet has added."""
+    if not date:
+        return time
+    if clock_us(time) is None and " " in time:
+        time = time.rpartition(" ")[2] if time[-1:] not in "mM" else time
+    head, _, clock = date.partition("T" if "T" in date else " ")
+    return f"{head if clock and clock_us(clock) is not None else date} {time}".strip()
+
+
+def decide(layout: Layout, rows: Sequence[Sequence[str]], spec: FileSpec, findings: Findings) -> Stamps:
+    """How the stamps of a file are read.
+
+    Raises
+    ------
+    InvalidError
+        Elapsed time without a start, dates in both orders, or stamps of which only some name their zone.
+    """
+    texts = [text for text in stamps_of(layout, rows) if text.casefold() not in NO_VALUE]
+    numbers = [float(text) for text in texts if is_number(text)]
+    compact = bool(texts) and all(len(text) in (8, 12, 14) and date_us(text, False) != UNREAD for text in texts[:100])
+    if numbers and len(numbers) >= _MOST * len(texts) and not compact:
+        first_day = first_day_of(numbers)
+        united = layout.elapsed or _unit_of(layout) is not None
+        if first_day is not None and not united:
+            findings.note(f"column {layout.stamps.title!r} holds day numbers of a spreadsheet")
+            return Stamps("days", first_day=first_day, clock=None)
+        if is_elapsed(numbers):
+            return _elapsed(layout, spec, texts[0])
+        return Stamps()
+    if texts and sum(1 for text in texts if clock_us(text) is not None) >= _MOST * len(texts):
+        return _elapsed(layout, spec, texts[0])
+    day_first = _day_first(texts, spec, findings)
+    return Stamps(day_first=day_first, clock=_clock(texts, day_first, spec, findings))
+
+
+def _unit_of(layout: Layout) -> Conversion | None:
+    match = _TIME_TITLE_UNIT.search(layout.stamps.title)
+    return TIME_UNITS.get(match[1].casefold()) if match else None
+
+
+def _elapsed(layout: Layout, spec: FileSpec, example: str) -> Stamps:
+    title = layout.stamps.title
+    if spec.start is None:
+        detail = f"column {title!r} holds elapsed time, or a time without its date ({example[:40]}): say when it was 0"
+        raise InvalidError(
+            "bad_timestamp", f"{detail} (--start 2024-05-07T09:00:00Z), or add a column of dates", HEADER_ROW, title
+        )
+    start_us = date_us(spec.start.strip(), spec.day_first is True)
+    if start_us == UNREAD:
+        detail = f"--start {spec.start!r} is not a date or time: write 2024-05-07T09:00:00Z"
+        raise InvalidError("bad_timestamp", detail, HEADER_ROW, title)
+    return Stamps("elapsed", unit=_unit_of(layout) or Conversion(1.0, 0.0), start_us=start_us)
+
+
+def _day_first(texts: Sequence[str], spec: FileSpec, findings: Findings) -> bool:
+    matches = [match for text in texts if (match := _ORDERED.match(text))]
+    if spec.day_first is not None or not matches:
+        return bool(spec.day_first)
+    first, second = max(int(match[1]) for match in matches), max(int(match[3]) for match in matches)
+    if first > 12 and second > 12:
+        detail = f"dates such as {matches[0][0]} have the day first in some rows and second in others"
+        raise InvalidError(
+            "bad_timestamp", f"{detail}: write all of them in the same order, or as ISO 8601", HEADER_ROW
+        )
+    if first > 12 or second > 12:
+        return first > 12
+    day_first = matches[0][2] != "/" or _nearer_day_first(texts)
+    if matches[0][2] == ".":
+        return True
+    said = "day first" if day_first else "month first"
+    other = "--month-first" if day_first else "--day-first"
+    findings.note(f"dates such as {matches[0][0]} are read {said}: say {other} if they are not")
+    return day_first
+
+
+def _nearer_day_first(texts: Sequence[str]) -> bool:
+    """Whether the rows lie much nearer to each other when the day comes first."""
+    spans = []
+    for day_first in (False, True):
+        times = [time_us for text in texts if (time_us := date_us(text, day_first)) != UNREAD]
+        spans.append(max(times) - min(times) if times else 0)
+    return 0 < spans[1] < spans[0] / 2
+
+
+def _clock(texts: Sequence[str], day_first: bool, spec: FileSpec, findings: Findings) -> LocalClock | None:
+    if spec.timezone is None or not texts:
+        return None
+    zoned = sum(map(is_zoned, texts))
+    if zoned == len(texts):
+        findings.note(f"the stamps name their zone: --timezone {spec.timezone} plays no part")
+        return None
+    if zoned:
+        detail = "some stamps name their zone and others do not: write all of them in the same way"
+        raise InvalidError("bad_timestamp", detail, HEADER_ROW)
+    times = [time_us for text in (texts[0], texts[-1]) if (time_us := date_us(text, day_first)) != UNREAD]
+    return LocalClock(spec.timezone, descending=len(times) > 1 and times[0] > times[-1])
