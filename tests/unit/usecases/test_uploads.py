@@ -56,7 +56,12 @@ async def test_upload_has_the_spec_of_its_file(accept: Uploads, log: FakeLog) ->
     spec = FileSpec(nominal_capacity_ah=94.0, current_sign="discharge_positive", timezone="UTC", windows=("1m",))
     accepted = await accept.accept(a_file("1"), spec)
     control = SpecControl.model_validate_json(log.values(f"upload-{accepted.task_id}")[0])
-    assert control.spec == AssetSpec(nominal_capacity_ah=94.0, current_sign="discharge_positive", windows=("1m",))
+    assert control.spec == AssetSpec(
+        nominal_capacity_ah=94.0,
+        current_sign="discharge_positive",
+        windows=("1m",),
+        max_ahead_s=UNLIMITED_AHEAD_S,
+    )
     assert accepted.told == ("stamps are of UTC",)
 
 
