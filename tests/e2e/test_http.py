@@ -84,9 +84,9 @@ def test_uploads_give_what_the_batch_service_gave(kafka: KafkaSettings, tmp_path
         for content, capacity, column in (
             (b"", 94, None),
             (b"1/1/2022 0:00,1,2,3\n", 94, None),
-            (b"timestamp,current,voltage\n", 94, "soc"),
+            (b"timestamp,current,voltage\n", 94, None),
             (b"timestamp,current,voltage,soc\n2022-01-01T00:00:00,1,x,3\n", 94, "voltage"),
-            (bytes(range(256)), 94, None),
+            (bytes(range(256)), 94, "timestamp"),
             (as_csv(frame), 0, "nominal_capacity"),
             (as_csv(frame), "much", "nominal_capacity"),
         ):

@@ -35,7 +35,7 @@ async def fuzz(kafka: KafkaSettings, directory: Path, seed: int, count: int) -> 
             "max.message.bytes": str(topics.RECORD_MAX_BYTES),
         }
         await admin.alter_configs([ConfigResource(ConfigResourceType.TOPIC, kafka.measurements_topic, any_time)])
-    worker = WorkerProcess(kafka, directory).start()
+    worker = WorkerProcess(kafka, directory).start(STREAM_ALLOWED_LATENESS_S="0")  # as the plain computation has it
     try:
         await asyncio.to_thread(worker.ready)
         began = time.monotonic()

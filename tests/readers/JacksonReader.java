@@ -13,6 +13,7 @@ class JacksonReader {
             @JsonProperty("asset_id") String assetId,
             Window window,
             long seq,
+            Integer partition,
             @JsonProperty("final") boolean isFinal,
             Map<String, Double> values) {}
 
