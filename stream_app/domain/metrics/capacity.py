@@ -38,7 +38,7 @@ class CapacityEst(Metric):
 
     References
     ----------
-    Charge between two states of charge: Plett 2011, 10.1016/j.jpowsour.2010.10.048 (here between crossings of levels).
+    Net charge over the change of the SoC, as coulomb counting has it; here between crossings of levels (``rte_level``).
 
     Examples
     --------
