@@ -75,7 +75,9 @@ async def test_a_gap_is_read_again_from_the_position(kafka: KafkaSettings) -> No
         apply, gaps = processor.apply, iter([True])
 
         async def after_a_gap(fetch: Fetch, generation: int | None) -> None:
-            await apply(replace(fetch, start=fetch.start + 1) if next(gaps, False) else fetch, generation)
+            behind = fetch.end > len(first) + 1  # what was read again from the beginning alone shows no gap
+            skipped = replace(fetch, start=len(first) + 1) if behind and next(gaps, False) else fetch
+            await apply(skipped, generation)
 
         processor.apply = after_a_gap  # type: ignore[method-assign]
         await produce(kafka, second, partition=2)
