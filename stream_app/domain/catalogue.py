@@ -44,7 +44,7 @@ class Catalogue:
         self.columns = columns
         self.sequential_states: tuple[SequentialState, ...] = tuple(state() for state in sequential_states(metrics))
         self._statistics = tuple(dict.fromkeys([*_ALWAYS, *(name for m in metrics for name in m.statistics)]))
-        fields: dict[str, Field] = {statistic_key(name): STATISTICS[name][0] for name in self._statistics}
+        fields: dict[str, Field] = {statistic_key(name): STATISTICS[name].field for name in self._statistics}
         for metric in metrics:
             fields |= {metric.prefix() + name: field for name, field in metric.fields.items()}
         self.layout = Layout(fields)
@@ -122,7 +122,7 @@ def _rests_on(metric: Metric) -> list[str]:
 
 
 def _statistic(name: str, samples: Samples) -> Columns:
-    return {statistic_key(name): STATISTICS[name][1](samples)}
+    return {statistic_key(name): STATISTICS[name].contribute(samples)}
 
 
 def _contribution(metric: Metric, samples: Samples) -> Columns:

@@ -55,7 +55,6 @@ def current(
     fleet: tuple[IntArray, FloatArray],
     at: tuple[int, int, int, int, int],
     merging: tuple[IntArray, FloatArray, int],
-    rest_a: FloatArray,
     waiting: tuple[IntArray, IntArray, IntArray, IntArray, IntArray, IntArray, FloatArray],
     added: FloatArray,
     out: tuple[IntArray, FloatArray, BoolArray],
@@ -94,7 +93,7 @@ def current(
                     inside -= 1
             if inside != counted:  # mostly all, of every window
                 added[:] = identity
-                add_waiting(inside, n, values, rest_a[slot], added, numbers)
+                add_waiting(inside, n, values, added, numbers)
                 counted = inside
             if level == 0:
                 merge(totals[w], pane, added, kinds)

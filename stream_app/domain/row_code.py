@@ -19,9 +19,9 @@ from stream_app.domain.fields import Field, Layout
 from stream_app.domain.samples import Carried
 from stream_app.domain.tracing import Addition, Trace
 
-_AT_HAND: Final = {"dt_s": "dt_s[i]", "valid": "valid[i]", "gap_s": "gap_s[i]", "rest_limit_a": "rest_limit_a"}
+_AT_HAND: Final = {"dt_s": "dt_s[i]", "valid": "valid[i]", "gap_s": "gap_s[i]"}
 #: Of rows that wait: how long they hold is not known yet.
-_WAITING: Final = {"dt_s": "0.0", "valid": "False", "gap_s": "0.0", "rest_limit_a": "rest_limit_a"}
+_WAITING: Final = {"dt_s": "0.0", "valid": "False", "gap_s": "0.0"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +86,7 @@ class _Writer(ExpressionWriter):
         return "\n".join(
             [
                 "def add_rows(",
-                "    i, stop, begin_us, end_us, known, scratch, rest_limit_a, totals, line, stacks, depths, events",
+                "    i, stop, begin_us, end_us, known, scratch, totals, line, stacks, depths, events",
                 "):",
                 "    time_us, dt_s, valid, gap_s, values = scratch",
                 *load,
@@ -102,7 +102,7 @@ class _Writer(ExpressionWriter):
         body = self._body(trace, [])
         return "\n".join(
             [
-                "def add_waiting(stop, known, values, rest_limit_a, totals, line):",
+                "def add_waiting(stop, known, values, totals, line):",
                 *self._load(),
                 "    for i in range(stop):",
                 *body,

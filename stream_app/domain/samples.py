@@ -11,7 +11,6 @@ import numpy as np
 from stream_app.columns.arrays import BoolArray, FloatArray, IntArray
 from stream_app.columns.compiled import compiled
 from stream_app.columns.segments import ends
-from stream_app.domain.specs import AssetSpecs
 
 Among = Literal["any", "charging", "discharging"]
 #: A column's reading that is carried from an asset's newest row of a kind to its next one.
@@ -37,8 +36,6 @@ class Samples:
         Whether it is known, shape ``(n,)``.
     gap_s
         Length of the gap that begins with the row, else 0, shape ``(n,)``.
-    specs
-        Specs of the ``k`` assets.
     carried, carry
         Which readings are carried, and those before these rows, shape ``(k, len(carried))``.
     """
@@ -53,14 +50,12 @@ class Samples:
         dt_s: FloatArray,
         valid: BoolArray,
         gap_s: FloatArray,
-        specs: AssetSpecs,
         carried: Sequence[Carried],
         carry: FloatArray,
     ) -> None:
         self.asset, self.starts = asset, starts
         self._values, self._soc_following_percent = values, soc_following_percent
         self.dt_s, self.valid, self.gap_s = dt_s, valid, gap_s
-        self.specs = specs
         self._carried, self._carry = carried, carry
         self._diffs: dict[Carried, FloatArray] = {}
         self._events: dict[type, Any] = {}
@@ -116,30 +111,19 @@ class Samples:
 
     @cached_property
     def charge_step(self) -> BoolArray:
-        """Valid steps that charge: current above the rest limit; of a row without current the power decides."""
-        return self._flows[0]
+        """Valid steps with a current > 0; of a row without current the power decides."""
+        positive: BoolArray = self._flow > 0
+        return self.valid & positive
 
     @cached_property
     def discharge_step(self) -> BoolArray:
-        """Valid steps that discharge."""
-        return self._flows[1]
+        """Valid steps with a current < 0; of a row without current the power decides."""
+        negative: BoolArray = self._flow < 0
+        return self.valid & negative
 
     @cached_property
-    def rest_step(self) -> BoolArray:
-        """Valid steps at rest."""
-        return self.valid & ~(self.charge_step | self.discharge_step)
-
-    @cached_property
-    def _flows(self) -> tuple[BoolArray, BoolArray]:
-        without = np.isnan(self.current_a)
-        flow = np.where(without, self.power_w, self.current_a)
-        limit = np.where(without, 0.0, self.rest_limit_a)
-        return self.valid & (flow > limit), self.valid & (flow < -limit)
-
-    @property
-    def rest_limit_a(self) -> FloatArray:
-        """Current up to which the row's asset rests [A]."""
-        return self.specs.rest_current_a[self.asset]
+    def _flow(self) -> FloatArray:
+        return np.where(np.isnan(self.current_a), self.power_w, self.current_a)
 
     @cached_property
     def soc_ahead_percent(self) -> FloatArray:

@@ -9,9 +9,6 @@ import numpy as np
 from schemas.asset import AssetSpec
 from stream_app.columns.arrays import FloatArray, IntArray
 
-#: Share of the nominal capacity below which a current is rest: above the offset of a real shunt.
-REST_C_RATE_PER_H = 0.005
-
 _FIELDS = ("capacity_ah", "energy_kwh", "sign", "soc_factor", "period_s", "max_gap_s")
 
 
@@ -70,9 +67,3 @@ class AssetSpecs:
         new = AssetSpecs.of(AssetSpec())
         grown = np.zeros(count - len(self.sign), np.int64)
         return AssetSpecs(*(np.append(getattr(self, name), getattr(new, name)[grown]) for name in _FIELDS))
-
-    @property
-    def rest_current_a(self) -> FloatArray:
-        """Current up to which an asset counts as resting; 0 while its capacity is unknown."""
-        known: FloatArray = np.where(np.isnan(self.capacity_ah), 0.0, self.capacity_ah)
-        return known * REST_C_RATE_PER_H

@@ -1,22 +1,42 @@
 """Basic statistics that many metrics read: kept once per pane, whatever number of metrics uses them.
 
 All are sums (or a minimum) over rows, so panes merge exactly. Steps are left-hold: a row's reading times its duration.
-``trip_...`` are of round trips back to one level of the SoC, in the window where they
+In and out go by the sign of the current alone. ``rest_...`` are kept by the size of the current
+(:mod:`stream_app.domain.rest`). ``trip_...`` are of round trips back to one level of the SoC, in the window where they
 end; ``span_...`` are of charge between levels 20 % apart.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import numpy as np
 
 from stream_app.columns.arrays import FloatArray
 from stream_app.domain.fields import MIN, SUM, At, Binned, Contribution, Field, histogram
+from stream_app.domain.rest import LIMITS_A, by_limit
 from stream_app.domain.samples import Samples
 from stream_app.domain.soc_levels import LEVELS, Crossings, SocLevels
 
-VERSION = 1
+
+@dataclass(frozen=True, slots=True)
+class Statistic:
+    """One basic statistic.
+
+    Parameters
+    ----------
+    field
+        How panes merge.
+    contribute
+        What each row adds.
+    version
+        A changed meaning has a new one: the statistic then begins anew in stored states, and the others go on.
+    """
+
+    field: Field
+    contribute: Callable[[Samples], Contribution]
+    version: int = 1
 
 
 def _in(mask: str, column: Callable[[Samples], FloatArray]) -> Callable[[Samples], FloatArray]:
@@ -43,32 +63,34 @@ def _level_trips(s: Samples) -> Contribution:
     return np.zeros(len(s)) if told is None else Binned(told.level.astype(np.int64), told.trip, told.row)
 
 
-#: Name: (how panes merge, what each row adds). Units are in the names; in = while charging, out = while discharging.
-STATISTICS: dict[str, tuple[Field, Callable[[Samples], Contribution]]] = {
-    "rows": (SUM, lambda s: np.ones(len(s))),
-    "valid_s": (SUM, lambda s: s.dt_s),
-    "gap_s": (SUM, lambda s: s.gap_s),
-    "gaps": (SUM, lambda s: (s.gap_s > 0).astype(float)),
-    "charge_s": (SUM, _in("charge_step", lambda s: s.dt_s)),
-    "discharge_s": (SUM, _in("discharge_step", lambda s: s.dt_s)),
-    "rest_s": (SUM, _in("rest_step", lambda s: s.dt_s)),
-    "charge_in_as": (SUM, _in("charge_step", lambda s: s.charge_as)),
-    "charge_out_as": (SUM, _in("discharge_step", lambda s: -s.charge_as)),
-    "energy_in_j": (SUM, _in("charge_step", lambda s: s.energy_j)),
-    "energy_out_j": (SUM, _in("discharge_step", lambda s: -s.energy_j)),
-    "soc_in_percent": (SUM, _in("charge_step", lambda s: s.soc_ahead_percent)),
-    "soc_out_percent": (SUM, _in("discharge_step", lambda s: -s.soc_ahead_percent)),
-    "metered_s": (SUM, lambda s: np.where(np.isnan(s.power_w), 0.0, s.dt_s)),
-    "current_s": (SUM, lambda s: np.where(np.isnan(s.current_a), 0.0, s.dt_s)),
-    "soc_resolution_percent": (MIN, _soc_resolution),
-    "level_trips": (histogram(LEVELS), _level_trips),
-    "trip_in_j": (SUM, _of_crossings("in_j")),
-    "trip_out_j": (SUM, _of_crossings("out_j")),
-    "charge_trips": (SUM, _of_crossings("charged")),
-    "trip_in_as": (SUM, _of_crossings("in_as")),
-    "trip_out_as": (SUM, _of_crossings("out_as")),
-    "trip_s": (SUM, _of_crossings("trip_s")),
-    "spans": (SUM, _of_crossings("span")),
-    "span_as": (SUM, _of_crossings("span_as")),
-    "span_as_squared": (SUM, _of_crossings("span_as_squared")),
+_RESTS = histogram(len(LIMITS_A))
+
+#: By name. Units are in the names; in = while charging, out = while discharging.
+STATISTICS: dict[str, Statistic] = {
+    "rows": Statistic(SUM, lambda s: np.ones(len(s))),
+    "valid_s": Statistic(SUM, lambda s: s.dt_s),
+    "gap_s": Statistic(SUM, lambda s: s.gap_s),
+    "gaps": Statistic(SUM, lambda s: (s.gap_s > 0).astype(float)),
+    "rest_s": Statistic(_RESTS, lambda s: by_limit(s.current_a, s.dt_s), version=2),
+    "rest_as": Statistic(_RESTS, lambda s: by_limit(s.current_a, s.charge_as)),
+    "rest_j": Statistic(_RESTS, lambda s: by_limit(s.current_a, s.energy_j)),
+    "charge_in_as": Statistic(SUM, _in("charge_step", lambda s: s.charge_as), version=2),
+    "charge_out_as": Statistic(SUM, _in("discharge_step", lambda s: -s.charge_as), version=2),
+    "energy_in_j": Statistic(SUM, _in("charge_step", lambda s: s.energy_j), version=2),
+    "energy_out_j": Statistic(SUM, _in("discharge_step", lambda s: -s.energy_j), version=2),
+    "soc_in_percent": Statistic(SUM, _in("charge_step", lambda s: s.soc_ahead_percent), version=2),
+    "soc_out_percent": Statistic(SUM, _in("discharge_step", lambda s: -s.soc_ahead_percent), version=2),
+    "metered_s": Statistic(SUM, lambda s: np.where(np.isnan(s.power_w), 0.0, s.dt_s)),
+    "current_s": Statistic(SUM, lambda s: np.where(np.isnan(s.current_a), 0.0, s.dt_s)),
+    "soc_resolution_percent": Statistic(MIN, _soc_resolution),
+    "level_trips": Statistic(histogram(LEVELS), _level_trips),
+    "trip_in_j": Statistic(SUM, _of_crossings("in_j")),
+    "trip_out_j": Statistic(SUM, _of_crossings("out_j")),
+    "charge_trips": Statistic(SUM, _of_crossings("charged")),
+    "trip_in_as": Statistic(SUM, _of_crossings("in_as")),
+    "trip_out_as": Statistic(SUM, _of_crossings("out_as")),
+    "trip_s": Statistic(SUM, _of_crossings("trip_s")),
+    "spans": Statistic(SUM, _of_crossings("span")),
+    "span_as": Statistic(SUM, _of_crossings("span_as")),
+    "span_as_squared": Statistic(SUM, _of_crossings("span_as_squared")),
 }

@@ -18,7 +18,6 @@ from stream_app.domain.expressions import Expression, Graph
 from stream_app.domain.fields import At, Binned, Columns
 from stream_app.domain.samples import Among, Carried, Samples
 from stream_app.domain.sequential import SequentialState
-from stream_app.domain.specs import AssetSpecs
 
 
 class TracedSamples(Samples):
@@ -34,7 +33,6 @@ class TracedSamples(Samples):
             dt_s=leaf("dt_s"),
             valid=leaf("valid", "bool"),
             gap_s=leaf("gap_s"),
-            specs=AssetSpecs.of(),
             carried=(),
             carry=np.zeros((1, 0)),
         )
@@ -42,11 +40,6 @@ class TracedSamples(Samples):
         for state in states:
             told = {name: graph.node("event", state.name, name) for name in state.event}
             self.set_events(type(state), state.events(graph.node("event", state.name, "row", kind="int"), told))
-
-    @property
-    def rest_limit_a(self) -> FloatArray:
-        """The asset's rest limit."""
-        return cast(FloatArray, self._graph.leaf("rest_limit_a"))
 
     def diff(self, column: str, among: Among = "any") -> FloatArray:
         """Difference to the value before, which the loop keeps."""

@@ -155,7 +155,6 @@ def current(fleet: Fleet, slots: IntArray) -> Windows:
         (integers.array, fleet.floats.array),
         fleet.floats.places,
         (layout.kinds, layout.identity, catalogue.rows_at),
-        fleet.specs.rest_current_a,
         fleet.pending.view(),
         np.empty(layout.width),
         (about, totals, has_rows),

@@ -74,7 +74,7 @@ def walk(  # noqa: PLR0912, PLR0915  # compiled as one: calls would hand some si
     fleet: tuple[IntArray, FloatArray],
     at: tuple[int, int, int, int, int],
     merging: tuple[IntArray, FloatArray, int],
-    specs: tuple[FloatArray, FloatArray, FloatArray, FloatArray, FloatArray, BoolArray],
+    specs: tuple[FloatArray, FloatArray, FloatArray, FloatArray, BoolArray],
     frame: IntArray,
     waiting: tuple[IntArray, IntArray, IntArray, IntArray, IntArray, IntArray, FloatArray],
     stacks: tuple[IntArray, IntArray, IntArray, IntArray, FloatArray, IntArray],
@@ -91,7 +91,7 @@ def walk(  # noqa: PLR0912, PLR0915  # compiled as one: calls would hand some si
 ) -> bool:
     """Walk the segments on from ``place`` (segment, next row); False: room is to be made, then walk on."""
     touched, _, stops, order, applied = segments
-    sign, soc_factor, nominal_s, max_gap_s, rest_a, drops = specs
+    sign, soc_factor, nominal_s, max_gap_s, drops = specs
     fixed_us, flush_seq, max_waiting, until_us = rule
     width, _, first, ring, period = at
     work_stacks, events, points, depths = work
@@ -171,7 +171,6 @@ def walk(  # noqa: PLR0912, PLR0915  # compiled as one: calls would hand some si
                     (number + 1) * size_us,
                     counted,
                     (time_us, dt_s, valid, gap_s, scratch[2]),
-                    rest_a[slot],
                     state[first : first + width],
                     state,
                     work_stacks,

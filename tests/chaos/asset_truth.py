@@ -92,8 +92,7 @@ class AssetTruth:
             dt_s[starts[-1] :] = 0.0
             if self.ended:
                 dt_s[starts[-1] : -1] = period_s
-        rest = 0.005 * (self.spec.get("nominal_capacity_ah") or 0)
-        charging, discharging = current > rest, current < -rest
+        charging, discharging = current > 0, current < 0
         return {
             "energy_in_kwh": float((power * dt_s)[charging].sum() / 3.6e6),
             "energy_out_kwh": float(-(power * dt_s)[discharging].sum() / 3.6e6),

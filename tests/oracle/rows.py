@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-Flow = Literal["charge", "discharge", "rest", "unknown"]
+Flow = Literal["charge", "discharge", "none", "unknown"]
 
 #: Keys of the input that are no readings, and the short keys of those that are.
 _NOT_READINGS = {"asset", "time_us", "offset"}
@@ -106,6 +106,9 @@ class Crossing:
     span_as: float | None  # charge since the crossing of the level 20 % before in the same direction
 
 
+REST_LIMITS_A = (1 / 64, 1 / 16, 1 / 4, 1, 4)
+
+
 @dataclass
 class Part:
     """Rows of one window or of a lifetime: the argument of every plain function."""
@@ -131,6 +134,13 @@ class Part:
         """Change of the SoC over all steps that charge, or that discharge; > 0 in the direction of the flow."""
         change = total(row.soc_ahead_percent for row in self.rows if row.flow == flow)
         return change if flow == "charge" else -change
+
+    def rests(self) -> list[Row]:
+        """Rows of the rest band: the largest of some limits that is at most 0.01 C."""
+        limit_a = max(
+            limit for limit in REST_LIMITS_A if limit <= max(0.01 * (self.nameplate.capacity_ah or 0), 1 / 64)
+        )
+        return [row for row in self.rows if abs(row.current_a) < limit_a]
 
     def measured_s(self, column: str) -> float:
         """Time of the steps whose reading of a column is known."""

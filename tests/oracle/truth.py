@@ -77,9 +77,8 @@ def expected(
     for before, after in pairwise(kept):
         before.following, after.previous = after, before
     give_durations(kept, nameplate, known_us=math.inf if ended else known_us)
-    rest_a = 0.005 * (nameplate.capacity_ah or 0)
     for row in kept:
-        row.flow = _flow(row, rest_a)
+        row.flow = _flow(row)
     settled = [row for row in kept if row.settled]
     soc_percent = [row.soc_percent for row in settled if known(row.soc_percent)]
     return Expected(
@@ -92,12 +91,12 @@ def expected(
     )
 
 
-def _flow(row: Row, rest_a: float) -> Flow:
+def _flow(row: Row) -> Flow:
     """Direction of a step: of a row without current the power decides."""
     if not row.valid:
         return "unknown"
-    flow, limit = (row.current_a, rest_a) if known(row.current_a) else (row.power_w, 0.0)
-    return "charge" if flow > limit else "discharge" if flow < -limit else "rest"
+    flow = row.current_a if known(row.current_a) else row.power_w
+    return "charge" if flow > 0 else "discharge" if flow < 0 else "none"
 
 
 def plain_values(part: Part) -> dict[str, Any]:

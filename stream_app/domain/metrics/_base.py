@@ -28,7 +28,7 @@ from stream_app.domain.fields import (
 from stream_app.domain.samples import Samples
 from stream_app.domain.sequential import SequentialState
 from stream_app.domain.specs import AssetSpecs
-from stream_app.domain.statistics import VERSION as STATISTICS_VERSION
+from stream_app.domain.statistics import STATISTICS
 
 __all__ = [
     "MAX",
@@ -168,7 +168,7 @@ class Metric(ABC):
 
 def statistic_key(name: str) -> str:
     """Key of a basic statistic in the layout."""
-    return f"{name}@{STATISTICS_VERSION}"
+    return f"{name}@{STATISTICS[name].version}"
 
 
 def sequential_states(metrics: Sequence[Metric]) -> tuple[type[SequentialState], ...]:

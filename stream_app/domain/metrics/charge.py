@@ -4,23 +4,33 @@ from typing import ClassVar
 
 import numpy as np
 
+from stream_app.columns.arrays import BoolArray
 from stream_app.domain.metrics._base import AssetSpecs, Metric, MetricValues, Totals, defined_where
 
 AS_PER_AH = 3600.0
 
 
+def current_checks(totals: Totals) -> dict[str, BoolArray]:
+    """What must hold for a charge to be known."""
+    return {"no_valid_steps": totals["valid_s"] > 0, "current_missing": totals["current_s"] > 0}
+
+
 class _Charge(Metric):
-    unit = "Ah"
+    unit, version = "Ah", 2
     _of: ClassVar[str]
 
     def value(self, totals: Totals, specs: AssetSpecs) -> MetricValues:
-        """Null with ``no_valid_steps`` where no step with a known current has a known duration."""
-        with defined_where({"no_valid_steps": totals["current_s"] > 0}) as defined:
+        """Null with ``no_valid_steps`` or ``current_missing``."""
+        with defined_where(current_checks(totals)) as defined:
             return defined(totals[self._of] / AS_PER_AH)
 
 
 class ChargeIn(_Charge):
-    """Charge put in: sum of I dt over charging steps [Ah]; steps as in ``energy_in_kwh``.
+    """Charge put in: sum of I dt over steps with I > 0 [Ah].
+
+    Notes
+    -----
+    Charge in less charge out is the mean current times the time.
 
     References
     ----------
@@ -32,11 +42,11 @@ class ChargeIn(_Charge):
     80.0
     """
 
-    name, statistics, _of = "charge_in_ah", ("charge_in_as", "current_s"), "charge_in_as"
+    name, statistics, _of = "charge_in_ah", ("charge_in_as", "valid_s", "current_s"), "charge_in_as"
 
 
 class ChargeOut(_Charge):
-    """Charge taken out: sum of -I dt over discharging steps [Ah]; steps as in ``energy_in_kwh``.
+    """Charge taken out: sum of -I dt over steps with I < 0 [Ah].
 
     References
     ----------
@@ -48,7 +58,7 @@ class ChargeOut(_Charge):
     40.0
     """
 
-    name, statistics, _of = "charge_out_ah", ("charge_out_as", "current_s"), "charge_out_as"
+    name, statistics, _of = "charge_out_ah", ("charge_out_as", "valid_s", "current_s"), "charge_out_as"
 
 
 class EquivalentFullCycles(Metric):
@@ -66,11 +76,10 @@ class EquivalentFullCycles(Metric):
     1.0
     """
 
-    name, unit = "equivalent_full_cycles", "1"
-    statistics = ("charge_in_as", "charge_out_as", "current_s")
+    name, unit, version = "equivalent_full_cycles", "1", 2
+    statistics = ("charge_in_as", "charge_out_as", "valid_s", "current_s")
 
     def value(self, totals: Totals, specs: AssetSpecs) -> MetricValues:
-        """Null with ``capacity_missing`` or ``no_valid_steps``."""
-        checks = {"capacity_missing": ~np.isnan(specs.capacity_ah), "no_valid_steps": totals["current_s"] > 0}
-        with defined_where(checks) as defined:
+        """Null with ``capacity_missing``, ``no_valid_steps`` or ``current_missing``."""
+        with defined_where({"capacity_missing": ~np.isnan(specs.capacity_ah)} | current_checks(totals)) as defined:
             return defined((totals["charge_in_as"] + totals["charge_out_as"]) / (2 * AS_PER_AH * specs.capacity_ah))

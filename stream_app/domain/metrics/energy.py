@@ -2,30 +2,36 @@
 
 from typing import ClassVar
 
+from stream_app.columns.arrays import BoolArray
 from stream_app.domain.metrics._base import AssetSpecs, Metric, MetricValues, Totals, defined_where
 
 J_PER_KWH = 3.6e6
 
 
+def power_checks(totals: Totals) -> dict[str, BoolArray]:
+    """What must hold for an energy to be known."""
+    return {"no_valid_steps": totals["valid_s"] > 0, "power_missing": totals["metered_s"] > 0}
+
+
 class _Energy(Metric):
-    unit = "kWh"
+    unit, version = "kWh", 2
     _of: ClassVar[str]
 
     def value(self, totals: Totals, specs: AssetSpecs) -> MetricValues:
-        """Null with ``no_valid_steps`` where no step with a known power has a known duration."""
-        with defined_where({"no_valid_steps": totals["metered_s"] > 0}) as defined:
+        """Null with ``no_valid_steps`` or ``power_missing``."""
+        with defined_where(power_checks(totals)) as defined:
             return defined(totals[self._of] / J_PER_KWH)
 
 
 class EnergyIn(_Energy):
-    r"""Energy charged: sum of P dt over charging steps [kWh].
+    r"""Energy charged: sum of P dt over steps with a current > 0 [kWh].
 
-    .. math:: \frac{1}{3.6 \cdot 10^6} \sum_{charging} P_k \, dt_k
+    .. math:: \frac{1}{3.6 \cdot 10^6} \sum_{I_k > 0} P_k \, dt_k
 
     Notes
     -----
     Left-hold: a reading holds until the next one; gaps add nothing. Power is the measured column where there is one,
-    else I V. A step charges when its current is above the rest limit (0.005 C; 0 while the capacity is unknown).
+    else I V. The sign of the current alone decides, however small it is; of a row without current that of the power.
 
     References
     ----------
@@ -37,13 +43,13 @@ class EnergyIn(_Energy):
     72.2
     """
 
-    name, statistics, _of = "energy_in_kwh", ("energy_in_j", "metered_s"), "energy_in_j"
+    name, statistics, _of = "energy_in_kwh", ("energy_in_j", "valid_s", "metered_s"), "energy_in_j"
 
 
 class EnergyOut(_Energy):
-    r"""Energy discharged: sum of -P dt over discharging steps [kWh]; steps as in ``energy_in_kwh``.
+    r"""Energy discharged: sum of -P dt over steps with a current < 0 [kWh].
 
-    .. math:: \frac{-1}{3.6 \cdot 10^6} \sum_{discharging} P_k \, dt_k
+    .. math:: \frac{-1}{3.6 \cdot 10^6} \sum_{I_k < 0} P_k \, dt_k
 
     References
     ----------
@@ -55,4 +61,4 @@ class EnergyOut(_Energy):
     35.6
     """
 
-    name, statistics, _of = "energy_out_kwh", ("energy_out_j", "metered_s"), "energy_out_j"
+    name, statistics, _of = "energy_out_kwh", ("energy_out_j", "valid_s", "metered_s"), "energy_out_j"

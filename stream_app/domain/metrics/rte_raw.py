@@ -33,7 +33,7 @@ class RteRaw(Metric):
     0.9777777777777777
     """
 
-    name, unit = "rte_raw", "1"
+    name, unit, version = "rte_raw", "1", 2
     statistics = (
         "energy_in_j",
         "energy_out_j",

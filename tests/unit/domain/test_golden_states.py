@@ -208,6 +208,23 @@ def test_what_was_added_counts_from_the_rows_that_waited() -> None:
     assert by_size[3_600_000_000] == since_us
 
 
+def test_a_sum_whose_meaning_changed_begins_anew_and_the_others_go_on() -> None:
+    """Energies went by the rest band when the state was stored: they count from then on, by sign. Time goes on."""
+    fleet, _ = golden.loaded(PRESENT, golden.a_fleet())
+    slot = fleet.slot("own-sizes")
+    (reads,) = (metrics for key, metrics in told(PRESENT)["reads"].items() if key.startswith("own-sizes 0 "))
+    before = {name.partition("@")[0]: value for name, (value, _) in reads.items()}
+    life, _ = life_and_open(fleet, np.array([slot]))
+    readings = views.read(fleet, life, closed=False)
+    kept = {name for name in before if name not in readings.late}
+    assert {"total_data_points", "current_mean_a", "soc_dwell_s", "rainflow_cycles", "rte_v1", "gap_s"} <= kept
+    assert {"energy_in_kwh", "charge_out_ah", "equivalent_full_cycles", "rte_raw"} <= before.keys() - kept
+    assert before["energy_in_kwh"] > 0
+    assert readings.by_metric["energy_in_kwh"].value.tolist() == [0.0]
+    since_us = int(fleet.pending.get(np.array([slot])).time_us[0])
+    assert readings.late["energy_in_kwh"].since_us.tolist() == [since_us]
+
+
 def test_a_window_that_was_open_tells_it_when_it_is_closed_and_stored() -> None:
     """Partly covered windows say so for ever, those closed before say that nothing is covered, later ones nothing."""
     catalogue, sizes_s = CHANGED["gained"]

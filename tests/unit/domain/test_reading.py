@@ -34,7 +34,6 @@ def plain_windows(fleet: Fleet, slot: int) -> list[tuple[int, int, bytes]]:
         dt_s=np.zeros(n),
         valid=np.zeros(n, bool),
         gap_s=np.zeros(n),
-        specs=fleet.specs.take(np.array([slot])),
         carried=CATALOGUE.carried,
         carry=fleet.floats.carry[[slot]],
     )

@@ -12,12 +12,10 @@ import rainflow
 from hypothesis import given
 from hypothesis import strategies as st
 
-from schemas.asset import AssetSpec
 from stream_app.columns.arrays import FloatArray
 from stream_app.domain.rows import COLUMNS
 from stream_app.domain.samples import Samples
 from stream_app.domain.soc_loops import Loops, SocLoops
-from stream_app.domain.specs import AssetSpecs
 
 
 def samples_of(soc: list[float], power_w: list[float] | None = None) -> Samples:
@@ -32,7 +30,6 @@ def samples_of(soc: list[float], power_w: list[float] | None = None) -> Samples:
         dt_s=np.ones(n),
         valid=np.ones(n, bool),
         gap_s=np.zeros(n),
-        specs=AssetSpecs.of(AssetSpec()),
         carried=(),
         carry=np.zeros((1, 0)),
     )

@@ -40,14 +40,13 @@ READING = st.one_of(st.just(np.nan), st.sampled_from([0.0, -0.0, 50.0, 100.0, 12
 
 
 @st.composite
-def samples_of_one_asset(draw: st.DrawFn) -> tuple[Samples, float]:
-    """Rows as the walk has them, and the rest limit of their asset [A]."""
+def samples_of_one_asset(draw: st.DrawFn) -> Samples:
+    """Rows as the walk has them."""
     n = draw(st.integers(1, 12))
     values = {name: np.array(draw(st.lists(READING, min_size=n, max_size=n))) for name in COLUMNS}
     valid = np.array(draw(st.lists(st.booleans(), min_size=n, max_size=n)))
     held_s = np.array(draw(st.lists(st.sampled_from([0.5, 1.0, 2.0, 60.0]), min_size=n, max_size=n)))
-    specs = AssetSpecs.of(AssetSpec(nominal_capacity_ah=draw(st.sampled_from([None, 1.0, 5000.0]))))
-    samples = Samples(
+    return Samples(
         asset=np.zeros(n, np.int64),
         starts=np.zeros(1, np.int64),
         values=values,
@@ -55,17 +54,14 @@ def samples_of_one_asset(draw: st.DrawFn) -> tuple[Samples, float]:
         dt_s=np.where(valid, held_s, 0.0),
         valid=valid,
         gap_s=np.where(valid, 0.0, held_s),
-        specs=specs,
         carried=CATALOGUE.carried,
         carry=np.array([[draw(READING) for _ in CATALOGUE.carried]]),
     )
-    return samples, float(specs.rest_current_a[0])
 
 
 @given(samples_of_one_asset())
-def test_traced_contributions_are_the_uncompiled_ones(given_: tuple[Samples, float]) -> None:
+def test_traced_contributions_are_the_uncompiled_ones(samples: Samples) -> None:
     """Every metric and statistic, bit for bit, with what sequential states see."""
-    samples, rest_limit_a = given_
     layout, fleet = CATALOGUE.layout, Fleet(CATALOGUE, (60,))
     for state in CATALOGUE.sequential_states:
         _, _, events = state.advance(state.start()[None], [np.zeros(0)], samples)
@@ -86,7 +82,7 @@ def test_traced_contributions_are_the_uncompiled_ones(given_: tuple[Samples, flo
     depths[:] = 0
     add_rows: Callable[..., int] = _globals(compiled_walk(CATALOGUE))["add_rows"]
     n = len(samples)
-    assert add_rows(0, n, 0, 1, n, scratch, rest_limit_a, totals, line, stacks, depths, events_room) == n
+    assert add_rows(0, n, 0, 1, n, scratch, totals, line, stacks, depths, events_room) == n
     assert totals.tobytes() == plain[:, 0].tobytes()
 
 

@@ -130,7 +130,7 @@ def test_what_is_late_in_a_window_stays_with_it_among_others() -> None:
     fleet = a_fleet()
     fed(fleet, rows_at(*range(0, 50, 10)))
     at_s = [START_US + 1_000_000 * s for s in (10, 20)]
-    voltage, energy = frozenset({"voltage_min_v@1.reading"}), frozenset({"energy_in_j@1", "voltage_min_v@1.reading"})
+    voltage, energy = frozenset({"voltage_min_v@1.reading"}), frozenset({"energy_in_j@2", "voltage_min_v@1.reading"})
     own: Sinces = {(0, 0): (Since(voltage, at_s[0], 1, 10.0), Since(energy, at_s[1], 2, 20.0))}
     life, open_ = current(fleet)
     fleet.since[fleet.slot("a")] = own

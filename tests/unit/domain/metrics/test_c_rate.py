@@ -5,15 +5,17 @@ from __future__ import annotations
 import pytest
 
 from tests.metric_example import compute
-from tests.oracle import Part, known
+from tests.oracle import Part, known, total
 
 
 def plain_c_rate_mean_per_h(part: Part) -> float | None:
     capacity_ah = part.nameplate.capacity_ah
-    loaded_s = sum(row.dt_s for row in part.rows if row.flow in ("charge", "discharge"))
+    rests = part.rests()
+    loaded_s = total(row.dt_s for row in part.rows if known(row.current_a) and row not in rests)
     if capacity_ah is None or loaded_s == 0:
         return None
-    return (part.charge_as("charge") + part.charge_as("discharge")) / loaded_s / capacity_ah
+    rest_as = total(row.current_a * row.dt_s for row in rests)
+    return (part.charge_as("charge") + part.charge_as("discharge") - abs(rest_as)) / loaded_s / capacity_ah
 
 
 def plain_c_rate_max_per_h(part: Part) -> float | None:
@@ -31,6 +33,19 @@ def test_the_mean_weighs_by_time() -> None:
     """40 A for 3 s and 20 A for 1 s: 140 As / 4 s = 35 A, of 70 Ah 0.5 1/h."""
     current_a = [40, 20, 0]
     assert compute("c_rate_mean_per_h", nominal_capacity_ah=70, time_s=[0, 3, 4], current_a=current_a) == 0.5
+
+
+def test_a_current_within_the_rest_band_is_no_load() -> None:
+    """1 A is at most 0.01 C of 100 Ah, so 0.5 A is rest: 40 A for one second are 0.4 C. Of 80 Ah the limit is 1/4 A."""
+    current_a = [40, -0.5, -0.5, 0]
+    assert compute("c_rate_mean_per_h", nominal_capacity_ah=100, current_a=current_a) == pytest.approx(0.4)
+    assert compute("c_rate_mean_per_h", nominal_capacity_ah=80, current_a=current_a) == pytest.approx(41 / 3 / 80)
+
+
+def test_a_mean_load_needs_a_current() -> None:
+    """Power alone moves an unknown charge; a single row holds for an unknown time."""
+    assert compute("c_rate_mean_per_h", nominal_capacity_ah=80, power_w=[1000, 1000]) == "current_missing"
+    assert compute("c_rate_mean_per_h", nominal_capacity_ah=80, current_a=[40]) == "no_valid_steps"
 
 
 def test_the_largest_load_may_be_of_the_last_row() -> None:

@@ -33,7 +33,7 @@ def test_a_reading_holds_until_the_next_one() -> None:
 def test_charge_needs_no_voltage_but_a_current() -> None:
     """Power alone moves an unknown charge."""
     assert compute("charge_in_ah", dt_s=3600, current_a=[10, 0]) == 10.0
-    assert compute("charge_in_ah", dt_s=3600, power_w=[1000, 0]) == "no_valid_steps"
+    assert compute("charge_in_ah", dt_s=3600, power_w=[1000, 0]) == "current_missing"
 
 
 def test_a_missing_current_leaves_only_its_own_step_out() -> None:
@@ -55,6 +55,15 @@ def test_half_a_cycle_in_one_direction() -> None:
 def test_no_charge_without_a_step(metric: str) -> None:
     """A single row holds for an unknown time."""
     assert compute(metric, nominal_capacity_ah=40, current_a=[40]) == "no_valid_steps"
+
+
+def test_in_less_out_is_the_mean_current_times_the_time() -> None:
+    """4 h at 10, -0.001, 0.002 and -3 A: no current is too small to count."""
+    current_a = [10, -0.001, 0.002, -3, 0]
+    net_ah = compute("charge_in_ah", dt_s=3600, current_a=current_a) - compute(  # type: ignore[operator]
+        "charge_out_ah", dt_s=3600, current_a=current_a
+    )
+    assert net_ah == pytest.approx(4 * compute("current_mean_a", dt_s=3600, current_a=current_a))
 
 
 def test_cycles_need_a_capacity() -> None:

@@ -37,11 +37,12 @@ def test_where_the_current_is_not_measured_the_power_tells_the_direction() -> No
     assert compute("energy_in_kwh", dt_s=3600, power_w=[-2000, 0]) == 0.0
 
 
-def test_a_current_within_the_rest_limit_is_rest() -> None:
-    """The limit is 0.005 C, 0.5 A of 100 Ah: only 0.6 A x 1000 V x 1 h count. Without a capacity both rows count."""
-    rows: dict[str, Any] = {"current_a": [0.5, 0.6, 0], "voltage_v": [1000, 1000, 1000]}
-    assert compute("energy_in_kwh", dt_s=3600, nominal_capacity_ah=100, **rows) == pytest.approx(0.6)
-    assert compute("energy_in_kwh", dt_s=3600, **rows) == pytest.approx(1.1)
+@pytest.mark.parametrize("nominal_capacity_ah", [100, None])
+def test_the_smallest_current_counts(nominal_capacity_ah: float | None) -> None:
+    """A draw of 0.1 A for two hours at 1000 V is 0.2 kWh out, whatever the capacity is."""
+    rows: dict[str, Any] = {"current_a": [-0.1, -0.1, 0], "voltage_v": [1000, 1000, 1000]}
+    got = compute("energy_out_kwh", dt_s=3600, nominal_capacity_ah=nominal_capacity_ah, **rows)
+    assert got == pytest.approx(0.2)
 
 
 def test_a_gap_counts_for_nothing() -> None:
@@ -54,7 +55,7 @@ def test_a_gap_counts_for_nothing() -> None:
 def test_no_energy_without_a_step(metric: str) -> None:
     """A single row holds for an unknown time, and without voltage there is no power."""
     assert compute(metric, current_a=[40], voltage_v=[900]) == "no_valid_steps"
-    assert compute(metric, current_a=[40, 40, 40]) == "no_valid_steps"
+    assert compute(metric, current_a=[40, 40, 40]) == "power_missing"
 
 
 def test_rest_is_known_to_be_zero() -> None:
