@@ -55,7 +55,10 @@ class AssetSpec(BaseModel):
         default=None,
         gt=0,
         le=31_536_000,
-        description="A longer time between two rows is a gap; without it: three nominal periods",
+        description="A longer time between two rows is a gap; without it: ten nominal periods, and at least 15 minutes",
+    )
+    reporting: Literal["periodic", "on_change"] = Field(
+        default="periodic", description="on_change: a reading holds until the next one, for an hour at least"
     )
     max_ahead_s: float | None = Field(
         default=None,

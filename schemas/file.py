@@ -9,9 +9,6 @@ from pydantic import Field, field_validator
 
 from schemas.asset import AssetSpec
 
-#: Gap limit of readings that are sent when they change [s], unless the spec names another one.
-ON_CHANGE_GAP_S = 3600.0
-
 
 class FileSpec(AssetSpec):
     """Spec of a file's assets, and how to read the file. What is left out is decided from the file itself, and told."""
@@ -29,9 +26,6 @@ class FileSpec(AssetSpec):
     hold: bool | None = Field(
         default=None, description="Whether a reading holds until the next one; without it: when signals come in turn"
     )
-    reporting: Literal["periodic", "on_change"] = Field(
-        default="periodic", description="on_change: readings hold for an hour at least"
-    )
     strict: bool = Field(default=False, description="Refuse the file at its first bad row")
     allow_rejected: bool = Field(default=False, description="Accept that more than 1 % of the rows is left out")
 
@@ -48,7 +42,4 @@ class FileSpec(AssetSpec):
 
     def of_asset(self) -> AssetSpec:
         """The asset's part."""
-        asset = {name: getattr(self, name) for name in AssetSpec.model_fields}
-        if self.reporting == "on_change" and self.max_gap_s is None:
-            asset["max_gap_s"] = ON_CHANGE_GAP_S
-        return AssetSpec(**asset)
+        return AssetSpec(**{name: getattr(self, name) for name in AssetSpec.model_fields})

@@ -2,8 +2,8 @@
 
 A reading holds until the next one (left-hold). Rows that share a stamp were taken between it and the next stamp, so
 they spread evenly over that time. A longer step than the gap limit is a gap: nobody knows what happened there, so it
-counts for nothing. The limit is the spec's, else three nominal periods; the nominal period is the spec's, else the
-median of the last steps.
+counts for nothing. The limit is the spec's, else ten nominal periods and at least the time for which its readings hold;
+the nominal period is the spec's, else the median of the last steps.
 """
 
 from __future__ import annotations
@@ -19,9 +19,11 @@ from stream_app.columns.compiled import borrowing, inlined
 MEDIAN_OF = 15
 #: Ring that holds them: a power of two, so that a place is a mask away.
 RING = 16
-#: A steady stream re-measures its period once per this many steps, a power of two; a new one at each step.
-MEASURE_EVERY = 16
-GAP_PERIODS = 3.0
+GAP_PERIODS = 10.0
+#: After steps that were all as long as usual, so many periods without a reading are a gap even if they are few minutes.
+SILENT_PERIODS = 60.0
+#: Of assets that report when something changes, silence says that nothing has changed.
+MOST_SILENT_S = 900.0
 #: A stamp repeated more often than this is a stuck clock: the older rows are settled without duration.
 MAX_PER_STAMP = 4096
 #: Gap limit while no period is known: the first step of hourly data is no gap.
@@ -69,6 +71,7 @@ def measure(
     watermark_us: IntArray,
     nominal_s: FloatArray,
     max_gap_s: FloatArray,
+    least_gap_s: FloatArray,
     flush: BoolArray,
 ) -> Durations:
     """Give each row its duration as soon as the next stamp is there.
@@ -83,8 +86,8 @@ def measure(
         The last steps of the ``k`` assets.
     watermark_us
         No row before this will come, shape ``(k,)``: only then is the next stamp really the next one.
-    nominal_s, max_gap_s
-        From the specs, shape ``(k,)``; NaN where silent.
+    nominal_s, max_gap_s, least_gap_s
+        From the specs, shape ``(k,)``; the first two are NaN where silent.
     flush
         Assets to which no row will come: all their rows are settled, shape ``(k,)``.
     """
@@ -97,7 +100,7 @@ def measure(
         starts,
         stamp_us,
         (history.count, history.steps_s, history.period_s),
-        (watermark_us, nominal_s, max_gap_s, flush),
+        (watermark_us, nominal_s, max_gap_s, least_gap_s, flush),
         known_from,
         (settled, dt_s, valid, gap_s, time_us),
         np.empty(MEDIAN_OF),
@@ -110,14 +113,14 @@ def measure_groups(  # noqa: PLR0912, PLR0915  # one walk: what a group needs of
     starts: IntArray,
     stamp_us: IntArray,
     history: tuple[IntArray, FloatArray, FloatArray],
-    given: tuple[IntArray, FloatArray, FloatArray, BoolArray],
+    given: tuple[IntArray, FloatArray, FloatArray, FloatArray, BoolArray],
     known_from: IntArray,
     out: tuple[BoolArray, FloatArray, BoolArray, FloatArray, IntArray],
     window: FloatArray,
 ) -> int:
     """Walk each asset's groups of equal stamps; how many rows are settled. ``window`` is room for the median."""
     count, ring_s, period_s = history
-    watermark_us, nominal_s, max_gap_s, flush = given
+    watermark_us, nominal_s, max_gap_s, least_gap_s, flush = given
     settled, dt_s, valid, gap_s, time_us = out
     n, used = len(stamp_us), 0
     for k in range(len(starts)):
@@ -146,9 +149,10 @@ def measure_groups(  # noqa: PLR0912, PLR0915  # one walk: what a group needs of
                     break  # it waits, and so do all after it
             whole = not last or flush[k]
             period = period_s[k] if np.isnan(nominal_s[k]) else nominal_s[k]
-            limit_s = FIRST_GAP_S if np.isnan(period) else GAP_PERIODS * period
-            if not np.isnan(max_gap_s[k]):
-                limit_s = max_gap_s[k]
+            limit_s = gap_limit_s(period, max_gap_s[k], least_gap_s[k])
+            silent_s = silent_limit_s(period, max_gap_s[k], least_gap_s[k])
+            if silent_s < step_s <= limit_s and _was_regular(k, period, count, ring_s):
+                limit_s = silent_s
             # The last row of a group before a gap, or at the very end, has no known duration; the rows before it have.
             cut = whole and (last or step_s > limit_s)
             spread, gap, lead_us = step_s, 0.0, 0
@@ -197,23 +201,77 @@ def _group_end(stamp_us: IntArray, head: int, stop: int) -> int:
 
 
 @inlined
+def gap_limit_s(period_s: float, max_gap_s: float, least_gap_s: float) -> float:
+    """Longest step that is no gap; a period or a limit that is not known is NaN."""
+    if not np.isnan(max_gap_s):
+        return max_gap_s
+    return FIRST_GAP_S if np.isnan(period_s) else max(GAP_PERIODS * period_s, least_gap_s)
+
+
+@inlined
+def silent_limit_s(period_s: float, max_gap_s: float, least_gap_s: float) -> float:
+    """Longest step that is no gap even where all steps before it were as long as usual."""
+    limit_s = gap_limit_s(period_s, max_gap_s, least_gap_s)
+    if np.isnan(max_gap_s) and least_gap_s <= MOST_SILENT_S and not np.isnan(period_s):
+        return min(limit_s, SILENT_PERIODS * period_s)
+    return limit_s
+
+
+@borrowing
+def _was_regular(k: int, period_s: float, count: IntArray, ring_s: FloatArray) -> bool:
+    """Whether none of the last steps was longer than the readings of a steady stream may be apart."""
+    if count[k] < MEDIAN_OF:
+        return False
+    longest_s = 0.0
+    for back in range(MEDIAN_OF):
+        longest_s = max(longest_s, ring_s[k, (count[k] - back) & (RING - 1)])
+    return longest_s <= GAP_PERIODS * period_s
+
+
+@inlined
 def remember_step(
     k: int, step_s: float, count: IntArray, ring_s: FloatArray, period_s: FloatArray, window: FloatArray
 ) -> None:
-    """Remember a step; where it is due, the median of the last ones is the period from the next group on."""
+    """Remember a step; the median of the last ones is the period from the next group on.
+
+    A step that is on the side of the median on which the one that it replaces was moves nothing. Each round of the ring
+    it is measured all the same: a state that an older release has stored may hold an older median.
+    """
     count[k] += 1
     ring_s[k, count[k] & (RING - 1)] = step_s
-    if count[k] <= MEASURE_EVERY or count[k] & (MEASURE_EVERY - 1) == 0:
+    gone_s, median_s = ring_s[k, (count[k] - MEDIAN_OF) & (RING - 1)], period_s[k]
+    one_side = (step_s > median_s and gone_s > median_s) or (step_s < median_s and gone_s < median_s)
+    round_ends = count[k] & (RING - 1) == 0
+    if count[k] <= MEDIAN_OF or round_ends or not (step_s == gone_s or one_side):
         _measure_period(k, count, ring_s, period_s, window)
 
 
 @borrowing
 def _measure_period(k: int, count: IntArray, ring_s: FloatArray, period_s: FloatArray, window: FloatArray) -> None:
-    known = min(count[k], MEDIAN_OF)
+    """Take the median of the last steps: mostly the old one or the step next to it, which one pass finds."""
+    known, median_s = min(count[k], MEDIAN_OF), period_s[k]
+    if known == MEDIAN_OF:
+        below, up_to, before_s, after_s = 0, 0, -np.inf, np.inf
+        for back in range(MEDIAN_OF):
+            step_s = ring_s[k, (count[k] - back) & (RING - 1)]
+            if step_s < median_s:
+                below += 1
+                before_s = max(before_s, step_s)
+            elif step_s > median_s:
+                after_s = min(after_s, step_s)
+            else:
+                up_to += 1
+        up_to += below
+        half = MEDIAN_OF // 2
+        if below <= half < up_to:
+            return
+        if below == half + 1 or up_to == half:
+            period_s[k] = before_s if below > half else after_s
+            return
     for back in range(known):
-        step, at = ring_s[k, (count[k] - back) & (RING - 1)], back
-        while at > 0 and window[at - 1] > step:
+        step_s, at = ring_s[k, (count[k] - back) & (RING - 1)], back
+        while at > 0 and window[at - 1] > step_s:
             window[at] = window[at - 1]
             at -= 1
-        window[at] = step
+        window[at] = step_s
     period_s[k] = (window[(known - 1) // 2] + window[known // 2]) / 2

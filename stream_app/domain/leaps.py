@@ -12,7 +12,7 @@ import numpy as np
 
 from stream_app.columns.arrays import FloatArray, IntArray
 from stream_app.columns.compiled import borrowing
-from stream_app.domain.durations import FIRST_GAP_S, GAP_PERIODS
+from stream_app.domain.durations import gap_limit_s
 
 #: A shorter step is no leap, whatever the period.
 LEAP_US: Final = 3_600_000_000
@@ -24,10 +24,7 @@ ABOUT: Final = 4
 def leap_limit_us(nominal_s: float, max_gap_s: float, period_s: float) -> int:
     """Longest step that is no leap: the asset's gap limit, at least an hour."""
     period = period_s if np.isnan(nominal_s) else nominal_s
-    limit_s = FIRST_GAP_S if np.isnan(period) else GAP_PERIODS * period
-    if not np.isnan(max_gap_s):
-        limit_s = max_gap_s
-    return max(LEAP_US, int(limit_s * 1e6))
+    return max(LEAP_US, int(gap_limit_s(period, max_gap_s, 0.0) * 1e6))
 
 
 @borrowing

@@ -15,7 +15,7 @@ from stream_app.columns.arrays import BoolArray, FloatArray, IntArray
 from stream_app.columns.compiled import borrowing
 from stream_app.columns.ragged import placed
 from stream_app.columns.segments import sort_stamps
-from stream_app.domain.durations import FIRST_GAP_S, GAP_PERIODS, RING, measure_groups, remember_step
+from stream_app.domain.durations import RING, measure_groups, remember_step, silent_limit_s
 from stream_app.domain.lateness import CAP_US, FIRST_SPAN_US, LEARNED, ORDERED_ROWS, lateness_us
 from stream_app.domain.leaps import LEAP_US, leap_limit_us, refuse_held
 from stream_app.domain.lines import (
@@ -209,18 +209,20 @@ def measure_durations(
     stamp_us: IntArray,
     line: IntArray,
     history: tuple[FloatArray, FloatArray],
-    given: tuple[int, float, float, bool],
+    given: tuple[int, float, float, float, bool],
     timed: tuple[BoolArray, FloatArray, BoolArray, FloatArray, IntArray],
-    boxes: tuple[IntArray, FloatArray, IntArray, FloatArray, FloatArray, BoolArray, IntArray, IntArray, FloatArray],
+    boxes: tuple[
+        IntArray, FloatArray, IntArray, FloatArray, FloatArray, FloatArray, BoolArray, IntArray, IntArray, FloatArray
+    ],
 ) -> tuple[int, int]:
     """Give rows their durations; how many are settled, and the row before whose arrival nothing could be.
 
     Plain steps (a row a stamp, no gap) are taken here, from the first other group on :func:`measure_groups` takes over.
     """
     ring, period_s = history
-    mark_us, nominal_s, max_gap_s, flush = given
+    mark_us, nominal_s, max_gap_s, least_gap_s, flush = given
     settled, dt_s, valid, gap_s, time_us = timed
-    b_steps, b_ring, b_mark, b_nominal, b_max_gap, b_flush, b_known_from, b_start, window = boxes
+    b_steps, b_ring, b_mark, b_nominal, b_max_gap, b_least_gap, b_flush, b_known_from, b_start, window = boxes
     b_steps[0] = line[STEP_COUNT]
     for x in range(RING):
         b_ring[0, x] = ring[x]
@@ -230,22 +232,20 @@ def measure_durations(
         if step_us != last_us:  # a division takes longer than all the rest
             last_us, step_s = step_us, step_us / 1e6
         period = period_s[0] if np.isnan(nominal_s) else nominal_s
-        limit_s = FIRST_GAP_S if np.isnan(period) else GAP_PERIODS * period
-        if not np.isnan(max_gap_s):
-            limit_s = max_gap_s
-        if step_us == 0 or step_s > limit_s or stamp_us[head + 1] > mark_us:
+        if step_us == 0 or step_s > silent_limit_s(period, max_gap_s, least_gap_s) or stamp_us[head + 1] > mark_us:
             break
         dt_s[head], valid[head], gap_s[head], time_us[head] = step_s, True, 0.0, stamp_us[head]
         remember_step(0, step_s, b_steps, b_ring, period_s, window)
         head += 1
     used, known_from = head, 0
     if head + 1 < known or flush:
-        b_mark[0], b_nominal[0], b_max_gap[0], b_flush[0], b_known_from[0] = mark_us, nominal_s, max_gap_s, flush, 0
+        b_mark[0], b_nominal[0], b_max_gap[0], b_least_gap[0] = mark_us, nominal_s, max_gap_s, least_gap_s
+        b_flush[0], b_known_from[0] = flush, 0
         used += measure_groups(
             b_start,
             stamp_us[head:known],
             (b_steps, b_ring, period_s),
-            (b_mark, b_nominal, b_max_gap, b_flush),
+            (b_mark, b_nominal, b_max_gap, b_least_gap, b_flush),
             b_known_from,
             (settled[head:], dt_s[head:], valid[head:], gap_s[head:], time_us[head:]),
             window,

@@ -11,6 +11,7 @@ import numpy as np
 from stream_app.columns.arrays import BoolArray, FloatArray, IntArray
 from stream_app.columns.compiled import compiled
 from stream_app.columns.segments import ends
+from stream_app.domain.rest import LIMITS_A
 
 Among = Literal["any", "charging", "discharging"]
 #: A column's reading that is carried from an asset's newest row of a kind to its next one.
@@ -120,6 +121,12 @@ class Samples:
         """Valid steps with a current < 0; of a row without current the power decides."""
         negative: BoolArray = self._flow < 0
         return self.valid & negative
+
+    @cached_property
+    def rest_step(self) -> BoolArray:
+        """Valid steps with a current so small that it is rest whatever the capacity is."""
+        small: BoolArray = np.abs(self.current_a) < LIMITS_A[0]
+        return self.valid & small
 
     @cached_property
     def _flow(self) -> FloatArray:

@@ -10,7 +10,8 @@ of all trips only its first and last crossing count. Two crossings of levels 20 
 direction, are a span: its net charge is a fifth of the capacity.
 
 What flows during a gap is filled in by the change of the SoC times the asset's own energy (charge) per percent in that
-direction, once it has moved by ``FILL_FROM_PERCENT``; before that, trips and spans with a gap are not told.
+direction, once it has moved by ``FILL_FROM_PERCENT``; before that, trips and spans with a gap are not told. The energy
+that gaps are filled with is told by itself.
 
 References
 ----------
@@ -55,15 +56,18 @@ _AT_SOC: Final = _NOW + _COUNTERS
 _UP: Final = _AT_SOC + _COUNTERS
 _DOWN: Final = _UP + 4
 _LAST: Final = _DOWN + 4
+#: Among an event's numbers, those of a gap.
+_GAP: Final = 10
 _WIDTH: Final = _LAST + _COUNTERS * LEVELS
 
 
 @dataclass(frozen=True, slots=True)
 class Crossings:
-    """Crossings that end a trip or a span, in row order, each array of shape ``(c,)``.
+    """Crossings that end a trip or a span, and gaps, in row order, each array of shape ``(c,)``.
 
     ``trip`` is 1 where a trip of known energy ends, ``charged`` where one of known charge does, ``span`` where a span
-    does; else they are 0, and so are its numbers. ``span_as`` is the net charge towards the span's direction.
+    does; else they are 0, and so are its numbers. ``span_as`` is the net charge towards the span's direction. An event
+    that is a gap has the energies that it is filled with, or else ``unfilled`` is 1; all its other numbers are 0.
     """
 
     row: IntArray
@@ -77,6 +81,9 @@ class Crossings:
     trip_s: FloatArray
     span: FloatArray
     span_as: FloatArray
+    gap_in_j: FloatArray
+    gap_out_j: FloatArray
+    unfilled: FloatArray
 
     @property
     def span_as_squared(self) -> FloatArray:
@@ -99,7 +106,7 @@ def _step(
     over_gap_percent: float,
     events: FloatArray,
 ) -> int:
-    """Take a row: its SoC, then what flows in its step; how many crossings are told."""
+    """Take a row: its SoC, then what flows in its step or gap; how many events are told."""
     told = 0
     if soc_percent != state[_SOC] and not np.isnan(soc_percent):
         if state[_BELOW] < 0:
@@ -116,7 +123,8 @@ def _step(
     elif discharge:
         _count(state, 1, -energy_j, -charge_as, -soc_ahead_percent)
     if over_gap_percent != 0:
-        _fill(state, over_gap_percent)
+        _fill(state, over_gap_percent, events, told)
+        told += 1
     return told
 
 
@@ -141,16 +149,22 @@ def _count(state: FloatArray, out: int, energy_j: float, charge_as: float, soc_p
 
 
 @borrowing
-def _fill(state: FloatArray, over_gap_percent: float) -> None:
-    """Count what moved the SoC during a gap, if the asset has shown how much that takes."""
+def _fill(state: FloatArray, over_gap_percent: float, events: FloatArray, told: int) -> None:
+    """Count what moved the SoC during a gap, if the asset has shown how much that takes; tell its energy."""
+    for x in range(_GAP + 3):
+        events[x, told] = 0.0
     out = 1 if over_gap_percent < 0 else 0
     moved = _DOWN if out else _UP
     for x in range(2):  # energy, charge
         seen_percent = state[moved + 2 * x]
         if np.isnan(over_gap_percent) or seen_percent < FILL_FROM_PERCENT:
             state[_NOW + _NO_ENERGY + x] += 1
+            events[_GAP + 2, told] = 1.0 if x == 0 else events[_GAP + 2, told]
         else:
-            state[_NOW + 2 * x + out] += abs(over_gap_percent) / seen_percent * state[moved + 2 * x + 1]
+            amount = abs(over_gap_percent) / seen_percent * state[moved + 2 * x + 1]
+            state[_NOW + 2 * x + out] += amount
+            if x == 0:
+                events[_GAP + out, told] = amount
 
 
 @borrowing
@@ -218,14 +232,18 @@ def _cross(state: FloatArray, level: int, direction: float, events: FloatArray, 
         state[_SPAN_CHARGE], state[_SPAN_GAPS] = charge_as, state[at + _NO_CHARGE]
     events[0, told], events[1, told], events[2, told] = level, 1.0 if energy else 0.0, 1.0 if charge else 0.0
     events[8, told], events[9, told] = 1.0 if span else 0.0, span_as
+    events[_GAP, told], events[_GAP + 1, told], events[_GAP + 2, told] = 0.0, 0.0, 0.0
     return 1 if energy or charge or span else 0
 
 
 class SocLevels(SequentialState):
     """Counters now and at each level's last crossing."""
 
-    name, version, width, point, points = "soc_levels", 1, _WIDTH, 1, LEVELS
-    event = ("level", "trip", "charged", "in_j", "out_j", "in_as", "out_as", "trip_s", "span", "span_as")
+    name, version, width, point, points = "soc_levels", 1, _WIDTH, 1, LEVELS + 1
+    event = (
+        *("level", "trip", "charged", "in_j", "out_j", "in_as", "out_as", "trip_s", "span", "span_as"),
+        *("gap_in_j", "gap_out_j", "unfilled"),
+    )
     step = staticmethod(_step)
 
     def start(self) -> FloatArray:

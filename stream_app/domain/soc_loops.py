@@ -30,6 +30,8 @@ HYSTERESIS_PERCENT = 1.0
 #: Bins of a cycle's depth, and the width of one.
 DEPTH_BINS = 20
 DEPTH_BIN_PERCENT = 100 / DEPTH_BINS
+#: A depth that is so little short of a bin's edge is on it: 65.1 - 60.1 is less than 5.
+EDGE_PERCENT = 1e-9
 
 # One asset's numbers. A point is (SoC, energy in, energy out, gaps), its counters less the loops already taken out.
 _DIRECTION, _HIGH, _LOW, _COUNTED, _TAKEN, _LEVEL = 0, 1, 5, 9, 12, 15
@@ -194,7 +196,7 @@ def _residue(state: FloatArray, stack: FloatArray, cycles: FloatArray) -> None:
 def _count_leg(cycles: FloatArray, start_percent: float, end_percent: float) -> None:
     """Count half a cycle; before the first turning point (NaN) there is no leg."""
     if not np.isnan(start_percent):
-        number = abs(end_percent - start_percent) // DEPTH_BIN_PERCENT
+        number = (abs(end_percent - start_percent) + EDGE_PERCENT) // DEPTH_BIN_PERCENT
         cycles[int(min(number, DEPTH_BINS - 1.0))] += 0.5
 
 

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Final
 
 import numpy as np
 
 from schemas.asset import AssetSpec
 from stream_app.columns.arrays import FloatArray, IntArray
 
-_FIELDS = ("capacity_ah", "energy_kwh", "sign", "soc_factor", "period_s", "max_gap_s")
+#: No shorter step is a gap, unless the spec says what one is [s]: by how an asset reports.
+LEAST_GAP_S: Final = {"periodic": 900.0, "on_change": 3600.0}
+
+_FIELDS = ("capacity_ah", "energy_kwh", "sign", "soc_factor", "period_s", "max_gap_s", "least_gap_s")
 
 
 def _row(spec: AssetSpec) -> tuple[float, ...]:
@@ -25,6 +29,7 @@ def _row(spec: AssetSpec) -> tuple[float, ...]:
         1.0 if spec.soc_scale == "percent" else 100.0,
         number(spec.sampling_period_s),
         number(spec.max_gap_s),
+        LEAST_GAP_S[spec.reporting],
     )
 
 
@@ -38,6 +43,7 @@ class AssetSpecs:
     soc_factor: FloatArray
     period_s: FloatArray
     max_gap_s: FloatArray
+    least_gap_s: FloatArray
 
     @classmethod
     def of(cls, *specs: AssetSpec) -> AssetSpecs:

@@ -49,13 +49,17 @@ def _soc_resolution(s: Samples) -> FloatArray:
 
 
 def _of_crossings(name: str) -> Callable[[Samples], Contribution]:
-    """Sum of a number of the crossings; who names such a statistic names ``SocLevels`` too."""
+    """Sum of a number of the crossings and gaps; who names such a statistic names ``SocLevels`` too."""
 
     def contribute(s: Samples) -> Contribution:
         told: Crossings | None = s.events(SocLevels)
         return np.zeros(len(s)) if told is None else At(told.row, getattr(told, name))
 
     return contribute
+
+
+def _along_current(s: Samples, amount: FloatArray) -> FloatArray:
+    return np.where(s.charging, amount, np.where(s.discharging, -amount, 0.0))
 
 
 def _level_trips(s: Samples) -> Contribution:
@@ -82,6 +86,9 @@ STATISTICS: dict[str, Statistic] = {
     "soc_out_percent": Statistic(SUM, _in("discharge_step", lambda s: -s.soc_ahead_percent), version=2),
     "metered_s": Statistic(SUM, lambda s: np.where(np.isnan(s.power_w), 0.0, s.dt_s)),
     "current_s": Statistic(SUM, lambda s: np.where(np.isnan(s.current_a), 0.0, s.dt_s)),
+    "soc_s": Statistic(SUM, lambda s: np.where(np.isnan(s.soc_percent), 0.0, s.dt_s)),
+    "soc_moved_percent": Statistic(SUM, lambda s: _along_current(s, s.soc_ahead_percent)),
+    "soc_moved_as": Statistic(SUM, lambda s: np.where(np.isnan(s.soc_ahead_percent), 0.0, np.abs(s.charge_as))),
     "soc_resolution_percent": Statistic(MIN, _soc_resolution),
     "level_trips": Statistic(histogram(LEVELS), _level_trips),
     "trip_in_j": Statistic(SUM, _of_crossings("in_j")),
@@ -93,4 +100,7 @@ STATISTICS: dict[str, Statistic] = {
     "spans": Statistic(SUM, _of_crossings("span")),
     "span_as": Statistic(SUM, _of_crossings("span_as")),
     "span_as_squared": Statistic(SUM, _of_crossings("span_as_squared")),
+    "gap_in_j": Statistic(SUM, _of_crossings("gap_in_j")),
+    "gap_out_j": Statistic(SUM, _of_crossings("gap_out_j")),
+    "gaps_unfilled": Statistic(SUM, _of_crossings("unfilled")),
 }

@@ -74,14 +74,16 @@ def walk(  # noqa: PLR0912, PLR0915  # compiled as one: calls would hand some si
     fleet: tuple[IntArray, FloatArray],
     at: tuple[int, int, int, int, int],
     merging: tuple[IntArray, FloatArray, int],
-    specs: tuple[FloatArray, FloatArray, FloatArray, FloatArray, BoolArray],
+    specs: tuple[FloatArray, FloatArray, FloatArray, FloatArray, FloatArray, BoolArray],
     frame: IntArray,
     waiting: tuple[IntArray, IntArray, IntArray, IntArray, IntArray, IntArray, FloatArray],
     stacks: tuple[IntArray, IntArray, IntArray, IntArray, FloatArray, IntArray],
     scratch: tuple[IntArray, IntArray, FloatArray, IntArray],
     arrivals: tuple[IntArray, IntArray, IntArray],
     timed: tuple[BoolArray, FloatArray, BoolArray, FloatArray, IntArray],
-    boxes: tuple[IntArray, FloatArray, IntArray, FloatArray, FloatArray, BoolArray, IntArray, IntArray, FloatArray],
+    boxes: tuple[
+        IntArray, FloatArray, IntArray, FloatArray, FloatArray, FloatArray, BoolArray, IntArray, IntArray, FloatArray
+    ],
     work: tuple[FloatArray, FloatArray, IntArray, IntArray],
     out: tuple[IntArray, FloatArray, IntArray],
     leaps: tuple[IntArray, FloatArray, IntArray],
@@ -91,7 +93,7 @@ def walk(  # noqa: PLR0912, PLR0915  # compiled as one: calls would hand some si
 ) -> bool:
     """Walk the segments on from ``place`` (segment, next row); False: room is to be made, then walk on."""
     touched, _, stops, order, applied = segments
-    sign, soc_factor, nominal_s, max_gap_s, drops = specs
+    sign, soc_factor, nominal_s, max_gap_s, least_gap_s, drops = specs
     fixed_us, flush_seq, max_waiting, until_us = rule
     width, _, first, ring, period = at
     work_stacks, events, points, depths = work
@@ -149,7 +151,7 @@ def walk(  # noqa: PLR0912, PLR0915  # compiled as one: calls would hand some si
                 s_time_us,
                 line,
                 (state[ring : ring + RING], state[period : period + 1]),
-                (mark_us, nominal_s[slot], max_gap_s[slot], flush),
+                (mark_us, nominal_s[slot], max_gap_s[slot], least_gap_s[slot], flush),
                 timed,
                 boxes,
             )

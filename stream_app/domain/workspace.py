@@ -41,11 +41,12 @@ class Workspace:
         )
         stacks = np.empty((len(points), deepest))
         self._work: tuple[Any, ...] = (stacks, np.empty(events), points, np.zeros(len(points), np.int64))
-        #: Of one asset: count of steps, ring, watermark, nominal period, gap limit, flush, first row, start; a median.
+        #: Of one asset: count of steps, ring, watermark, nominal period, gap limits, flush, first row, start; a median.
         self._boxes: tuple[Any, ...] = (
             np.zeros(1, np.int64),
             np.zeros((1, RING)),
             np.zeros(1, np.int64),
+            np.zeros(1),
             np.zeros(1),
             np.zeros(1),
             np.zeros(1, np.bool_),

@@ -84,7 +84,7 @@ class AssetTruth:
         starts = np.flatnonzero(np.diff(time_s, prepend=-math.inf) > 0)
         count = np.diff(starts, append=len(time_s))
         span_s = np.append(np.diff(time_s[starts]), math.nan)
-        gap = span_s / count > 3 * period_s
+        gap = span_s / count > max(10 * period_s, 900)
         hold_s = np.where(gap, np.where(count > 1, np.minimum(period_s, span_s / count), 0.0), span_s / count)
         dt_s = np.repeat(hold_s, count)
         dt_s[(starts + count - 1)[gap]] = 0.0

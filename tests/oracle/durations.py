@@ -32,8 +32,10 @@ def give_durations(rows: list[Row], nameplate: Nameplate, *, known_us: float) ->
     measured: float | None = None
     for i, group in enumerate(groups):
         period = nameplate.period_s if nameplate.period_s is not None else measured
-        limit = 3600.0 if period is None else 3 * period
-        limit = limit if nameplate.max_gap_s is None else nameplate.max_gap_s
+        limit = gap_limit_s(period, nameplate)
+        if period and nameplate.max_gap_s is None and not nameplate.on_change and i >= 15:
+            regular = max(steps[i - 15 : i]) <= 10 * period
+            limit = min(limit, 60 * period) if regular else limit
         n = len(group)
         if i >= known:
             if not ended:
@@ -57,15 +59,18 @@ def give_durations(rows: list[Row], nameplate: Nameplate, *, known_us: float) ->
             row.dt_s, row.valid = hold, True
         for rank, row in enumerate(group):
             row.time_us = row.stamp_us + int(rank * (hold * 1e6)) + int(lead * 1e6)
-        count = i + 1
-        if count <= 16 or count % 16 == 0:
-            measured = statistics.median(steps[max(0, count - 15) : count])
+        measured = statistics.median(steps[max(0, i - 14) : i + 1])
+
+
+def gap_limit_s(period_s: float | None, nameplate: Nameplate) -> float:
+    """Longest step that is no gap, by the nominal period."""
+    if nameplate.max_gap_s is not None:
+        return nameplate.max_gap_s
+    return 3600.0 if period_s is None else max(10 * period_s, 3600 if nameplate.on_change else 900)
 
 
 def gap_limit_us(rows: list[Row], nameplate: Nameplate, *, known_us: float) -> float:
     """Longest step that is no gap, as of the rows whose next stamp is certain."""
-    if nameplate.max_gap_s is not None:
-        return nameplate.max_gap_s * 1e6
     period = nameplate.period_s
     if period is None:
         stamps_us = sorted({row.stamp_us for row in rows})
@@ -73,6 +78,5 @@ def gap_limit_us(rows: list[Row], nameplate: Nameplate, *, known_us: float) -> f
         steps = [(b - a) / 1e6 / n for a, b, n in zip(stamps_us, stamps_us[1:], count, strict=False) if b <= known_us]
         if count[0] > 1:
             steps = [min(steps[:2]), *steps[1:]] if len(steps) > 1 else []
-        last = len(steps) if len(steps) <= 16 else len(steps) // 16 * 16
-        period = statistics.median(steps[max(0, last - 15) : last]) if last else None
-    return 3600e6 if period is None else 3e6 * period
+        period = statistics.median(steps[-15:]) if steps else None
+    return 1e6 * gap_limit_s(period, nameplate)

@@ -31,6 +31,7 @@ class Nameplate:
     capacity_ah: float | None = None
     period_s: float | None = None
     max_gap_s: float | None = None
+    on_change: bool = False
 
 
 @dataclass(eq=False, repr=False)
@@ -106,6 +107,14 @@ class Crossing:
     span_as: float | None  # charge since the crossing of the level 20 % before in the same direction
 
 
+@dataclass(eq=False)
+class GapFill:
+    """Energy of a gap in which the SoC moved, by what the SoC took before; None: it had not shown enough."""
+
+    row: Row
+    energies_j: tuple[float, float] | None  # in and out
+
+
 REST_LIMITS_A = (1 / 64, 1 / 16, 1 / 4, 1, 4)
 
 
@@ -118,6 +127,7 @@ class Part:
     span_s: float  # time that the window covers so far
     loops: list[Loop] = field(default_factory=list)  # that close at one of the rows
     crossings: list[Crossing] = field(default_factory=list)  # at one of the rows
+    fills: list[GapFill] = field(default_factory=list)  # of gaps that begin with one of the rows
     turning_points_percent: list[float] | None = None  # of a lifetime, the running extreme last; None of a window
 
     def energy_j(self, flow: Literal["charge", "discharge"]) -> float:
@@ -148,5 +158,5 @@ class Part:
 
 
 def bin_of(value: float, width: float, bins: int) -> int:
-    """Bin of a value, of ``bins`` bins from 0 on; values beyond them belong to the outer ones."""
-    return min(max(int(value // width), 0), bins - 1)
+    """Bin of a value, of ``bins`` bins from 0 on; beyond them the outer ones; short of an edge by rounding: on it."""
+    return min(max(int((value + 1e-10 * width) // width), 0), bins - 1)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from itertools import pairwise
 
-from tests.oracle.rows import Crossing, Row, known
+from tests.oracle.rows import Crossing, GapFill, Row, known
 
 LEVELS_PERCENT = [2.513 + 5 * level for level in range(20)]
 FILL_FROM_PERCENT = 20.0
@@ -20,6 +20,7 @@ class _Meter:
     def __init__(self) -> None:
         self.counters = [0.0] * 7
         self.moved: dict[tuple[int, int], list[float]] = {(o, x): [0.0, 0.0] for o in range(2) for x in range(2)}
+        self.fills: list[GapFill] = []
 
     def count(self, row: Row) -> None:
         self.counters[4] += row.dt_s
@@ -30,11 +31,15 @@ class _Meter:
                 self._add(out, x, sign * flow * row.dt_s, sign * row.soc_ahead_percent)
         if row.gap_s > 0 and row.soc_ahead_percent != 0:
             out = int(row.soc_ahead_percent < 0)
+            filled: list[float | None] = []
             for x in range(2):
                 percent, amount = self.moved[out, x]
                 fillable = known(row.soc_ahead_percent) and percent >= FILL_FROM_PERCENT
-                self.counters[2 * x + out] += abs(row.soc_ahead_percent) / percent * amount if fillable else 0
+                filled.append(abs(row.soc_ahead_percent) / percent * amount if fillable else None)
+                self.counters[2 * x + out] += filled[x] or 0
                 self.counters[5 + x] += not fillable
+            energy = filled[0]
+            self.fills.append(GapFill(row, None if energy is None else ((0.0, energy) if out else (energy, 0.0))))
 
     def _add(self, out: int, x: int, amount: float, soc_percent: float) -> None:
         if not known(amount):
@@ -62,15 +67,15 @@ def _of_level(percent: float, readings: list[tuple[Row, Counters]]) -> list[tupl
     return crossings
 
 
-def level_crossings(rows: list[Row]) -> list[Crossing]:
-    """All crossings of an asset's settled rows, in the order in which they come."""
+def level_crossings(rows: list[Row]) -> tuple[list[Crossing], list[GapFill]]:
+    """All crossings and gaps of an asset's settled rows, in the order in which they come."""
     meter, readings = _Meter(), list[tuple[Row, Counters]]()
     for row in rows:
         if known(row.soc_percent):
             readings.append((row, tuple(meter.counters)))
         meter.count(row)
     if not readings:
-        return []
+        return [], meter.fills
     order = {id(row): i for i, row in enumerate(rows)}
     found = []
     for level, percent in enumerate(LEVELS_PERCENT):
@@ -91,4 +96,4 @@ def level_crossings(rows: list[Row]) -> list[Crossing]:
                 span_as = direction * (net_as - previous[2])
             previous = (direction, level, net_as, at[6])
         crossings.append(Crossing(row, level, energies_j, charges, span_as))
-    return crossings
+    return crossings, meter.fills

@@ -11,7 +11,7 @@ from typing import Any
 from tests.oracle.arrival import Arrivals
 from tests.oracle.durations import gap_limit_us, give_durations
 from tests.oracle.plain import plain_functions
-from tests.oracle.rows import Crossing, Flow, Loop, Nameplate, Part, Row, known
+from tests.oracle.rows import Crossing, Flow, GapFill, Loop, Nameplate, Part, Row, known
 from tests.oracle.soc_levels import level_crossings
 from tests.oracle.soc_loops import closed_loops, turning_points
 
@@ -24,6 +24,7 @@ class Expected:
     nameplate: Nameplate
     loops: list[Loop]
     crossings: list[Crossing]
+    fills: list[GapFill]
     turning_points_percent: list[float]
     late: int
 
@@ -35,7 +36,9 @@ class Expected:
     def lifetime(self) -> Part:
         """All rows."""
         span_s = (self.last_us - self.rows[0].stamp_us) / 1e6
-        return Part(self.rows, self.nameplate, span_s, self.loops, self.crossings, self.turning_points_percent)
+        return Part(
+            self.rows, self.nameplate, span_s, self.loops, self.crossings, self.fills, self.turning_points_percent
+        )
 
     def window(self, size_us: int, start_us: int, *, closed: bool) -> Part:
         """Rows of one window."""
@@ -44,7 +47,8 @@ class Expected:
         span_us = size_us if closed else min(self.last_us, start_us + size_us) - start_us
         loops = [loop for loop in self.loops if id(loop.row) in inside]
         crossings = [crossing for crossing in self.crossings if id(crossing.row) in inside]
-        return Part(rows, self.nameplate, span_us / 1e6, loops, crossings)
+        fills = [fill for fill in self.fills if id(fill.row) in inside]
+        return Part(rows, self.nameplate, span_us / 1e6, loops, crossings, fills)
 
     def starts_us(self, size_us: int) -> list[int]:
         """Starts of the windows that have rows."""
@@ -81,11 +85,13 @@ def expected(
         row.flow = _flow(row)
     settled = [row for row in kept if row.settled]
     soc_percent = [row.soc_percent for row in settled if known(row.soc_percent)]
+    crossings, fills = level_crossings(settled)
     return Expected(
         kept,
         nameplate,
         closed_loops(settled, hysteresis_percent),
-        level_crossings(settled),
+        crossings,
+        fills,
         turning_points(soc_percent, hysteresis_percent),
         late,
     )

@@ -48,6 +48,7 @@ __all__ = [
     "defined_where",
     "even_bins",
     "histogram",
+    "measured_if_any",
     "sequential_states",
 ]
 
@@ -169,6 +170,11 @@ class Metric(ABC):
 def statistic_key(name: str) -> str:
     """Key of a basic statistic in the layout."""
     return f"{name}@{STATISTICS[name].version}"
+
+
+def measured_if_any(totals: Totals, read_s: str) -> BoolArray:
+    """Whether some valid step has a reading, or none is valid: false where the reading is missing."""
+    return (totals[read_s] > 0) | (totals["valid_s"] <= 0)
 
 
 def sequential_states(metrics: Sequence[Metric]) -> tuple[type[SequentialState], ...]:

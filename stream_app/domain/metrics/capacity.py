@@ -2,12 +2,15 @@
 
 import numpy as np
 
-from stream_app.columns.arrays import FloatArray
-from stream_app.domain.metrics._base import AssetSpecs, Metric, MetricValues, Totals, defined_where
+from stream_app.columns.arrays import BoolArray, FloatArray
+from stream_app.domain.metrics._base import AssetSpecs, Metric, MetricValues, Totals, defined_where, measured_if_any
 from stream_app.domain.metrics.level_efficiency import is_balanced
 from stream_app.domain.soc_levels import SPAN_PERCENT, SocLevels
 
 MIN_SPANS = 2
+#: Largest difference to the capacity by all that moved the SoC.
+MAX_DIFFERENCE = 0.03
+_OF_BOTH = ("spans", "span_as", "span_as_squared", "soc_moved_as", "soc_moved_percent", "valid_s", "soc_s", "current_s")
 AS_PER_AH = 3600
 #: Uncertainty of the method itself, as a share: readings that hold until the next one, sampling.
 RELATIVE_SIGMA_FLOOR = 0.0005
@@ -24,6 +27,28 @@ def _capacity_ah(totals: Totals) -> tuple[FloatArray, FloatArray]:
     return to_ah * mean_as, to_ah * np.sqrt(sigma_as * sigma_as + floor_as * floor_as)
 
 
+def _checks(totals: Totals) -> dict[str, BoolArray]:
+    """What must hold for a capacity."""
+    spans = totals["spans"]
+    return {
+        "soc_missing": (spans > 0) | measured_if_any(totals, "soc_s"),
+        "current_missing": (spans > 0) | measured_if_any(totals, "current_s"),
+        "too_few_spans": spans >= MIN_SPANS,
+        "no_charge": totals["span_as"] > 0,
+    }
+
+
+def _agrees(totals: Totals) -> BoolArray:
+    """Whether all charge over all change of the SoC gives nearly the same capacity.
+
+    It does not where the SoC lags behind: then what is in the steps of a turn belongs to the steps before.
+    """
+    by_span = 100 / SPAN_PERCENT * totals["span_as"] * totals["soc_moved_percent"]
+    by_all = 100 * totals["soc_moved_as"] * totals["spans"]
+    inside: BoolArray = np.abs(by_all - by_span) <= MAX_DIFFERENCE * by_span
+    return inside
+
+
 class CapacityEst(Metric):
     r"""Charge of the whole range of the SoC, from the net charge between levels 20 % apart [Ah].
 
@@ -35,6 +60,9 @@ class CapacityEst(Metric):
     other in one direction, so a turn of the SoC is in none, and a SoC that lags behind shifts both ends alike. The
     uncertainty comes from the scatter of the spans; at least 0.05 %, the method's own. It is the capacity by the
     asset's own SoC: a BMS that counts with a wrong capacity and resets the SoC when full shows its own.
+
+    Gated where all charge that flowed over all change of the SoC meanwhile differs by more than 3 %: then the SoC lags
+    behind the current, or the current between two readings is not that of the readings.
 
     References
     ----------
@@ -49,13 +77,15 @@ class CapacityEst(Metric):
     """
 
     name, unit = "capacity_est", "Ah"
-    statistics = ("spans", "span_as", "span_as_squared")
+    statistics = _OF_BOTH
     sequential_states = (SocLevels,)
 
     def value(self, totals: Totals, specs: AssetSpecs) -> MetricValues:
-        """Null with ``too_few_spans`` or ``no_charge``."""
-        checks = {"too_few_spans": totals["spans"] >= MIN_SPANS, "no_charge": totals["span_as"] > 0}
-        with defined_where(checks) as defined:
+        """Null with ``soc_missing``, ``current_missing``, ``too_few_spans`` or ``no_charge``.
+
+        Gated by ``soc_lag_suspect``.
+        """
+        with defined_where(_checks(totals), {"soc_lag_suspect": _agrees(totals)}) as defined:
             return defined(*_capacity_ah(totals))
 
 
@@ -67,7 +97,7 @@ class SohCapacity(Metric):
     Notes
     -----
     Never clamped: a new pack may show more than 100 %. Gated where charge out over charge in leaves 0.985 to 1.005:
-    then the current sensor or the SoC is wrong, see ``coulombic_efficiency``.
+    then the current sensor or the SoC is wrong, see ``coulombic_efficiency``; and where ``capacity_est`` is.
 
     References
     ----------
@@ -83,16 +113,15 @@ class SohCapacity(Metric):
     """
 
     name, unit = "soh_capacity", "%"
-    statistics = ("spans", "span_as", "span_as_squared", "trip_in_as", "trip_out_as")
+    statistics = (*_OF_BOTH, "trip_in_as", "trip_out_as")
     sequential_states = (SocLevels,)
 
     def value(self, totals: Totals, specs: AssetSpecs) -> MetricValues:
-        """Null with ``capacity_missing``, ``too_few_spans`` or ``no_charge``; gated by ``charge_unbalanced``."""
-        checks = {
-            "capacity_missing": specs.capacity_ah > 0,
-            "too_few_spans": totals["spans"] >= MIN_SPANS,
-            "no_charge": totals["span_as"] > 0,
-        }
-        with defined_where(checks, {"charge_unbalanced": is_balanced(totals)}) as defined:
+        """Null with ``capacity_missing``, ``soc_missing``, ``current_missing``, ``too_few_spans`` or ``no_charge``.
+
+        Gated by ``charge_unbalanced`` and ``soc_lag_suspect``.
+        """
+        gates = {"charge_unbalanced": is_balanced(totals), "soc_lag_suspect": _agrees(totals)}
+        with defined_where({"capacity_missing": specs.capacity_ah > 0} | _checks(totals), gates) as defined:
             capacity_ah, sigma_ah = _capacity_ah(totals)
             return defined(100 * capacity_ah / specs.capacity_ah, 100 * sigma_ah / specs.capacity_ah)

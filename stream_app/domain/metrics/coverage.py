@@ -31,7 +31,7 @@ class Coverage(Metric):
 
 
 class GapCount(Metric):
-    """Gaps: steps longer than the gap limit, which is the spec's or else three nominal periods [1].
+    """Gaps: steps longer than the gap limit, which is the spec's or else ten periods and at least 15 minutes [1].
 
     Examples
     --------

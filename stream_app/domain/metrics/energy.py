@@ -4,6 +4,7 @@ from typing import ClassVar
 
 from stream_app.columns.arrays import BoolArray
 from stream_app.domain.metrics._base import AssetSpecs, Metric, MetricValues, Totals, defined_where
+from stream_app.domain.soc_levels import SocLevels
 
 J_PER_KWH = 3.6e6
 
@@ -62,3 +63,60 @@ class EnergyOut(_Energy):
     """
 
     name, statistics, _of = "energy_out_kwh", ("energy_out_j", "valid_s", "metered_s"), "energy_out_j"
+
+
+class _GapEnergy(Metric):
+    unit, sequential_states, timed = "kWh", (SocLevels,), False
+    _of: ClassVar[str]
+
+    def value(self, totals: Totals, specs: AssetSpecs) -> MetricValues:
+        """Gated by ``gap_not_filled``."""
+        with defined_where({}, {"gap_not_filled": totals["gaps_unfilled"] <= 0}) as defined:
+            return defined(totals[self._of] / J_PER_KWH)
+
+
+class GapEnergyIn(_GapEnergy):
+    """Energy that was charged during gaps, by the change of the SoC [kWh].
+
+    Notes
+    -----
+    The SoC's rise over a gap times the energy per percent that the asset has taken while charging so far. It is an
+    estimate, so it is no part of ``energy_in_kwh``; efficiencies and capacity count it. A gap in which the SoC went up
+    and down again is filled with the difference alone. Gaps before the SoC has risen by 20 % in all, and gaps without a
+    SoC on both sides, cannot be filled: then the value is null, and ``value_unchecked`` is that of the other gaps.
+
+    References
+    ----------
+    Charge and energy per SoC as in coulomb counting; here by the asset's own history.
+
+    Examples
+    --------
+    >>> compute(
+    ...     "gap_energy_in_kwh", time_s=[0, 3600, 7200, 7300, 107300], current_a=[10, -10, 0, 0, 0],
+    ...     voltage_v=[900] * 5, soc_percent=[20, 80, 50, 50, 60]
+    ... )
+    1.5
+    """
+
+    name, _of = "gap_energy_in_kwh", "gap_in_j"
+    statistics = ("gap_in_j", "gaps_unfilled")
+
+
+class GapEnergyOut(_GapEnergy):
+    """Energy that was discharged during gaps, by the change of the SoC [kWh]; see ``gap_energy_in_kwh``.
+
+    References
+    ----------
+    Charge and energy per SoC as in coulomb counting; here by the asset's own history.
+
+    Examples
+    --------
+    >>> compute(
+    ...     "gap_energy_out_kwh", time_s=[0, 3600, 7200, 7300, 107300], current_a=[10, -10, 0, 0, 0],
+    ...     voltage_v=[900] * 5, soc_percent=[20, 80, 50, 50, 40]
+    ... )
+    3.0
+    """
+
+    name, _of = "gap_energy_out_kwh", "gap_out_j"
+    statistics = ("gap_out_j", "gaps_unfilled")

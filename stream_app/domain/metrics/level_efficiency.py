@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from stream_app.columns.arrays import BoolArray
+from stream_app.columns.arrays import BoolArray, FloatArray
 from stream_app.domain.metrics._base import (
     SUM,
     AssetSpecs,
@@ -13,6 +13,7 @@ from stream_app.domain.metrics._base import (
     Samples,
     Totals,
     defined_where,
+    measured_if_any,
 )
 from stream_app.domain.soc_levels import Crossings, SocLevels
 
@@ -30,6 +31,14 @@ def is_balanced(totals: Totals) -> BoolArray:
     in_as, out_as = totals["trip_in_as"], totals["trip_out_as"]
     inside: BoolArray = (out_as >= CE_LOWEST * in_as) & (out_as <= CE_HIGHEST * in_as)
     return inside | (in_as <= 0)
+
+
+def _measured(totals: Totals, trips: FloatArray) -> dict[str, BoolArray]:
+    """What trips of known charge need; trips that are told have it."""
+    return {
+        "soc_missing": (trips > 0) | measured_if_any(totals, "soc_s"),
+        "current_missing": (trips > 0) | measured_if_any(totals, "current_s"),
+    }
 
 
 class RteLevel(Metric):
@@ -64,7 +73,7 @@ class RteLevel(Metric):
 
     name, unit = "rte_level", "1"
     fields = {"in_in": SUM, "in_out": SUM, "out_out": SUM}
-    statistics = ("level_trips", "trip_in_j", "trip_out_j", *_CHARGES)
+    statistics = ("level_trips", "trip_in_j", "trip_out_j", "valid_s", "soc_s", "metered_s", *_CHARGES)
     sequential_states = (SocLevels,)
 
     def contribute(self, samples: Samples) -> Columns:
@@ -79,10 +88,18 @@ class RteLevel(Metric):
         }
 
     def value(self, totals: Totals, specs: AssetSpecs) -> MetricValues:
-        """Null with ``too_few_trips`` or ``no_charge``; gated by ``charge_unbalanced``."""
+        """Null with ``soc_missing``, ``power_missing``, ``too_few_trips`` or ``no_charge``.
+
+        Gated by ``charge_unbalanced``.
+        """
         trips, in_j = np.sum(totals["level_trips"], axis=1), totals["trip_in_j"]
         levels = np.sum(np.where(totals["level_trips"] > 0, 1.0, 0.0), axis=1)
-        checks = {"too_few_trips": trips >= MIN_TRIPS, "no_charge": in_j > 0}
+        checks = {
+            "soc_missing": (trips > 0) | measured_if_any(totals, "soc_s"),
+            "power_missing": (trips > 0) | measured_if_any(totals, "metered_s"),
+            "too_few_trips": trips >= MIN_TRIPS,
+            "no_charge": in_j > 0,
+        }
         with defined_where(checks, {"charge_unbalanced": is_balanced(totals)}) as defined:
             rte = totals["trip_out_j"] / in_j
             scatter = totals["out_out"] - 2 * rte * totals["in_out"] + rte * rte * totals["in_in"]
@@ -114,6 +131,7 @@ class VoltageEfficiency(Metric):
 
     name, unit = "voltage_efficiency", "1"
     fields = {"trips": SUM, "in_j": SUM, "out_j": SUM, "in_as": SUM, "out_as": SUM}
+    statistics = ("valid_s", "soc_s", "current_s", "metered_s")
     sequential_states = (SocLevels,)
 
     def contribute(self, samples: Samples) -> Columns:
@@ -127,8 +145,12 @@ class VoltageEfficiency(Metric):
         }
 
     def value(self, totals: Totals, specs: AssetSpecs) -> MetricValues:
-        """Null with ``too_few_trips``, ``no_charge`` or ``no_discharge``."""
-        checks = {
+        """Null with ``soc_missing``, ``current_missing``, ``power_missing``, ``too_few_trips``, or what does not flow.
+
+        Nothing flows: ``no_charge`` or ``no_discharge``.
+        """
+        checks = _measured(totals, totals["trips"]) | {
+            "power_missing": (totals["trips"] > 0) | measured_if_any(totals, "metered_s"),
             "too_few_trips": totals["trips"] >= MIN_TRIPS,
             "no_charge": (totals["in_j"] > 0) & (totals["in_as"] > 0),
             "no_discharge": totals["out_as"] > 0,
@@ -161,13 +183,13 @@ class CoulombicEfficiency(Metric):
     """
 
     name, unit = "coulombic_efficiency", "1"
-    statistics = ("charge_trips", *_CHARGES)
+    statistics = ("charge_trips", "valid_s", "soc_s", "current_s", *_CHARGES)
     sequential_states = (SocLevels,)
 
     def value(self, totals: Totals, specs: AssetSpecs) -> MetricValues:
-        """Null with ``too_few_trips`` or ``no_charge``."""
-        in_as = totals["trip_in_as"]
-        checks = {"too_few_trips": totals["charge_trips"] >= MIN_TRIPS, "no_charge": in_as > 0}
+        """Null with ``soc_missing``, ``current_missing``, ``too_few_trips`` or ``no_charge``."""
+        in_as, trips = totals["trip_in_as"], totals["charge_trips"]
+        checks = _measured(totals, trips) | {"too_few_trips": trips >= MIN_TRIPS, "no_charge": in_as > 0}
         with defined_where(checks) as defined:
             return defined(totals["trip_out_as"] / in_as)
 
@@ -195,10 +217,11 @@ class CurrentOffsetEst(Metric):
     """
 
     name, unit = "current_offset_est_a", "A"
-    statistics = ("charge_trips", "trip_s", *_CHARGES)
+    statistics = ("charge_trips", "trip_s", "valid_s", "soc_s", "current_s", *_CHARGES)
     sequential_states = (SocLevels,)
 
     def value(self, totals: Totals, specs: AssetSpecs) -> MetricValues:
-        """Null with ``too_few_trips``."""
-        with defined_where({"too_few_trips": totals["charge_trips"] >= MIN_TRIPS}) as defined:
+        """Null with ``soc_missing``, ``current_missing`` or ``too_few_trips``."""
+        trips = totals["charge_trips"]
+        with defined_where(_measured(totals, trips) | {"too_few_trips": trips >= MIN_TRIPS}) as defined:
             return defined((totals["trip_in_as"] - totals["trip_out_as"]) / totals["trip_s"])

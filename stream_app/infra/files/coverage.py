@@ -34,6 +34,7 @@ def coverage(times_us: IntArray, spec: FileSpec) -> float:
         watermark_us=times_us[-1:],
         nominal_s=specs.period_s,
         max_gap_s=specs.max_gap_s,
+        least_gap_s=specs.least_gap_s,
         flush=np.ones(1, np.bool_),
     )
     covered, gaps = float(durations.dt_s.sum()), float(durations.gap_s.sum())

@@ -105,6 +105,14 @@ def now(fleet: Fleet) -> dict[str, Json]:
     return read(fleet, views.current(fleet, slots), closed=False)
 
 
+def with_former_gap_limits(fleet: Fleet) -> None:
+    """Go on with three periods as the gap limit, by specs: it was the rule of the releases that wrote these states."""
+    for slot in fleet.slots.values():
+        period_s = float(fleet.floats.period_s[slot])
+        if fleet.spec[slot].max_gap_s is None and not np.isnan(period_s):
+            fleet.set_spec(slot, fleet.spec[slot].model_copy(update={"max_gap_s": 3 * period_s}))
+
+
 def gone_on(fleet: Fleet, more: Sequence[Json]) -> dict[str, Json]:
     """Readings after more rows: of windows that they close, of lifetimes and open windows."""
     closed = views.concatenated(fleet, fed(fleet, more, range(0, len(more), 17)))

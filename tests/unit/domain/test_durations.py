@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
-import numpy as np
+import statistics
 
-from stream_app.domain.durations import MAX_PER_STAMP, RING, Durations, StepHistory, measure
+import numpy as np
+from hypothesis import given
+from hypothesis import strategies as st
+
+from stream_app.domain.durations import MAX_PER_STAMP, RING, Durations, StepHistory, measure, remember_step
 
 NAN = float("nan")
 
@@ -14,6 +18,7 @@ def settled(
     *,
     period_s: float = NAN,
     max_gap_s: float = NAN,
+    least_gap_s: float = 0.0,
     flush: bool = False,
     watermark_s: float | None = None,
 ) -> Durations:
@@ -25,6 +30,7 @@ def settled(
         watermark_us=np.array([int((stamps_s[-1] if watermark_s is None else watermark_s) * 1e6)]),
         nominal_s=np.array([period_s]),
         max_gap_s=np.array([max_gap_s]),
+        least_gap_s=np.array([least_gap_s]),
         flush=np.array([flush]),
     )
 
@@ -37,7 +43,7 @@ def test_a_reading_holds_until_the_next_one() -> None:
     assert settled([5]).dt_s.tolist() == []
 
 
-def test_a_longer_step_than_three_periods_is_a_gap_that_counts_for_nothing() -> None:
+def test_a_longer_step_than_ten_periods_is_a_gap_that_counts_for_nothing() -> None:
     """It is told once, with its length, at the row before it."""
     # stamp   0    1    2 ........... 102    103
     # holds   1 -> 1 -> -    gap      1 ->   waits
@@ -45,9 +51,12 @@ def test_a_longer_step_than_three_periods_is_a_gap_that_counts_for_nothing() -> 
     assert found.dt_s.tolist() == [1, 1, 0, 1]
     assert found.gap_s.tolist() == [0, 0, 100, 0]
     assert found.valid.tolist() == [True, True, False, True]
-    # stamp   0     0.5 .......... 3
+    # stamp   0     0.5 .......... 6
     # holds   0.5   -    gap       waits
-    assert settled([0, 0.5, 3]).dt_s.tolist() == [0.5, 0]
+    assert settled([0, 0.5, 6]).dt_s.tolist() == [0.5, 0]
+    # stamp   0     0.5 .......... 6        an asset whose steps of up to 10 s are no gaps
+    # holds   0.5   5.5            waits
+    assert settled([0, 0.5, 6], least_gap_s=10).dt_s.tolist() == [0.5, 5.5]
 
 
 def test_while_no_period_is_known_a_step_of_up_to_an_hour_counts() -> None:
@@ -105,23 +114,50 @@ def test_a_stamp_that_may_still_come_again_is_not_settled() -> None:
 
 
 def test_the_specs_period_and_limit_win() -> None:
-    """A configured period makes the limit three of it; a configured limit beats both."""
-    # stamp   0  1  2 ........ 12  13      period 5: limit 15
-    assert settled([0, 1, 2, 12, 13], period_s=5).gap_s.tolist() == [0, 0, 0, 0]
-    # stamp   0  1  2 ............. 22  23
-    assert settled([0, 1, 2, 22, 23], period_s=5).gap_s.tolist() == [0, 0, 20, 0]
-    assert settled([0, 1, 2, 22, 23], max_gap_s=30).gap_s.tolist() == [0, 0, 0, 0]
+    """A configured period makes the limit ten of it; a configured limit beats all others."""
+    # stamp   0  1  2 ........ 42  43      period 5: limit 50
+    assert settled([0, 1, 2, 42, 43], period_s=5).gap_s.tolist() == [0, 0, 0, 0]
+    # stamp   0  1  2 ............. 62  63
+    assert settled([0, 1, 2, 62, 63], period_s=5).gap_s.tolist() == [0, 0, 60, 0]
+    assert settled([0, 1, 2, 62, 63], max_gap_s=70).gap_s.tolist() == [0, 0, 0, 0]
+    assert settled([0, 1, 2, 62, 63], max_gap_s=30, least_gap_s=900).gap_s.tolist() == [0, 0, 60, 0]
+
+
+def test_after_regular_steps_many_periods_of_silence_are_a_gap() -> None:
+    """15 steps of 1 s, none longer than 10 s: 60 s without a row are no gap, 61 s are, though 15 minutes would not be.
+
+    After a longer step they are none: such rows are not regular. Nor are they of an asset that reports changes.
+    """
+    regular = [float(s) for s in range(16)]
+    assert settled([*regular, 75, 76], least_gap_s=900).gap_s.tolist() == [0] * 17
+    assert settled([*regular, 76, 77], least_gap_s=900).gap_s.tolist() == [0] * 15 + [61, 0]
+    assert settled([*regular[:-1], 75, 136, 137], least_gap_s=900).gap_s.tolist() == [0] * 17
+    assert settled([*regular, 76, 77], least_gap_s=3600).gap_s.tolist() == [0] * 17
+    assert settled([*regular[1:], 76, 77], least_gap_s=900).gap_s.tolist() == [0] * 16
+
+
+@given(st.lists(st.sampled_from([1, 1, 2, 3, 5, 8, 60, 0.5]), min_size=1, max_size=60), st.integers(0, 59))
+def test_the_period_is_the_median_of_the_last_15_steps(steps_s: list[float], stale_at: int) -> None:
+    """After each step, whatever the order is; of a state with another median, after 16 steps at the latest."""
+    history = np.zeros(1, np.int64), np.zeros((1, RING)), np.full(1, np.nan)
+    stale_since = 0
+    for i, step_s in enumerate(steps_s):
+        remember_step(0, step_s, *history, np.empty(15))
+        if i - stale_since >= 16 or stale_since == 0:
+            assert history[2][0] == statistics.median(steps_s[max(0, i - 14) : i + 1])
+        if i == stale_at:
+            history[2][0], stale_since = 4.0, i
 
 
 def test_a_slower_rate_is_a_gap_only_until_it_is_the_rate() -> None:
     """After half of the remembered steps are slow ones the period is the slow one."""
     # stamp   0 1 2 ... 19    20 .. 80 .. 140 .. 200 ..
-    # holds   1 1 1 ... 1     - gap -  gap  -  ... 60 60
+    # holds   1 1 1 ... 1     - gap -  gap  -  ... 60 60     the eighth slow step makes 60 s the median
     stamps = [*range(20), *(20 + 60 * i for i in range(30))]
     found = settled([float(s) for s in stamps])
     assert found.valid[:20].all()
     assert not found.valid[20:28].any()
-    assert found.valid[-10:].all()
+    assert found.valid[28:].all()
 
 
 def test_the_last_rows_are_settled_when_none_will_come() -> None:

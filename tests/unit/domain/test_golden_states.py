@@ -64,6 +64,7 @@ def test_a_stored_state_is_read_as_it_was_written(folder: Path) -> None:
         reads |= golden.read(back, window, closed=True)
     truth = told(folder)
     same(reads, truth["reads"])
+    golden.with_former_gap_limits(fleet)
     same(golden.gone_on(fleet, truth["more"]), truth["reads_after"])
 
 
@@ -162,6 +163,7 @@ def test_what_is_known_goes_on_bit_for_bit(folder: Path, change: str) -> None:
     for asset_id, value in stored.items():
         Snapshots(again).load(asset_id, value, {})
     assert again.since == fleet.since
+    golden.with_former_gap_limits(again)
     closed = views.concatenated(again, second_rows(again, truth["more"]))
     same(golden.read(again, closed, closed=True) | golden.now(again), kept(truth["reads_after"]))
 

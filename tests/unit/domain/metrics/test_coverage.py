@@ -18,14 +18,14 @@ def plain_gap_s(part: Part) -> float:
     return total(row.gap_s for row in part.rows)
 
 
-#          0 1 2         12 13
-# rows     x x x          x  x     three steps of 1 s and a gap of 10 s: 3 s of 13 s are covered
-_GAP_OF_TEN = (0, 1, 2, 12, 13)
+#          0 1 2       1002 1003
+# rows     x x x         x    x     three steps of 1 s and a gap of 1000 s: 3 s of 1003 s are covered
+_WITH_GAP = (0, 1, 2, 1002, 1003)
 
 
 def test_a_gap_is_not_covered() -> None:
-    """3 s of 13 s."""
-    assert compute("coverage", time_s=_GAP_OF_TEN, current_a=[1] * 5) == 3 / 13
+    """3 s of 1003 s."""
+    assert compute("coverage", time_s=_WITH_GAP, current_a=[1] * 5) == 3 / 1003
 
 
 def test_steady_rows_cover_everything() -> None:
@@ -36,15 +36,17 @@ def test_steady_rows_cover_everything() -> None:
 
 
 def test_a_gap_counts_once_with_all_its_time() -> None:
-    """One step of 10 s where the period is 1 s."""
-    assert compute("gap_count", time_s=_GAP_OF_TEN, current_a=[1] * 5) == 1.0
-    assert compute("gap_s", time_s=_GAP_OF_TEN, current_a=[1] * 5) == 10.0
+    """One step of 1000 s where the period is 1 s."""
+    assert compute("gap_count", time_s=_WITH_GAP, current_a=[1] * 5) == 1.0
+    assert compute("gap_s", time_s=_WITH_GAP, current_a=[1] * 5) == 1000.0
 
 
-def test_up_to_three_periods_are_no_gap() -> None:
-    """After steps of 1 s a step of 3 s is valid and one of 3.1 s is not."""
-    assert compute("gap_count", time_s=[0, 1, 2, 5], current_a=[1] * 4) == 0.0
-    assert compute("gap_count", time_s=[0, 1, 2, 5.1], current_a=[1] * 4) == 1.0
+def test_up_to_ten_periods_and_up_to_15_minutes_are_no_gap() -> None:
+    """After steps of 1 s a step of 900 s is valid and one of 901 s is not; after steps of 200 s one of 2000 s is."""
+    assert compute("gap_count", time_s=[0, 1, 2, 902], current_a=[1] * 4) == 0.0
+    assert compute("gap_count", time_s=[0, 1, 2, 903], current_a=[1] * 4) == 1.0
+    assert compute("gap_count", time_s=[0, 200, 400, 2400], current_a=[1] * 4) == 0.0
+    assert compute("gap_count", time_s=[0, 200, 400, 2401], current_a=[1] * 4) == 1.0
 
 
 def test_rows_without_readings_cover_their_time() -> None:

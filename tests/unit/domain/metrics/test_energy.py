@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from tests.metric_example import compute
-from tests.oracle import Part
+from tests.metric_example import compute, compute_all
+from tests.oracle import Part, total
 
 
 def plain_energy_in_kwh(part: Part) -> float | None:
@@ -16,6 +16,19 @@ def plain_energy_in_kwh(part: Part) -> float | None:
 
 def plain_energy_out_kwh(part: Part) -> float | None:
     return part.energy_j("discharge") / 3.6e6 if part.measured_s("power_w") > 0 else None
+
+
+def _gap_energy_kwh(part: Part, direction: int) -> float | None:
+    energies_j = [fill.energies_j for fill in part.fills]
+    return None if None in energies_j else total(energy[direction] for energy in energies_j if energy) / 3.6e6
+
+
+def plain_gap_energy_in_kwh(part: Part) -> float | None:
+    return _gap_energy_kwh(part, 0)
+
+
+def plain_gap_energy_out_kwh(part: Part) -> float | None:
+    return _gap_energy_kwh(part, 1)
 
 
 def test_a_reading_holds_until_the_next_one() -> None:
@@ -46,9 +59,9 @@ def test_the_smallest_current_counts(nominal_capacity_ah: float | None) -> None:
 
 
 def test_a_gap_counts_for_nothing() -> None:
-    """Rows one second apart, then ten of nothing: 3 s x 36 kW count, not 13 s."""
+    """Rows one second apart, then a thousand of nothing: 3 s x 36 kW count, not 1003 s."""
     rows: dict[str, Any] = {"current_a": [40] * 5, "voltage_v": [900] * 5}
-    assert compute("energy_in_kwh", time_s=[0, 1, 2, 12, 13], **rows) == pytest.approx(3 * 36_000 / 3.6e6)
+    assert compute("energy_in_kwh", time_s=[0, 1, 2, 1002, 1003], **rows) == pytest.approx(3 * 36_000 / 3.6e6)
 
 
 @pytest.mark.parametrize("metric", ["energy_in_kwh", "energy_out_kwh"])
@@ -61,3 +74,34 @@ def test_no_energy_without_a_step(metric: str) -> None:
 def test_rest_is_known_to_be_zero() -> None:
     """Rows at rest are measured: 0 kWh, not null."""
     assert compute("energy_in_kwh", current_a=[0, 0], voltage_v=[900, 900]) == 0.0
+
+
+#: A rise of 60 % by 9 kWh and a fall of 30 % by 9 kWh, then a gap.
+SHOWN: dict[str, Any] = {
+    "time_s": [0, 3600, 7200, 7300, 107_300],
+    "current_a": [10, -10, 0, 0, 0],
+    "voltage_v": [900] * 5,
+}
+
+
+def test_a_gap_takes_what_the_soc_took_before() -> None:
+    """10 % up is 9 kWh / 60 % x 10 %; 10 % down 9 kWh / 30 % x 10 %. The measured energy stays what was measured."""
+    up, down = SHOWN | {"soc_percent": [20, 80, 50, 50, 60]}, SHOWN | {"soc_percent": [20, 80, 50, 50, 40]}
+    assert compute("gap_energy_in_kwh", **up) == pytest.approx(1.5)
+    assert compute("gap_energy_out_kwh", **up) == 0.0
+    assert compute("energy_in_kwh", **up) == pytest.approx(9)
+    assert compute("gap_energy_in_kwh", **down) == 0.0
+    assert compute("gap_energy_out_kwh", **down) == pytest.approx(3)
+
+
+def test_a_gap_before_the_asset_has_shown_what_it_takes_is_not_filled() -> None:
+    """The SoC rose by 10 % before: too little. A gap without a SoC cannot be filled; one without a change is empty."""
+    for soc_percent, got in (
+        ([20, 30, 20, 20, 60], "gap_not_filled"),
+        ([20, 80, 50, None, 60], "gap_not_filled"),
+        ([20, 30, 20, 20, 20], 0.0),
+    ):
+        assert compute("gap_energy_in_kwh", **SHOWN, soc_percent=soc_percent) == got
+    values = compute_all("gap_energy_in_kwh", **SHOWN, soc_percent=[20, 30, 20, 20, 60])
+    assert values.unchecked is not None
+    assert values.unchecked[0] == 0.0

@@ -105,14 +105,6 @@ def test_an_offset_of_the_current_sensor_is_told() -> None:
     assert compute("voltage_efficiency", **rows) == pytest.approx(0.98)
 
 
-def test_power_alone_gives_the_efficiency_but_no_charge() -> None:
-    """The energies are known; charge in and out are not."""
-    rows: dict[str, Any] = {"power_w": [9000, -8820] * 4, "soc_percent": [20, 80] * 4}
-    assert compute("rte_level", **rows) == pytest.approx(0.98)
-    for name in ("voltage_efficiency", "coulombic_efficiency", "current_offset_est_a"):
-        assert compute(name, **rows) == "too_few_trips"
-
-
 def test_a_gap_is_filled_by_the_soc() -> None:
     """After a swing the asset has shown 9,000 J per 60 % up: a gap in which the SoC rises by 60 % took as much."""
     times_s = [0, 1, 2, 3, 4, 5, 6, 1006, 1007, 1008]
@@ -132,6 +124,18 @@ def test_a_gap_that_cannot_be_filled_leaves_its_trips_out() -> None:
         "soc_percent": [20, 80, 20, 80],
     }
     assert compute("rte_level", time_s=[0, 86_400, 86_401, 86_402], **rows) == pytest.approx(0.98)
+
+
+@pytest.mark.parametrize("metric", ["rte_level", "voltage_efficiency", "coulombic_efficiency", "current_offset_est_a"])
+def test_what_is_missing_is_named(metric: str) -> None:
+    """Without a SoC there are no levels; charge needs a current, energy a power."""
+    rows = {name: column for name, column in SWINGS.items() if name != "soc_percent"}
+    assert compute(metric, **rows) == "soc_missing"
+    by_power = {"power_w": [9000, -8820] * 4, "soc_percent": SWINGS["soc_percent"]}
+    assert compute(metric, **by_power) == (pytest.approx(0.98) if metric == "rte_level" else "current_missing")
+    by_current = {name: column for name, column in SWINGS.items() if name != "voltage_v"}
+    needs_power = metric in ("rte_level", "voltage_efficiency")
+    assert (compute(metric, **by_current) == "power_missing") == needs_power
 
 
 def test_only_discharge_has_no_efficiency() -> None:

@@ -15,6 +15,7 @@ import rainflow
 from tests.metric_example import compute, compute_all
 from tests.oracle import Part, known, total
 from tests.oracle.rows import bin_of
+from tests.unit.domain.metrics.test_level_efficiency import is_unbalanced
 
 BINS = 20
 
@@ -39,7 +40,9 @@ def plain_rte_loop(part: Part) -> float | None:
     whole = [loop for loop in part.loops if loop.whole]
     in_j = total(loop.in_j for loop in whole)
     depth_percent = total(loop.depth_percent for loop in whole)
-    return total(loop.out_j for loop in whole) / in_j if in_j > 0 and depth_percent >= 50 else None
+    if in_j <= 0 or depth_percent < 50 or len(whole) < 3 or is_unbalanced(part):
+        return None
+    return total(loop.out_j for loop in whole) / in_j
 
 
 def _bins(**counts: float) -> list[float]:
@@ -76,38 +79,62 @@ def test_cycles_need_a_soc() -> None:
     assert compute("rainflow_cycles", soc_percent=[50, 50]) == _bins()
 
 
-#: 60 -> 20 -> 80 -> 20 -> 90: 10 A x 900 V x 1 s charge each rise, 9 A x 900 V x 1 s are discharged in each fall.
-LOOP: dict[str, Any] = {"current_a": [-9, 10, -9, 10, 0], "voltage_v": [900] * 5, "soc_percent": [60, 20, 80, 20, 90]}
+def test_a_swing_of_one_bins_width_is_in_one_bin_wherever_it_is() -> None:
+    """80 readings, 79 legs of 5.0 %: 65.1 - 60.1 is a little less than 5, all the same."""
+    for top in (65.1, 55.0, 20.3):
+        got = compute("rainflow_cycles", soc_percent=[round(top - 5 * (i % 2), 1) for i in range(80)])
+        assert isinstance(got, list)
+        assert (got[0], got[1]) == (0.0, 39.5), top
+
+
+#: 20 -> 80 -> 20.1 -> 79.9 -> ... -> 81 %: each rise takes 10 A x 900 V x 1 s, each fall gives 9.9 A x 900 V x 1 s.
+LOOPS: dict[str, Any] = {
+    "current_a": [10, -9.9] * 4,
+    "voltage_v": [900] * 8,
+    "soc_percent": [20, 80, 20.1, 79.9, 20.2, 79.8, 20.3, 81],
+}
 
 
 def test_a_loops_energy_out_over_its_energy_in() -> None:
-    """The loop 20-80-20 is closed where the SoC passes 80 % again: 9 / 10. Its depth is 60 %."""
-    values = compute_all("rte_loop", **LOOP)
-    assert values.value[0] == pytest.approx(0.9)
+    """Three loops close where the SoC goes on to 81 %: 9.9 / 10; they do not scatter, the floor stays."""
+    values = compute_all("rte_loop", **LOOPS)
     assert values.reason[0] == ""
-
-
-def test_its_uncertainty_is_that_of_the_socs_resolution() -> None:
-    """Smallest SoC step q = 40 %, one loop of 60 %: 0.9 x 40 x sqrt(1 / 6) / 60."""
-    values = compute_all("rte_loop", **LOOP)
+    assert values.value[0] == pytest.approx(0.99)
     assert values.sigma is not None
-    assert values.sigma[0] == pytest.approx(0.9 * 40 * math.sqrt(1 / 6) / 60)
+    assert values.sigma[0] == pytest.approx(0.0005)
 
 
-def test_shallow_loops_are_shown_unchecked() -> None:
-    """The loop 40-80-40 has a depth of 40 %, below the 50 % that are asked for: null, 9 / 10 beside it."""
-    values = compute_all("rte_loop", **LOOP | {"soc_percent": [60, 40, 80, 40, 90]})
-    assert values.reason[0] == "insufficient_throughput"
-    assert values.unchecked is not None
-    assert values.unchecked[0] == pytest.approx(0.9)
+def test_its_uncertainty_is_the_scatter_of_the_loops() -> None:
+    """Loops of 9,000 J in and 8,910, 8,955 and 8,865 J out: sqrt(3 / 2 x (45^2 + 45^2)) / 27,000."""
+    rows = LOOPS | {"voltage_v": [900, 900, 900, 8955 / 9.9, 900, 8865 / 9.9, 900, 900]}
+    values = compute_all("rte_loop", **rows)
+    assert values.value[0] == pytest.approx(0.99)
+    assert values.sigma is not None
+    assert values.sigma[0] == pytest.approx(math.hypot(math.sqrt(1.5 * 2 * 45**2) / 27_000, 0.0005))
+
+
+def test_what_holds_it_back() -> None:
+    """Two loops, shallow loops, and trips whose charge does not balance: null, with the ratio beside it."""
+    for change, reason in (
+        ({"soc_percent": [20, 80, 20.1, 79.9, 20.2, 20.25, 20.3, 81]}, "too_few_loops"),
+        ({"soc_percent": [20, 30, 21, 29, 22, 28, 23, 90]}, "insufficient_throughput"),
+        ({"current_a": [10, -9] * 4}, "charge_unbalanced"),
+    ):
+        values = compute_all("rte_loop", **LOOPS | change)
+        assert values.reason[0] == reason
+        assert values.unchecked is not None
+        assert values.unchecked[0] > 0
 
 
 def test_a_loop_across_a_gap_is_left_out() -> None:
-    """While nothing was measured the SoC moved from 80 to 20 %: the energy of this loop is not known."""
-    assert compute("rte_loop", time_s=[0, 1, 2, 12, 13], **LOOP) == "no_closed_loop"
+    """While nothing was measured the SoC moved from 20.1 to 79.9 %: the energy of this loop is not known."""
+    values = compute_all("rte_loop", time_s=[0, 1, 2, 1002, 1003, 1004, 1005, 1006], **LOOPS)
+    assert values.reason[0] == "too_few_loops"
 
 
 def test_what_it_needs() -> None:
-    """A loop that closed, and energy that went in."""
+    """A SoC, a power, a loop that closed, and energy that went in."""
+    assert compute("rte_loop", current_a=[10, 10], voltage_v=[900, 900]) == "soc_missing"
+    assert compute("rte_loop", current_a=[10, 10], soc_percent=[20, 80]) == "power_missing"
     assert compute("rte_loop", current_a=[10, 10], voltage_v=[900, 900], soc_percent=[20, 80]) == "no_closed_loop"
-    assert compute("rte_loop", **LOOP | {"current_a": [-9, -9, -9, -9, 0]}) == "no_charge"
+    assert compute("rte_loop", **LOOPS | {"current_a": [-9] * 8}) == "no_charge"
