@@ -240,10 +240,12 @@ def remember_step(
     count[k] += 1
     ring_s[k, count[k] & (RING - 1)] = step_s
     gone_s, median_s = ring_s[k, (count[k] - MEDIAN_OF) & (RING - 1)], period_s[k]
-    one_side = (step_s > median_s and gone_s > median_s) or (step_s < median_s and gone_s < median_s)
-    round_ends = count[k] & (RING - 1) == 0
-    if count[k] <= MEDIAN_OF or round_ends or not (step_s == gone_s or one_side):
-        _measure_period(k, count, ring_s, period_s, window)
+    if count[k] > MEDIAN_OF and count[k] & (RING - 1) != 0:
+        if step_s == gone_s:
+            return
+        if (step_s > median_s and gone_s > median_s) or (step_s < median_s and gone_s < median_s):
+            return
+    _measure_period(k, count, ring_s, period_s, window)
 
 
 @borrowing

@@ -226,13 +226,15 @@ def measure_durations(
     b_steps[0] = line[STEP_COUNT]
     for x in range(RING):
         b_ring[0, x] = ring[x]
-    head, last_us, step_s = 0, 0, 0.0
+    head, last_us, step_s, last_period_s, limit_s = 0, 0, 0.0, np.nan, 0.0
     while head + 1 < known:
         step_us = stamp_us[head + 1] - stamp_us[head]
         if step_us != last_us:  # a division takes longer than all the rest
             last_us, step_s = step_us, step_us / 1e6
         period = period_s[0] if np.isnan(nominal_s) else nominal_s
-        if step_us == 0 or step_s > silent_limit_s(period, max_gap_s, least_gap_s) or stamp_us[head + 1] > mark_us:
+        if period != last_period_s:
+            last_period_s, limit_s = period, silent_limit_s(period, max_gap_s, least_gap_s)
+        if step_us == 0 or step_s > limit_s or stamp_us[head + 1] > mark_us:
             break
         dt_s[head], valid[head], gap_s[head], time_us[head] = step_s, True, 0.0, stamp_us[head]
         remember_step(0, step_s, b_steps, b_ring, period_s, window)

@@ -127,9 +127,14 @@ class _Writer(ExpressionWriter):
             exact = addition.weight.op in ("const", "float")
             self.lines.append(pad + _merged(f"totals[{at}]", weight, field, exact=exact))
             return
-        place = self.name(addition.bin, pad)
+        row_names = dict(self._names)
+        if _compares_rows(addition.bin):  # which each row must do
+            self.name(addition.bin, pad)
+            row_names = dict(self._names)
         self.lines.append(f"{pad}if not np.isnan({weight}):")
+        place = self.name(addition.bin, pad + "    ")  # of few rows mostly, such as those at rest
         self.lines.append(f"{pad}    " + _merged(f"totals[{at} + {place}]", weight, field, exact=True))
+        self._names = row_names
 
     def _step(self, place: SequentialPlace, trace: Trace) -> None:
         """Advance a sequential state by the row, and add its events."""
@@ -177,6 +182,11 @@ class _Writer(ExpressionWriter):
                 f"{pad}{before} = {now} if {counted} else {before}",
             ]
         return difference
+
+
+def _compares_rows(expression: Expression) -> bool:
+    """Whether an expression needs a reading of the row before."""
+    return expression.op == "diff" or any(_compares_rows(a) for a in expression.args if isinstance(a, Expression))
 
 
 def _merged(place: str, value: str, field: Field, *, exact: bool) -> str:

@@ -58,10 +58,6 @@ def _of_crossings(name: str) -> Callable[[Samples], Contribution]:
     return contribute
 
 
-def _along_current(s: Samples, amount: FloatArray) -> FloatArray:
-    return np.where(s.charging, amount, np.where(s.discharging, -amount, 0.0))
-
-
 def _level_trips(s: Samples) -> Contribution:
     told: Crossings | None = s.events(SocLevels)
     return np.zeros(len(s)) if told is None else Binned(told.level.astype(np.int64), told.trip, told.row)
@@ -87,7 +83,6 @@ STATISTICS: dict[str, Statistic] = {
     "metered_s": Statistic(SUM, lambda s: np.where(np.isnan(s.power_w), 0.0, s.dt_s)),
     "current_s": Statistic(SUM, lambda s: np.where(np.isnan(s.current_a), 0.0, s.dt_s)),
     "soc_s": Statistic(SUM, lambda s: np.where(np.isnan(s.soc_percent), 0.0, s.dt_s)),
-    "soc_moved_percent": Statistic(SUM, lambda s: _along_current(s, s.soc_ahead_percent)),
     "soc_moved_as": Statistic(SUM, lambda s: np.where(np.isnan(s.soc_ahead_percent), 0.0, np.abs(s.charge_as))),
     "soc_resolution_percent": Statistic(MIN, _soc_resolution),
     "level_trips": Statistic(histogram(LEVELS), _level_trips),

@@ -10,7 +10,17 @@ from stream_app.domain.soc_levels import SPAN_PERCENT, SocLevels
 MIN_SPANS = 2
 #: Largest difference to the capacity by all that moved the SoC.
 MAX_DIFFERENCE = 0.03
-_OF_BOTH = ("spans", "span_as", "span_as_squared", "soc_moved_as", "soc_moved_percent", "valid_s", "soc_s", "current_s")
+_OF_BOTH = (
+    "spans",
+    "span_as",
+    "span_as_squared",
+    "soc_moved_as",
+    "soc_in_percent",
+    "soc_out_percent",
+    "valid_s",
+    "soc_s",
+    "current_s",
+)
 AS_PER_AH = 3600
 #: Uncertainty of the method itself, as a share: readings that hold until the next one, sampling.
 RELATIVE_SIGMA_FLOOR = 0.0005
@@ -43,9 +53,11 @@ def _agrees(totals: Totals) -> BoolArray:
 
     It does not where the SoC lags behind: then what is in the steps of a turn belongs to the steps before.
     """
-    by_span = 100 / SPAN_PERCENT * totals["span_as"] * totals["soc_moved_percent"]
-    by_all = 100 * totals["soc_moved_as"] * totals["spans"]
-    inside: BoolArray = np.abs(by_all - by_span) <= MAX_DIFFERENCE * by_span
+    moved_percent = totals["soc_in_percent"] + totals["soc_out_percent"]
+    with np.errstate(over="ignore", invalid="ignore"):
+        by_span = 100 / SPAN_PERCENT * totals["span_as"] * moved_percent
+        by_all = 100 * totals["soc_moved_as"] * totals["spans"]
+        inside: BoolArray = np.abs(by_all - by_span) <= MAX_DIFFERENCE * by_span
     return inside
 
 

@@ -44,16 +44,19 @@ class _Largest(_Extreme):
 class _Mean(Metric):
     fields: ClassVar[dict[str, Field]] = {"reading_s": SUM, "read_s": SUM}
     column: ClassVar[str]
+    #: Field or statistic: time with a reading.
+    read_s: ClassVar[str] = "read_s"
 
     def contribute(self, samples: Samples) -> Columns:
-        """MetricValues x duration, and the duration where there is a reading."""
+        """MetricValues x duration, and the duration where there is a reading, unless a statistic has it."""
         reading = getattr(samples, self.column)
-        return {"reading_s": reading * samples.dt_s, "read_s": np.where(np.isnan(reading), 0.0, samples.dt_s)}
+        held = {"reading_s": reading * samples.dt_s, "read_s": np.where(np.isnan(reading), 0.0, samples.dt_s)}
+        return {name: held[name] for name in self.fields}
 
     def value(self, totals: Totals, specs: AssetSpecs) -> MetricValues:
         """Null with ``no_valid_steps``."""
-        with defined_where({"no_valid_steps": totals["read_s"] > 0}) as defined:
-            return defined(totals["reading_s"] / totals["read_s"])
+        with defined_where({"no_valid_steps": totals[self.read_s] > 0}) as defined:
+            return defined(totals["reading_s"] / totals[self.read_s])
 
 
 class SocMin(_Smallest):
@@ -149,7 +152,9 @@ class CurrentMean(_Mean):
     15.0
     """
 
-    name, unit, column = "current_mean_a", "A", "current_a"
+    name, unit, column, read_s = "current_mean_a", "A", "current_a", "current_s"
+    fields: ClassVar[dict[str, Field]] = {"reading_s": SUM}
+    statistics = ("current_s",)
 
 
 class CurrentMax(_Largest):
@@ -185,7 +190,9 @@ class PowerMean(_Mean):
     150.0
     """
 
-    name, unit, column = "power_mean_w", "W", "power_w"
+    name, unit, column, read_s = "power_mean_w", "W", "power_w", "metered_s"
+    fields: ClassVar[dict[str, Field]] = {"reading_s": SUM}
+    statistics = ("metered_s",)
 
 
 class PowerMax(_Largest):

@@ -90,7 +90,7 @@ def _globals(walk: Any) -> dict[str, Any]:
     return dict(getattr(walk, "py_func", walk).__globals__)
 
 
-NOT_NEGATIVE = st.sampled_from([0.0, -0.0, 0.5, 1.0, 1e300]) | st.floats(0, 1e9)
+NOT_NEGATIVE = (0.0, -0.0, 0.5, 1.0, 1e300)
 SOC = st.floats(0, 100)
 
 
@@ -108,9 +108,10 @@ def windows_of_assets(draw: st.DrawFn) -> tuple[Fleet, Windows]:
             slot, [turning_points if isinstance(s, SocLoops) else np.zeros(0) for s in CATALOGUE.sequential_states]
         )
     k = draw(st.integers(1, 4))
-    totals = np.array(draw(st.lists(NOT_NEGATIVE, min_size=k * layout.width, max_size=k * layout.width)))
-    totals = totals.reshape(k, layout.width)
-    empty = np.array(draw(st.lists(st.booleans(), min_size=layout.width, max_size=layout.width)))
+    rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))  # too many numbers to draw one by one
+    shape = (k, layout.width)
+    totals = np.where(rng.random(shape) < 0.5, rng.choice(NOT_NEGATIVE, shape), rng.uniform(0, 1e9, shape))
+    empty = rng.random(layout.width) < 0.5
     totals[0, empty] = layout.identity[empty]
 
     def integers(some: st.SearchStrategy[int]) -> np.ndarray:

@@ -18,7 +18,7 @@ def plain_capacity_est(part: Part) -> float | None:
         return None
     capacity_ah = 5 * total(spans) / len(spans) / 3600
     moving = [row for row in part.rows if row.valid and known(row.current_a) and known(row.soc_ahead_percent)]
-    moved_percent = total(math.copysign(1, row.current_a) * row.soc_ahead_percent for row in moving if row.current_a)
+    moved_percent = part.soc_percent("charge") + part.soc_percent("discharge")
     off_ah = 100 * total(abs(row.current_a) * row.dt_s for row in moving) / 3600 - capacity_ah * moved_percent
     return capacity_ah if abs(off_ah) <= 0.03 * capacity_ah * moved_percent else None
 
