@@ -35,16 +35,23 @@ class DeadLetter:
 class Checkpoint:
     """What one checkpoint of one partition writes, ready as bytes; to be written in this order.
 
-    Updates and dead letters first, all acked; then ``windows`` and ``assets`` (the marker last), all acked; then the
-    tables take ``windows`` and ``assets``; then the source is acked up to ``position``.
+    Its updates (who collects it hands them over slice by slice) and dead letters first, all acked; then ``windows`` and
+    ``assets`` (the marker last), all acked; then the tables take ``windows`` and ``assets``; then the source is acked
+    up to ``position``.
     """
 
     partition: int
     position: int  # next source offset
-    updates: UpdateList
     dead_letters: Sequence[DeadLetter]
     windows: Sequence[Entry]
     assets: Sequence[Entry]
+
+
+@dataclass(frozen=True)
+class WholeCheckpoint(Checkpoint):
+    """A checkpoint with its updates."""
+
+    updates: UpdateList
 
 
 class Tables(Protocol):
