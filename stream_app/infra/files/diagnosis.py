@@ -9,8 +9,7 @@ import numpy as np
 
 from schemas.columns import BY_WIRE_NAME
 from schemas.file import FileSpec
-from stream_app.columns.arrays import IntArray
-from stream_app.infra.files.coverage import coverage, steps_s
+from stream_app.infra.files.coverage import Coverage
 from stream_app.infra.files.measurement_file import MeasurementFile
 
 _FOLLOWING: Final = {"hold": ("--hold", "--no-hold"), "day_first": ("--day-first", "--month-first")}
@@ -28,17 +27,13 @@ def diagnosis(file: MeasurementFile, spec: FileSpec, name: str) -> list[str]:
         Of the file, as the command names it.
     """
     findings, table = file.findings, file.table
-    time_us = [block.time_us for block in file.blocks()] if findings.rows else []
-    times = np.sort(np.concatenate(time_us)) if time_us else np.zeros(0, np.int64)
-    lines = [f"file: {table.kind}", *_columns(file), *_stamps(times, file)]
+    lines = [f"file: {table.kind}", *_columns(file), *_stamps(file)]
     if file.assets:
         shown = ", ".join(file.assets[:5]) + (", ..." if len(file.assets) > 5 else "")
         lines.append(f"assets: {len(file.assets)} ({shown})")
     lines += findings.told()
     total = findings.rows + findings.left_out
     lines.append(f"rows: {findings.rows} of {total} count")
-    if len(times) > 1:
-        lines.append(f"coverage: {coverage(times, spec):.3f} of the time")
     return [*lines, " ".join(_command(file, spec, name))]
 
 
@@ -59,17 +54,26 @@ def _columns(file: MeasurementFile) -> Iterator[str]:
         yield f"SoC: {examination.soc_low:g} to {examination.soc_high:g} %"
 
 
-def _stamps(times: IntArray, file: MeasurementFile) -> Iterator[str]:
+def _stamps(file: MeasurementFile) -> Iterator[str]:
     zone = "UTC, since they name no zone" if file.table.naive else "the zone that they or the options name"
     yield f"stamps: {file.table.stamps.kind}, in {zone}"
-    if len(times) < 2:
-        return
-    first, last = np.datetime_as_string(times[[0, -1]].view("datetime64[us]"), unit="s").tolist()
-    steps = steps_s(times)
-    yield f"time: {first}Z to {last}Z, {int((np.diff(times) == 0).sum())} stamps repeat the one before"
-    if len(steps):
-        middle, most, longest = np.percentile(steps, (50, 95, 100))
-        yield f"period: median {middle:g} s, 95 % up to {most:g} s, longest {longest:g} s"
+    for name, covered in _covered(file):
+        share, whose = covered.share(), _of(name, file)  # measures the rows that wait
+        first, last = np.array([covered.first_us, covered.last_us]).view("datetime64[us]").astype("datetime64[s]")
+        yield f"time: {first}Z to {last}Z, {covered.repeats} stamps repeat the one before{whose}"
+        median, most = covered.steps_s(50, 95)
+        if covered.longest_s:
+            yield f"period: median {median:g} s, 95 % up to {most:g} s, longest {covered.longest_s:g} s{whose}"
+        yield f"coverage: {share:.3f} of the time{whose}"
+
+
+def _covered(file: MeasurementFile) -> Iterator[tuple[str, Coverage]]:
+    return ((name, each) for name, each in file.timeline.coverage.items() if each.rows > 1)
+
+
+def _of(name: str, file: MeasurementFile) -> str:
+    """Whose rows a line is about, in a file of several assets."""
+    return f" ({name})" if len(file.assets) > 1 else ""
 
 
 def _command(file: MeasurementFile, spec: FileSpec, name: str) -> Iterator[str]:

@@ -35,15 +35,16 @@ class Examination:
         compared = self._blocks < _FIRST_BLOCKS or self._blocks % _EVERY == 0
         self._blocks += 1
         self.rows += len(block)
-        known = np.zeros(len(block), np.int64)
-        for name, values in block.columns.items():
-            measured = ~np.isnan(values)
-            known += measured
-            self.filled[name] = self.filled.get(name, 0) + int(measured.sum())
-        self.single += int((known == 1).sum())
+        missing = {name: np.isnan(values) for name, values in block.columns.items()}
+        empty = {name: int(np.count_nonzero(each)) for name, each in missing.items()}
+        for name, count in empty.items():
+            self.filled[name] = self.filled.get(name, 0) + len(block) - count
+        if any(empty.values()):
+            self.single += int(np.count_nonzero(sum(missing.values()) == len(missing) - 1))
         soc, current = block.columns.get("soc"), block.columns.get("current", block.columns.get("power"))
-        if soc is not None and not np.isnan(soc).all():
-            self.soc_low, self.soc_high = min(self.soc_low, np.nanmin(soc)), max(self.soc_high, np.nanmax(soc))
+        if soc is not None and empty["soc"] < len(block):
+            low, high = float(np.fmin.reduce(soc)), float(np.fmax.reduce(soc))
+            self.soc_low, self.soc_high = min(self.soc_low, low), max(self.soc_high, high)
             if current is not None and compared:
                 self._add_sign(current, soc * (100.0 if spec.soc_scale == "fraction" else 1.0), block, spec)
         if compared:

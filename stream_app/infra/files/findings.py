@@ -52,8 +52,8 @@ class Findings:
         if text not in self.warnings:
             self.warnings.append(text)
 
-    def leave_out(self, error: InvalidError) -> None:
-        """Leave out a row.
+    def leave_out(self, error: InvalidError, rows: int = 1) -> None:
+        """Leave out rows.
 
         Raises
         ------
@@ -62,7 +62,7 @@ class Findings:
         """
         if self.strict:
             raise error
-        self.left_out += 1
+        self.left_out += rows
         self.first = self.first or error
 
     def skip(self, what: str, line: int) -> None:
