@@ -80,12 +80,16 @@ class Timeline:
             self.first_of_nobody = self.first_of_nobody or int(numbers[0])
         self.in_order = self.in_order and _ascends(times_us, self._last_us.get(name, int(times_us[0])))
         self._last_us[name] = int(times_us[-1])
-        if self.in_order and (name in self.coverage or len(self.coverage) < _COVERED_ASSETS):
-            self.coverage.setdefault(name, Coverage(self._spec)).add(times_us)
+        if name not in self.coverage and len(self.coverage) < _COVERED_ASSETS:
+            self.coverage[name] = Coverage(self._spec)
+        if self.in_order and name in self.coverage:
+            self.coverage[name].add(times_us)
 
 
 def _ascends(times_us: IntArray, before_us: int) -> bool:
     """Whether times ascend, from the one before on, without a leap of a year."""
-    steps = np.diff(times_us)
-    first = int(times_us[0]) - before_us
-    return 0 <= first <= YEAR_US and (not len(steps) or bool(steps.min() >= 0 and steps.max() <= YEAR_US))
+    if int(times_us[0]) < before_us or not (times_us[1:] >= times_us[:-1]).all():
+        return False
+    if int(times_us[-1]) - before_us <= YEAR_US:
+        return True
+    return bool(np.diff(times_us, prepend=before_us).max() <= YEAR_US)
