@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Final, Literal
 from zoneinfo import ZoneInfo
 
 from pydantic import Field, field_validator
@@ -11,6 +11,16 @@ from schemas.asset import AssetSpec
 
 #: Gap limit of readings that are sent when they change [s], unless the spec names another one.
 ON_CHANGE_GAP_S = 3600.0
+
+
+#: Share of the rows that may be left out without leave; of few rows, one.
+MAX_LEFT_OUT: Final = 0.01
+_FEW_ROWS: Final = 5
+
+
+def too_many_left_out(left_out: int, rows: int) -> bool:
+    """Whether more rows are left out than goes without leave; ``rows`` counts them too."""
+    return left_out > max(int(rows * MAX_LEFT_OUT), 1 if rows >= _FEW_ROWS else 0)
 
 
 class FileSpec(AssetSpec):

@@ -49,6 +49,7 @@ def compute(
 ) -> None:
     """Compute the metrics of files, without Kafka. Several files of one asset are one: name it with --asset."""
     from schemas.asset import window_size_s
+    from schemas.file import too_many_left_out
     from schemas.metrics import MetricsUpdate
     from stream_app.terminal import metrics_table, stdout
     from stream_app.usecases.compute import compute as compute_metrics
@@ -83,7 +84,9 @@ def compute(
         computed = compute_metrics(messages, file_spec.of_asset(), window_sizes_s=sizes_s)
     if computed.rejected_rows:
         typer.echo(f"{computed.rejected_rows} rows left out, the first because: {computed.reason}", err=True)
-        if not file_spec.allow_rejected and computed.rejected_rows > 0.01 * computed.rows:
+        if not file_spec.allow_rejected and too_many_left_out(
+            computed.rejected_rows, computed.rows + computed.rejected_rows
+        ):
             msg = "more than 1 % of the rows were left out: --allow-rejected accepts that"
             raise ExpectedError(msg)
     updates = [update.json for update in computed.updates if update.window.end is None or window]

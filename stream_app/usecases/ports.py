@@ -191,8 +191,13 @@ class CheckedFile(Protocol):
         """How it is read, what is suspicious, and what is left out, a line each."""
         ...
 
-    def messages(self, asset_id: str) -> Iterator[RowMessage]:
-        """The rows as messages of an asset, in time order."""
+    @property
+    def assets(self) -> Sequence[str]:
+        """Assets that the file names, when they are several."""
+        ...
+
+    def messages(self, asset_ids: Sequence[str]) -> Iterator[tuple[str, RowMessage]]:
+        """The rows, each asset's in time order, as messages of other assets: one for all, or for each of ``assets``."""
         ...
 
 

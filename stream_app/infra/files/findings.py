@@ -3,13 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Final
 
+from schemas.file import too_many_left_out
 from stream_app.usecases.errors import InvalidError
-
-#: Share of the rows that may be left out without leave; of few rows, one.
-MAX_LEFT_OUT: Final = 0.01
-_FEW_ROWS: Final = 5
 
 
 @dataclass(slots=True)
@@ -92,8 +88,7 @@ class Findings:
     @property
     def too_many(self) -> bool:
         """Whether more rows are left out than goes without leave."""
-        total = self.rows + self.left_out
-        return self.left_out > max(int(total * MAX_LEFT_OUT), 1 if total >= _FEW_ROWS else 0)
+        return too_many_left_out(self.left_out, self.rows + self.left_out)
 
     def told(self) -> list[str]:
         """All of it, a line each."""
