@@ -12,6 +12,7 @@ import numpy as np
 
 from schemas.asset import AssetSpec, window_size_s
 from schemas.control import CONTROL, EndOfUpload
+from schemas.diagnosis import Diagnosis
 from schemas.file import FileSpec
 from stream_app.domain import ingestion
 from stream_app.domain.catalogue import Catalogue
@@ -19,6 +20,7 @@ from stream_app.domain.rows import Rows
 from stream_app.domain.snapshot import Marker, Snapshots
 from stream_app.domain.state import Ended, Fleet
 from stream_app.domain.views import Windows
+from stream_app.infra.row_messages import RowMessages
 from stream_app.usecases import window_keys
 from stream_app.usecases.errors import InvalidError, UnavailableError
 from stream_app.usecases.ports import MARKER_KEY, PeerAnswer, RowMessage, WorkerPhase, WorkerStatus
@@ -259,6 +261,9 @@ class FakeRows:
         checked = FakeFile(file, spec)
         checked.rows = sum(message.rows for _, message in checked.messages([""]))
         return checked
+
+    def diagnose(self, file: BinaryIO, spec: FileSpec, name: str) -> Diagnosis:
+        return RowMessages().diagnose(file, spec, name)
 
     def json(self, body: bytes) -> Mapping[str, Sequence[RowMessage]]:
         messages: dict[str, list[RowMessage]] = {}

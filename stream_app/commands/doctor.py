@@ -30,7 +30,7 @@ def doctor(
 ) -> None:
     """Say how a file is read, what is odd about it, and the command that reads it."""
     from stream_app.infra.files import MeasurementFile
-    from stream_app.infra.files.diagnosis import diagnosis
+    from stream_app.infra.files.diagnosis import diagnosis, lines
     from stream_app.usecases.errors import InvalidError
 
     file_spec = options.file_spec(
@@ -56,5 +56,5 @@ def doctor(
         except InvalidError as error:
             msg = f"{file}: {error.detail}"
             raise ExpectedError(msg) from None
-        for line in diagnosis(found, file_spec, file):
+        for line in lines(diagnosis(found, file_spec, file)):
             typer.echo(line)

@@ -10,9 +10,12 @@ import numpy as np
 import orjson
 from msgspec import json as typed_json
 
+from schemas.diagnosis import Diagnosis
 from schemas.file import FileSpec
 from stream_app.columns.arrays import IntArray
 from stream_app.infra.files.block import BLOCK_ROWS, Block
+from stream_app.infra.files.diagnosis import diagnosis
+from stream_app.infra.files.head import head
 from stream_app.infra.files.measurement_file import MeasurementFile
 from stream_app.usecases.errors import InvalidError
 from stream_app.usecases.ports import RowMessage
@@ -125,6 +128,13 @@ class RowMessages:
     def check(self, file: BinaryIO, spec: FileSpec) -> FileMessages:
         """Read a file to its end."""
         return FileMessages(file, spec)
+
+    def diagnose(self, file: BinaryIO, spec: FileSpec, name: str) -> Diagnosis:
+        """Look at the beginning of a file."""
+        beginning, whole = head(file)
+        found = MeasurementFile(beginning, spec)
+        found.examine()
+        return diagnosis(found, spec, name, whole=whole)
 
     def json(self, body: bytes) -> Mapping[str, Sequence[RowMessage]]:
         """Read posted rows, an array or an object with the array ``rows``; messages by asset."""

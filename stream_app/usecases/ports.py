@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import BinaryIO, Literal, NamedTuple, Protocol
 
+from schemas.diagnosis import Diagnosis
 from schemas.file import FileSpec
 from stream_app.wire.batch import Headers
 from stream_app.wire.encode.update_list import UpdateList
@@ -211,6 +212,16 @@ class RowReader(Protocol):
         ------
         InvalidError
             The file holds no rows, or too many bad ones; it names the first bad row (line) and column.
+        """
+        ...
+
+    def diagnose(self, file: BinaryIO, spec: FileSpec, name: str) -> Diagnosis:
+        """Look at the first MB of a file of that name.
+
+        Raises
+        ------
+        InvalidError
+            The file is not a table of measurements.
         """
         ...
 

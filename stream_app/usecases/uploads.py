@@ -22,6 +22,7 @@ from typing import BinaryIO, TypeVar
 
 from schemas.asset import UNLIMITED_AHEAD_S
 from schemas.control import EndOfUpload, SpecControl
+from schemas.diagnosis import Diagnosis
 from schemas.file import FileSpec
 from stream_app.usecases.errors import InvalidError, UnavailableError
 from stream_app.usecases.lookup import Lookup
@@ -113,6 +114,16 @@ class Uploads:
                 await self._mark_failed(asset_id, rows[asset_id], error)
             raise
         return Accepted(task_id, told)
+
+    async def diagnose(self, file: BinaryIO, file_spec: FileSpec, name: str) -> Diagnosis:
+        """Say how a file is read and what is odd about it; nothing is sent.
+
+        Raises
+        ------
+        InvalidError
+            The file is no table of measurements.
+        """
+        return await self._in_thread(partial(self._rows.diagnose, spec=file_spec, name=name), file)
 
     async def _in_thread(self, read: Callable[[T], R], source: T) -> R:
         async with self._parsing:

@@ -28,10 +28,16 @@ _REFUSED: Final = {
     b"\x89HDF": "an HDF5 file (MATLAB 7.3 too)",
     b"MATLAB 5.0": "a MATLAB file",
 }
-_GZIP, _ZIP, _PARQUET, _ARROW, _ARROW_STREAM = b"\x1f\x8b", b"PK\x03\x04", b"PAR1", b"ARROW1", b"\xff\xff\xff\xff"
+GZIP: Final = b"\x1f\x8b"
+_ZIP, _PARQUET, _ARROW, _ARROW_STREAM = b"PK\x03\x04", b"PAR1", b"ARROW1", b"\xff\xff\xff\xff"
 #: Of a compressed file that is unpacked as a whole.
 _MOST_BYTES: Final = 1 << 30
 _ARROW_ROWS: Final = 10_000
+
+
+def is_text(start: bytes) -> bool:
+    """Whether a file that begins so is neither packed nor a table of another kind."""
+    return not start.startswith((*_REFUSED, GZIP, _ZIP, _PARQUET, _ARROW, _ARROW_STREAM))
 
 
 def unpacked(file: BinaryIO, findings: Findings) -> BinaryIO | Records:
@@ -55,7 +61,7 @@ def _unpacked(file: BinaryIO, findings: Findings) -> BinaryIO | Records:
     for magic, kind in _REFUSED.items():
         if start.startswith(magic):
             raise InvalidError("not_text", f"the file is {kind}: send it as CSV, UTF-8 text")
-    if start.startswith(_GZIP):
+    if start.startswith(GZIP):
         findings.note("the file is compressed with gzip")
         inner = gzip.GzipFile(fileobj=file)
         inner.read(1)

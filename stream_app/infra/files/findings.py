@@ -92,9 +92,13 @@ class Findings:
 
     def told(self) -> list[str]:
         """All of it, a line each."""
+        return [*self.noted(), *(f"warning: {text}" for text in self.warnings)]
+
+    def noted(self) -> list[str]:
+        """How the file is read, and what is left out, a line each."""
         lines = [f"{count} {what} skipped (line {line})" for what, (count, line) in self.skipped.items()]
         if self.first is not None:
             lines.append(
                 f"{self.left_out} of {self.rows + self.left_out} rows left out, the first: {self.first.detail}"
             )
-        return [*self.notes, *lines, *(f"warning: {text}" for text in self.warnings)]
+        return [*self.notes, *lines]
