@@ -21,11 +21,14 @@ if TYPE_CHECKING:
 
 
 def compute(
-    files: Annotated[list[str], typer.Argument(metavar="FILE|-", help="CSV, JSON, Parquet or Arrow; - is stdin")],
+    files: Annotated[
+        list[str], typer.Argument(metavar="FILE|-", help="CSV, JSON, workbook, Parquet or Arrow; - is stdin")
+    ],
     *,
     nominal_capacity: options.Capacity = None,
     asset: Annotated[
-        str | None, typer.Option(help="Asset of all rows [the file's asset column, else its name]")
+        str | None,
+        typer.Option(help="Asset of all rows, or the one to read of several [all in the file, else its name]"),
     ] = None,
     window: Annotated[
         list[str] | None, typer.Option(help="Show the windows of this size too, such as 1h; repeatable")
@@ -51,6 +54,7 @@ def compute(
     from schemas.asset import window_size_s
     from schemas.file import too_many_left_out
     from schemas.metrics import MetricsUpdate
+    from stream_app.infra.files.measurement_file import KEPT_ROWS
     from stream_app.terminal import metrics_table, stdout
     from stream_app.usecases.compute import compute as compute_metrics
 
@@ -78,7 +82,8 @@ def compute(
         raise ExpectedError(msg)
     sizes_s = tuple(window_size_s(size) for size in settings_from().upload_windows)
     with ExitStack() as stack:
-        checked = [_checked(name, file_spec, asset, stack) for name in options.files_of(files)]
+        names = options.files_of(files)
+        checked = [_checked(name, file_spec, asset, stack, KEPT_ROWS // len(names)) for name in names]
         checked.sort(key=lambda pair: pair[1].first_us)
         messages = (message for name, file in checked for message in _messages(name, file, asset))
         computed = compute_metrics(messages, file_spec.of_asset(), window_sizes_s=sizes_s)
@@ -97,11 +102,13 @@ def compute(
         stdout().print(metrics_table([MetricsUpdate.model_validate_json(update) for update in updates]))
 
 
-def _checked(name: str, spec: FileSpec, asset: str | None, stack: ExitStack) -> tuple[str, MeasurementFile]:
+def _checked(
+    name: str, spec: FileSpec, asset: str | None, stack: ExitStack, kept_rows: int
+) -> tuple[str, MeasurementFile]:
     from stream_app.infra.files import MeasurementFile
     from stream_app.usecases.errors import InvalidError
 
-    file = MeasurementFile(stack.enter_context(options.opened(name)), spec, asset)
+    file = MeasurementFile(stack.enter_context(options.opened(name)), spec, asset, kept_rows=kept_rows)
     try:
         told: Sequence[str] = file.check().told()
     except InvalidError as error:

@@ -11,7 +11,7 @@ from stream_app.errors import ExpectedError
 
 
 def doctor(
-    file: Annotated[str, typer.Argument(metavar="FILE|-", help="CSV, JSON, Parquet or Arrow; - is stdin")],
+    file: Annotated[str, typer.Argument(metavar="FILE|-", help="CSV, JSON, workbook, Parquet or Arrow; - is stdin")],
     *,
     nominal_capacity: options.Capacity = None,
     spec: options.Spec = None,

@@ -19,7 +19,7 @@ from stream_app.usecases.errors import InvalidError
 
 SEPARATORS: Final = ";\t,|"
 #: Lines in which the header is looked for, and rows by which the rest is decided.
-_HEADER_LINES, _SAMPLE_ROWS = 100, 2000
+HEADER_LINES, _SAMPLE_ROWS = 100, 2000
 _SEPARATOR_LINE: Final = re.compile(r'"?sep=(.)"?\s*', re.IGNORECASE)
 COMMENTS: Final = ("#", "//", "%")
 _HABIT: Final = 0.05  # share of short rows that makes them a habit
@@ -90,7 +90,7 @@ def find_header(lines: Sequence[str], wanted: Mapping[str, str]) -> tuple[int, s
     if given:
         filled.pop(0)
     best: tuple[int, int, str, list[str]] = (0, 0, "", [])
-    for i in filled[:_HEADER_LINES]:
+    for i in filled[:HEADER_LINES]:
         for separator in given[1] if given else SEPARATORS:
             titles = _cells(lines[i], separator)
             known = fits(titles, wanted)

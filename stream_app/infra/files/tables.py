@@ -63,7 +63,7 @@ def open_table(file: BinaryIO, spec: FileSpec, findings: Findings) -> Table:
     NotUtf8Error
         The text is not UTF-8, as only its later lines show: name the encoding.
     """
-    inner = unpacked(file, findings)
+    inner = unpacked(file, spec.columns, findings)
     if isinstance(inner, Records):
         return _of_records(inner, spec, findings)
     encoding = spec.encoding or _encoding(inner, findings)

@@ -17,6 +17,7 @@ import pytest
 from schemas.file import FileSpec
 from stream_app.infra.files import MeasurementFile
 from stream_app.usecases.errors import InvalidError
+from tests.unit.infra.files.workbooks import Day, workbook
 
 HEADER = "timestamp,current,voltage,soc\n"
 TITLES = HEADER.strip().split(",")
@@ -44,6 +45,18 @@ def parquet() -> bytes:
     return buffer.getvalue()
 
 
+def sheets() -> bytes:
+    titles = ["Date_Time", "Current(mA)", "Voltage(V)", "SOC(%)"]
+    data = [[Day(45419.375 + i / 1440), 15000, 51, 60 + i] for i in range(8)]
+    return workbook(
+        {
+            "Info": [["Tester"], ["Time", "x"]],
+            "Channel_1_1": [["Channel 1"], [], titles, *data[:5]],
+            "Channel_1_2": [titles, *data[5:]],
+        }
+    )
+
+
 def rows(pattern: str) -> str:
     """Eight lines."""
     return "\n".join(pattern.format(i=i, soc=60 + i, day=45419.375 + i / 1440, s=60 * i) for i in range(8)) + "\n"
@@ -69,6 +82,7 @@ SHAPES: dict[str, tuple[str | bytes, dict[str, Any]]] = {
     "newest first": (HEADER + "\n".join(ROWS[::-1]), {}),
     "document": (json.dumps({"data": {"rows": [dict(zip(TITLES, row.split(","), strict=True)) for row in ROWS]}}), {}),
     "parquet": (parquet(), {}),
+    "workbook": (sheets(), {}),
     "long": (
         "timestamp;metric;value\n"
         + "".join(rows("2024-05-07T09:{i:02}:00Z;" + each) for each in ("I;15", "V;51", "SOC;{soc}")),
