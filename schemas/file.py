@@ -36,6 +36,9 @@ class FileSpec(AssetSpec):
     columns: dict[str, str] = Field(
         default_factory=dict, description="Title of each of our columns in the file; #3 is the third column"
     )
+    profile: str | None = Field(
+        default=None, description="Device or program that wrote the file, such as maccor; without it: by the titles"
+    )
     hold: bool | None = Field(
         default=None, description="Whether a reading holds until the next one; without it: when signals come in turn"
     )

@@ -16,7 +16,7 @@ from stream_app.columns.arrays import BoolArray, FloatArray, IntArray
 from stream_app.infra.files.block import Block, owners_of
 from stream_app.infra.files.dialect import COMMENTS
 from stream_app.infra.files.findings import Findings
-from stream_app.infra.files.layout import FileColumn, Layout
+from stream_app.infra.files.layout import SIGNED, FileColumn, Layout
 from stream_app.infra.files.numbers import NO_VALUE
 from stream_app.infra.files.stamp_form import stamps_of
 from stream_app.infra.files.stamps import Stamps
@@ -52,7 +52,7 @@ class CellTable:
         self._layout, self._stamps, self._findings = layout, stamps, findings
         self._needed = max(
             column.index
-            for column in (layout.stamps, layout.dates, layout.assets, *layout.readings)
+            for column in (layout.stamps, layout.dates, layout.assets, layout.state, *layout.readings, *layout.outflows)
             if column is not None
         )
         self._bad: list[tuple[InvalidError, bool]] = []  # behind the last good row; whether a footer may be such
@@ -94,6 +94,10 @@ class CellTable:
             )
             tell(i, "bad_timestamp", self._layout.stamps.title, self._stamps.why(written[i]), footer=footer)
         columns = {column.name: self._numbers(column, rows, tell) for column in self._layout.readings}
+        for column in self._layout.outflows:
+            columns[column.name] = _balance(columns[column.name], self._numbers(column, rows, tell))
+        if self._layout.state is not None:
+            self._sign(columns, [row[self._layout.state.index].strip().casefold() for row in rows])
         for asset in dict.fromkeys(assets or ()):
             if asset and not _is_asset_id(asset):
                 for i in (i for i, each in enumerate(assets or ()) if each == asset):
@@ -185,6 +189,15 @@ class CellTable:
             place = f"row {numbers[index]} (line {lines[index]})" + (f", column {column}" if column else "")
             problems[index] = InvalidError(code, f"{place}: {detail}", int(numbers[index]), column), footer
 
+    def _sign(self, columns: dict[str, FloatArray], states: Sequence[str]) -> None:
+        """Give current and power the sign of the state, where they have none."""
+        out = np.fromiter((state.startswith(self._layout.discharging) for state in states), np.bool_, len(states))
+        for name in SIGNED & columns.keys():
+            unsigned: BoolArray = out & (columns[name] > 0)
+            if unsigned.any() and self._layout.state is not None:
+                self._findings.note(f"{name} has no sign: column {self._layout.state.title!r} tells when it discharges")
+                columns[name] = np.where(unsigned, -columns[name], columns[name])
+
     def _numbers(self, column: FileColumn, rows: Sequence[Sequence[str]], tell: partial[None]) -> FloatArray:
         cells = [row[column.index] for row in rows]
         values, ok = self._layout.numbers.read(cells)
@@ -198,6 +211,12 @@ class CellTable:
         for i in np.flatnonzero(outside).tolist():
             tell(i, "out_of_range", column.title, out_of_range(column.name, float(values[i])))
         return values
+
+
+def _balance(into: FloatArray, out: FloatArray) -> FloatArray:
+    """What enters the battery, less what leaves it; one of both is enough."""
+    both_missing = np.isnan(into) & np.isnan(out)
+    return np.where(both_missing, np.nan, np.nan_to_num(into) - np.nan_to_num(out))
 
 
 def unreadable(code: str, reason: str) -> list[str]:

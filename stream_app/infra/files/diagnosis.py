@@ -17,7 +17,7 @@ from stream_app.infra.files.titles import ASSET_ID
 #: Of a file with thousands of columns or assets.
 _MOST_TITLES, _MOST_ASSETS = 100, 1000
 _FOLLOWING: Final = {"hold": ("--hold", "--no-hold"), "day_first": ("--day-first", "--month-first")}
-_OPTIONS: Final = ("timezone", "decimal", "encoding", "start", "current_sign", "soc_scale", "reporting")
+_OPTIONS: Final = ("timezone", "decimal", "encoding", "start", "profile", "current_sign", "soc_scale", "reporting")
 
 
 def diagnosis(file: MeasurementFile, spec: FileSpec, name: str, *, whole: bool = True) -> Diagnosis:
@@ -39,7 +39,7 @@ def diagnosis(file: MeasurementFile, spec: FileSpec, name: str, *, whole: bool =
     return Diagnosis(
         kind=table.kind,
         whole=whole,
-        profile=None,
+        profile=layout.profile,
         columns=list(_columns(file)),
         not_read=[title for i, title in enumerate(layout.titles) if i not in read and title][:_MOST_TITLES],
         stamps=_stamps(table),

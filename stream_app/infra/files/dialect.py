@@ -14,6 +14,8 @@ from stream_app.infra.files import numbers
 from stream_app.infra.files.findings import Findings
 from stream_app.infra.files.layout import EXPECTED, HEADER_ROW, Layout, fits, read_header
 from stream_app.infra.files.numbers import NO_VALUE
+from stream_app.infra.files.profiles.victron import LINES as MERGED_LINES
+from stream_app.infra.files.profiles.victron import MergedHeader, merged_header
 from stream_app.infra.files.titles import convert, recognise
 from stream_app.usecases.errors import InvalidError
 
@@ -37,11 +39,14 @@ class Dialect:
         How many lines stand above the first row.
     sample
         Cells of its first rows.
+    timezone
+        Of its stamps, where the header names it.
     """
 
     layout: Layout
     lines: int
     sample: list[list[str]]
+    timezone: str | None = None
 
 
 def sniff(lines: Sequence[str], spec: FileSpec, findings: Findings) -> Dialect:
@@ -52,11 +57,14 @@ def sniff(lines: Sequence[str], spec: FileSpec, findings: Findings) -> Dialect:
     InvalidError
         There is no header, or it lacks a column, or numbers can be read in two ways.
     """
+    merged = _merged_header(lines)
+    if merged is not None:
+        return _below(merged, lines, spec, findings)
     header, separator, titles = find_header(lines, spec.columns)
     place = f"line {header + 1}"
     following = next((i for i in range(header + 1, len(lines)) if lines[i].strip(" \t\r,;|")), None)
     units = [] if following is None else _units(_cells(lines[following], separator), titles)
-    layout = read_header(titles, place, spec.columns, findings, units)
+    layout = read_header(titles, place, spec, findings, units)
     first = header + 1
     if units and following is not None:
         first = following + 1
@@ -65,6 +73,30 @@ def sniff(lines: Sequence[str], spec: FileSpec, findings: Findings) -> Dialect:
         above = sum(1 for line in lines[:header] if line.strip())
         if above:
             findings.note(f"the header is on line {header + 1}; {above} lines above it are skipped")
+    return _sampled(layout, separator, lines, first, spec, findings)
+
+
+def _merged_header(lines: Sequence[str]) -> tuple[str, MergedHeader] | None:
+    """Separator and titles of a header that takes several lines."""
+    for separator in SEPARATORS:
+        merged = merged_header([_cells(line, separator) for line in lines[:MERGED_LINES]])
+        if merged is not None:
+            return separator, merged
+    return None
+
+
+def _below(found: tuple[str, MergedHeader], lines: Sequence[str], spec: FileSpec, findings: Findings) -> Dialect:
+    separator, merged = found
+    findings.note(f"the header takes {MERGED_LINES} lines")
+    layout = read_header(merged.titles, "the header", spec, findings)
+    dialect = _sampled(layout, separator, lines, MERGED_LINES, spec, findings)
+    return replace(dialect, timezone=merged.timezone)
+
+
+def _sampled(
+    layout: Layout, separator: str, lines: Sequence[str], first: int, spec: FileSpec, findings: Findings
+) -> Dialect:
+    """How the numbers below a header are written."""
     sample = [cells for line in islice(lines[first:], _SAMPLE_ROWS) if any(cells := _cells(line, separator))]
     form, notes = numbers.decide(cells_of(layout, sample), separator, spec.decimal)
     short = sum(1 for cells in sample if len(cells) < layout.width)

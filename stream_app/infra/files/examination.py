@@ -29,6 +29,7 @@ class Examination:
         self._with_soc = self._against_soc = self._soc_path = 0.0
         self._ratios: list[float] = []
         self._blocks = 0
+        self.flipped = False  # whether the file's profile has turned current and power round
 
     def add(self, block: Block, spec: FileSpec) -> None:
         """Take more rows."""
@@ -101,8 +102,9 @@ class Examination:
         cures = {}
         swing = _SWING if self.soc_high > _FRACTION or spec.soc_scale == "fraction" else _SWING / 100
         if self._against_soc > 2 * self._with_soc and self._against_soc >= swing:
+            # An option takes the current as the file has it.
             other = "discharge_positive" if spec.current_sign == "charge_positive" else "charge_positive"
-            cures["current_sign"] = other
+            cures["current_sign"] = "charge_positive" if self.flipped else other
         if spec.soc_scale == "percent" and 0 < self.soc_high <= _FRACTION and self.soc_low >= 0:
             cures["soc_scale"] = "fraction"
         if spec.soc_scale == "fraction" and self.soc_high > _FRACTION:

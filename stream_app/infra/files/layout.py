@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 from schemas.columns import BY_WIRE_NAME, REQUIRED
+from schemas.file import FileSpec
 from stream_app.infra.files.findings import Findings
 from stream_app.infra.files.numbers import Numbers
+from stream_app.infra.files.profiles import NO_PROFILE, Profile, profile_of
 from stream_app.infra.files.titles import ASSET_ID, DATE, ELAPSED, TIMESTAMP, Found, convert, near, plain, recognise
 from stream_app.infra.files.units import TIME_UNITS, UNCHANGED, Conversion, known_units
 from stream_app.usecases.errors import InvalidError
@@ -19,6 +21,7 @@ HEADER_ROW: Final = 0  # as the row of an error
 EXPECTED: Final = ",".join((TIMESTAMP, *REQUIRED))
 _DATA: Final = re.compile(r"\s*[+-]?\d[\d.,:/ TZ+-]*\s*")
 _NUMBERED: Final = re.compile(r"#(\d{1,3})")
+SIGNED: Final = frozenset(("current", "power"))
 _CLOCK_TITLES: Final = frozenset(("time", "zeit", "uhrzeit", "timeofday", "clock", "hour", "t"))
 
 
@@ -53,6 +56,14 @@ class Layout:
         Whether rows end with their last cell that is not empty.
     elapsed
         Whether the title says that the time is elapsed time.
+    profile
+        Name of the device or program that writes such titles.
+    flipped
+        Whether current and power are above 0 in the file when the battery is discharged, and are read otherwise.
+    outflows
+        Columns of what leaves the battery, which count against the reading of the same name.
+    state, discharging
+        Column of the state that gives the current its sign, and how states of discharging begin.
     """
 
     titles: tuple[str, ...]
@@ -64,6 +75,11 @@ class Layout:
     numbers: Numbers = field(default_factory=Numbers)
     short_rows: bool = False
     elapsed: bool = False
+    profile: str | None = None
+    flipped: bool = False
+    outflows: tuple[FileColumn, ...] = ()
+    state: FileColumn | None = None
+    discharging: tuple[str, ...] = ()
 
     @property
     def width(self) -> int:
@@ -77,11 +93,14 @@ def fits(titles: Sequence[str], wanted: Mapping[str, str]) -> int:
     names = {found.name for title in titles if (found := recognise(title)) is not None}
     names |= {name for name, title in wanted.items() if title.strip() in set(map(str.strip, titles)) & given}
     timed = names & {TIMESTAMP, ELAPSED, DATE}
-    return len(names) if timed and names & BY_WIRE_NAME.keys() else 0
+    if timed and names & BY_WIRE_NAME.keys():
+        return len(names)
+    profile = profile_of(titles)
+    return 1 if profile is not None and profile.columns else 0
 
 
 def read_header(
-    titles: Sequence[str], place: str, wanted: Mapping[str, str], findings: Findings, units: Sequence[str] = ()
+    titles: Sequence[str], place: str, spec: FileSpec, findings: Findings, units: Sequence[str] = ()
 ) -> Layout:
     """Find our columns among a table's titles.
 
@@ -89,8 +108,8 @@ def read_header(
     ----------
     place
         Where the titles are, for errors.
-    wanted
-        Titles that the user gives, by our names.
+    spec
+        Titles and profile that the user gives.
     units
         Cells of the line of units, if there is one.
 
@@ -103,6 +122,8 @@ def read_header(
         detail = f"{place}: {len(titles)} columns; at most {MAX_COLUMNS} are read: leave out those that are not needed"
         raise InvalidError("bad_csv", detail, HEADER_ROW)
     titles = [title.strip() for title in titles]
+    profile = profile_of(titles, spec.profile)
+    wanted = spec.columns if profile is None else profile.wanted(titles) | spec.columns
     columns = {name: _wanted(name, title, titles, place) for name, title in wanted.items() if title.strip()}
     found: dict[str, list[tuple[Found, int]]] = {}
     for index, title in enumerate(titles):
@@ -122,7 +143,42 @@ def read_header(
         found.setdefault(named.name, []).append((named, index))
     for name, candidates in found.items():
         columns[name] = _chosen(name, candidates, titles, place)
-    return _layout(columns, titles, place, wanted, findings)
+    layout = _layout(columns, titles, place, wanted, findings)
+    return layout if profile is None else _profiled(layout, profile, place, spec, findings)
+
+
+def _profiled(layout: Layout, profile: Profile, place: str, spec: FileSpec, findings: Findings) -> Layout:
+    """The layout with what the profile knows; what the user says stands above."""
+    titles = layout.titles
+    findings.note(f"the titles are those of {profile.name} (--profile {NO_PROFILE} takes them as any)")
+    if profile.remark:
+        findings.note(f"{profile.name}: {profile.remark}")
+    flipped = profile.discharge_positive and "current_sign" not in spec.model_fields_set
+    readings = layout.readings
+    if flipped and {column.name for column in readings} & SIGNED:
+        findings.note(f"current and power of {profile.name} are above 0 when it discharges: they are read otherwise")
+        readings = tuple(
+            replace(column, scale=-column.scale, offset=-column.offset) if column.name in SIGNED else column
+            for column in readings
+        )
+    outflows = [
+        _wanted(name, f"#{at + 1}", titles, place)
+        for name, title in profile.outflows.items()
+        if (at := profile.place(title.split(), titles)) is not None and name in {each.name for each in readings}
+    ]
+    for column in outflows:
+        findings.note(f"column {column.title!r} is what leaves the battery: it counts against {column.name}")
+    at = profile.place(profile.state, titles) if "current_sign" not in spec.model_fields_set else None
+    state = None if at is None else FileColumn("state", titles[at], at, 1.0, 0.0)
+    return replace(
+        layout,
+        profile=profile.name,
+        flipped=flipped,
+        readings=readings,
+        outflows=tuple(outflows),
+        state=state,
+        discharging=profile.discharging,
+    )
 
 
 def _layout(

@@ -154,6 +154,7 @@ class MeasurementFile:
         self._table = table = open_table(self._file, self._spec, findings)
         self._timeline = timeline = Timeline(self._spec)
         self._order, self._left_out, self._not_read = None, np.zeros(0, np.int64), frozenset()
+        self.examination.flipped = table.layout.flipped
         kept: list[Block] | None = []
         for block in table.read(findings):
             timeline.add(block)

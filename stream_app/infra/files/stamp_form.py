@@ -94,7 +94,7 @@ def _elapsed(layout: Layout, spec: FileSpec, example: str) -> Stamps:
     if start_us == UNREAD:
         detail = f"--start {spec.start!r} is not a date or time: write 2024-05-07T09:00:00Z"
         raise InvalidError("bad_timestamp", detail, HEADER_ROW, title)
-    return Stamps("elapsed", unit=_unit_of(layout) or Conversion(1.0, 0.0), start_us=start_us)
+    return Stamps("elapsed", unit=_unit_of(layout) or Conversion(layout.stamps.scale, 0.0), start_us=start_us)
 
 
 def _day_first(texts: Sequence[str], spec: FileSpec, findings: Findings) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from functools import partial
@@ -18,11 +19,14 @@ from stream_app.infra.files.dialect import cells_of, find_header, sniff
 from stream_app.infra.files.findings import Findings
 from stream_app.infra.files.layout import Layout, fits, read_header
 from stream_app.infra.files.long_table import long_titles, pivoted
+from stream_app.infra.files.profiles import profile_of
 from stream_app.infra.files.records import Records, json_document, json_lines
 from stream_app.infra.files.stamps import Stamps, is_zoned
 from stream_app.infra.files.text import CHUNK_BYTES, FALLBACK, encoding_of, lines_of, read_text
 from stream_app.usecases.errors import InvalidError
 
+#: A JSON array, and not the name of a section in brackets.
+_ARRAY: Final = re.compile(r"\s*\[\s*(?:[\[{\]\"]|$)")
 _SAMPLE_ROWS: Final = 2000
 _MOST_JSON_BYTES: Final = 1 << 28
 
@@ -77,17 +81,20 @@ def open_table(file: BinaryIO, spec: FileSpec, findings: Findings) -> Table:
         if first.strip():
             break
     start = first.lstrip()[:1]
-    if start == b"[" or (start == b"{" and not _is_lines(first)):
+    if _ARRAY.match(first.decode()[:1000]) or (start == b"{" and not _is_lines(first)):
         return _of_records(json_document(_whole(inner, encoding)), spec, findings)
     if start == b"{":
         return _of_records(json_lines(portions), spec, findings)
     lines = lines_of(first)
     _, separator, titles = find_header(lines, spec.columns)
     if not fits(titles, spec.columns):
-        long = _long_csv(lines, separator, portions)
+        long = _long_csv(lines, separator, portions, findings)
         if long is not None:
             return _of_records(long, spec, findings)
     dialect = sniff(lines, spec, findings)
+    if dialect.timezone is not None and spec.timezone is None:
+        findings.note(f"the stamps are local time of {dialect.timezone}, as the header says")
+        spec = spec.model_copy(update={"timezone": dialect.timezone})
     stamps = stamp_form.decide(dialect.layout, dialect.sample, spec, findings)
     texts = stamp_form.stamps_of(dialect.layout, dialect.sample)
 
@@ -134,12 +141,16 @@ def _whole(file: BinaryIO, encoding: str | None) -> bytes:
     return content.decode(encoding or "utf-8-sig").removeprefix("\ufeff").encode()
 
 
-def _long_csv(lines: list[str], separator: str, portions: Callable[[], Iterator[bytes]]) -> Records | None:
+def _long_csv(
+    lines: list[str], separator: str, portions: Callable[[], Iterator[bytes]], findings: Findings
+) -> Records | None:
     """A long table; None when it is none."""
     for number, line in enumerate(lines[:100]):
         (_, titles), *_ = records_of([line.rstrip("\r")], separator, 0)
         at = long_titles(titles)
         if at is not None:
+            if (profile := profile_of(titles)) is not None:
+                findings.note(f"the titles are those of {profile.name}")
             rows = (
                 record
                 for portion, before in _numbered(portions())
@@ -162,7 +173,7 @@ def _of_records(records: Records, spec: FileSpec, findings: Findings) -> Table:
     at = None if fits(records.titles, spec.columns) else long_titles(records.titles)
     if at is not None:
         records, long = pivoted(records.rows(), at), True
-    layout = read_header(records.titles, "the table", spec.columns, findings)
+    layout = read_header(records.titles, "the table", spec, findings)
     rows = records.rows()
     sample = [list(cells) for _, cells in islice(rows, _SAMPLE_ROWS) if len(cells) == layout.width]
     form, notes = numbers.decide(cells_of(layout, sample), ",", spec.decimal)

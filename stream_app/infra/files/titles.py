@@ -122,7 +122,7 @@ def convert(name: str, unit: str) -> Conversion | None:
         return conversion(name, unit) if unit.strip() else UNCHANGED
     if unit.strip().casefold() in ("", "utc", "gmt", "iso", "iso8601", "local"):
         return UNCHANGED
-    return TIME_UNITS.get(unit.strip().casefold())
+    return TIME_UNITS.get(unit.strip(" .").casefold())
 
 
 def _odd_unit(unit: str) -> bool:
