@@ -16,11 +16,12 @@ from stream_app.columns.arrays import BoolArray, FloatArray, IntArray
 from stream_app.infra.files.block import Block, owners_of
 from stream_app.infra.files.dialect import COMMENTS
 from stream_app.infra.files.findings import Findings
+from stream_app.infra.files.header import fits
 from stream_app.infra.files.layout import SIGNED, FileColumn, Layout
 from stream_app.infra.files.numbers import NO_VALUE
 from stream_app.infra.files.stamp_form import stamps_of
 from stream_app.infra.files.stamps import Stamps
-from stream_app.infra.files.titles import ASSET_ID
+from stream_app.infra.files.titles import ASSET_ID, plain
 from stream_app.usecases.errors import InvalidError
 from stream_app.wire.decode.refusal import ASSET_ID_CURE, out_of_range, quoted
 
@@ -129,7 +130,7 @@ class CellTable:
 
     def _rows_of(self, records: Sequence[Record]) -> tuple[list[int], list[list[str]]]:
         """Lines and cells of what is a row."""
-        width, titles = self._layout.width, list(self._layout.titles)
+        width, titles = self._layout.width, [plain(title) for title in self._layout.titles]
         lines: list[int] = []
         rows: list[list[str]] = []
         for line, record in records:
@@ -139,6 +140,12 @@ class CellTable:
             if cells[0].lstrip().startswith(COMMENTS):
                 self._findings.skip("comment lines", line)
                 continue
+            if not cells[0][:1].isdigit() and tuple(map(str.strip, cells)) in self._layout.repeated:
+                if list(map(plain, cells)) == titles:
+                    self._skip_header(line, cells, titles, lines, rows)
+                else:
+                    self._findings.skip("lines that repeat those above the table", line)
+                continue
             if len(cells) > width and not any(map(str.strip, cells[width:])):
                 cells = cells[:width]
             if (
@@ -147,12 +154,37 @@ class CellTable:
                 and (self._layout.short_rows or len(cells) > self._needed)
             ):
                 cells += [""] * (width - len(cells))
-            if [cell.strip() for cell in cells] == titles:
-                self._findings.skip("lines that repeat the header", line)
+            if self._may_be_header(cells) and fits(cells, {}):
+                self._skip_header(line, cells, titles, lines, rows)
                 continue
             lines.append(line)
             rows.append(cells)
         return lines, rows
+
+    def _may_be_header(self, cells: Sequence[str]) -> bool:
+        """Whether a row holds words where a time and readings should be."""
+        columns = (self._layout.stamps, *self._layout.readings)
+        words = [cells[column.index].strip() for column in columns if column.index < len(cells)]
+        return len(words) > 1 and all(word[:1].isalpha() for word in words)
+
+    def _skip_header(
+        self, line: int, cells: Sequence[str], titles: Sequence[str], lines: list[int], rows: list[list[str]]
+    ) -> None:
+        """Skip a header that comes again, and what stands above it.
+
+        Raises
+        ------
+        InvalidError
+            It is another header: what follows would be read into the wrong columns.
+        """
+        if [plain(cell) for cell in cells] != titles:
+            shown = ", ".join(cell.strip() for cell in cells)[:100]
+            detail = f"line {line} holds another header ({shown}): split the file there, and read its parts one by one"
+            raise InvalidError("bad_header", detail, self.rows + len(rows) + 1)
+        self._findings.skip("lines that repeat the header", line)
+        while rows and not rows[-1][0][:1].isdigit() and not any(map(str.strip, rows[-1][2:])):
+            self._findings.skip("lines above it", lines.pop())
+            rows.pop()
 
     def _settle(self, problems: dict[int, tuple[InvalidError, bool]], rows: int) -> None:
         """Leave out the bad rows but for those behind the last good one, which may be a footer."""

@@ -12,7 +12,8 @@ from typing import Final
 from schemas.file import FileSpec
 from stream_app.infra.files import numbers
 from stream_app.infra.files.findings import Findings
-from stream_app.infra.files.layout import EXPECTED, HEADER_ROW, Layout, fits, read_header
+from stream_app.infra.files.header import EXPECTED, HEADER_ROW, fits, read_header
+from stream_app.infra.files.layout import Layout
 from stream_app.infra.files.numbers import NO_VALUE
 from stream_app.infra.files.profiles.victron import LINES as MERGED_LINES
 from stream_app.infra.files.profiles.victron import MergedHeader, merged_header
@@ -104,7 +105,10 @@ def _sampled(
         findings.note(note)
     if habit := short > max(1, _HABIT * len(sample)):
         findings.note("rows end with their last cell that is not empty: those behind it are not measured")
-    return Dialect(replace(layout, separator=separator, numbers=form, short_rows=habit), first, sample)
+    above = (_cells(line, separator) for line in lines[:first])
+    repeated = frozenset(tuple(cell.strip() for cell in cells) for cells in above if any(map(str.strip, cells)))
+    layout = replace(layout, separator=separator, numbers=form, short_rows=habit, repeated=repeated)
+    return Dialect(layout, first, sample)
 
 
 def find_header(lines: Sequence[str], wanted: Mapping[str, str]) -> tuple[int, str, list[str]]:

@@ -17,7 +17,10 @@ NO_VALUE: Final = frozenset(
     ["", "nan", "-nan", "null", "(null)", "none", "na", "n/a", "n.a.", "#n/a", "#n/v", "#nv", "nil", "nat", "<na>"]
 ).union(
     ["-", "--", "---", "?", "*", "**", "\\n", "1.#qnan", "-1.#ind", "unknown", "unavailable", "undefined"],
-    ["not available", "missing", "no data"],
+    ["not available", "missing", "no data", "nodata", "n.d.", "nd", "n/d", "void", "invalid", "not measured", "k.a."],
+    ["#div/0!", "#value!", "#ref!", "#num!", "#name?", "#null!", "#wert!", "#bezug!", "#zahl!"],  # of spreadsheets
+    ["bad", "bad input", "bad data", "i/o timeout", "comm fail", "no good data", "pt created", "intf shut", "scan off"],
+    ["err", "error", "fault", "fail", "failed", "overflow", "over range", "under range", "offline", "disconnected"],
 )
 _POINTED: Final = re.compile(r"[+-]?(?:\d*\.\d+|\d+\.)(?:[eE][+-]?\d+)?")
 _COMMAED: Final = re.compile(r"[+-]?(?:\d*,\d+|\d+,)(?:[eE][+-]?\d+)?")
@@ -70,6 +73,8 @@ class Numbers:
 
     def _number(self, text: str) -> float | None:
         text = text.replace("\u2212", "-")  # a minus sign
+        if text.startswith(('="', "'")):  # a spreadsheet's way to say text
+            text = text.strip("=\"'")
         text = _SPACED.sub("", text)
         if self.mark == ",":
             if "." in text:
@@ -100,7 +105,7 @@ def decide(cells: Iterable[str], separator: str, given: Literal["point", "comma"
     """
     commas = points = grouped_commas = grouped_points = sure_commas = sure_points = 0
     for cell in cells:
-        text = cell.strip()
+        text = _SPACED.sub("", cell.strip())
         sure_commas += bool(_SURELY_GROUPED[","].fullmatch(text))
         sure_points += bool(_SURELY_GROUPED["."].fullmatch(text))
         if _COMMAED.fullmatch(text):

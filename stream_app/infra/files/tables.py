@@ -15,13 +15,15 @@ from stream_app.infra.files.block import BLOCK_ROWS, Block
 from stream_app.infra.files.containers import unpacked
 from stream_app.infra.files.csv_rows import read_csv, records_of
 from stream_app.infra.files.csv_table import CellTable
+from stream_app.infra.files.dates import is_zoned
 from stream_app.infra.files.dialect import cells_of, find_header, sniff
 from stream_app.infra.files.findings import Findings
-from stream_app.infra.files.layout import Layout, fits, read_header
+from stream_app.infra.files.header import fits, read_header
+from stream_app.infra.files.layout import Layout
 from stream_app.infra.files.long_table import long_titles, pivoted
 from stream_app.infra.files.profiles import profile_of
 from stream_app.infra.files.records import Records, json_document, json_lines
-from stream_app.infra.files.stamps import Stamps, is_zoned
+from stream_app.infra.files.stamps import Stamps
 from stream_app.infra.files.text import CHUNK_BYTES, FALLBACK, encoding_of, lines_of, read_text
 from stream_app.usecases.errors import InvalidError
 
@@ -95,6 +97,7 @@ def open_table(file: BinaryIO, spec: FileSpec, findings: Findings) -> Table:
     if dialect.timezone is not None and spec.timezone is None:
         findings.note(f"the stamps are local time of {dialect.timezone}, as the header says")
         spec = spec.model_copy(update={"timezone": dialect.timezone})
+    dialect = replace(dialect, layout=stamp_form.settled(dialect.layout, dialect.sample))
     stamps = stamp_form.decide(dialect.layout, dialect.sample, spec, findings)
     texts = stamp_form.stamps_of(dialect.layout, dialect.sample)
 
@@ -179,7 +182,7 @@ def _of_records(records: Records, spec: FileSpec, findings: Findings) -> Table:
     form, notes = numbers.decide(cells_of(layout, sample), ",", spec.decimal)
     for note in notes:
         findings.note(note)
-    layout = replace(layout, numbers=form)
+    layout = stamp_form.settled(replace(layout, numbers=form), sample)
     stamps = stamp_form.decide(layout, sample, spec, findings)
     naive = _is_naive(stamps, stamp_form.stamps_of(layout, sample), spec)
     return Table(records.kind, layout, stamps, naive, long, partial(_read_records, records, layout, stamps))

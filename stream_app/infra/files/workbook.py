@@ -13,7 +13,7 @@ from python_calamine import CalamineError, CalamineSheet, CalamineWorkbook
 
 from stream_app.infra.files.dialect import HEADER_LINES
 from stream_app.infra.files.findings import Findings
-from stream_app.infra.files.layout import fits
+from stream_app.infra.files.header import fits
 from stream_app.infra.files.long_table import long_titles
 from stream_app.usecases.errors import InvalidError
 
