@@ -39,6 +39,9 @@ class FileSpec(AssetSpec):
     profile: str | None = Field(
         default=None, description="Device or program that wrote the file, such as maccor; without it: by the titles"
     )
+    no_value: tuple[str, ...] = Field(
+        default=(), description="Cells that stand for a missing reading beside the usual ones, such as 9999"
+    )
     hold: bool | None = Field(
         default=None, description="Whether a reading holds until the next one; without it: when signals come in turn"
     )

@@ -232,6 +232,8 @@ class CellTable:
 
     def _numbers(self, column: FileColumn, rows: Sequence[Sequence[str]], tell: partial[None]) -> FloatArray:
         cells = [row[column.index] for row in rows]
+        if column.suffix:
+            cells = [cell.strip().removesuffix(column.suffix).rstrip() for cell in cells]
         values, ok = self._layout.numbers.read(cells)
         for i in np.flatnonzero(~ok).tolist():
             detail = f"{quoted(cells[i].strip())} is not a number: leave the cell empty if it was not measured"

@@ -141,6 +141,8 @@ def _command(file: MeasurementFile, spec: FileSpec, name: str) -> Iterator[str]:
     for field, (yes, no) in _FOLLOWING.items():
         if getattr(spec, field) is not None:
             yield yes if getattr(spec, field) else no
+    for cell in spec.no_value:
+        yield f"--no-value={_quoted(cell)}"
     for ours, title in spec.columns.items():
         yield f"--map {_quoted(f'{ours}={title}')}"
     if spec.max_gap_s is not None:

@@ -99,7 +99,8 @@ def _sampled(
 ) -> Dialect:
     """How the numbers below a header are written."""
     sample = [cells for line in islice(lines[first:], _SAMPLE_ROWS) if any(cells := _cells(line, separator))]
-    form, notes = numbers.decide(cells_of(layout, sample), separator, spec.decimal)
+    layout = with_suffixes(layout, sample, findings)
+    form, notes = numbers.decide(cells_of(layout, sample), separator, spec)
     short = sum(1 for cells in sample if len(cells) < layout.width)
     for note in notes:
         findings.note(note)
@@ -107,7 +108,13 @@ def _sampled(
         findings.note("rows end with their last cell that is not empty: those behind it are not measured")
     above = (_cells(line, separator) for line in lines[:first])
     repeated = frozenset(tuple(cell.strip() for cell in cells) for cells in above if any(map(str.strip, cells)))
-    layout = replace(layout, separator=separator, numbers=form, short_rows=habit, repeated=repeated)
+    layout = replace(
+        layout,
+        separator=separator,
+        numbers=replace(form, no_value=frozenset(map(str.casefold, spec.no_value))),
+        short_rows=habit,
+        repeated=repeated,
+    )
     return Dialect(layout, first, sample)
 
 
@@ -153,7 +160,30 @@ def _likely_header(lines: Sequence[str], filled: Sequence[int], given: str | Non
 
 def cells_of(layout: Layout, sample: Sequence[Sequence[str]]) -> list[str]:
     """Cells of the readings in rows of a sample."""
-    return [row[column.index] for row in sample for column in layout.readings if column.index < len(row)]
+    readings = [column for column in layout.readings if not column.suffix]
+    cells = [row[column.index] for row in sample for column in readings if column.index < len(row)]
+    for column in layout.readings:
+        if column.suffix:
+            cells += [
+                row[column.index].strip().removesuffix(column.suffix) for row in sample if column.index < len(row)
+            ]
+    return cells
+
+
+def with_suffixes(layout: Layout, sample: Sequence[Sequence[str]], findings: Findings) -> Layout:
+    """The layout with the units that stand behind the numbers of a column, as in ``51.2 V``."""
+    readings = []
+    for column in layout.readings:
+        suffix = numbers.suffix_of([row[column.index] for row in sample if column.index < len(row)])
+        conversion = convert(column.name, suffix) if suffix else None
+        if conversion is not None:
+            findings.note(f"the numbers of column {column.title!r} have the unit {suffix!r}")
+            sign = -1.0 if column.scale < 0 else 1.0
+            column = replace(  # noqa: PLW2901
+                column, scale=sign * conversion.scale, offset=sign * conversion.offset, suffix=suffix
+            )
+        readings.append(column)
+    return replace(layout, readings=tuple(readings))
 
 
 def _cells(line: str, separator: str) -> list[str]:

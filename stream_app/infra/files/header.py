@@ -21,7 +21,9 @@ HEADER_ROW: Final = 0  # as the row of an error
 EXPECTED: Final = ",".join((TIMESTAMP, *REQUIRED))
 _DATA: Final = re.compile(r"\s*[+-]?\d[\d.,:/ TZ+-]*\s*")
 _NUMBERED: Final = re.compile(r"#(\d{1,3})")
-_CLOCK_TITLES: Final = frozenset(("time", "zeit", "uhrzeit", "timeofday", "clock", "hour", "t"))
+_CLOCK_TITLES: Final = frozenset(
+    ("time", "zeit", "uhrzeit", "timeofday", "clock", "hour", "t", "heure", "hora", "ora", "tijd", "时间", "時刻")
+)
 
 
 def fits(titles: Sequence[str], wanted: Mapping[str, str]) -> int:
@@ -79,7 +81,10 @@ def read_header(
                 continue
         found.setdefault(named.name, []).append((named, index))
     for name, candidates in found.items():
-        columns[name] = _chosen(name, candidates, titles, place)
+        columns[name] = column = _chosen(name, candidates, titles, place)
+        for _, index in candidates if name in BY_WIRE_NAME else ():
+            if index != column.index:
+                findings.note(f"column {titles[index]!r} is not read: {column.title!r} is taken for {name}")
     layout = _layout(columns, titles, place, wanted, findings)
     return layout if profile is None else _profiled(layout, profile, place, spec, findings)
 
@@ -222,6 +227,8 @@ def _why_missing(missing: Sequence[str], titles: Sequence[str]) -> str:
         named = recognise(title)
         if named is not None and named.name in missing and named.conversion is None:
             return _which_unit(named.name, title)
+    if len(titles) == 1 and fits(titles[0].split(), {}):
+        return "the columns are separated by blanks: separate them by comma, semicolon, tab or |"
     nearest = {name: offered for name in missing if (offered := near(name, titles))}
     if nearest:
         shown = ", ".join(

@@ -20,6 +20,7 @@ class FileColumn:
     index: int
     scale: float
     offset: float
+    suffix: str = ""  # behind its numbers
 
 
 @dataclass(frozen=True, slots=True)

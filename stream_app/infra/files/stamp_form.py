@@ -103,7 +103,7 @@ def decide(layout: Layout, rows: Sequence[Sequence[str]], spec: FileSpec, findin
         findings.note(f"dates such as {texts[0]} are read year first")
         texts = [f"20{text}" for text in texts]
         return Stamps(year_first=True, clock=_clock(texts, False, spec, findings))
-    day_first = _day_first(texts, spec, findings)
+    day_first = _day_first(texts, layout, spec, findings)
     return Stamps(day_first=day_first, clock=_clock(texts, day_first, spec, findings))
 
 
@@ -126,7 +126,7 @@ def _elapsed(layout: Layout, spec: FileSpec, example: str) -> Stamps:
     return Stamps("elapsed", unit=_unit_of(layout) or Conversion(layout.stamps.scale, 0.0), start_us=start_us)
 
 
-def _day_first(texts: Sequence[str], spec: FileSpec, findings: Findings) -> bool:
+def _day_first(texts: Sequence[str], layout: Layout, spec: FileSpec, findings: Findings) -> bool:
     matches = [match for text in texts if (match := _ORDERED.match(text))]
     if spec.day_first is not None or not matches:
         return bool(spec.day_first)
@@ -141,7 +141,8 @@ def _day_first(texts: Sequence[str], spec: FileSpec, findings: Findings) -> bool
             order = "day, month, year" if first > 12 else "month, day, year"
             findings.note(f"dates such as {matches[0][0]} are read as {order}")
         return first > 12
-    day_first = matches[0][2] != "/" or _nearer_day_first(texts)
+    # Who writes a decimal comma writes the day first.
+    day_first = matches[0][2] != "/" or layout.numbers.mark == "," or _nearer_day_first(texts)
     if matches[0][2] == ".":
         return True
     said = "day first" if day_first else "month first"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
@@ -16,7 +17,8 @@ from stream_app.infra.files.containers import unpacked
 from stream_app.infra.files.csv_rows import read_csv, records_of
 from stream_app.infra.files.csv_table import CellTable
 from stream_app.infra.files.dates import is_zoned
-from stream_app.infra.files.dialect import cells_of, find_header, sniff
+from stream_app.infra.files.dialect import cells_of, find_header, sniff, with_suffixes
+from stream_app.infra.files.document import rows_of
 from stream_app.infra.files.findings import Findings
 from stream_app.infra.files.header import fits, read_header
 from stream_app.infra.files.layout import Layout
@@ -84,7 +86,7 @@ def open_table(file: BinaryIO, spec: FileSpec, findings: Findings) -> Table:
             break
     start = first.lstrip()[:1]
     if _ARRAY.match(first.decode()[:1000]) or (start == b"{" and not _is_lines(first)):
-        return _of_records(json_document(_whole(inner, encoding)), spec, findings)
+        return _of_records(json_document(_whole(inner, encoding), findings), spec, findings)
     if start == b"{":
         return _of_records(json_lines(portions), spec, findings)
     lines = lines_of(first)
@@ -130,10 +132,10 @@ def _is_lines(first: bytes) -> bool:
     if len(lines) == 1 and first.endswith(b"\n") is False and len(first) >= CHUNK_BYTES:
         return False
     try:
-        records = json_lines(lambda: [lines[0].encode()])
-    except InvalidError:
-        return len(lines) > 1 and lines[0].strip() not in ("{", "{ ")  # a line at fault, or a document over many
-    return len(lines) > 1 or not any(text.startswith("[") for _, cells in records.rows() for text in cells)
+        content = json.loads(lines[0])
+    except (ValueError, RecursionError):
+        return len(lines) > 1 and lines[0].strip() != "{"  # a line at fault, or a document over many
+    return len(lines) > 1 or not rows_of(content)
 
 
 def _whole(file: BinaryIO, encoding: str | None) -> bytes:
@@ -179,7 +181,8 @@ def _of_records(records: Records, spec: FileSpec, findings: Findings) -> Table:
     layout = read_header(records.titles, "the table", spec, findings)
     rows = records.rows()
     sample = [list(cells) for _, cells in islice(rows, _SAMPLE_ROWS) if len(cells) == layout.width]
-    form, notes = numbers.decide(cells_of(layout, sample), ",", spec.decimal)
+    layout = with_suffixes(layout, sample, findings)
+    form, notes = numbers.decide(cells_of(layout, sample), ",", spec)
     for note in notes:
         findings.note(note)
     layout = stamp_form.settled(replace(layout, numbers=form), sample)

@@ -15,6 +15,8 @@ _OUT: Final = (
     "batterydischargingpower",
     "powerdischarge",
 )
+_AMPS_INTO: Final = ("chargecurrent", "chargingcurrent", "batterychargecurrent", "batterychargingcurrent")
+_AMPS_OUT: Final = ("dischargecurrent", "dischargingcurrent", "batterydischargecurrent", "batterydischargingcurrent")
 
 HOMES: Final = (
     Profile("homeassistant", marks("entityid state lastchanged", "statisticid start mean")),
@@ -49,10 +51,10 @@ HOMES: Final = (
     ),
     Profile(  # of many makers
         "split",
-        marks(*(f"{into} {out}" for into, out in zip(_INTO, _OUT, strict=True))),
-        columns={"power": [f"{into}:W" for into in _INTO]},
-        outflows={"power": " ".join(_OUT)},
-        remark="charging and discharging power have columns of their own",
+        marks(*(f"{into} {out}" for into, out in zip((*_INTO, *_AMPS_INTO), (*_OUT, *_AMPS_OUT), strict=True))),
+        columns={"power": [f"{into}:W" for into in _INTO], "current": [f"{into}:A" for into in _AMPS_INTO]},
+        outflows={"power": " ".join(_OUT), "current": " ".join(_AMPS_OUT)},
+        remark="charging and discharging have columns of their own",
     ),
     Profile(
         "powerwall",

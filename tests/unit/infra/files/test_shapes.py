@@ -22,6 +22,8 @@ from tests.unit.infra.files.workbooks import Day, workbook
 HEADER = "timestamp,current,voltage,soc\n"
 TITLES = HEADER.strip().split(",")
 ROWS = [f"2024-05-07T09:{i:02}:00Z,15,51,{60 + i}" for i in range(8)]
+CELLS = [row.split(",") for row in ROWS]
+OBJECTS = [dict(zip(TITLES, row, strict=True)) for row in CELLS]
 TABLE = HEADER + "\n".join(ROWS) + "\n"
 START_US = 1_715_072_400_000_000
 
@@ -128,6 +130,50 @@ SHAPES: dict[str, tuple[str | bytes, dict[str, Any]]] = {
     "day numbers with a comma": (HEADER.replace(",", ";") + rows("{comma};15;51;{soc}"), {}),
     "seconds from 1904": (HEADER + rows("{mac},15,51,{soc}"), {}),
     "text of a spreadsheet": (HEADER + rows('="2024-05-07T09:{i:02}:00Z",15,51,{soc}'), {}),
+    "units behind the numbers": (HEADER + rows("2024-05-07T09:{i:02}:00Z,15000 mA,51.0V,{soc} %"), {}),
+    "French": (
+        "Horodatage;Courant (A);Tension (V);État de charge (%)\n" + rows("07/05/2024 09:{i:02};15,0;51;{soc}"),
+        {},
+    ),
+    "Chinese": ("时间,电流(mA),电压(V),荷电状态(%)\n" + rows("2024/05/07 09:{i:02}:00,15000,51,{soc}"), {}),
+    "charge and discharge apart": (
+        "Time,Charge Current (A),Discharge Current (A),U,SOC\n" + rows("2024-05-07 09:{i:02},15,0,51,{soc}"),
+        {},
+    ),
+    "names within objects": (
+        "".join(
+            json.dumps({"time": row[0], "battery": dict(zip("IU", row[1:3], strict=True)), "soc": row[3]}) + "\n"
+            for row in CELLS
+        ),
+        {},
+    ),
+    "objects behind each other": ("\n".join(json.dumps(row, indent=1) for row in OBJECTS), {}),
+    "array that was cut": (json.dumps([*OBJECTS, {}], indent=1)[:-2] + '{"timest', {}),
+    "object by time": (
+        json.dumps({row[0]: dict(zip("IU", row[1:3], strict=True)) | {"soc": row[3]} for row in CELLS}),
+        {},
+    ),
+    "object by column": (
+        json.dumps({title: {str(i): row[title] for i, row in enumerate(OBJECTS)} for title in TITLES}),
+        {},
+    ),
+    "series of points": (
+        json.dumps({title: [[row["timestamp"], row[title]] for row in OBJECTS] for title in TITLES[1:]}),
+        {},
+    ),
+    "matrix of Prometheus": (
+        json.dumps(
+            {
+                "data": {
+                    "result": [
+                        {"metric": {"__name__": title}, "values": [[row["timestamp"], row[title]] for row in OBJECTS]}
+                        for title in TITLES[1:]
+                    ]
+                }
+            }
+        ),
+        {},
+    ),
     "map": (
         "time,BMU1 current [mA],x,SoC\n" + rows("2024-05-07T09:{i:02}:00Z,15000,51,{soc}"),
         {"columns": {"current": "BMU1 current [mA]", "voltage": "#3"}},
@@ -194,3 +240,26 @@ def test_rows_of_nobody_stand_among_those_of_the_only_asset() -> None:
     (block,) = MeasurementFile(io.BytesIO(f"asset_id,{HEADER}{lines}".encode())).blocks()
     assert (np.diff(block.time_us) > 0).all()
     assert block.asset_ids == ["a"] * 8
+
+
+@pytest.mark.parametrize(
+    "document",
+    [
+        {"a": OBJECTS, "b": OBJECTS},
+        [{"asset_id": "a", "rows": OBJECTS}, {"asset_id": "b", "rows": OBJECTS}],
+    ],
+)
+def test_rows_of_each_asset_apart(document: Any) -> None:
+    """No asset's rows are lost."""
+    file = MeasurementFile(io.BytesIO(json.dumps(document).encode()))
+    assert file.check().rows == 16
+    assert file.assets == ["a", "b"]
+
+
+def test_register_without_a_value() -> None:
+    """It is suspicious, and a missing reading when the user says so."""
+    text = TABLE.replace("09:03:00Z,15", "09:03:00Z,-3276.8").encode()
+    told = MeasurementFile(io.BytesIO(text)).check().told()
+    assert any("current is -3276.8 in 1 rows" in line and "--no-value=-3276.8" in line for line in told)
+    (block,) = MeasurementFile(io.BytesIO(text), FileSpec(no_value=("-3276.8",))).blocks()
+    assert np.isnan(block.columns["current"]).tolist() == [False] * 3 + [True] + [False] * 4
