@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import BinaryIO, Literal, NamedTuple, Protocol
 
+from schemas.diagnosis import Diagnosis
 from schemas.file import FileSpec
 from stream_app.wire.batch import Headers
 from stream_app.wire.encode.update_list import UpdateList
@@ -198,8 +199,13 @@ class CheckedFile(Protocol):
         """How it is read, what is suspicious, and what is left out, a line each."""
         ...
 
-    def messages(self, asset_id: str) -> Iterator[RowMessage]:
-        """The rows as messages of an asset, in time order."""
+    @property
+    def assets(self) -> Sequence[str]:
+        """Assets that the file names, when they are several."""
+        ...
+
+    def messages(self, asset_ids: Sequence[str]) -> Iterator[tuple[str, RowMessage]]:
+        """The rows, each asset's in time order, as messages of other assets: one for all, or for each of ``assets``."""
         ...
 
 
@@ -213,6 +219,16 @@ class RowReader(Protocol):
         ------
         InvalidError
             The file holds no rows, or too many bad ones; it names the first bad row (line) and column.
+        """
+        ...
+
+    def diagnose(self, file: BinaryIO, spec: FileSpec, name: str) -> Diagnosis:
+        """Look at the first MB of a file of that name.
+
+        Raises
+        ------
+        InvalidError
+            The file is not a table of measurements.
         """
         ...
 

@@ -46,6 +46,7 @@ class _Table:
     def __init__(self, dialect: Dialect, stamps: Stamps, findings: Findings) -> None:
         layout = dialect.layout
         plain = stamps.plain and layout.dates is None and not layout.numbers.thousands and not layout.short_rows
+        plain = plain and not layout.outflows and layout.state is None and not layout.numbers.no_value
         self._plain = PlainTable(layout, stamps) if plain else None
         self.cells = CellTable(layout, stamps, findings)
         self._separator = layout.separator

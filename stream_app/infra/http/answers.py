@@ -91,6 +91,26 @@ def spec(found: SpecFound) -> Response:
 
 def task(found: Task) -> Response:
     """Answer a :class:`schemas.task.TaskStatus`."""
+    content = {"task_id": found.task_id, **_result(found)}
+    if found.warnings:
+        content["warnings"] = found.warnings
+    if found.parts:
+        content["data"] = None
+        content["assets"] = [
+            {"asset_id": name, **(_result(part) if isinstance(part, Task) else _results_of(part))}
+            for name, part in found.parts.items()
+        ]
+    return json(content)
+
+
+def _results_of(answer: PeerAnswer) -> dict[str, Any]:
+    """The result in another worker's answer."""
+    content = orjson.loads(answer.body)
+    return {name: content.get(name) for name in ("state", "data", "progress", "error")}
+
+
+def _result(found: Task) -> dict[str, Any]:
+    """What a task has come to, and the metrics once it has succeeded."""
     data = None
     if found.readings is not None and len(found.readings.windows):
         lifetime = _updates(found.readings, found.task_id, 0, closed=True)[0]
@@ -104,15 +124,7 @@ def task(found: Task) -> Response:
             "total_data_points": metrics["total_data_points"]["value"],
             "metrics": metrics,
         }
-    return json(
-        {
-            "task_id": found.task_id,
-            "state": found.state,
-            "data": data,
-            "progress": found.progress,
-            "error": found.error,
-        }
-    )
+    return {"state": found.state, "data": data, "progress": found.progress, "error": found.error}
 
 
 def _rejected(found: AssetFound) -> dict[str, object] | None:

@@ -10,7 +10,7 @@ from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
 
 from stream_app import __version__
-from stream_app.infra.http import assets, catalogue, health, measurements, places, problems, tasks
+from stream_app.infra.http import assets, catalogue, doctor, health, measurements, places, problems, tasks
 from stream_app.infra.http.deps import Services
 from stream_app.infra.http.documentation import create_documented
 from stream_app.infra.http.security import BodyLimit, SecurityHeaders
@@ -20,7 +20,7 @@ from stream_app.infra.telemetry import REQUEST_ID_HEADER, RequestLog
 _MULTIPART_OVERHEAD_BYTES = 64 << 10
 
 _TAGS = [
-    {"name": "tasks", "description": "Upload a CSV file, poll its result"},
+    {"name": "tasks", "description": "Look at a file, upload it, poll its result"},
     {"name": "assets", "description": "Look up what is computed; say how an asset's rows are to be read"},
     {"name": "measurements", "description": "Send rows over HTTP instead of Kafka"},
     {"name": "catalogue", "description": "What is computed, and how"},
@@ -77,13 +77,15 @@ def create_api(services: Services, options: ApiOptions) -> FastAPI:
             *([cors] if options.cors_origins else []),
             Middleware(problems.UnexpectedErrors),
             Middleware(
-                BodyLimit, max_bytes=options.max_body_bytes, by_path=dict.fromkeys(tasks.UPLOAD_PATHS, upload_limit)
+                BodyLimit,
+                max_bytes=options.max_body_bytes,
+                by_path=dict.fromkeys((*tasks.UPLOAD_PATHS, doctor.PATH), upload_limit),
             ),
         ],
     )
     api.state.services = services
     problems.install(api)
-    routers = [noun.router for noun in (tasks, assets, measurements, catalogue, health, places)]
+    routers = [noun.router for noun in (tasks, doctor, assets, measurements, catalogue, health, places)]
     for router in routers:
         api.include_router(router)
     api.state.routes = [route for router in routers for route in router.routes]

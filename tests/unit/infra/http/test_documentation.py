@@ -48,6 +48,7 @@ async def test_each_route_is_documented_once(site: Site) -> None:
     paths = (await site.client.get("/openapi.json")).json()["paths"]
     assert {(method.upper(), path) for path, methods in paths.items() for method in methods} == {
         ("POST", "/api/v1/metrics"),
+        ("POST", "/api/v1/doctor"),
         ("GET", "/api/v1/metrics/{task_id}"),
         ("GET", "/api/v1/assets"),
         ("GET", "/api/v1/assets/{asset_id}"),
