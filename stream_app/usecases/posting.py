@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from urllib.parse import quote
 
-from schemas.asset import AssetSpec, window_size_s
+from schemas.asset import AssetSpec, is_upload, window_size_s
 from schemas.control import Forget, SpecControl
 from schemas.lookup import SpecAnswer
 from stream_app.usecases.errors import InvalidError, NotFoundError
@@ -88,11 +88,14 @@ class Posting:
         Raises
         ------
         InvalidError
-            The spec changes the window sizes of an asset that has rows.
+            The spec changes the window sizes of an asset that has rows; the asset is an upload.
         UnavailableError
             The broker did not take it, or where the asset lives cannot be told now.
         """
         self._lookup.require_ready()
+        if is_upload(asset_id):
+            detail = f"{asset_id} is an upload, read by the spec it came with: upload the file again with another one"
+            raise InvalidError("reserved_asset", detail, column="asset_id")
         place = await self._place(asset_id)
         now = place.spec.windows or self._windows
         if (

@@ -10,6 +10,7 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.consumer.fetcher import READ_UNCOMMITTED
 from aiokafka.protocol.fetch import FetchRequest
 
+from schemas.asset import UPLOAD_HEADER, is_upload
 from stream_app.domain.source import Source
 from stream_app.infra.kafka.errors import BrokerError, BrokerFailedError
 from stream_app.infra.kafka.log.access import client_options, find_again
@@ -25,6 +26,8 @@ from stream_app.usecases.errors import UnavailableError
 
 _ACK_TIMEOUT_S: Final = 30.0
 _LOOK_WAIT_MS: Final = 500
+#: Tells the records of uploads from what a producer may write under their keys.
+_OF_UPLOAD: Final = ((UPLOAD_HEADER, b"1"),)
 
 
 class MeasurementTopic:
@@ -84,6 +87,7 @@ class MeasurementTopic:
             The broker stopped acking. Some of the values may have been written.
         """
         target = self.partition_of(key) if partition is None else partition
+        headers = _OF_UPLOAD if is_upload(key.decode()) else NO_HEADERS
         loop = asyncio.get_running_loop()
         try:
             async with asyncio.timeout(_ACK_TIMEOUT_S) as patience:
@@ -91,7 +95,7 @@ class MeasurementTopic:
                 def records() -> Iterator[Record]:
                     for value in values:  # pulled no faster than the broker acks
                         patience.reschedule(loop.time() + _ACK_TIMEOUT_S)
-                        yield key, value, NO_HEADERS
+                        yield key, value, headers
 
                 written = await self._producer.send(self._topic, target, records())
         except (BrokerError, TimeoutError) as error:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from schemas.asset import UPLOAD_HEADER
 from schemas.lookup import AssetAnswer, WindowsAnswer
 from stream_app.domain.catalogue import Catalogue
 from stream_app.usecases.checkpoints import KeptWindows
@@ -41,9 +42,8 @@ class Worker:
             count = len(log)
             if count:
                 keys, values = zip(*log, strict=True)
-                fetch = Fetch(
-                    "measurements", partition, 0, count, range(count), keys, values, [0] * count, [()] * count
-                )
+                headers = [((UPLOAD_HEADER, b"1"),)] * count  # as the topic has them
+                fetch = Fetch("measurements", partition, 0, count, range(count), keys, values, [0] * count, headers)
                 assert isinstance(self.ingest.apply(fetch), Applied)
                 checkpoint = self.ingest.checkpoint(partition)
                 assert checkpoint is not None
