@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 import time
+from collections.abc import Callable
 
 from schemas.asset import window_size_s
 from stream_app.domain.catalogue import Catalogue
 from stream_app.infra.http.api import ApiOptions, create_api
 from stream_app.infra.http.deps import Services
+from stream_app.infra.http.hops import HopKey
 from stream_app.infra.http.ownership import HttpPeers
 from stream_app.infra.http.server import HttpServer
 from stream_app.infra.kafka.reject_reports import split_assets
@@ -32,8 +35,14 @@ from stream_app.usecases.uploads import Uploads
 from stream_app.wire.encode.updates import UpdateForm
 
 
-def build_worker(settings: Settings) -> Worker:
-    """Build a worker: Kafka in, state and metrics out, and the HTTP server beside it."""
+def build_worker(settings: Settings, listener: socket.socket | None = None) -> Worker:
+    """Build a worker: Kafka in, state and metrics out, and the HTTP server beside it.
+
+    Parameters
+    ----------
+    listener
+        The HTTP port, if it is open already.
+    """
     catalogue = Catalogue()
     is_strict = settings.kafka.partitioner == "murmur2"
 
@@ -66,16 +75,31 @@ def build_worker(settings: Settings) -> Worker:
         )
 
     async def serve() -> None:
-        await _serve(settings, catalogue, worker)
+        await _serve(settings, catalogue, worker, listener)
 
     worker = Worker(settings, new_ingest, serve)
     return worker
 
 
-async def _serve(settings: Settings, catalogue: Catalogue, worker: Worker) -> None:
+def _shared_secret(settings: Settings, worker: Worker) -> Callable[[], bytes | None]:
+    """What the workers of a group know, and nobody who reaches HTTP alone."""
+    file = settings.http.secret_file
+    if file is not None:
+        secret = file.read_bytes().strip()
+        return lambda: secret
+
+    def topic_id() -> bytes | None:
+        identity = worker.measurements.identity
+        return None if identity is None or identity.topic_id is None else identity.topic_id.encode()
+
+    return topic_id
+
+
+async def _serve(settings: Settings, catalogue: Catalogue, worker: Worker, listener: socket.socket | None) -> None:
     """Answer HTTP, forget old uploads, close windows of silent assets and look for split ones, until cancelled."""
     views = AssetViews(catalogue, StoredLayouts(worker.tables), settings.allowed_lateness_s)
-    peers = HttpPeers(settings.http.forward_timeout_s)
+    hop_key = HopKey(_shared_secret(settings, worker))
+    peers = HttpPeers(hop_key, settings.http.forward_timeout_s)
     lookup = Lookup(
         tables=worker.tables,
         cluster=worker,
@@ -96,6 +120,7 @@ async def _serve(settings: Settings, catalogue: Catalogue, worker: Worker) -> No
             lookup, worker.measurements, rows, settings.windows, at_home=settings.kafka.partitioner == "murmur2"
         ),
         catalogue=catalogue,
+        hop_key=hop_key,
     )
     http = settings.http
     options = ApiOptions(
@@ -103,8 +128,9 @@ async def _serve(settings: Settings, catalogue: Catalogue, worker: Worker) -> No
         max_body_bytes=http.max_body_bytes,
         cors_origins=http.cors_origins,
         cors_credentials=http.cors_credentials,
+        allowed_hosts=http.hosts,
     )
-    server = HttpServer(create_api(services, options), http.host, http.port)
+    server = HttpServer(create_api(services, options), http.host, http.port, listener)
     retention = UploadRetention(
         tables=worker.tables,
         cluster=worker,

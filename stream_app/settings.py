@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from functools import cached_property
 from pathlib import Path
 from typing import Final, Literal, Self
@@ -153,6 +154,12 @@ class HttpSettings(BaseModel):
     max_upload_bytes: int = Field(default=1 << 30, gt=0)
     max_body_bytes: int = Field(default=16 << 20, gt=0, description="Largest body of any other request")
     forward_timeout_s: float = Field(default=2.0, gt=0)
+    allowed_hosts: tuple[str, ...] = Field(
+        default=(), description="Names of this server in requests, beside addresses and names without a dot; * for all"
+    )
+    secret_file: Path | None = Field(
+        default=None, description="What the workers share to know each other; without it: the id of the Kafka topic"
+    )
     cors_origins: tuple[str, ...] = Field(default=(), description="Origins whose pages may use the API; * for all")
     cors_credentials: bool = Field(default=False, description="Whether such pages may send cookies and authorisation")
 
@@ -172,6 +179,11 @@ class HttpSettings(BaseModel):
                 msg = f"{url!r} is not a URL: write http://host:port"
                 raise ValueError(msg)
         return url
+
+    @property
+    def hosts(self) -> tuple[str, ...]:
+        """Names under which requests may ask for this server: those allowed, and that of its URL."""
+        return (*self.allowed_hosts, urlsplit(self.url).hostname or "", socket.gethostname())
 
     @property
     def url(self) -> str:

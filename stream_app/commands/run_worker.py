@@ -34,9 +34,7 @@ def worker(
     ] = None,
 ) -> None:
     """Run a worker until Ctrl-C or SIGTERM: it then writes a last checkpoint and leaves the group."""
-    from stream_app.bootstrap import build_worker
-    from stream_app.infra.telemetry import configure_logging
-    from stream_app.warm_up import warm_up
+    from stream_app.infra.http.early import EarlyAnswers, listening_socket
 
     settings = settings_from(kafka={"bootstrap_servers": broker}, http={"host": host, "port": port})
     if advertise == "auto":
@@ -45,9 +43,18 @@ def worker(
     if advertise is not None:
         http = settings.http.model_copy(update={"advertised_url": advertise.rstrip("/")})
         settings = settings.model_copy(update={"http": http})
+    listener = listening_socket(settings.http.host, settings.http.port)
+    early = EarlyAnswers(listener)
+    early.start()
+
+    from stream_app.bootstrap import build_worker
+    from stream_app.infra.telemetry import configure_logging
+    from stream_app.warm_up import warm_up
+
     configure_logging(settings.log_level, json=settings.log_json)
     warm_up()
-    asyncio.run(_run(partial(build_worker, settings)))
+    early.stop()
+    asyncio.run(_run(partial(build_worker, settings, listener)))
 
 
 async def _run(build: Callable[[], Worker]) -> None:

@@ -1,15 +1,18 @@
-"""Asks other workers over HTTP, one hop at most: what carries the hop header is answered from own tables."""
+"""Asks other workers over HTTP, one hop at most: what is signed as a hop is answered from own tables."""
 
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Mapping
 
 import httpx
 
-from stream_app.infra.http.deps import HOP_HEADER
+from stream_app.infra.http.hops import HOP_HEADER, HopKey, target_of
 from stream_app.infra.telemetry import REQUEST_ID_HEADER, request_id
 from stream_app.usecases.ports import PeerAnswer
+
+log = logging.getLogger(__name__)
 
 
 class HttpPeers:
@@ -17,17 +20,20 @@ class HttpPeers:
 
     Parameters
     ----------
+    key
+        Signs the questions.
     timeout_s
         For a whole answer; a worker that needs longer counts as unreachable.
     transport
         Instead of the network.
     """
 
-    def __init__(self, timeout_s: float, transport: httpx.AsyncBaseTransport | None = None) -> None:
-        self._timeout_s = timeout_s
+    def __init__(self, key: HopKey, timeout_s: float, transport: httpx.AsyncBaseTransport | None = None) -> None:
+        self._key, self._timeout_s = key, timeout_s
+        self._told = False
         # No proxy of the environment stands between workers.
         self._client = httpx.AsyncClient(
-            timeout=timeout_s, headers={HOP_HEADER: "1"}, transport=transport, trust_env=False
+            timeout=timeout_s, headers={"Accept-Encoding": "identity"}, transport=transport, trust_env=False
         )
 
     async def get(self, worker: str, path: str, params: Mapping[str, str]) -> PeerAnswer | None:
@@ -35,12 +41,25 @@ class HttpPeers:
         headers = {} if (current := request_id()) is None else {REQUEST_ID_HEADER: current}
         try:
             async with asyncio.timeout(self._timeout_s):
-                response = await self._client.get(
-                    f"{worker.rstrip('/')}/api/v1/{path}", params=dict(params), headers=headers
+                request = self._client.build_request(
+                    "GET", f"{worker.rstrip('/')}/api/v1/{path}", params=dict(params), headers=headers
                 )
+                if (signed := self._key.sign(target_of(request.url.raw_path), "")) is None:
+                    self._tell_unsigned()
+                    return None
+                request.headers[HOP_HEADER] = signed
+                response = await self._client.send(request)
         except (httpx.HTTPError, httpx.InvalidURL, TimeoutError):
             return None
-        return PeerAnswer(worker, response.status_code, response.content)
+        return PeerAnswer(worker, response.status_code, response.content, response.headers.get("etag"))
+
+    def _tell_unsigned(self) -> None:
+        if not self._told:
+            self._told = True
+            log.error(
+                "this worker cannot ask others: Kafka gives the measurements topic no id that would prove it a worker; "
+                "set STREAM_HTTP__SECRET_FILE to a file with the same secret on all workers"
+            )
 
     async def close(self) -> None:
         """Close all connections."""

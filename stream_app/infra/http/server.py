@@ -10,15 +10,11 @@ from collections.abc import Generator
 import uvicorn
 from starlette.types import ASGIApp
 
-from stream_app.errors import ExpectedError
+from stream_app.infra.http.connections import Connection
+from stream_app.infra.http.early import listening_socket
 
 _KEEP_ALIVE_S = 5
 _DRAIN_S = 10
-_BACKLOG = 1024
-
-
-class PortUnavailableError(ExpectedError):
-    """The server's address cannot be bound; the message tells the cure."""
 
 
 class _Server(uvicorn.Server):
@@ -44,11 +40,14 @@ class HttpServer:
     ----------
     host, port
         Where to listen; port 0 takes a free one.
+    listener
+        A port that is open already, instead.
     """
 
-    def __init__(self, app: ASGIApp, host: str, port: int) -> None:
+    def __init__(self, app: ASGIApp, host: str, port: int, listener: socket.socket | None = None) -> None:
         self._app = app
         self._host, self._port = host, port
+        self._listener = listener
         self._server: _Server | None = None
         self._task: asyncio.Task[None] | None = None
 
@@ -59,11 +58,12 @@ class HttpServer:
 
     async def start(self) -> None:
         """Open the port; returns when requests are answered. PortUnavailableError when that is impossible."""
-        listener = self._bind()
+        listener = self._listener or listening_socket(self._host, self._port)
         self._port = listener.getsockname()[1]
         config = uvicorn.Config(
             self._app,
             lifespan="off",
+            http=Connection,
             ws="none",
             log_config=None,
             access_log=False,
@@ -86,23 +86,3 @@ class HttpServer:
         self._server.should_exit = True
         await self._task
         self._server, self._task = None, None
-
-    def _bind(self) -> socket.socket:
-        family = socket.AF_INET6 if ":" in self._host else socket.AF_INET
-        # The protocol is named since asyncio switches Nagle's algorithm off only where it is: otherwise the body of an
-        # answer waits 40 ms for the client to acknowledge its head.
-        listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            listener.bind((self._host, self._port))
-            # Listening now makes the second of two workers fail here, with a cure, not later in the server's task.
-            listener.listen(_BACKLOG)
-        except OSError as error:
-            listener.close()
-            msg = (
-                f"cannot listen on {self._host}:{self._port}: {error.strerror}. Stop what uses the port, or choose "
-                "another one with --port or STREAM_HTTP__PORT"
-            )
-            raise PortUnavailableError(msg) from None
-        listener.setblocking(False)
-        return listener

@@ -24,7 +24,9 @@ def posting(worker: Worker) -> Posting:
 
 async def test_posted_rows_are_grouped_by_asset(posting: Posting, worker: Worker) -> None:
     """Their order within an asset holds."""
-    assert await posting.measurements(b"a,1\nb,2\na,3") == 3
+    posted = await posting.measurements(b"a,1\nb,2\na,3")
+    assert posted.rows == 3
+    assert posted.written.keys() == {"a", "b"}
     assert worker.log.values("a") == [b"a,1", b"a,3"]
     assert worker.log.values("b") == [b"b,2"]
 
