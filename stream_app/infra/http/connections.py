@@ -84,9 +84,4 @@ class Connection(H11Protocol):
 
     def _too_slow(self) -> None:
         self._deadline = None
-        if self.transport.is_closing():
-            return
-        if self.conn.our_state is h11.IDLE and self.conn.trailing_data[0]:
-            self._answer(408, "body_too_slow", "the head of the request did not come in time")
-        else:
-            self.transport.close()
+        self.transport.close()

@@ -45,6 +45,9 @@ _DETAILS = {
     405: "{path} does not take {method}; the Allow header names what it takes",
 }
 
+#: The framework's words for a body whose JSON fails otherwise than by its syntax.
+_UNREADABLE = "There was an error parsing the body"
+
 #: A state becomes readable when another version is started, which takes a while.
 _RETRY_UNREADABLE_S = 30
 
@@ -136,6 +139,9 @@ def _field(location: Sequence[int | str]) -> str:
 def _http_exception(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)  # noqa: S101  # registered for it alone
     status = error.status_code
+    if isinstance(error.__cause__, (ValueError, RecursionError)) and error.detail == _UNREADABLE:
+        detail = "the body is no JSON that can be read: it is nested too deeply, or a number has thousands of digits"
+        return ProblemResponse(request.scope, 422, "bad_json", detail)
     phrase = HTTPStatus(status).phrase
     detail = error.detail
     if detail == phrase and status in _DETAILS:

@@ -111,9 +111,11 @@ async def test_bad_posted_row_names_row_and_column(site: Site) -> None:
 
 async def test_body_that_is_no_json_is_a_problem_with_the_position(site: Site) -> None:
     """The same code and status as where rows are posted."""
-    headers = {"content-type": "application/json"}
-    answer = await site.client.put("/api/v1/assets/a/spec", content=b'{"windows": ', headers=headers)
+    answer = await site.client.put("/api/v1/assets/a/spec", content=b'{"windows": ', headers=JSON)
     assert "at character 12" in problem_of(answer, 422, "bad_json")["detail"]
+    for content in (b'{"nominal_capacity_ah":' + b"9" * 9000 + b"}", b'{"windows":' + b"[" * 9000):
+        answer = await site.client.put("/api/v1/assets/a/spec", content=content, headers=JSON)
+        problem_of(answer, 422, "bad_json")
 
 
 @pytest.mark.parametrize(

@@ -119,8 +119,7 @@ async def answered(server: HttpServer, sent: bytes) -> bytes:
 async def test_a_connection_without_a_request_is_closed(server: HttpServer, sent: bytes) -> None:
     """Whether it is idle, sends a head that has no end, or was used before."""
     received = await answered(server, sent)
-    status = {b"": b"", b"GET / HTTP/1.1\r\nHost: x\r\nX-A: ": b"HTTP/1.1 408"}.get(sent, b"HTTP/1.1 200")
-    assert received[:12] == status
+    assert received[:12] == (b"HTTP/1.1 200" if sent.endswith(b"\r\n\r\n") else b"")
 
 
 async def test_trickled_bytes_do_not_prolong_a_head(server: HttpServer) -> None:
@@ -132,7 +131,7 @@ async def test_trickled_bytes_do_not_prolong_a_head(server: HttpServer) -> None:
         while not received.done():
             writer.write(b"a")
             await asyncio.wait({received}, timeout=0.02)
-    assert (await received).count(b"HTTP/1.1 408") == 1
+    assert (await received).count(b"HTTP/1.1") == 1
     writer.close()
 
 
