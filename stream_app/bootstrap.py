@@ -5,9 +5,9 @@ from __future__ import annotations
 import asyncio
 import socket
 import time
-from collections.abc import Callable
 
 from schemas.asset import window_size_s
+from stream_app.access import build_access, shared_secret
 from stream_app.domain.catalogue import Catalogue
 from stream_app.infra.http.api import ApiOptions, create_api
 from stream_app.infra.http.deps import Services
@@ -81,25 +81,12 @@ def build_worker(settings: Settings, listener: socket.socket | None = None) -> W
     return worker
 
 
-def _shared_secret(settings: Settings, worker: Worker) -> Callable[[], bytes | None]:
-    """What the workers of a group know, and nobody who reaches HTTP alone."""
-    file = settings.http.secret_file
-    if file is not None:
-        secret = file.read_bytes().strip()
-        return lambda: secret
-
-    def topic_id() -> bytes | None:
-        identity = worker.measurements.identity
-        return None if identity is None or identity.topic_id is None else identity.topic_id.encode()
-
-    return topic_id
-
-
 async def _serve(settings: Settings, catalogue: Catalogue, worker: Worker, listener: socket.socket | None) -> None:
     """Answer HTTP, forget old uploads, close windows of silent assets and look for split ones, until cancelled."""
     views = AssetViews(catalogue, StoredLayouts(worker.tables), settings.allowed_lateness_s)
-    hop_key = HopKey(_shared_secret(settings, worker))
-    peers = HttpPeers(hop_key, settings.http.forward_timeout_s)
+    hop_key = HopKey(shared_secret(settings, worker.measurements))
+    peers = HttpPeers(hop_key, settings.http.forward_timeout_s, cafile=settings.http.tls_cafile)
+    access = build_access(settings)
     lookup = Lookup(
         tables=worker.tables,
         cluster=worker,
@@ -129,8 +116,11 @@ async def _serve(settings: Settings, catalogue: Catalogue, worker: Worker, liste
         cors_origins=http.cors_origins,
         cors_credentials=http.cors_credentials,
         allowed_hosts=http.hosts,
+        authenticate=access.authenticate,
+        rates=access.rates,
+        tls=http.tls_certfile is not None,
     )
-    server = HttpServer(create_api(services, options), http.host, http.port, listener)
+    server = HttpServer(create_api(services, options), http.host, http.port, listener, http.tls)
     retention = UploadRetention(
         tables=worker.tables,
         cluster=worker,
@@ -159,7 +149,7 @@ async def _serve(settings: Settings, catalogue: Catalogue, worker: Worker, liste
     )
     await server.start()
     try:
-        await asyncio.gather(retention.run(), silence.run(), splits.run())
+        await asyncio.gather(retention.run(), silence.run(), splits.run(), access.run(), server.renew_certificate())
     finally:
         await asyncio.shield(server.stop())
         await peers.close()

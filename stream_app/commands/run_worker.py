@@ -39,13 +39,18 @@ def worker(
     settings = settings_from(kafka={"bootstrap_servers": broker}, http={"host": host, "port": port})
     if advertise == "auto":
         # An address that the deployment has set is better than one that is guessed.
-        advertise = settings.http.advertised_url or f"http://{_own_address()}:{settings.http.port}"
+        advertise = (
+            settings.http.advertised_url
+            or f"{settings.http.url.partition(':')[0]}://{_own_address()}:{settings.http.port}"
+        )
     if advertise is not None:
         http = settings.http.model_copy(update={"advertised_url": advertise.rstrip("/")})
         settings = settings.model_copy(update={"http": http})
     listener = listening_socket(settings.http.host, settings.http.port)
-    early = EarlyAnswers(listener)
-    early.start()
+    # Over TLS connections wait until the worker can greet them.
+    early = EarlyAnswers(listener) if settings.http.tls is None else None
+    if early is not None:
+        early.start()
 
     from stream_app.bootstrap import build_worker
     from stream_app.infra.telemetry import configure_logging
@@ -53,7 +58,8 @@ def worker(
 
     configure_logging(settings.log_level, json=settings.log_json)
     warm_up()
-    early.stop()
+    if early is not None:
+        early.stop()
     asyncio.run(_run(partial(build_worker, settings, listener)))
 
 

@@ -16,6 +16,7 @@ from schemas.lookup import SpecAnswer
 from stream_app.usecases.errors import ChangedError, InvalidError, NotFoundError
 from stream_app.usecases.lookup import Local, Lookup
 from stream_app.usecases.ports import MeasurementLog, RowReader
+from stream_app.usecases.rights import current_rights
 
 #: Assets that are looked up in the tables before others have the event loop: a few ms.
 _LOOKED_UP_AT_ONCE = 200
@@ -86,11 +87,17 @@ class Posting:
         ------
         InvalidError
             A row is wrong; nothing was sent.
+        NotFoundError
+            An asset does not exist for the asker.
         UnavailableError
             The broker did not take all of them, or where an asset lives cannot be told now.
         """
         self._lookup.require_ready()
         messages = await asyncio.to_thread(self._rows.json, body)
+        rights = current_rights()
+        for asset_id in messages:
+            if not rights.sees(asset_id):
+                raise NotFoundError("unknown_asset", f"no row of asset {asset_id!r} has been processed; check the id")
         places = await self._places(list(messages))
         by_partition: dict[int, list[tuple[bytes, bytes]]] = {}
         for asset_id, of_asset in messages.items():

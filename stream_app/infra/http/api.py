@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from fastapi import FastAPI
 from starlette.middleware import Middleware
@@ -12,12 +13,16 @@ from starlette.middleware.gzip import GZipMiddleware
 
 from stream_app import __version__
 from stream_app.infra.http import assets, catalogue, health, measurements, places, problems, tasks
+from stream_app.infra.http.access import Access, Authenticate
 from stream_app.infra.http.bodies import BodyDeadline, BodyLimit, Drain
 from stream_app.infra.http.deps import Services
 from stream_app.infra.http.documentation import create_documented
 from stream_app.infra.http.edge import Head, HostCheck, OriginCheck
 from stream_app.infra.http.security import SecurityHeaders
 from stream_app.infra.telemetry import REQUEST_ID_HEADER, RequestLog
+
+if TYPE_CHECKING:
+    from stream_app.infra.http.rates import Rates
 
 #: What a multipart body adds to the file in it, generously.
 _MULTIPART_OVERHEAD_BYTES = 64 << 10
@@ -54,6 +59,12 @@ class ApiOptions:
         Whether they may send cookies and authorisation.
     allowed_hosts
         Names of this server in requests, beside addresses and names without a dot.
+    authenticate
+        Tells the rights of a key or token; None: everybody has all.
+    rates
+        Limits of how often somebody may ask; None: there are none.
+    tls
+        Whether the server speaks TLS: browsers are told to insist on it.
     """
 
     max_upload_bytes: int
@@ -61,6 +72,9 @@ class ApiOptions:
     cors_origins: Sequence[str] = ()
     cors_credentials: bool = False
     allowed_hosts: Sequence[str] = ()
+    authenticate: Authenticate | None = None
+    rates: Rates | None = None
+    tls: bool = False
 
 
 def create_api(services: Services, options: ApiOptions) -> FastAPI:
@@ -83,12 +97,13 @@ def create_api(services: Services, options: ApiOptions) -> FastAPI:
         # Outermost first: what is inside gets the id and the headers, also when it fails.
         middleware=[
             Middleware(RequestLog),
-            Middleware(SecurityHeaders),
+            Middleware(SecurityHeaders, tls=options.tls),
             Middleware(Drain),
             Middleware(Head),
             Middleware(HostCheck, allowed=options.allowed_hosts),
             *([cors] if options.cors_origins else []),
             Middleware(OriginCheck, allowed=options.cors_origins),
+            Middleware(Access, authenticate=options.authenticate, hop_key=services.hop_key, rates=options.rates),
             Middleware(GZipMiddleware, minimum_size=_COMPRESSED_FROM_BYTES, compresslevel=_COMPRESSION),
             Middleware(problems.UnexpectedErrors),
             Middleware(BodyDeadline),

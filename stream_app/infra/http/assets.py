@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Body, Header, Path, Query
@@ -16,6 +17,7 @@ from stream_app.infra.http.deps import AssetPath, Hop, Limit, ReadyRoute, Servic
 from stream_app.infra.http.problems import describe
 from stream_app.usecases.errors import InvalidError
 from stream_app.usecases.ports import PeerAnswer
+from stream_app.usecases.rights import current_rights
 
 MinOffset = Annotated[
     int | None,
@@ -49,7 +51,12 @@ async def list_assets(
         raise InvalidError(
             "bad_cursor", "the cursor is no asset id: use next_cursor of the page before", column="cursor"
         )
-    return answers.json(await services.queries.assets(prefix=prefix, cursor=cursor, limit=limit, hop=hop))
+    rights = current_rights()
+    narrowed = rights.narrowed(prefix)
+    found = await services.queries.assets(prefix=narrowed or rights.prefix, cursor=cursor, limit=limit, hop=hop)
+    if narrowed is None:  # no asset that exists for the asker begins so
+        found = replace(found, assets=[], next_cursor=None)
+    return answers.json(found)
 
 
 @router.get("/{asset_id}", response_model=AssetAnswer, responses=describe(404))

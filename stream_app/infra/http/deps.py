@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable, Collection, Coroutine
 from dataclasses import dataclass
 from typing import Annotated, Any, Final
@@ -17,16 +16,14 @@ from starlette.responses import Response
 
 from schemas.asset import ASSET_ID_MAX_LENGTH, ASSET_ID_PATTERN
 from stream_app.domain.catalogue import Catalogue
-from stream_app.infra.http.hops import HOP_HEADER, HopKey, target_of
-from stream_app.usecases.errors import ForbiddenError, InvalidError
+from stream_app.infra.http.hops import HopKey
+from stream_app.usecases.errors import InvalidError
 from stream_app.usecases.lookup import Lookup
 from stream_app.usecases.ports import Cluster
 from stream_app.usecases.posting import Posting
 from stream_app.usecases.queries import Queries
 from stream_app.usecases.tasks import Tasks
 from stream_app.usecases.uploads import Uploads
-
-log = logging.getLogger(__name__)
 
 _JSON: Final = "application/json"
 _FORM: Final = "multipart/form-data"
@@ -58,23 +55,8 @@ async def _services(request: Request) -> Services:
 
 
 async def _is_hop(request: Request) -> bool:
-    """Whether another worker asks; what only looks so is an ordinary question."""
-    signed = request.headers.get(HOP_HEADER)
-    if signed is None:
-        return False
-    scope = request.scope
-    raw_path: bytes = scope.get("raw_path") or scope["path"].encode()
-    query: bytes = scope["query_string"]
-    key, target = services_of(request).hop_key, target_of(raw_path + (b"?" + query if query else b""))
-    if key.verify(signed, target, ""):
-        return True
-    if key.looks_signed(signed):
-        # To take it for an ordinary question would send it back to where it came from, again and again.
-        log.error(
-            "a worker asks with another secret: set the same STREAM_HTTP__SECRET_FILE on all workers of the group"
-        )
-        raise ForbiddenError("foreign_hop", "this worker does not know the secret of the one that asks")
-    return False
+    """Whether another worker asks, as the signature has proved."""
+    return bool(getattr(request.state, "hop", False))
 
 
 async def _require_hop(request: Request) -> None:

@@ -96,7 +96,9 @@ def _service_error(request: Request, error: Exception) -> Response:
     scope = request.scope
     match error:
         case NotFoundError():
-            partitions = sorted(error.partitions) if error.code == "unknown_asset" else None
+            # Nobody but a worker needs them, and they would tell what does not exist from what is not to be seen.
+            is_hop = error.code == "unknown_asset" and getattr(request.state, "hop", False)
+            partitions = sorted(error.partitions) if is_hop else None
             return ProblemResponse(scope, 404, error.code, error.detail, partitions=partitions)
         case ForbiddenError():
             return ProblemResponse(scope, 403, error.code, error.detail)

@@ -24,8 +24,9 @@ STATIC: Final = "/static-offline-docs"
 class SecurityHeaders:
     """Adds the headers; a route may set its own ``Content-Security-Policy``, files theirs."""
 
-    def __init__(self, app: ASGIApp) -> None:
+    def __init__(self, app: ASGIApp, *, tls: bool = False) -> None:
         self._app = app
+        self._headers = HEADERS | ({"Strict-Transport-Security": "max-age=31536000"} if tls else {})
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Run the application."""
@@ -34,7 +35,7 @@ class SecurityHeaders:
             if message["type"] == "http.response.start":
                 headers = MutableHeaders(scope=message)
                 may_keep = "etag" in headers and scope["path"].startswith(STATIC)
-                for name, value in HEADERS.items():
+                for name, value in self._headers.items():
                     if may_keep and name == "Cache-Control":
                         continue
                     headers.setdefault(name, value)

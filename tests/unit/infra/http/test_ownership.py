@@ -10,8 +10,9 @@ import httpx
 import pytest
 
 from schemas.control import Forget
-from stream_app.infra.http.hops import HOP_HEADER, HopKey
+from stream_app.infra.http.hops import HOP_HEADER, RIGHTS_HEADER, HopKey
 from stream_app.infra.http.ownership import HttpPeers
+from stream_app.usecases.rights import EVERYTHING
 from stream_app.usecases.splits import SplitAssets
 from tests.fakes import partition_of
 
@@ -24,7 +25,8 @@ KEY = HopKey(lambda: b"shared")
 
 def hop(path: str) -> dict[str, str]:
     """Headers of a question of another worker."""
-    return {HOP_HEADER: KEY.sign(path, "") or ""}
+    rights = EVERYTHING.written()
+    return {HOP_HEADER: KEY.sign(path, rights) or "", RIGHTS_HEADER: rights}
 
 
 @pytest.fixture
@@ -58,7 +60,7 @@ async def test_question_between_workers_carries_the_hop_and_the_request_id(pair:
     there.tables.put("a", partition=2)
     await here.client.get("/api/v1/assets/a", headers={"X-Request-ID": "story-1"})
     (request,) = here.network.seen
-    assert KEY.verify(request.headers[HOP_HEADER], request.url.raw_path.decode(), "")
+    assert KEY.verify(request.headers[HOP_HEADER], request.url.raw_path.decode(), EVERYTHING.written())
     assert request.headers["X-Request-ID"] == "story-1"
 
 
