@@ -134,10 +134,18 @@ class SpecAccepted(Accepted):
     """The spec is in Kafka and holds from ``offset`` on."""
 
 
+class RowsWritten(BaseModel):
+    """Where rows of an asset stand."""
+
+    partition: int
+    offset: int = Field(description="They are included once this offset is: `?min_offset=` waits for it")
+
+
 class RowsPosted(BaseModel):
     """Rows in one request."""
 
     accepted: int = Field(description="Rows that are in Kafka now")
+    written: dict[AssetId, RowsWritten] = Field(default={}, description="By asset, where its rows stand")
 
 
 class CatalogueEntry(BaseModel):

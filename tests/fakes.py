@@ -6,6 +6,8 @@ import asyncio
 import zlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import groupby
+from operator import itemgetter
 from typing import Any, BinaryIO
 
 import numpy as np
@@ -172,6 +174,11 @@ class FakeLog:
         self.partitions[partition].extend((key, value) for value in values)
         self.appended.set()
         return partition, len(self.partitions[partition]) - 1
+
+    async def append_to(self, partition: int, records: Iterable[tuple[bytes, bytes]]) -> int:
+        for key, values in groupby(records, key=itemgetter(0)):
+            await self.append(key, [value for _, value in values], partition)
+        return len(self.partitions[partition]) - 1
 
     async def end_offset(self, partition: int) -> int:
         return len(self.partitions[partition])

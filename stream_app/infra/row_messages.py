@@ -10,6 +10,7 @@ import numpy as np
 import orjson
 from msgspec import json as typed_json
 
+from schemas.asset import is_upload
 from schemas.diagnosis import Diagnosis
 from schemas.file import FileSpec
 from stream_app.columns.arrays import IntArray
@@ -21,7 +22,7 @@ from stream_app.usecases.errors import InvalidError
 from stream_app.usecases.ports import RowMessage
 from stream_app.wire.decode import arrow
 from stream_app.wire.decode.explain import parse, read_row
-from stream_app.wire.decode.refusal import Refusal, shown
+from stream_app.wire.decode.refusal import UPLOAD_CURE, Refusal, shown
 from stream_app.wire.decode.row import Row
 from stream_app.wire.decode.timestamps import TimestampError, parse_timestamp
 
@@ -191,4 +192,7 @@ def checked_row(content: object, row: int, place: str) -> Row:
         raise InvalidError(refusal.code, f"{place}: {refusal.reason}", row, refusal.column) from None
     except TimestampError as error:
         raise InvalidError("bad_timestamp", f"{place}, column timestamp: {error}", row, "timestamp") from None
+    if is_upload(read.asset_id):
+        detail = f"{place}: {read.asset_id} is an upload, which takes no more rows; {UPLOAD_CURE}"
+        raise InvalidError("reserved_asset", detail, row, "asset_id")
     return read

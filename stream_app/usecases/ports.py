@@ -113,6 +113,13 @@ class MeasurementLog(Protocol):
         """
         ...
 
+    async def append_to(self, partition: int, records: Iterable[tuple[bytes, bytes]]) -> int:
+        """Publish records (key, value) of any assets to a partition, in order; returns the offset of the last.
+
+        Raises UnavailableError as :meth:`append`.
+        """
+        ...
+
     async def end_offset(self, partition: int) -> int:
         """Offset after the last message of a partition; UnavailableError when the broker does not tell."""
         ...
@@ -168,6 +175,7 @@ class PeerAnswer:
     worker: str
     status: int
     body: bytes
+    etag: str | None = None
 
 
 class Peers(Protocol):

@@ -18,6 +18,7 @@ from stream_app.domain.views import Readings
 from stream_app.infra.http.problems import MEDIA_TYPE
 from stream_app.usecases.asset_views import AssetView
 from stream_app.usecases.ports import PeerAnswer
+from stream_app.usecases.posting import spec_tag
 from stream_app.usecases.queries import AssetFound, SpecFound, WindowsFound
 from stream_app.usecases.tasks import Task
 from stream_app.wire.encode.updates import updates
@@ -34,7 +35,8 @@ def json(content: Any) -> Response:
 def relay(answer: PeerAnswer) -> Response:
     """Pass another worker's answer on."""
     media_type = "application/json" if answer.status < HTTPStatus.BAD_REQUEST else MEDIA_TYPE
-    return Response(answer.body, answer.status, media_type=media_type)
+    headers = None if answer.etag is None else {"ETag": answer.etag}
+    return Response(answer.body, answer.status, headers, media_type)
 
 
 def asset(found: AssetFound) -> Response:
@@ -86,7 +88,9 @@ async def windows(found: WindowsFound) -> Response:
 def spec(found: SpecFound) -> Response:
     """Answer a :class:`schemas.lookup.SpecAnswer`."""
     spec_json = orjson.Fragment(found.spec.model_dump_json())
-    return json({"asset_id": found.asset_id, "spec": spec_json, "meta": found.meta})
+    answer = json({"asset_id": found.asset_id, "spec": spec_json, "meta": found.meta})
+    answer.headers["ETag"] = spec_tag(found.spec)
+    return answer
 
 
 def task(found: Task) -> Response:

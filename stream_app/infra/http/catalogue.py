@@ -10,9 +10,10 @@ from starlette.responses import Response
 from schemas.lookup import CatalogueAnswer, CatalogueEntry
 from stream_app.domain.catalogue import Catalogue
 from stream_app.domain.descriptions import describe
-from stream_app.infra.http.deps import ServicesDep
+from stream_app.infra.http.deps import ServicesDep, StrictRoute
+from stream_app.infra.http.problems import describe as describe_problems
 
-router = APIRouter(tags=["catalogue"])
+router = APIRouter(tags=["catalogue"], route_class=StrictRoute, responses=describe_problems(422))
 
 
 @router.get("/api/v1/catalogue", response_model=CatalogueAnswer)

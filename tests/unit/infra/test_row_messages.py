@@ -165,3 +165,14 @@ def test_bad_posted_rows_are_told_together() -> None:
     assert error.detail.endswith("nothing was stored")
     assert len(error.errors) == 20
     assert [(row, column) for row, column, _ in error.errors[:3]] == [(1, "soc"), (2, "timestamp"), (3, "voltage")]
+
+
+@pytest.mark.parametrize(
+    ("name", "code"),
+    [("upload-0c9f7f0e-8f0b-4c1c-9d55-1b8d5d0d5c0f", "reserved_asset"), (".", "bad_row"), ("..", "bad_row")],
+)
+def test_rows_of_an_upload_and_of_ids_that_no_url_keeps_are_not_posted(name: str, code: str) -> None:
+    """With their reason."""
+    with pytest.raises(InvalidError, match=r"asset_id|upload") as error:
+        RowMessages().json(json.dumps([ROW, {**ROW, "asset_id": name}]).encode())
+    assert (error.value.code, error.value.row) == (code, 1)

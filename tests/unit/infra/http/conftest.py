@@ -13,6 +13,7 @@ from fastapi import FastAPI
 from stream_app.domain.catalogue import Catalogue
 from stream_app.infra.http.api import ApiOptions, create_api
 from stream_app.infra.http.deps import Services
+from stream_app.infra.http.hops import HopKey
 from stream_app.infra.http.ownership import HttpPeers
 from stream_app.infra.row_messages import RowMessages
 from stream_app.usecases.asset_views import AssetViews
@@ -57,7 +58,8 @@ class Site:
     def __post_init__(self) -> None:
         self.cluster.owners = dict.fromkeys(range(PARTITIONS), self.url)
         catalogue = Catalogue()
-        self.peers = HttpPeers(timeout_s=2.0, transport=self.network)
+        key = HopKey(lambda: b"shared")
+        self.peers = HttpPeers(key, timeout_s=2.0, transport=self.network)
         lookup = Lookup(
             tables=self.tables,
             cluster=self.cluster,
@@ -76,6 +78,7 @@ class Site:
             uploads=Uploads(lookup, self.log, RowMessages(), windows=("1h", "1d")),
             posting=Posting(lookup, self.log, RowMessages(), windows=("1m", "15m")),
             catalogue=catalogue,
+            hop_key=key,
         )
         self.api = create_api(services, self.options)
         self.network.apps[self.name] = self.api

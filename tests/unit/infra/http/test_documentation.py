@@ -56,6 +56,7 @@ async def test_each_route_is_documented_once(site: Site) -> None:
         ("GET", "/api/v1/assets/{asset_id}/windows/{size}"),
         ("GET", "/api/v1/assets/{asset_id}/spec"),
         ("PUT", "/api/v1/assets/{asset_id}/spec"),
+        ("PATCH", "/api/v1/assets/{asset_id}/spec"),
         ("POST", "/api/v1/measurements"),
         ("GET", "/api/v1/catalogue"),
         ("GET", "/api/"),

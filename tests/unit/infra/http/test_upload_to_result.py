@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from schemas.asset import UPLOAD_HEADER
 from schemas.lookup import AssetAnswer, WindowsAnswer
 from schemas.task import TaskStatus
 from stream_app.domain.catalogue import Catalogue
@@ -42,9 +43,8 @@ class Worker:
             count = len(log)
             if count:
                 keys, values = zip(*log, strict=True)
-                fetch = Fetch(
-                    "measurements", partition, 0, count, range(count), keys, values, [0] * count, [()] * count
-                )
+                headers = [((UPLOAD_HEADER, b"1"),)] * count  # as the topic has them
+                fetch = Fetch("measurements", partition, 0, count, range(count), keys, values, [0] * count, headers)
                 assert isinstance(self.ingest.apply(fetch), Applied)
                 checkpoint = self.ingest.checkpoint(partition)
                 assert checkpoint is not None
@@ -90,7 +90,7 @@ async def test_posted_rows_are_looked_up(worker: Worker) -> None:
         {"asset_id": "a", "timestamp": 1649808000 + seconds, "current": current, "voltage": voltage, "soc": soc}
         for seconds, current, voltage, soc in ROWS[:100]
     ]
-    assert (await worker.site.client.post("/api/v1/measurements", json=rows)).json() == {"accepted": 100}
+    assert (await worker.site.client.post("/api/v1/measurements", json=rows)).json()["accepted"] == 100
     worker.work()
     asset = AssetAnswer.model_validate_json((await worker.site.client.get("/api/v1/assets/a")).content)
     assert asset.lifetime is not None
