@@ -82,7 +82,10 @@ async def test_hop_never_asks_further(pair: tuple[Site, Site]) -> None:
     assert here.network.seen == []
 
 
-@pytest.mark.parametrize("value", ["1", "0", "", "1.2", f"9.{'0' * 64}", KEY.sign("/api/v1/assets/b", "")])
+@pytest.mark.parametrize(
+    "value",
+    ["1", "0", "", "1.2", f"9.{'0' * 64}", pytest.param(KEY.sign("/api/v1/assets/b", ""), id="of another asset")],
+)
 async def test_a_hop_that_is_not_signed_is_an_ordinary_question(pair: tuple[Site, Site], value: str) -> None:
     """Nobody outside can pose as a worker; a signature is good for its own question."""
     here, there = pair
