@@ -214,6 +214,23 @@ def test_what_is_refused(text: str, code: str, detail: str) -> None:
     assert detail in caught.value.detail
 
 
+@pytest.mark.parametrize(
+    "content",
+    [
+        gzip.compress(TABLE.encode())[:-4],
+        gzip.compress(TABLE.encode())[:-8] + bytes(8),
+        parquet()[:-400] + bytes(300) + parquet()[-100:],
+        zipped(TABLE)[:-30],
+        sheets()[:-400],
+    ],
+)
+def test_damaged_files(content: bytes) -> None:
+    """What is wrong is told, whenever reading comes upon it."""
+    with pytest.raises(InvalidError) as caught:
+        MeasurementFile(io.BytesIO(content)).check()
+    assert caught.value.code == "not_text"
+
+
 def test_years_of_two_digits() -> None:
     """They stand where the part stays the same, and what was taken for the year is told."""
     text = HEADER + "".join(f"24-05-{day:02} 09:00,15,51,60\n" for day in range(7, 15))
