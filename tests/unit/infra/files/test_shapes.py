@@ -6,8 +6,9 @@ import gzip
 import io
 import json
 import zipfile
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import numpy as np
 import pyarrow as pa
@@ -280,3 +281,21 @@ def test_register_without_a_value() -> None:
     assert any("current is -3276.8 in 1 rows" in line and "--no-value=-3276.8" in line for line in told)
     (block,) = MeasurementFile(io.BytesIO(text), FileSpec(no_value=("-3276.8",))).blocks()
     assert np.isnan(block.columns["current"]).tolist() == [False] * 3 + [True] + [False] * 4
+
+
+@pytest.mark.parametrize("descending", [False, True])
+@pytest.mark.parametrize("odd", [False, True])
+def test_year_of_local_time(*, odd: bool, descending: bool) -> None:
+    """Through both changes of the clock, in blocks that compiled code reads and in others."""
+    start = np.datetime64("2024-01-01T00:00", "s")
+    times = start + 600 * np.arange(366 * 144).astype("timedelta64[s]")
+    zone = ZoneInfo("Europe/Berlin")
+    moments = [datetime.fromtimestamp(int(time), UTC).astimezone(zone) for time in times.astype(np.int64)]
+    lines = [
+        f"{moment:%Y-%m-%dT%H:%M:%S},{'n/a' if odd and i % 3000 == 0 else 15},51,60" for i, moment in enumerate(moments)
+    ]
+    text = HEADER + "\n".join(lines[::-1] if descending else lines)
+    file = MeasurementFile(io.BytesIO(text.encode()), FileSpec(timezone="Europe/Berlin"))
+    assert file.check().left_out == 0
+    found = np.concatenate([block.time_us for block in file.blocks()])
+    np.testing.assert_array_equal(found, times.astype(np.int64) * 1_000_000)
