@@ -138,3 +138,8 @@ def joined(blocks: Sequence[Block]) -> Block:
         owners,
         np.concatenate([block.numbers for block in blocks]),
     )
+
+
+def iso(time_us: IntArray) -> list[str]:
+    """Times as ISO 8601 text in UTC."""
+    return [f"{text}Z" for text in np.datetime_as_string(time_us.view("datetime64[us]")).tolist()]

@@ -36,6 +36,8 @@ _OLD_WORKBOOK: Final = b"\xd0\xcf\x11\xe0"
 _ZIP, _PARQUET, _ARROW, _ARROW_STREAM = b"PK\x03\x04", b"PAR1", b"ARROW1", b"\xff\xff\xff\xff"
 #: Of a compressed file that is unpacked as a whole.
 _MOST_BYTES: Final = 1 << 30
+#: Raised when a file that is packed or binary is damaged.
+DAMAGES: Final = (pa.ArrowException, zipfile.BadZipFile, EOFError, OSError, zlib.error)
 _ARROW_ROWS: Final = 10_000
 
 
@@ -59,8 +61,13 @@ def unpacked(file: BinaryIO, wanted: Mapping[str, str], findings: Findings) -> B
     """
     try:
         return _unpacked(file, wanted, findings)
-    except (pa.ArrowException, zipfile.BadZipFile, EOFError, OSError, zlib.error) as error:
-        raise InvalidError("not_text", f"the file is damaged: {str(error)[:200]}") from None
+    except (*DAMAGES, ValueError, NotImplementedError, RuntimeError) as error:  # the last: it has a password
+        raise damaged(error) from None
+
+
+def damaged(error: Exception) -> InvalidError:
+    """What to say of a file that is damaged, as only reading it shows."""
+    return InvalidError("not_text", f"the file is damaged, or cannot be opened: {str(error)[:200]}")
 
 
 def _unpacked(file: BinaryIO, wanted: Mapping[str, str], findings: Findings) -> BinaryIO | Records:

@@ -13,7 +13,7 @@ from pydantic import TypeAdapter, ValidationError
 from schemas.asset import AssetId
 from schemas.columns import BY_WIRE_NAME
 from stream_app.columns.arrays import BoolArray, FloatArray, IntArray
-from stream_app.infra.files.block import Block, owners_of
+from stream_app.infra.files.block import Block, iso, owners_of
 from stream_app.infra.files.dialect import COMMENTS
 from stream_app.infra.files.findings import Findings
 from stream_app.infra.files.header import fits
@@ -256,11 +256,6 @@ def _balance(into: FloatArray, out: FloatArray) -> FloatArray:
 def unreadable(code: str, reason: str) -> list[str]:
     """Cells of a row that cannot be read."""
     return [f"{UNREADABLE}{code}{UNREADABLE}{reason}"]
-
-
-def iso(time_us: IntArray) -> list[str]:
-    """Times as ISO 8601 text in UTC."""
-    return [f"{text}Z" for text in np.datetime_as_string(time_us.view("datetime64[us]")).tolist()]
 
 
 def _is_asset_id(text: str) -> bool:

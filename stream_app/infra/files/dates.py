@@ -160,6 +160,8 @@ def clock_us(text: str) -> int | None:
 
 def is_zoned(text: str) -> bool:
     """Whether a stamp names its zone, or is an epoch time."""
+    if text[-1:].isdigit() and "+" not in text and "-" not in text[10:]:  # as most stamps that name none
+        return bool(_NUMBER.fullmatch(text))
     return bool(_NUMBER.fullmatch(text)) or bool(_ZONED.search(text))
 
 

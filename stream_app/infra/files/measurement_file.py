@@ -16,6 +16,7 @@ from schemas.columns import BY_WIRE_NAME, REQUIRED
 from schemas.file import FileSpec
 from stream_app.columns.arrays import BoolArray, IntArray
 from stream_app.infra.files.block import BLOCK_ROWS, Block, Owners, joined
+from stream_app.infra.files.containers import DAMAGES, damaged
 from stream_app.infra.files.examination import Examination
 from stream_app.infra.files.findings import Findings
 from stream_app.infra.files.holding import held
@@ -89,13 +90,16 @@ class MeasurementFile:
         InvalidError
             The file is not a table of measurements, or too much of it cannot be read.
         """
-        self._check()
+        self.examine()
         self.findings.require_rows(allow_rejected=self._spec.allow_rejected)
         return self.findings
 
     def examine(self) -> Findings:
         """Read the whole file, and only tell if rows are left out."""
-        self._check()
+        try:
+            self._check()
+        except DAMAGES as error:
+            raise damaged(error) from None
         return self.findings
 
     def blocks(self) -> Iterator[Block]:
@@ -107,7 +111,10 @@ class MeasurementFile:
         if in_order and not self._hold:
             yield from map(self._completed, blocks)
             return
-        whole = joined(list(blocks))
+        every = list(blocks)
+        if not every:
+            return
+        whole = joined(every)
         if order is not None and not in_order:
             rows = np.arange(len(whole))[:: -1 if order.descending else 1]
             whole = whole.take(rows[np.argsort(whole.time_us[rows], kind="stable")])

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final, Literal
 
 import numpy as np
 
 from stream_app.columns.arrays import BoolArray, IntArray
+from stream_app.infra.files.block import Block, iso
 from stream_app.infra.files.dates import DAY_US, clock_us, date_us, is_number, is_zoned
 from stream_app.infra.files.units import UNCHANGED, Conversion
 from stream_app.infra.files.zones import LocalClock
@@ -68,7 +69,16 @@ class Stamps:
     @property
     def plain(self) -> bool:
         """Whether compiled code may read them."""
-        return self.kind == "text" and self.clock is None
+        return self.kind == "text"
+
+    def local(self, block: Block) -> Block | None:
+        """The block, whose times compiled code has read, with wall time as UTC; None when a stamp names its zone."""
+        if self.clock is None:
+            return block
+        if any(map(is_zoned, map(str, block.timestamps))):
+            return None
+        time_us = self.clock.utc_us(block.time_us, np.ones(len(block), np.bool_), block.asset_ids)
+        return replace(block, timestamps=iso(time_us), time_us=time_us)
 
     def restart(self) -> None:
         """Begin with the first row again."""

@@ -7,7 +7,7 @@ from typing import Final
 
 from stream_app.infra.files.profiles.cyclers import CYCLERS
 from stream_app.infra.files.profiles.homes import HOMES
-from stream_app.infra.files.profiles.profile import Profile
+from stream_app.infra.files.profiles.profile import Profile, core
 from stream_app.infra.files.profiles.vehicles import VEHICLES
 from stream_app.usecases.errors import InvalidError
 
@@ -25,7 +25,8 @@ def profile_of(titles: Sequence[str], given: str | None = None) -> Profile | Non
         There is no such profile.
     """
     if given is None:
-        return next((profile for profile in PROFILES.values() if profile.fits(titles)), None)
+        found = {core(title) for title in titles} if len(titles) > 2 else set()
+        return next((profile for profile in PROFILES.values() if profile.fits(found)), None)
     if given != NO_PROFILE and given not in PROFILES:
         detail = f"there is no profile {given!r}: name one of {', '.join(PROFILES)}, or {NO_PROFILE}"
         raise InvalidError("bad_spec", detail, None, "profile")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -43,9 +43,8 @@ class Profile:
     discharging: tuple[str, ...] = ()
     remark: str = ""
 
-    def fits(self, titles: Sequence[str]) -> bool:
-        """Whether a table has these titles."""
-        found = {core(title) for title in titles}
+    def fits(self, found: Set[str]) -> bool:
+        """Whether a table has the titles, given as :func:`core` gives them."""
         return any(marks <= found for marks in self.marks)
 
     def wanted(self, titles: Sequence[str]) -> dict[str, str]:

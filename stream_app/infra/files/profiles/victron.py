@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from typing import Final, NamedTuple
+from zoneinfo import ZoneInfo
 
 _DEVICE: Final = re.compile(r"(.+?) \[\d+\]")
 _ZONE: Final = re.compile(r"([A-Z]\w+(?:/[\w+-]+)*)\b")
@@ -33,4 +34,12 @@ def merged_header(rows: Sequence[Sequence[str]]) -> MergedHeader | None:
         for device, name, unit in zip(devices, rows[1][1:], units, strict=False)
         if device is not None
     ]
-    return MergedHeader(["timestamp", *titles], zone[1] if zone else None)
+    return MergedHeader(["timestamp", *titles], zone[1] if zone and _is_zone(zone[1]) else None)
+
+
+def _is_zone(name: str) -> bool:
+    try:
+        ZoneInfo(name)
+    except (KeyError, ValueError, OSError):
+        return False
+    return True
