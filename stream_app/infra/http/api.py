@@ -17,7 +17,7 @@ from stream_app.infra.http.access import Access, Authenticate
 from stream_app.infra.http.bodies import BodyDeadline, BodyLimit, Drain
 from stream_app.infra.http.deps import Services
 from stream_app.infra.http.documentation import create_documented
-from stream_app.infra.http.edge import Head, HostCheck, OriginCheck
+from stream_app.infra.http.edge import ConditionalGet, Head, HostCheck, OriginCheck
 from stream_app.infra.http.security import SecurityHeaders
 from stream_app.infra.telemetry import REQUEST_ID_HEADER, RequestLog
 
@@ -85,7 +85,7 @@ def create_api(services: Services, options: ApiOptions) -> FastAPI:
         allow_origins=list(options.cors_origins),
         allow_credentials=options.cors_credentials,
         allow_methods=["GET", "POST", "PUT", "PATCH", "DELETE"],
-        allow_headers=["Content-Type", "Authorization", "If-Match", REQUEST_ID_HEADER],
+        allow_headers=["Content-Type", "Authorization", "If-Match", "If-None-Match", REQUEST_ID_HEADER],
         expose_headers=["ETag", "Location", "Retry-After", REQUEST_ID_HEADER],
     )
     api = create_documented(
@@ -104,6 +104,7 @@ def create_api(services: Services, options: ApiOptions) -> FastAPI:
             *([cors] if options.cors_origins else []),
             Middleware(OriginCheck, allowed=options.cors_origins),
             Middleware(Access, authenticate=options.authenticate, hop_key=services.hop_key, rates=options.rates),
+            Middleware(ConditionalGet),
             Middleware(GZipMiddleware, minimum_size=_COMPRESSED_FROM_BYTES, compresslevel=_COMPRESSION),
             Middleware(problems.UnexpectedErrors),
             Middleware(BodyDeadline),
