@@ -12,7 +12,7 @@ from starlette.middleware.cors import CORSMiddleware
 from starlette.middleware.gzip import GZipMiddleware
 
 from stream_app import __version__
-from stream_app.infra.http import assets, catalogue, health, measurements, places, problems, tasks
+from stream_app.infra.http import assets, catalogue, events, health, measurements, places, problems, system, tasks
 from stream_app.infra.http.access import Access, Authenticate
 from stream_app.infra.http.bodies import BodyDeadline, BodyLimit, Drain
 from stream_app.infra.http.deps import Services
@@ -36,6 +36,7 @@ _TAGS = [
     {"name": "assets", "description": "Look up what is computed; say how an asset's rows are to be read"},
     {"name": "measurements", "description": "Send rows over HTTP instead of Kafka"},
     {"name": "catalogue", "description": "What is computed, and how"},
+    {"name": "system", "description": "The workers of the group"},
     {"name": "health", "description": "Probes"},
 ]
 
@@ -115,7 +116,7 @@ def create_api(services: Services, options: ApiOptions) -> FastAPI:
     )
     api.state.services = services
     problems.install(api)
-    routers = [noun.router for noun in (tasks, assets, measurements, catalogue, health, places)]
+    routers = [noun.router for noun in (tasks, assets, events, measurements, catalogue, system, health, places)]
     for router in routers:
         api.include_router(router)
     api.state.routes = [route for router in routers for route in router.routes]

@@ -53,7 +53,8 @@ def api() -> Iterator[Any]:
 def test_answers_are_as_the_document_says(api: Any) -> None:
     """Whatever is sent: no server error, no status, type or form that is not documented."""
     failures: dict[str, str] = {}
-    operations = [found.ok() for found in api.get_all_operations()]
+    found = [each.ok() for each in api.get_all_operations()]
+    operations = [each for each in found if not each.path.endswith("/events")]  # a stream has no end
     assert len(operations) > 10
     for operation in operations:
         for mode in schemathesis.GenerationMode:
