@@ -12,7 +12,18 @@ from starlette.middleware.cors import CORSMiddleware
 from starlette.middleware.gzip import GZipMiddleware
 
 from stream_app import __version__
-from stream_app.infra.http import assets, catalogue, events, health, measurements, places, problems, system, tasks
+from stream_app.infra.http import (
+    assets,
+    catalogue,
+    dead_letters,
+    events,
+    health,
+    measurements,
+    places,
+    problems,
+    system,
+    tasks,
+)
 from stream_app.infra.http.access import Access, Authenticate
 from stream_app.infra.http.bodies import BodyDeadline, BodyLimit, Drain
 from stream_app.infra.http.deps import Services
@@ -116,7 +127,9 @@ def create_api(services: Services, options: ApiOptions) -> FastAPI:
     )
     api.state.services = services
     problems.install(api)
-    routers = [noun.router for noun in (tasks, assets, events, measurements, catalogue, system, health, places)]
+    routers = [
+        noun.router for noun in (tasks, assets, events, measurements, catalogue, system, dead_letters, health, places)
+    ]
     for router in routers:
         api.include_router(router)
     api.state.routes = [route for router in routers for route in router.routes]

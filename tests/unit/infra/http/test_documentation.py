@@ -59,6 +59,7 @@ async def test_each_route_is_documented_once(site: Site) -> None:
         ("POST", "/api/v1/measurements"),
         ("GET", "/api/v1/catalogue"),
         ("GET", "/api/v1/system"),
+        ("GET", "/api/v1/dead-letters"),
         ("GET", "/api/v1/assets/{asset_id}/events"),
         ("GET", "/api/"),
         ("GET", "/health/live"),
