@@ -14,6 +14,7 @@ from stream_app.infra.http.deps import Services
 from stream_app.infra.http.hops import HopKey
 from stream_app.infra.http.ownership import HttpPeers
 from stream_app.infra.http.server import HttpServer
+from stream_app.infra.kafka.log.letter_reader import LetterReader
 from stream_app.infra.kafka.reject_reports import split_assets
 from stream_app.infra.kafka.worker import Worker
 from stream_app.infra.row_messages import RowMessages
@@ -108,6 +109,7 @@ async def _serve(settings: Settings, catalogue: Catalogue, worker: Worker, liste
         ),
         catalogue=catalogue,
         hop_key=hop_key,
+        dead_letters=LetterReader(settings.kafka),
     )
     http = settings.http
     options = ApiOptions(

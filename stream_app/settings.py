@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, f
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from schemas.asset import UNLIMITED_AHEAD_S, AssetSpec, Duplicates, window_size_s
+from stream_app.errors import ExpectedError
 from stream_app.http_settings import HttpSettings, SecuritySettings
 from stream_app.server_address import require_server
 
@@ -220,17 +221,6 @@ class Settings(BaseSettings):
         return kept
 
     @model_validator(mode="after")
-    def _open_on_loopback_alone(self) -> Self:
-        if self.security.mode is None and not self.http.is_loopback:
-            msg = (
-                f"STREAM_HTTP__HOST={self.http.host} can be reached from other hosts, and STREAM_SECURITY__MODE is not "
-                "set: set it to keys (stream-app keys create makes one) or jwt; or to none, where everybody on the "
-                "network may read, write and delete everything"
-            )
-            raise ValueError(msg)
-        return self
-
-    @model_validator(mode="after")
     def _checkpoints_are_progress(self) -> Self:
         least_s = _CHECKPOINTS_PER_STALL * self.checkpoint_interval_s
         if self.stall_timeout_s < least_s:
@@ -247,3 +237,13 @@ class Settings(BaseSettings):
     def window_sizes_s(self) -> tuple[int, ...]:
         """Window sizes in seconds, ascending."""
         return tuple(window_size_s(size) for size in self.windows)
+
+    def require_access(self) -> None:
+        """Raise ExpectedError if others reach the HTTP server and nobody has said who may use it."""
+        if self.security.mode is None and not self.http.is_loopback:
+            msg = (
+                f"STREAM_HTTP__HOST={self.http.host} can be reached from other hosts, and STREAM_SECURITY__MODE is not "
+                "set: set it to keys (stream-app keys create makes one) or jwt; or to none, where everybody on the "
+                "network may read, write and delete everything"
+            )
+            raise ExpectedError(msg)

@@ -25,7 +25,7 @@ from stream_app.domain.views import Windows
 from stream_app.infra.row_messages import RowMessages
 from stream_app.usecases import window_keys
 from stream_app.usecases.errors import InvalidError, UnavailableError
-from stream_app.usecases.ports import MARKER_KEY, PeerAnswer, RowMessage, WorkerPhase, WorkerStatus
+from stream_app.usecases.ports import MARKER_KEY, PeerAnswer, RowMessage, StoredLetter, WorkerPhase, WorkerStatus
 
 #: Any value but murmur2 will do: what matters is that log and cluster agree.
 PARTITIONS = 4
@@ -224,6 +224,16 @@ class FakeCluster:
 
     def lag(self, partition: int) -> int | None:
         return self.lags[partition]
+
+
+class FakeLetters:
+    """The dead-letter topic, in a list."""
+
+    def __init__(self) -> None:
+        self.letters: list[StoredLetter] = []
+
+    async def newest(self, count: int) -> Sequence[StoredLetter]:
+        return self.letters[-count:]
 
 
 class FakePeers:

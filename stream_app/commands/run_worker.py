@@ -46,6 +46,7 @@ def worker(
     if advertise is not None:
         http = settings.http.model_copy(update={"advertised_url": advertise.rstrip("/")})
         settings = settings.model_copy(update={"http": http})
+    settings.require_access()
     listener = listening_socket(settings.http.host, settings.http.port)
     # Over TLS connections wait until the worker can greet them.
     early = EarlyAnswers(listener) if settings.http.tls is None else None

@@ -129,6 +129,25 @@ class MeasurementLog(Protocol):
         ...
 
 
+class StoredLetter(NamedTuple):
+    """A record of the dead-letter topic, and where it stands there."""
+
+    partition: int
+    offset: int
+    timestamp_ms: int
+    key: bytes | None
+    value: bytes | None
+    headers: Headers
+
+
+class DeadLetterLog(Protocol):
+    """The dead-letter topic, for those who look at it."""
+
+    async def newest(self, count: int) -> Sequence[StoredLetter]:
+        """The newest ``count`` letters of each partition; UnavailableError when the broker does not answer."""
+        ...
+
+
 WorkerPhase = Literal["starting", "waiting_for_broker", "joining", "recovering", "ready", "stopping", "failed"]
 
 

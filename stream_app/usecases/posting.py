@@ -116,11 +116,13 @@ class Posting:
         if self._at_home:
             return home
         places, unsure = dict[str, int](), list[str]()
+        # Another worker may have rows of an asset of which this one knows a spec alone.
+        is_all_here = len(set(self._lookup.tables.partitions())) == self._lookup.cluster.partition_count()
         for number, asset_id in enumerate(asset_ids):
             if number % _LOOKED_UP_AT_ONCE == 0:
                 await asyncio.sleep(0)
             here = self._lookup.places.here(asset_id)
-            if len(here) == 1 and self._lookup.progress(asset_id, here[0]):
+            if len(here) == 1 and (is_all_here or self._lookup.progress(asset_id, here[0])):
                 places[asset_id] = here[0]
             else:
                 unsure.append(asset_id)

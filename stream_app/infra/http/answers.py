@@ -14,9 +14,11 @@ from typing import Any, Final
 import orjson
 from starlette.responses import Response
 
+from stream_app import __version__
 from stream_app.domain.views import Readings
 from stream_app.infra.http.problems import MEDIA_TYPE
 from stream_app.usecases.asset_views import AssetView
+from stream_app.usecases.lookup import AssetFreshness
 from stream_app.usecases.ports import PeerAnswer
 from stream_app.usecases.posting import spec_tag
 from stream_app.usecases.queries import AssetFound, SpecFound, WindowsFound
@@ -43,7 +45,7 @@ def asset(found: AssetFound) -> Response:
     """Answer a :class:`schemas.lookup.AssetAnswer`."""
     summary = found.view.summary
     current = _current(found.view, found.meta.partition)
-    return json(
+    answer = json(
         {
             "asset_id": summary.asset_id,
             "rows": summary.rows,
@@ -62,6 +64,13 @@ def asset(found: AssetFound) -> Response:
             "meta": found.meta,
         }
     )
+    answer.headers["ETag"] = _state_tag(found.meta)
+    return answer
+
+
+def _state_tag(meta: AssetFreshness) -> str:
+    """ETag of what a state is read as: weak, since `lag` and `stale` change without it."""
+    return f'W/"{__version__}-{meta.partition}-{meta.seq}-{meta.rows}"'
 
 
 async def windows(found: WindowsFound) -> Response:
@@ -74,7 +83,7 @@ async def windows(found: WindowsFound) -> Response:
         sizes_us = found.view.readings.windows.size_us.tolist()
         current = zip(sizes_us, _current(found.view, found.meta.partition), strict=True)
         written += [update for size_us, update in current if size_us == found.size_us]
-    return json(
+    answer = json(
         {
             "asset_id": found.asset_id,
             "size": found.size,
@@ -83,6 +92,8 @@ async def windows(found: WindowsFound) -> Response:
             "meta": found.meta,
         }
     )
+    answer.headers["ETag"] = _state_tag(found.meta)
+    return answer
 
 
 def spec(found: SpecFound) -> Response:

@@ -12,12 +12,24 @@ from starlette.middleware.cors import CORSMiddleware
 from starlette.middleware.gzip import GZipMiddleware
 
 from stream_app import __version__
-from stream_app.infra.http import assets, catalogue, doctor, health, measurements, places, problems, tasks
+from stream_app.infra.http import (
+    assets,
+    catalogue,
+    dead_letters,
+    doctor,
+    events,
+    health,
+    measurements,
+    places,
+    problems,
+    system,
+    tasks,
+)
 from stream_app.infra.http.access import Access, Authenticate
 from stream_app.infra.http.bodies import BodyDeadline, BodyLimit, Drain
 from stream_app.infra.http.deps import Services
 from stream_app.infra.http.documentation import create_documented
-from stream_app.infra.http.edge import Head, HostCheck, OriginCheck
+from stream_app.infra.http.edge import ConditionalGet, Head, HostCheck, OriginCheck
 from stream_app.infra.http.security import SecurityHeaders
 from stream_app.infra.telemetry import REQUEST_ID_HEADER, RequestLog
 
@@ -36,6 +48,7 @@ _TAGS = [
     {"name": "assets", "description": "Look up what is computed; say how an asset's rows are to be read"},
     {"name": "measurements", "description": "Send rows over HTTP instead of Kafka"},
     {"name": "catalogue", "description": "What is computed, and how"},
+    {"name": "system", "description": "The workers of the group"},
     {"name": "health", "description": "Probes"},
 ]
 
@@ -85,7 +98,7 @@ def create_api(services: Services, options: ApiOptions) -> FastAPI:
         allow_origins=list(options.cors_origins),
         allow_credentials=options.cors_credentials,
         allow_methods=["GET", "POST", "PUT", "PATCH", "DELETE"],
-        allow_headers=["Content-Type", "Authorization", "If-Match", REQUEST_ID_HEADER],
+        allow_headers=["Content-Type", "Authorization", "If-Match", "If-None-Match", REQUEST_ID_HEADER],
         expose_headers=["ETag", "Location", "Retry-After", REQUEST_ID_HEADER],
     )
     api = create_documented(
@@ -104,6 +117,7 @@ def create_api(services: Services, options: ApiOptions) -> FastAPI:
             *([cors] if options.cors_origins else []),
             Middleware(OriginCheck, allowed=options.cors_origins),
             Middleware(Access, authenticate=options.authenticate, hop_key=services.hop_key, rates=options.rates),
+            Middleware(ConditionalGet),
             Middleware(GZipMiddleware, minimum_size=_COMPRESSED_FROM_BYTES, compresslevel=_COMPRESSION),
             Middleware(problems.UnexpectedErrors),
             Middleware(BodyDeadline),
@@ -116,7 +130,10 @@ def create_api(services: Services, options: ApiOptions) -> FastAPI:
     )
     api.state.services = services
     problems.install(api)
-    routers = [noun.router for noun in (tasks, doctor, assets, measurements, catalogue, health, places)]
+    routers = [
+        noun.router
+        for noun in (tasks, doctor, assets, events, measurements, catalogue, system, dead_letters, health, places)
+    ]
     for router in routers:
         api.include_router(router)
     api.state.routes = [route for router in routers for route in router.routes]

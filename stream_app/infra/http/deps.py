@@ -19,7 +19,7 @@ from stream_app.domain.catalogue import Catalogue
 from stream_app.infra.http.hops import HopKey
 from stream_app.usecases.errors import InvalidError
 from stream_app.usecases.lookup import Lookup
-from stream_app.usecases.ports import Cluster
+from stream_app.usecases.ports import Cluster, DeadLetterLog
 from stream_app.usecases.posting import Posting
 from stream_app.usecases.queries import Queries
 from stream_app.usecases.tasks import Tasks
@@ -41,6 +41,7 @@ class Services:
     posting: Posting
     catalogue: Catalogue
     hop_key: HopKey
+    dead_letters: DeadLetterLog
 
 
 def services_of(request: Request) -> Services:

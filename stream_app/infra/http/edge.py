@@ -7,7 +7,7 @@ from ipaddress import ip_address
 from typing import Final
 from urllib.parse import urlsplit
 
-from starlette.datastructures import Headers
+from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from stream_app.infra.http.problems import ProblemResponse
@@ -115,7 +115,42 @@ class Head:
                 message = {**message, "body": b""}
             await send(message)
 
-        get = {**scope, "method": "GET"}
+        get = {**scope, "method": "GET", "state": {**scope.get("state", {}), "head": True}}
         await self._app(get, receive, without_body)
         if "route" in get:
             scope["route"] = get["route"]  # for the log
+
+
+class ConditionalGet:
+    """Answers 304 without a body where the asker has what is there: ``If-None-Match`` names its ETag."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Run the application."""
+        known = Headers(scope=scope).get("if-none-match") if scope["type"] == "http" else None
+        if known is None or scope["method"] != "GET":
+            await self._app(scope, receive, send)
+            return
+        tags = {_weak(tag) for tag in known.split(",")}
+        is_known = False
+
+        async def unless_known(message: Message) -> None:
+            nonlocal is_known
+            if message["type"] == "http.response.start" and message["status"] == 200:
+                headers = MutableHeaders(scope=message)
+                tag = headers.get("etag")
+                is_known = tag is not None and ("*" in tags or _weak(tag) in tags)
+                if is_known:
+                    message["status"] = 304
+                    del headers["content-length"], headers["content-type"]
+            elif is_known:
+                message = {**message, "body": b""}
+            await send(message)
+
+        await self._app(scope, receive, unless_known)
+
+
+def _weak(tag: str) -> str:
+    return tag.strip().removeprefix("W/")

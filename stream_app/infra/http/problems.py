@@ -204,9 +204,9 @@ def install(api: FastAPI) -> None:
         document = generate()
         for operation in (operation for path in document["paths"].values() for operation in path.values()):
             for status, answer in operation["responses"].items():
-                # The framework documents every model as plain JSON.
-                if int(status) >= 400 and "application/json" in answer["content"]:
-                    answer["content"] = {MEDIA_TYPE: answer["content"]["application/json"]}
+                # The framework documents every model in the media type of the route's own answer.
+                if int(status) >= 400:
+                    answer["content"] = {MEDIA_TYPE: next(iter(answer["content"].values()))}
         return document
 
     api.openapi = openapi  # type: ignore[method-assign]  # the framework's documented way to change the document

@@ -24,7 +24,7 @@ from stream_app.usecases.queries import Queries
 from stream_app.usecases.rejected_rows import RejectedRows
 from stream_app.usecases.tasks import Tasks
 from stream_app.usecases.uploads import Uploads
-from tests.fakes import PARTITIONS, FakeCluster, FakeLog, FakeTables
+from tests.fakes import PARTITIONS, FakeCluster, FakeLetters, FakeLog, FakeTables
 
 OPTIONS = ApiOptions(max_upload_bytes=1_000_000, max_body_bytes=10_000)
 
@@ -53,6 +53,7 @@ class Site:
     options: ApiOptions = OPTIONS
     tables: FakeTables = field(default_factory=FakeTables)
     cluster: FakeCluster = field(default_factory=FakeCluster)
+    letters: FakeLetters = field(default_factory=FakeLetters)
     rejected: RejectedRows = field(default_factory=lambda: RejectedRows(lambda: 0.0))
 
     def __post_init__(self) -> None:
@@ -79,6 +80,7 @@ class Site:
             posting=Posting(lookup, self.log, RowMessages(), windows=("1m", "15m")),
             catalogue=catalogue,
             hop_key=key,
+            dead_letters=self.letters,
         )
         self.api = create_api(services, self.options)
         self.network.apps[self.name] = self.api

@@ -229,3 +229,21 @@ async def test_a_compressed_body_is_not_taken_for_rows(site: Site) -> None:
     """It is told that it is no JSON."""
     headers = {"Content-Type": "application/json", "Content-Encoding": "gzip"}
     problem_of(await site.client.post(ROWS, content=gzip.compress(b"[]"), headers=headers), 422, "bad_json")
+
+
+async def test_a_client_that_goes_away_is_a_line(site: Site, caplog: pytest.LogCaptureFixture) -> None:
+    """Not an error of the worker's."""
+    caplog.set_level("INFO")
+    parts: list[Any] = [{"type": "http.request", "body": b"[", "more_body": True}, {"type": "http.disconnect"}]
+
+    async def receive() -> Any:
+        return parts.pop(0)
+
+    async def send(message: Message) -> None:
+        raise AssertionError(message)
+
+    headers = [(b"host", b"here"), (b"content-type", b"application/json"), (b"content-length", b"99")]
+    scope = {"type": "http", "method": "POST", "path": ROWS, "headers": headers, "query_string": b"", "client": None}
+    await site.api(scope, receive, send)
+    assert f"the client of POST {ROWS} went away" in caplog.text
+    assert not [record for record in caplog.records if record.levelname == "ERROR"]

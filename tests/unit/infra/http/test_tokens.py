@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import json
 import time
 from typing import Any
 
 import pytest
+from starlette.responses import JSONResponse
+from starlette.types import Receive, Scope, Send
 
 jwt = pytest.importorskip("jwt")
 ec = pytest.importorskip("cryptography.hazmat.primitives.asymmetric.ec")
 
 from stream_app.http_settings import JwtSettings  # noqa: E402
+from stream_app.infra.http.server import HttpServer  # noqa: E402
 from stream_app.infra.http.tokens import Tokens  # noqa: E402
 from stream_app.usecases.rights import Rights  # noqa: E402
 
@@ -99,3 +103,20 @@ async def test_a_provider_that_does_not_answer_opens_nothing(caplog: pytest.LogC
     unreachable = Tokens(SETTINGS.model_copy(update={"jwks_url": "http://127.0.0.1:9/jwks"}))
     assert await unreachable.rights(jwt.encode(CLAIMS, KEY, algorithm="ES256", headers={"kid": "k"})) is None
     assert "cannot be fetched" in caplog.text
+
+
+async def test_keys_are_fetched_where_the_provider_publishes_them() -> None:
+    """By the `kid` of the token; one that is not among them opens nothing."""
+    jwk = {**json.loads(jwt.algorithms.ECAlgorithm.to_jwk(KEY.public_key())), "kid": "k", "use": "sig", "alg": "ES256"}
+
+    async def jwks(scope: Scope, receive: Receive, send: Send) -> None:
+        await JSONResponse({"keys": [jwk]})(scope, receive, send)
+
+    server = HttpServer(jwks, "127.0.0.1", 0)
+    await server.start()
+    provided = Tokens(SETTINGS.model_copy(update={"jwks_url": f"http://127.0.0.1:{server.port}/jwks"}))
+    for kid, opens in (("k", True), ("another", False)):
+        token = jwt.encode(CLAIMS, KEY, algorithm="ES256", headers={"kid": kid})
+        assert (await provided.rights(token) is not None) == opens
+    assert await provided.rights(signed()) is None  # without a kid
+    await server.stop()
