@@ -48,6 +48,27 @@ class AssetSpec(BaseModel):
     nominal_energy_kwh: float | None = Field(default=None, gt=0, le=1e12, allow_inf_nan=False)
     current_sign: Literal["charge_positive", "discharge_positive"] = "charge_positive"
     soc_scale: Literal["percent", "fraction"] = Field(default="percent", description="percent: 0..100; fraction: 0..1")
+    energy_price_per_kwh: float | None = Field(
+        default=None, ge=0, le=1e6, allow_inf_nan=False, description="Price of lost energy, in any currency"
+    )
+    warranty_full_cycles: float | None = Field(
+        default=None, gt=0, le=1e9, allow_inf_nan=False, description="Equivalent full cycles that the warranty covers"
+    )
+    warranty_throughput_kwh: float | None = Field(
+        default=None, gt=0, le=1e15, allow_inf_nan=False, description="Discharged energy that the warranty covers"
+    )
+    temperature_low_c: float | None = Field(
+        default=None, ge=-25, le=65, multiple_of=5, description="Lowest temperature allowed, a multiple of 5 degC"
+    )
+    temperature_high_c: float | None = Field(
+        default=None, ge=-25, le=65, multiple_of=5, description="Highest temperature allowed, a multiple of 5 degC"
+    )
+    soc_low_percent: float | None = Field(
+        default=None, ge=10, le=90, multiple_of=10, description="Lowest SoC allowed, a multiple of 10 %"
+    )
+    soc_high_percent: float | None = Field(
+        default=None, ge=10, le=90, multiple_of=10, description="Highest SoC allowed, a multiple of 10 %"
+    )
     sampling_period_s: float | None = Field(
         default=None, gt=0, le=86400, description="Nominal time between two rows; without it: the running median"
     )

@@ -98,11 +98,10 @@ def write_values_source(values: Sequence[TracedValue], layout: ReadingLayout, re
         if columns.unchecked is not None and traced.unchecked is not None:
             writer.put("numbers", columns.unchecked, traced.unchecked)
         writer.lines.append(f"codes[{number}] = int({writer.name(traced.code)})")
-    specs = ", ".join(field.name for field in fields(AssetSpecs))
     return "\n".join(
         [
             "def write_values(totals, span_s, specs, residues, numbers, whole, codes):",
-            f"    {specs} = specs",
+            *(f"    {field.name} = specs[{at}]" for at, field in enumerate(fields(AssetSpecs))),
             *(f"    {line}" for line in writer.lines),
         ]
     )

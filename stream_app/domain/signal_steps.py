@@ -1,0 +1,139 @@
+"""Steps of current, voltage and power from row to row: resistance, ramps, and whether the signals belong together.
+
+Notes
+-----
+A step from one row to the next counts when the duration between them is valid. It can tell the resistance when it is at
+most ``LONGEST_S`` long, at least a tenth of the largest current so far, and when the current moved at most a quarter of
+it in each of the two steps before: then the polarisation of earlier steps is small beside it. None of this needs the
+spec, so it does not matter when the spec came.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+import numpy as np
+
+from stream_app.columns.arrays import FloatArray, IntArray
+from stream_app.columns.compiled import borrowing, inlined
+from stream_app.domain.samples import Samples
+from stream_app.domain.sequential import SequentialState
+
+#: Longest step that tells a resistance, and that tells a ramp of the power [s].
+LONGEST_S: Final = 5.0
+LONGEST_RAMP_S: Final = 10.0
+#: Least step of the current, as a share of the largest current so far.
+LEAST_SHARE: Final = 0.1
+#: What the two steps before may be of it.
+QUIET_SHARE: Final = 0.25
+#: Current and voltage that both stay the same for so long, under load, are frozen [s].
+FROZEN_S: Final = 600.0
+
+# One asset's numbers: the last readings and the duration of their step (0: not valid), the last two steps of the
+# current, the largest current, time without any change; frozen time, count of all steps, and the sums of their squares
+# and products.
+_CURRENT, _VOLTAGE, _POWER, _DT, _BEFORE, _LONG_BEFORE, _LARGEST, _SAME_S, _TOLD = range(9)
+_TOLD_WIDTH: Final = 5
+_WIDTH: Final = _TOLD + _TOLD_WIDTH
+
+
+@dataclass(frozen=True, slots=True)
+class Steps:
+    """Steps that tell a ramp or a resistance, in row order, each array of shape ``(s,)``.
+
+    ``ramp_w_per_s`` is NaN where the power is unknown or the step too long; ``counts`` is 1 where the step tells the
+    resistance, else it and its numbers are 0.
+    """
+
+    row: IntArray
+    ramp_w_per_s: FloatArray
+    counts: FloatArray
+    di_a: FloatArray
+    dv_v: FloatArray
+    dt_s: FloatArray
+
+
+@inlined
+def _step(
+    state: FloatArray,
+    stack: FloatArray,
+    depths: IntArray,
+    current_a: float,
+    voltage_v: float,
+    power_w: float,
+    dt_s: float,
+    events: FloatArray,
+) -> int:
+    """Take a row: its readings, then how long they hold; whether its step from the row before is told."""
+    told, dt = 0, state[_DT]
+    di, dv = current_a - state[_CURRENT], voltage_v - state[_VOLTAGE]
+    size = abs(di)
+    state[_LARGEST] = max(state[_LARGEST], abs(current_a))
+    if dt > 0 and not np.isnan(di) and not np.isnan(dv):
+        state[_TOLD + 1] += 1
+        state[_TOLD + 2] += di * di
+        state[_TOLD + 3] += di * dv
+        state[_TOLD + 4] += dv * dv
+        if di == 0 and dv == 0 and current_a != 0:
+            state[_SAME_S] += dt
+            if state[_SAME_S] >= FROZEN_S:
+                state[_TOLD] += state[_SAME_S] if state[_SAME_S] - dt < FROZEN_S else dt
+        else:
+            state[_SAME_S] = 0.0
+    else:
+        state[_SAME_S] = 0.0
+        size = np.inf
+    if 0 < dt <= LONGEST_RAMP_S:
+        ramp, quiet = abs(power_w - state[_POWER]) / dt, QUIET_SHARE * size
+        counts = (
+            dt <= LONGEST_S
+            and size < np.inf
+            and size > 0
+            and size >= LEAST_SHARE * state[_LARGEST]
+            and state[_BEFORE] <= quiet
+            and state[_LONG_BEFORE] <= quiet
+        )
+        if counts or not np.isnan(ramp):
+            told = 1
+            events[0, 0] = ramp
+            for x in range(1, 5):
+                events[x, 0] = 0.0
+            if counts:
+                events[1, 0], events[2, 0], events[3, 0], events[4, 0] = 1.0, di, dv, dt
+    state[_LONG_BEFORE], state[_BEFORE] = state[_BEFORE], size
+    state[_CURRENT], state[_VOLTAGE], state[_POWER], state[_DT] = current_a, voltage_v, power_w, dt_s
+    return told
+
+
+@borrowing
+def _residue(state: FloatArray, stack: FloatArray, numbers: FloatArray) -> None:
+    """Frozen time, count of steps, and the sums of dI dI, dI dV and dV dV."""
+    for x in range(_TOLD_WIDTH):
+        numbers[x] = state[_TOLD + x]
+
+
+class SignalSteps(SequentialState):
+    """The last readings, and sums over all steps of the lifetime."""
+
+    name, version, width, point, points = "signal_steps", 1, _WIDTH, 1, 1
+    event = ("ramp_w_per_s", "counts", "di_a", "dv_v", "dt_s")
+    step = staticmethod(_step)
+    residue_width = _TOLD_WIDTH
+    residue = staticmethod(_residue)
+
+    def start(self) -> FloatArray:
+        """No row seen."""
+        state = np.zeros(_WIDTH)
+        state[[_CURRENT, _VOLTAGE, _POWER]] = np.nan
+        state[[_BEFORE, _LONG_BEFORE]] = np.inf
+        return state
+
+    def inputs(self, samples: Samples) -> tuple[Any, ...]:
+        """Current, voltage and power of the row, and how long they hold."""
+        return samples.current_a, samples.voltage_v, samples.power_w, samples.dt_s
+
+    def events(self, row: Any, told: Mapping[str, Any]) -> Steps:
+        """The steps that are told."""
+        return Steps(row, **told)
