@@ -58,16 +58,16 @@ class AssetSpec(BaseModel):
         default=None, gt=0, le=1e15, allow_inf_nan=False, description="Discharged energy that the warranty covers"
     )
     temperature_low_c: float | None = Field(
-        default=None, ge=-25, le=65, multiple_of=5, description="Lowest temperature allowed, a multiple of 5 degC"
+        default=None, ge=-25, le=20, multiple_of=5, description="Lowest temperature allowed, a multiple of 5 degC"
     )
     temperature_high_c: float | None = Field(
-        default=None, ge=-25, le=65, multiple_of=5, description="Highest temperature allowed, a multiple of 5 degC"
+        default=None, ge=25, le=65, multiple_of=5, description="Highest temperature allowed, a multiple of 5 degC"
     )
     soc_low_percent: float | None = Field(
-        default=None, ge=10, le=90, multiple_of=10, description="Lowest SoC allowed, a multiple of 10 %"
+        default=None, ge=10, le=50, multiple_of=10, description="Lowest SoC allowed, a multiple of 10 %"
     )
     soc_high_percent: float | None = Field(
-        default=None, ge=10, le=90, multiple_of=10, description="Highest SoC allowed, a multiple of 10 %"
+        default=None, ge=50, le=90, multiple_of=10, description="Highest SoC allowed, a multiple of 10 %"
     )
     sampling_period_s: float | None = Field(
         default=None, gt=0, le=86400, description="Nominal time between two rows; without it: the running median"

@@ -10,19 +10,23 @@ from stream_app.domain.metrics.soc_dwell import BIN_PERCENT, SocDwell
 from stream_app.domain.metrics.soc_dwell import BINS as SOC_BINS
 from stream_app.domain.temperature_dwell import BIN_K, BINS, LOWEST_C, TemperatureDwell
 
+#: Lower edge of each bin.
 _EDGES_C = tuple(LOWEST_C + BIN_K * x for x in range(BINS))
 _EDGES_PERCENT = tuple(BIN_PERCENT * x for x in range(SOC_BINS))
+#: A limit above is at least this, one below at most (see the spec): bins on the other side never count.
+LEAST_HIGH_C, MOST_LOW_C = 25.0, 20.0
+LEAST_HIGH_PERCENT, MOST_LOW_PERCENT = 50.0, 50.0
 
 
-def _above(seconds: Any, edges: tuple[float, ...], limit: FloatArray) -> FloatArray:
+def _above(seconds: Any, edges: tuple[float, ...], limit: FloatArray, least: float) -> FloatArray:
     """Time in the bins from a limit on."""
-    parts = [np.where(limit <= edge, seconds[:, x], 0.0) for x, edge in enumerate(edges)]
+    parts = [np.where(limit <= edge, seconds[:, x], 0.0) for x, edge in enumerate(edges) if edge >= least]
     return sum(parts[1:], parts[0])
 
 
-def _below(seconds: Any, edges: tuple[float, ...], limit: FloatArray) -> FloatArray:
+def _below(seconds: Any, edges: tuple[float, ...], limit: FloatArray, most: float) -> FloatArray:
     """Time in the bins up to a limit."""
-    parts = [np.where(limit > edge, seconds[:, x], 0.0) for x, edge in enumerate(edges)]
+    parts = [np.where(limit > edge, seconds[:, x], 0.0) for x, edge in enumerate(edges) if edge < most]
     return sum(parts[1:], parts[0])
 
 
@@ -68,7 +72,7 @@ class _Hot(Metric):
         told = totals.residue(TemperatureDwell)
         checks = {"limit_missing": ~np.isnan(specs.hot_c), "no_valid_steps": _known(told[:, :BINS])}
         with defined_where(checks) as defined:
-            return defined(_above(told[:, self._bins], _EDGES_C, specs.hot_c))
+            return defined(_above(told[:, self._bins], _EDGES_C, specs.hot_c, LEAST_HIGH_C))
 
 
 class _Cold(Metric):
@@ -81,7 +85,7 @@ class _Cold(Metric):
         told = totals.residue(TemperatureDwell)
         checks = {"limit_missing": ~np.isnan(specs.cold_c), "no_valid_steps": _known(told[:, :BINS])}
         with defined_where(checks) as defined:
-            return defined(_below(told[:, self._bins], _EDGES_C, specs.cold_c))
+            return defined(_below(told[:, self._bins], _EDGES_C, specs.cold_c, MOST_LOW_C))
 
 
 class TimeHot(_Hot):
@@ -175,7 +179,7 @@ class TimeSocHigh(Metric):
         seconds = totals.of(SocDwell)["seconds"]
         checks = {"limit_missing": ~np.isnan(specs.soc_high_percent), "no_valid_steps": _known(seconds)}
         with defined_where(checks) as defined:
-            return defined(_above(seconds, _EDGES_PERCENT, specs.soc_high_percent))
+            return defined(_above(seconds, _EDGES_PERCENT, specs.soc_high_percent, LEAST_HIGH_PERCENT))
 
 
 class TimeSocLow(Metric):
@@ -199,4 +203,4 @@ class TimeSocLow(Metric):
         seconds = totals.of(SocDwell)["seconds"]
         checks = {"limit_missing": ~np.isnan(specs.soc_low_percent), "no_valid_steps": _known(seconds)}
         with defined_where(checks) as defined:
-            return defined(_below(seconds, _EDGES_PERCENT, specs.soc_low_percent))
+            return defined(_below(seconds, _EDGES_PERCENT, specs.soc_low_percent, MOST_LOW_PERCENT))
