@@ -1,4 +1,4 @@
-"""Steps of current, voltage and power from row to row: resistance, ramps, and whether the signals belong together.
+"""Steps of current and voltage from row to row: resistance, and whether the two belong together.
 
 Notes
 -----
@@ -21,9 +21,8 @@ from stream_app.columns.compiled import borrowing, inlined
 from stream_app.domain.samples import Samples
 from stream_app.domain.sequential import SequentialState
 
-#: Longest step that tells a resistance, and that tells a ramp of the power [s].
+#: Longest step that tells a resistance [s].
 LONGEST_S: Final = 5.0
-LONGEST_RAMP_S: Final = 10.0
 #: Least step of the current, as a share of the largest current so far.
 LEAST_SHARE: Final = 0.1
 #: What the two steps before may be of it.
@@ -34,22 +33,16 @@ FROZEN_S: Final = 600.0
 # One asset's numbers: the last readings and the duration of their step (0: not valid), the last two steps of the
 # current, the largest current, time without any change; frozen time, count of all steps, and the sums of their squares
 # and products.
-_CURRENT, _VOLTAGE, _POWER, _DT, _BEFORE, _LONG_BEFORE, _LARGEST, _SAME_S, _TOLD = range(9)
+_CURRENT, _VOLTAGE, _DT, _BEFORE, _LONG_BEFORE, _LARGEST, _SAME_S, _TOLD = range(8)
 _TOLD_WIDTH: Final = 5
 _WIDTH: Final = _TOLD + _TOLD_WIDTH
 
 
 @dataclass(frozen=True, slots=True)
 class Steps:
-    """Steps that tell a ramp or a resistance, in row order, each array of shape ``(s,)``.
-
-    ``ramp_w_per_s`` is NaN where the power is unknown or the step too long; ``counts`` is 1 where the step tells the
-    resistance, else it and its numbers are 0.
-    """
+    """Steps that tell the resistance, in row order, each array of shape ``(s,)``."""
 
     row: IntArray
-    ramp_w_per_s: FloatArray
-    counts: FloatArray
     di_a: FloatArray
     dv_v: FloatArray
     dt_s: FloatArray
@@ -62,7 +55,6 @@ def _step(
     depths: IntArray,
     current_a: float,
     voltage_v: float,
-    power_w: float,
     dt_s: float,
     events: FloatArray,
 ) -> int:
@@ -85,25 +77,18 @@ def _step(
     else:
         state[_SAME_S] = 0.0
         size = np.inf
-    if 0 < dt <= LONGEST_RAMP_S:
-        ramp, quiet = abs(power_w - state[_POWER]) / dt, QUIET_SHARE * size
-        counts = (
-            dt <= LONGEST_S
-            and size < np.inf
-            and size > 0
-            and size >= LEAST_SHARE * state[_LARGEST]
-            and state[_BEFORE] <= quiet
-            and state[_LONG_BEFORE] <= quiet
-        )
-        if counts or not np.isnan(ramp):
-            told = 1
-            events[0, 0] = ramp
-            for x in range(1, 5):
-                events[x, 0] = 0.0
-            if counts:
-                events[1, 0], events[2, 0], events[3, 0], events[4, 0] = 1.0, di, dv, dt
+    quiet = QUIET_SHARE * size
+    if (
+        0 < size < np.inf
+        and dt <= LONGEST_S
+        and size >= LEAST_SHARE * state[_LARGEST]
+        and state[_BEFORE] <= quiet
+        and state[_LONG_BEFORE] <= quiet
+    ):
+        told = 1
+        events[0, 0], events[1, 0], events[2, 0] = di, dv, dt
     state[_LONG_BEFORE], state[_BEFORE] = state[_BEFORE], size
-    state[_CURRENT], state[_VOLTAGE], state[_POWER], state[_DT] = current_a, voltage_v, power_w, dt_s
+    state[_CURRENT], state[_VOLTAGE], state[_DT] = current_a, voltage_v, dt_s
     return told
 
 
@@ -118,7 +103,7 @@ class SignalSteps(SequentialState):
     """The last readings, and sums over all steps of the lifetime."""
 
     name, version, width, point, points = "signal_steps", 1, _WIDTH, 1, 1
-    event = ("ramp_w_per_s", "counts", "di_a", "dv_v", "dt_s")
+    event = ("di_a", "dv_v", "dt_s")
     step = staticmethod(_step)
     residue_width = _TOLD_WIDTH
     residue = staticmethod(_residue)
@@ -126,13 +111,13 @@ class SignalSteps(SequentialState):
     def start(self) -> FloatArray:
         """No row seen."""
         state = np.zeros(_WIDTH)
-        state[[_CURRENT, _VOLTAGE, _POWER]] = np.nan
+        state[[_CURRENT, _VOLTAGE]] = np.nan
         state[[_BEFORE, _LONG_BEFORE]] = np.inf
         return state
 
     def inputs(self, samples: Samples) -> tuple[Any, ...]:
-        """Current, voltage and power of the row, and how long they hold."""
-        return samples.current_a, samples.voltage_v, samples.power_w, samples.dt_s
+        """Current and voltage of the row, and how long they hold."""
+        return samples.current_a, samples.voltage_v, samples.dt_s
 
     def events(self, row: Any, told: Mapping[str, Any]) -> Steps:
         """The steps that are told."""

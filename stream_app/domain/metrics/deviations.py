@@ -5,9 +5,11 @@ from typing import ClassVar
 import numpy as np
 
 from stream_app.columns.arrays import FloatArray
+from stream_app.domain.cell_readings import CellReadings, CellRows
 from stream_app.domain.metrics._base import (
     SUM,
     AssetSpecs,
+    At,
     Columns,
     Field,
     Metric,
@@ -19,7 +21,6 @@ from stream_app.domain.metrics._base import (
 )
 from stream_app.domain.metrics.extremes import CurrentMean, SocMean, VoltageMean
 from stream_app.domain.metrics.temperature import TemperatureMean
-from stream_app.domain.temperature_dwell import temperature_c
 
 
 class CurrentRms(Metric):
@@ -125,8 +126,9 @@ class TemperatureStd(_Std):
     """
 
     name, unit, reads = "temperature_std_c", "degC", (TemperatureMean,)
+    sequential_states = (CellReadings,)
 
     def contribute(self, samples: Samples) -> Columns:
         """T T dt."""
-        celsius = temperature_c(samples)
-        return {"squared_s": celsius * celsius * samples.dt_s}
+        told: CellRows | None = samples.events(CellReadings)
+        return {} if told is None else {"squared_s": At(told.row, told.temperature_c * told.temperature_c * told.dt_s)}

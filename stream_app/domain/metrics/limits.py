@@ -5,10 +5,10 @@ from typing import Any, ClassVar
 import numpy as np
 
 from stream_app.columns.arrays import BoolArray, FloatArray
+from stream_app.domain.cell_readings import BIN_K, BINS, LOWEST_C, CellReadings
 from stream_app.domain.metrics._base import AssetSpecs, Metric, MetricValues, Totals, defined_where
 from stream_app.domain.metrics.soc_dwell import BIN_PERCENT, SocDwell
 from stream_app.domain.metrics.soc_dwell import BINS as SOC_BINS
-from stream_app.domain.temperature_dwell import BIN_K, BINS, LOWEST_C, TemperatureDwell
 
 #: Lower edge of each bin.
 _EDGES_C = tuple(LOWEST_C + BIN_K * x for x in range(BINS))
@@ -53,23 +53,23 @@ class TemperatureDwellTime(Metric):
     """
 
     name, unit = "temperature_dwell_s", "s"
-    sequential_states = (TemperatureDwell,)
+    sequential_states = (CellReadings,)
 
     def value(self, totals: Totals, specs: AssetSpecs) -> MetricValues:
         """Null with ``no_valid_steps``."""
-        seconds = totals.residue(TemperatureDwell)[:, :BINS]
+        seconds = totals.residue(CellReadings)[:, :BINS]
         with defined_where({"no_valid_steps": _known(seconds)}) as defined:
             return defined(seconds)
 
 
 class _Hot(Metric):
     unit: ClassVar[str] = "s"
-    sequential_states = (TemperatureDwell,)
+    sequential_states = (CellReadings,)
     _bins: ClassVar[slice] = slice(0, BINS)
 
     def value(self, totals: Totals, specs: AssetSpecs) -> MetricValues:
         """Null with ``limit_missing`` or ``no_valid_steps``."""
-        told = totals.residue(TemperatureDwell)
+        told = totals.residue(CellReadings)
         checks = {"limit_missing": ~np.isnan(specs.hot_c), "no_valid_steps": _known(told[:, :BINS])}
         with defined_where(checks) as defined:
             return defined(_above(told[:, self._bins], _EDGES_C, specs.hot_c, LEAST_HIGH_C))
@@ -77,12 +77,12 @@ class _Hot(Metric):
 
 class _Cold(Metric):
     unit: ClassVar[str] = "s"
-    sequential_states = (TemperatureDwell,)
+    sequential_states = (CellReadings,)
     _bins: ClassVar[slice] = slice(0, BINS)
 
     def value(self, totals: Totals, specs: AssetSpecs) -> MetricValues:
         """Null with ``limit_missing`` or ``no_valid_steps``."""
-        told = totals.residue(TemperatureDwell)
+        told = totals.residue(CellReadings)
         checks = {"limit_missing": ~np.isnan(specs.cold_c), "no_valid_steps": _known(told[:, :BINS])}
         with defined_where(checks) as defined:
             return defined(_below(told[:, self._bins], _EDGES_C, specs.cold_c, MOST_LOW_C))

@@ -126,21 +126,20 @@ class StandbyPower(Metric):
     """
 
     name, unit = "standby_power_w", "W"
-    fields = {"in_j": SUM, "out_j": SUM, "metered_s": SUM}
+    fields = {"energy_j": SUM, "metered_s": SUM}
 
     def contribute(self, samples: Samples) -> Columns:
-        """Energy in, energy out and duration of the steps at rest with a power."""
-        energy_j, rests = samples.energy_j, samples.rest_step & ~np.isnan(samples.power_w)
+        """Energy, > 0 in, and duration of the steps at rest with a power."""
+        rests = samples.rest_step & ~np.isnan(samples.power_w)
         return {
-            "in_j": np.where(rests & (energy_j > 0), energy_j, 0.0),
-            "out_j": np.where(rests & (energy_j < 0), -energy_j, 0.0),
+            "energy_j": np.where(rests, samples.energy_j, 0.0),
             "metered_s": np.where(rests, samples.dt_s, 0.0),
         }
 
     def value(self, totals: Totals, specs: AssetSpecs) -> MetricValues:
         """Null with ``no_rest``."""
         with defined_where({"no_rest": totals["metered_s"] > 0}) as defined:
-            return defined(np.abs(totals["in_j"] - totals["out_j"]) / totals["metered_s"])
+            return defined(np.abs(totals["energy_j"]) / totals["metered_s"])
 
 
 class StandbyEnergy(Metric):
@@ -162,4 +161,4 @@ class StandbyEnergy(Metric):
         """Null with ``no_rest``."""
         rest = totals.of(StandbyPower)
         with defined_where({"no_rest": rest["metered_s"] > 0}) as defined:
-            return defined(np.abs(rest["in_j"] - rest["out_j"]) / J_PER_KWH)
+            return defined(np.abs(rest["energy_j"]) / J_PER_KWH)

@@ -13,7 +13,7 @@ from stream_app.domain.metrics._base import (
     Totals,
     defined_where,
 )
-from stream_app.domain.signal_steps import SignalSteps, Steps
+from stream_app.domain.power_steps import PowerSteps, Ramps
 
 W_PER_KW = 1000
 
@@ -39,11 +39,11 @@ class PowerRampMax(Metric):
 
     name, unit, timed = "power_ramp_max_kw_per_s", "kW/s", False
     fields = {"ramp_w_per_s": MAX}
-    sequential_states = (SignalSteps,)
+    sequential_states = (PowerSteps,)
 
     def contribute(self, samples: Samples) -> Columns:
         """Change of the power that ends at the row."""
-        told: Steps | None = samples.events(SignalSteps)
+        told: Ramps | None = samples.events(PowerSteps)
         return {} if told is None else {"ramp_w_per_s": At(told.row, told.ramp_w_per_s)}
 
     def value(self, totals: Totals, specs: AssetSpecs) -> MetricValues:

@@ -65,7 +65,7 @@ class RStep(Metric):
         if told is None:
             return {}
         return {
-            "steps": At(told.row, told.counts),
+            "steps": At(told.row, np.ones(len(told.row))),
             "di_di": At(told.row, told.di_a * told.di_a),
             "di_dv": At(told.row, told.di_a * told.dv_v),
             "dv_dv": At(told.row, told.dv_v * told.dv_v),

@@ -2,11 +2,13 @@
 
 import numpy as np
 
-from stream_app.columns.arrays import FloatArray
+from stream_app.columns.arrays import FloatArray, IntArray
+from stream_app.domain.cell_readings import CellReadings, CellRows, spread
 from stream_app.domain.metrics._base import (
     MAX,
     SUM,
     AssetSpecs,
+    At,
     Columns,
     Metric,
     MetricValues,
@@ -16,10 +18,12 @@ from stream_app.domain.metrics._base import (
 )
 
 
-def _spread(samples: Samples, low: str, high: str) -> FloatArray:
-    """Highest less lowest reading; NaN where they are swapped, which no pack can be."""
-    difference = samples[high] - samples[low]
-    return np.where(difference >= 0, difference, np.nan)
+def _weighed(row: IntArray, spread_: FloatArray, dt_s: FloatArray) -> Columns:
+    """Spread x duration, and the duration where there is a spread."""
+    return {
+        "spread_s": At(row, spread_ * dt_s),
+        "read_s": At(row, np.where(np.isnan(spread_), 0.0, dt_s)),
+    }
 
 
 class CellSpreadMean(Metric):
@@ -41,11 +45,12 @@ class CellSpreadMean(Metric):
 
     name, unit = "cell_spread_mean_v", "V"
     fields = {"spread_s": SUM, "read_s": SUM}
+    sequential_states = (CellReadings,)
 
     def contribute(self, samples: Samples) -> Columns:
         """Spread x duration, and the duration where there is a spread."""
-        spread_v = _spread(samples, "cell_v_min", "cell_v_max")
-        return {"spread_s": spread_v * samples.dt_s, "read_s": np.where(np.isnan(spread_v), 0.0, samples.dt_s)}
+        told: CellRows | None = samples.events(CellReadings)
+        return {} if told is None else _weighed(told.row, told.spread_v, told.dt_s)
 
     def value(self, totals: Totals, specs: AssetSpecs) -> MetricValues:
         """Null with ``no_valid_steps``."""
@@ -67,7 +72,7 @@ class CellSpreadMax(Metric):
 
     def contribute(self, samples: Samples) -> Columns:
         """The spread."""
-        return {"spread": _spread(samples, "cell_v_min", "cell_v_max")}
+        return {"spread": spread(samples, "cell_v_min", "cell_v_max")}
 
     def value(self, totals: Totals, specs: AssetSpecs) -> MetricValues:
         """Null with ``no_readings``."""
@@ -90,15 +95,12 @@ class CellSpreadRest(Metric):
 
     name, unit = "cell_spread_rest_v", "V"
     fields = {"spread_s": SUM, "read_s": SUM}
+    sequential_states = (CellReadings,)
 
     def contribute(self, samples: Samples) -> Columns:
         """Spread x duration and duration of the steps at rest with a spread."""
-        spread_v = _spread(samples, "cell_v_min", "cell_v_max")
-        rests = samples.rest_step & ~np.isnan(spread_v)
-        return {
-            "spread_s": np.where(rests, spread_v * samples.dt_s, 0.0),
-            "read_s": np.where(rests, samples.dt_s, 0.0),
-        }
+        told: CellRows | None = samples.events(CellReadings)
+        return {} if told is None else _weighed(told.row, told.spread_v, told.rest_s)
 
     def value(self, totals: Totals, specs: AssetSpecs) -> MetricValues:
         """Null with ``no_rest``."""
@@ -126,17 +128,16 @@ class CellSpreadResistance(Metric):
 
     name, unit = "cell_spread_resistance_ohm", "Ohm"
     fields = {"loaded_as": SUM, "spread_s": SUM, "read_s": SUM}
+    sequential_states = (CellReadings,)
     reads = (CellSpreadRest,)
 
     def contribute(self, samples: Samples) -> Columns:
         """|I| x duration, spread x duration and duration of the steps under load with a spread and a current."""
-        spread_v = _spread(samples, "cell_v_min", "cell_v_max")
-        loaded = samples.valid & ~samples.rest_step & ~np.isnan(spread_v) & ~np.isnan(samples.current_a)
-        return {
-            "loaded_as": np.where(loaded, np.abs(samples.current_a) * samples.dt_s, 0.0),
-            "spread_s": np.where(loaded, spread_v * samples.dt_s, 0.0),
-            "read_s": np.where(loaded, samples.dt_s, 0.0),
-        }
+        told: CellRows | None = samples.events(CellReadings)
+        if told is None:
+            return {}
+        loaded_as = np.where(np.isnan(told.spread_v), 0.0, told.loaded_as)
+        return {"loaded_as": At(told.row, loaded_as), **_weighed(told.row, told.spread_v, told.loaded_s)}
 
     def value(self, totals: Totals, specs: AssetSpecs) -> MetricValues:
         """Null with ``no_load`` or ``no_rest``."""
@@ -158,11 +159,12 @@ class TemperatureSpreadMean(Metric):
 
     name, unit = "temperature_spread_mean_k", "K"
     fields = {"spread_s": SUM, "read_s": SUM}
+    sequential_states = (CellReadings,)
 
     def contribute(self, samples: Samples) -> Columns:
         """Spread x duration, and the duration where there is a spread."""
-        spread_k = _spread(samples, "t_min_c", "t_max_c")
-        return {"spread_s": spread_k * samples.dt_s, "read_s": np.where(np.isnan(spread_k), 0.0, samples.dt_s)}
+        told: CellRows | None = samples.events(CellReadings)
+        return {} if told is None else _weighed(told.row, told.spread_k, told.dt_s)
 
     def value(self, totals: Totals, specs: AssetSpecs) -> MetricValues:
         """Null with ``no_valid_steps``."""
@@ -184,7 +186,7 @@ class TemperatureSpreadMax(Metric):
 
     def contribute(self, samples: Samples) -> Columns:
         """The spread."""
-        return {"spread": _spread(samples, "t_min_c", "t_max_c")}
+        return {"spread": spread(samples, "t_min_c", "t_max_c")}
 
     def value(self, totals: Totals, specs: AssetSpecs) -> MetricValues:
         """Null with ``no_readings``."""

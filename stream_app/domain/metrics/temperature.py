@@ -2,12 +2,13 @@
 
 import numpy as np
 
-from stream_app.columns.arrays import FloatArray
+from stream_app.domain.cell_readings import CellReadings, CellRows, temperature_c
 from stream_app.domain.metrics._base import (
     MAX,
     MIN,
     SUM,
     AssetSpecs,
+    At,
     Columns,
     Metric,
     MetricValues,
@@ -15,15 +16,6 @@ from stream_app.domain.metrics._base import (
     Totals,
     defined_where,
 )
-from stream_app.domain.temperature_dwell import temperature_c
-
-KELVIN = 273.15
-REFERENCE_K = 298.15
-#: Activation energy [J/mol] over the gas constant [J/(mol K)]: K.
-ACTIVATION_K = 50_000 / 8.314462618
-#: The exponential of x is that of x / 2^HALVINGS, by its series, squared as often.
-_HALVINGS = 5
-_TERMS = 12
 
 
 class _Extreme(Metric):
@@ -78,27 +70,22 @@ class TemperatureMean(Metric):
 
     name, unit = "temperature_mean_c", "degC"
     fields = {"reading_s": SUM, "read_s": SUM}
+    sequential_states = (CellReadings,)
 
     def contribute(self, samples: Samples) -> Columns:
         """Temperature x duration, and the duration where there is a temperature."""
-        celsius = temperature_c(samples)
-        return {"reading_s": celsius * samples.dt_s, "read_s": np.where(np.isnan(celsius), 0.0, samples.dt_s)}
+        told: CellRows | None = samples.events(CellReadings)
+        if told is None:
+            return {}
+        return {
+            "reading_s": At(told.row, told.temperature_c * told.dt_s),
+            "read_s": At(told.row, np.where(np.isnan(told.temperature_c), 0.0, told.dt_s)),
+        }
 
     def value(self, totals: Totals, specs: AssetSpecs) -> MetricValues:
         """Null with ``no_valid_steps``."""
         with defined_where({"no_valid_steps": totals["read_s"] > 0}) as defined:
             return defined(totals["reading_s"] / totals["read_s"])
-
-
-def _exponential(x: FloatArray) -> FloatArray:
-    """Exponential of moderate numbers within 1e-13, of sums and products alone: the same bits everywhere."""
-    part = x / 2.0**_HALVINGS
-    series = 1 + part / _TERMS
-    for term in range(_TERMS - 1, 0, -1):
-        series = 1 + part / term * series
-    for _ in range(_HALVINGS):
-        series = series * series
-    return series
 
 
 class ThermalAcceleration(Metric):
@@ -124,12 +111,13 @@ class ThermalAcceleration(Metric):
 
     name, unit = "thermal_acceleration", "1"
     fields = {"aged_s": SUM}
+    sequential_states = (CellReadings,)
     reads = (TemperatureMean,)
 
     def contribute(self, samples: Samples) -> Columns:
         """Time at 25 degC that ages as much as the step."""
-        kelvin = np.clip(temperature_c(samples), -60.0, 150.0) + KELVIN
-        return {"aged_s": _exponential(ACTIVATION_K * (1 / REFERENCE_K - 1 / kelvin)) * samples.dt_s}
+        told: CellRows | None = samples.events(CellReadings)
+        return {} if told is None else {"aged_s": At(told.row, told.aged_s)}
 
     def value(self, totals: Totals, specs: AssetSpecs) -> MetricValues:
         """Null with ``no_valid_steps``."""
