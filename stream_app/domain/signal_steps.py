@@ -27,7 +27,7 @@ LONGEST_S: Final = 5.0
 LEAST_SHARE: Final = 0.1
 #: What the two steps before may be of it.
 QUIET_SHARE: Final = 0.25
-#: Current and voltage that both stay the same for so long, under load, are frozen [s].
+#: Current and voltage that both stay the same for so long, under such a load, are frozen [s].
 FROZEN_S: Final = 600.0
 
 # One asset's numbers: the last readings and the duration of their step (0: not valid), the last two steps of the
@@ -68,7 +68,7 @@ def _step(
         state[_TOLD + 2] += di * di
         state[_TOLD + 3] += di * dv
         state[_TOLD + 4] += dv * dv
-        if di == 0 and dv == 0 and current_a != 0:
+        if di == 0 and dv == 0 and current_a != 0 and abs(current_a) >= LEAST_SHARE * state[_LARGEST]:
             state[_SAME_S] += dt
             if state[_SAME_S] >= FROZEN_S:
                 state[_TOLD] += state[_SAME_S] if state[_SAME_S] - dt < FROZEN_S else dt

@@ -66,7 +66,8 @@ class Frozen(Metric):
 
     Notes
     -----
-    Under load the voltage moves: readings that do not are old ones that a gateway repeats.
+    Under a load of at least a tenth of the largest current so far the voltage moves: readings that do not are old ones
+    that a gateway repeats.
 
     Examples
     --------

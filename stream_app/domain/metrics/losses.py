@@ -13,66 +13,55 @@ from stream_app.domain.metrics._base import (
     Totals,
     defined_where,
 )
+from stream_app.domain.metrics.level_efficiency import RteLevel
 
 J_PER_KWH = 3.6e6
-MIN_SWING_PERCENT = 20.0
-_STATISTICS = ("energy_in_j", "energy_out_j", "soc_in_percent", "soc_out_percent", "soc_resolution_percent")
 
 
-def _lost_j(totals: Totals) -> tuple[FloatArray, FloatArray]:
-    """Energy in less energy out less the rise of what is stored, and its uncertainty; no division may be by 0."""
-    up, down = totals["soc_in_percent"], totals["soc_out_percent"]
-    net = up - down
-    in_j, out_j = totals["energy_in_j"], totals["energy_out_j"]
-    charging, discharging = in_j / up, out_j / down
-    stored = np.sqrt(charging * discharging)
-    resolution = totals["soc_resolution_percent"]
-    ends = stored * np.where(np.isfinite(resolution), resolution, 1.0) / np.sqrt(6.0)
-    slope = net * (charging - discharging) / np.sqrt(12.0)
-    return in_j - out_j - net * stored, np.sqrt(ends * ends + slope * slope)
-
-
-def _checks(totals: Totals) -> tuple[dict[str, BoolArray], dict[str, BoolArray]]:
-    up, down = totals["soc_in_percent"], totals["soc_out_percent"]
-    checks = {
-        "no_charge": totals["energy_in_j"] > 0,
-        "no_discharge": totals["energy_out_j"] > 0,
-        "no_soc_swing": (up > 0) & (down > 0),
-    }
-    return checks, {"insufficient_throughput": np.minimum(up, down) >= MIN_SWING_PERCENT}
+def _loss(totals: Totals, specs: AssetSpecs, checks: dict[str, BoolArray], price: FloatArray | float) -> MetricValues:
+    """Loss times a price per joule."""
+    rte = RteLevel().value(totals.of(RteLevel), specs)
+    held_back = rte.value if rte.unchecked is None else rte.unchecked
+    charged, discharged = totals["energy_in_j"] * price, totals["energy_out_j"] * price
+    gates = {"charge_unbalanced": ~np.isnan(rte.value)}
+    with defined_where(checks | {"too_few_trips": held_back > 0}, gates) as defined:
+        one_way = np.sqrt(held_back)
+        lost = charged * (1 - one_way) + discharged * (1 / one_way - 1)
+        sigma = np.nan if rte.sigma is None else rte.sigma
+        return defined(lost, (charged / one_way + discharged / (one_way * held_back)) / 2 * sigma)
 
 
 class Loss(Metric):
-    r"""Energy lost: energy in less energy out less the rise of the stored energy [kWh].
+    r"""Energy lost, by the round-trip efficiency of the same window [kWh].
 
-    .. math:: E_{in} - E_{out} - (D_{in} - D_{out}) \sqrt{\frac{E_{in}}{D_{in}} \frac{E_{out}}{D_{out}}}
+    .. math:: E_{in} (1 - \sqrt{\eta}) + E_{out} \left(\frac{1}{\sqrt{\eta}} - 1\right)
 
     Notes
     -----
-    D is the change of the SoC while charging, and while discharging. What a percent stores lies between what it takes
-    and what it gives; the geometric mean of the two is taken, and the uncertainty is that of a value anywhere between
-    them, with that of the SoC's resolution at both ends. Gated below 20 % of SoC in each direction.
+    The efficiency is ``rte_level``, of which charging and discharging take the same share; so the SoC need not be at
+    the end where it was at the start, and what a percent of it stores need not be known. Of a closed cycle it is energy
+    in less energy out. Null and gated as ``rte_level``.
 
     References
     ----------
-    Energy balance; as that of PNNL-22010 with the stored energy at both ends.
+    Energy balance; efficiency as in ``rte_level``.
 
     Examples
     --------
     >>> compute(
-    ...     "loss_kwh", dt_s=3600, power_w=[50_000, -45_000, 0], soc_percent=[20, 80, 20]
+    ...     "loss_kwh", dt_s=3600, current_a=[10, -10] * 4 + [0], voltage_v=[1000, 810] * 4 + [900],
+    ...     soc_percent=[20, 80] * 4 + [20]
     ... )
-    5.0
+    7.6000000000000005
     """
 
     name, unit = "loss_kwh", "kWh"
-    statistics = _STATISTICS
+    statistics = ("energy_in_j", "energy_out_j")
+    reads = (RteLevel,)
 
     def value(self, totals: Totals, specs: AssetSpecs) -> MetricValues:
-        """Null with ``no_charge``, ``no_discharge`` or ``no_soc_swing``; gated by ``insufficient_throughput``."""
-        with defined_where(*_checks(totals)) as defined:
-            lost_j, sigma_j = _lost_j(totals)
-            return defined(lost_j / J_PER_KWH, sigma_j / J_PER_KWH)
+        """Null with ``too_few_trips``; gated by ``charge_unbalanced``."""
+        return _loss(totals, specs, {}, 1 / J_PER_KWH)
 
 
 class LossCost(Metric):
@@ -81,25 +70,20 @@ class LossCost(Metric):
     Examples
     --------
     >>> compute(
-    ...     "loss_cost", dt_s=3600, spec={"energy_price_per_kwh": 0.25}, power_w=[50_000, -45_000, 0],
-    ...     soc_percent=[20, 80, 20]
+    ...     "loss_cost", dt_s=3600, spec={"energy_price_per_kwh": 0.25}, current_a=[10, -10] * 4 + [0],
+    ...     voltage_v=[1000, 810] * 4 + [900], soc_percent=[20, 80] * 4 + [20]
     ... )
-    1.25
+    1.9000000000000001
     """
 
     name, unit = "loss_cost", "currency"
-    statistics = _STATISTICS
+    statistics = ("energy_in_j", "energy_out_j")
+    reads = (RteLevel,)
 
     def value(self, totals: Totals, specs: AssetSpecs) -> MetricValues:
-        """Null with ``price_missing``, and as the loss.
-
-        That is ``no_charge``, ``no_discharge``, ``no_soc_swing``; gated by ``insufficient_throughput``.
-        """
-        checks, gates = _checks(totals)
-        with defined_where({"price_missing": specs.price_per_kwh >= 0} | checks, gates) as defined:
-            lost_j, sigma_j = _lost_j(totals)
-            price = specs.price_per_kwh / J_PER_KWH
-            return defined(lost_j * price, sigma_j * price)
+        """Null with ``price_missing`` or ``too_few_trips``; gated by ``charge_unbalanced``."""
+        checks = {"price_missing": specs.price_per_kwh >= 0}
+        return _loss(totals, specs, checks, specs.price_per_kwh / J_PER_KWH)
 
 
 class StandbyPower(Metric):

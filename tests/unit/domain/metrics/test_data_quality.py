@@ -19,16 +19,18 @@ def plain_incomplete_rows(part: Part) -> int:
 def plain_frozen_s(part: Part) -> float | None:
     if not part.is_lifetime:
         return None
-    frozen_s = same_s = 0.0
+    frozen_s = same_s = largest_a = 0.0
     steps = 0
     for row in part.rows:
         before = row.previous
+        if row.settled and known(row.current_a):
+            largest_a = max(largest_a, abs(row.current_a))
         if not row.settled or before is None:
             continue
         change = abs(row.current_a - before.current_a) + abs(row.voltage_v - before.voltage_v)
         is_step = before.dt_s > 0 and known(change)
         steps += is_step
-        if is_step and change == 0 and row.current_a != 0:
+        if is_step and change == 0 and row.current_a != 0 and abs(row.current_a) >= 0.1 * largest_a:
             same_s += before.dt_s
             if same_s >= 600:
                 frozen_s += same_s if same_s - before.dt_s < 600 else before.dt_s
@@ -57,6 +59,8 @@ def test_ten_minutes_without_any_change_under_load_are_frozen() -> None:
     assert compute("frozen_s", dt_s=60, current_a=[10] * 11, voltage_v=[900] * 11) == 600.0
     assert compute("frozen_s", dt_s=60, current_a=[10] * 10, voltage_v=[900] * 10) == 0.0
     assert compute("frozen_s", dt_s=60, current_a=[0] * 12, voltage_v=[900] * 12) == 0.0
+    small = [100, *[1] * 12]
+    assert compute("frozen_s", dt_s=60, current_a=small, voltage_v=[900] * 13) == 0.0, "a standby load is steady"
     moves = [900, 900.1] * 6
     assert compute("frozen_s", dt_s=60, current_a=[10] * 12, voltage_v=moves) == 0.0
     assert compute("frozen_s", dt_s=60, current_a=[10] * 12) == "too_few_steps"

@@ -9,14 +9,15 @@ import pytest
 
 from tests.metric_example import compute, compute_all
 from tests.oracle import Part, known, total
+from tests.unit.domain.metrics.test_level_efficiency import plain_rte_level
 
 
 def plain_loss_kwh(part: Part) -> float | None:
-    in_j, out_j = part.energy_j("charge"), part.energy_j("discharge")
-    up, down = part.soc_percent("charge"), part.soc_percent("discharge")
-    if in_j <= 0 or out_j <= 0 or up < 20 or down < 20:
+    rte = plain_rte_level(part)
+    if rte is None or rte <= 0:
         return None
-    return (in_j - out_j - (up - down) * math.sqrt(in_j / up * out_j / down)) / 3.6e6
+    one_way = math.sqrt(rte)
+    return (part.energy_j("charge") * (1 - one_way) + part.energy_j("discharge") * (1 / one_way - 1)) / 3.6e6
 
 
 def plain_loss_cost(part: Part) -> float | None:
@@ -40,32 +41,36 @@ def plain_standby_energy_kwh(part: Part) -> float | None:
     return abs(energy_j) / 3.6e6 if rest_s > 0 else None
 
 
-CYCLE: dict[str, Any] = {"dt_s": 3600, "power_w": [50_000, -45_000, 0], "soc_percent": [20, 80, 20]}
+#: Four swings of 60 %: 10 kWh in, 8.1 kWh out each, so charging and discharging have an efficiency of 0.9.
+SWINGS: dict[str, Any] = {
+    "dt_s": 3600,
+    "current_a": [10, -10] * 4 + [0],
+    "voltage_v": [1000, 810] * 4 + [900],
+    "soc_percent": [20, 80] * 4 + [20],
+}
 
 
-def test_a_closed_cycle_loses_what_does_not_come_back() -> None:
-    """50 kWh in, 45 kWh out; the uncertainty is that of the SoC's steps of 60 % at both ends."""
-    values = compute_all("loss_kwh", **CYCLE)
-    assert values.value[0] == pytest.approx(5.0)
+def test_closed_cycles_lose_what_does_not_come_back() -> None:
+    """40 kWh in, 32.4 kWh out; the uncertainty is that of the efficiency, half of it on each way."""
+    values = compute_all("loss_kwh", **SWINGS)
+    assert values.value[0] == pytest.approx(7.6)
     assert values.sigma is not None
-    assert values.sigma[0] == pytest.approx(math.sqrt(50 * 45) / math.sqrt(6))
-    assert compute("loss_cost", spec={"energy_price_per_kwh": 0.25}, **CYCLE) == pytest.approx(1.25)
+    assert values.sigma[0] == pytest.approx((40 / 0.9 + 32.4 / 0.9**3) / 2 * 0.0005)
+    assert compute("loss_cost", spec={"energy_price_per_kwh": 0.25}, **SWINGS) == pytest.approx(1.9)
 
 
 def test_what_is_stored_is_not_lost() -> None:
-    """A charge of 60 % and a discharge of 30 %, 1 kWh a percent both ways: half is still there, nothing is lost."""
-    assert compute("loss_kwh", dt_s=3600, power_w=[60_000, -30_000, 0], soc_percent=[20, 80, 50]) == pytest.approx(
-        0.0, abs=1e-9
-    )
+    """One more charge of 10 kWh: a tenth of it is lost, the rest is still there."""
+    rows = SWINGS | {"current_a": [10, -10] * 4 + [10, 0], "voltage_v": [1000, 810] * 5}
+    rows["soc_percent"] = [20, 80] * 5
+    assert compute("loss_kwh", **rows) == pytest.approx(7.6 + 1.0)
 
 
 def test_what_is_missing_is_named() -> None:
-    """Charge, discharge, SoC, price, and enough of all."""
-    assert compute("loss_kwh", **CYCLE | {"power_w": [0, -45_000, 0]}) == "no_charge"
-    assert compute("loss_kwh", **CYCLE | {"power_w": [50_000, 0, 0]}) == "no_discharge"
-    assert compute("loss_kwh", **CYCLE | {"soc_percent": [50, 50, 50]}) == "no_soc_swing"
-    assert compute("loss_kwh", **CYCLE | {"soc_percent": [50, 60, 50]}) == "insufficient_throughput"
-    assert compute("loss_cost", **CYCLE) == "price_missing"
+    """Trips, a sound current, and the price."""
+    assert compute("loss_kwh", **SWINGS | {"soc_percent": [50] * 9}) == "too_few_trips"
+    assert compute("loss_kwh", **SWINGS | {"current_a": [12, -8] * 4 + [0]}) == "charge_unbalanced"
+    assert compute("loss_cost", **SWINGS) == "price_missing"
 
 
 def test_standby_is_power_at_rest() -> None:
