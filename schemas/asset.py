@@ -63,6 +63,27 @@ class AssetSpec(BaseModel):
     nominal_energy_kwh: _Number | None = Field(default=None, gt=0, le=1e12, allow_inf_nan=False)
     current_sign: Literal["charge_positive", "discharge_positive"] = "charge_positive"
     soc_scale: Literal["percent", "fraction"] = Field(default="percent", description="percent: 0..100; fraction: 0..1")
+    energy_price_per_kwh: _Number | None = Field(
+        default=None, ge=0, le=1e6, allow_inf_nan=False, description="Price of lost energy, in any currency"
+    )
+    warranty_full_cycles: _Number | None = Field(
+        default=None, gt=0, le=1e9, allow_inf_nan=False, description="Equivalent full cycles that the warranty covers"
+    )
+    warranty_throughput_kwh: _Number | None = Field(
+        default=None, gt=0, le=1e15, allow_inf_nan=False, description="Discharged energy that the warranty covers"
+    )
+    temperature_low_c: _Number | None = Field(
+        default=None, ge=-25, le=20, multiple_of=5, description="Lowest temperature allowed, a multiple of 5 degC"
+    )
+    temperature_high_c: _Number | None = Field(
+        default=None, ge=25, le=65, multiple_of=5, description="Highest temperature allowed, a multiple of 5 degC"
+    )
+    soc_low_percent: _Number | None = Field(
+        default=None, ge=10, le=50, multiple_of=10, description="Lowest SoC allowed, a multiple of 10 %"
+    )
+    soc_high_percent: _Number | None = Field(
+        default=None, ge=50, le=90, multiple_of=10, description="Highest SoC allowed, a multiple of 10 %"
+    )
     sampling_period_s: _Number | None = Field(
         default=None, gt=0, le=86400, description="Nominal time between two rows; without it: the running median"
     )

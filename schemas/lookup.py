@@ -157,6 +157,9 @@ class CatalogueEntry(BaseModel):
     unit: str = Field(examples=["1"])
     version: int
     description: str
+    formula: str | None = Field(default=None, description="TeX; null where the description says it in words")
+    notes: list[str] = Field(default=[], description="When the value is valid, and what it means")
+    reasons: list[str] = Field(default=[], description="Why it may be null; docs/metrics.md explains each")
     reference: str | None = Field(default=None, description="Standard or paper that defines it")
 
 

@@ -7,6 +7,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from schemas.asset import AssetSpec
+
 Flow = Literal["charge", "discharge", "rest", "unknown"]
 
 #: Keys of the input that are no readings, and the short keys of those that are.
@@ -31,6 +33,7 @@ class Nameplate:
     capacity_ah: float | None = None
     period_s: float | None = None
     max_gap_s: float | None = None
+    spec: AssetSpec = field(default_factory=AssetSpec)  # for what else metrics read of it
 
 
 @dataclass(eq=False, repr=False)
@@ -116,6 +119,11 @@ class Part:
     loops: list[Loop] = field(default_factory=list)  # that close at one of the rows
     crossings: list[Crossing] = field(default_factory=list)  # at one of the rows
     turning_points_percent: list[float] | None = None  # of a lifetime, the running extreme last; None of a window
+
+    @property
+    def is_lifetime(self) -> bool:
+        """Whether these are all rows of the asset."""
+        return self.turning_points_percent is not None
 
     def energy_j(self, flow: Literal["charge", "discharge"]) -> float:
         """Energy of all steps that charge, or of all that discharge; > 0 in the direction of the flow."""

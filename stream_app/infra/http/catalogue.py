@@ -18,14 +18,14 @@ router = APIRouter(tags=["catalogue"], route_class=StrictRoute, responses=descri
 
 @router.get("/api/v1/catalogue", response_model=CatalogueAnswer)
 async def catalogue(services: ServicesDep) -> Response:
-    """List every metric: its name, unit, formula and source."""
+    """List every metric: its name, unit and formula, when it is valid, why it may be null, and its source."""
     return Response(_written(services.catalogue), media_type="application/json")
 
 
 @lru_cache(maxsize=1)
 def _written(metrics: Catalogue) -> str:
     entries = []
-    for metric in metrics.metrics:
+    for metric, columns in zip(metrics.metrics, metrics.reading_layout.metrics, strict=True):
         text = describe(metric)
         entries.append(
             CatalogueEntry(
@@ -33,6 +33,9 @@ def _written(metrics: Catalogue) -> str:
                 unit=metric.unit,
                 version=metric.version,
                 description=text.summary,
+                formula=text.formula,
+                notes=list(text.notes),
+                reasons=list(columns.reasons[1:]),
                 reference=text.reference,
             )
         )
