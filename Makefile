@@ -3,6 +3,7 @@
 PYTHON ?= python3
 VENV   ?= .venv
 ARGS   ?=
+JOBS   ?= 2
 
 BIN   := $(VENV)/bin
 STAMP := $(VENV)/.installed
@@ -19,8 +20,9 @@ help: ## Show this help
 demo: $(STAMP) ## Broker, worker and a simulated fleet on http://127.0.0.1:8000, until Ctrl-C
 	@exec $(BIN)/stream-app demo $(ARGS)
 
-test: $(STAMP) ## All tests (those with Kafka take a real one if there is one)
-	@exec $(BIN)/python -m pytest $(ARGS)
+# Most tests of the integration wait for a broker: two processes take little more than half the time of one.
+test: $(STAMP) ## All tests, JOBS at a time (those with Kafka take a real one if there is one)
+	@exec $(BIN)/python -m pytest -n $(JOBS) --dist loadfile $(ARGS)
 
 check: lint ## What a change must pass, in a minute: lint, contract and unit tests with few examples per property
 	$(BIN)/python -m pytest -q tests/contract tests/unit $(ARGS)

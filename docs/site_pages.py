@@ -14,7 +14,7 @@ ROOT = Path(__file__).parents[1]
 OUTSIDE = {
     "index.md": "README.md",
     "contributing.md": "CONTRIBUTING.md",
-    "security.md": "SECURITY.md",
+    "reporting.md": "SECURITY.md",
     "changelog.md": "CHANGELOG.md",
 }
 _PAGES = {source: page for page, source in OUTSIDE.items()}

@@ -8,7 +8,9 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 #: Printable, without blanks, slashes or control characters: an asset id is a Kafka key and a segment of a URL's path.
-ASSET_ID_PATTERN = r"^[^\s/\x00-\x1f\x7f]+$"
+#: There ``.`` and ``..`` would be lost, since clients and proxies resolve them; the pattern has at least one character
+#: that is no dot, or three dots.
+ASSET_ID_PATTERN = r"^(\.{0,2}[^\s/.\x00-\x1f\x7f]|\.{3})[^\s/\x00-\x1f\x7f]*$"
 ASSET_ID_MAX_LENGTH = 200
 MAX_WINDOW_SIZES = 5
 #: As ``max_ahead_s``: further than any stamp, so that none is refused [s].
@@ -20,13 +22,26 @@ AssetId = Annotated[
 
 Duplicates = Literal["count", "drop"]
 
+#: A JSON number: neither text nor true, as in rows.
+_Number = Annotated[float, Field(strict=True)]
+
+#: Header of each record that the service writes for an upload; a record for an upload without it is refused.
+UPLOAD_HEADER = "__stream_app.upload"
+
+_UPLOAD_ID = re.compile("upload-[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+
 _UNIT_S = {"s": 1, "m": 60, "h": 3600, "d": 86400}
-_SIZE = re.compile(r"^([1-9][0-9]{0,5})([smhd])$")
+_SIZE = re.compile(r"([1-9][0-9]{0,5})([smhd])")
+
+
+def is_upload(asset_id: str) -> bool:
+    """Whether an asset id is an upload's: ``upload-`` and a UUID. Only the service writes rows and specs of these."""
+    return asset_id.startswith("upload-") and _UPLOAD_ID.fullmatch(asset_id) is not None
 
 
 def window_size_s(name: str) -> int:
     """Seconds of a window size such as ``15m``; ValueError when it is not one."""
-    match = _SIZE.match(name)
+    match = _SIZE.fullmatch(name)
     if match is None:
         msg = f"{name!r} is not a window size: write a number and s, m, h or d, such as 15m"
         raise ValueError(msg)
@@ -44,14 +59,35 @@ class AssetSpec(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    nominal_capacity_ah: float | None = Field(default=None, gt=0, le=1e9, allow_inf_nan=False)
-    nominal_energy_kwh: float | None = Field(default=None, gt=0, le=1e12, allow_inf_nan=False)
+    nominal_capacity_ah: _Number | None = Field(default=None, gt=0, le=1e9, allow_inf_nan=False)
+    nominal_energy_kwh: _Number | None = Field(default=None, gt=0, le=1e12, allow_inf_nan=False)
     current_sign: Literal["charge_positive", "discharge_positive"] = "charge_positive"
     soc_scale: Literal["percent", "fraction"] = Field(default="percent", description="percent: 0..100; fraction: 0..1")
-    sampling_period_s: float | None = Field(
+    energy_price_per_kwh: _Number | None = Field(
+        default=None, ge=0, le=1e6, allow_inf_nan=False, description="Price of lost energy, in any currency"
+    )
+    warranty_full_cycles: _Number | None = Field(
+        default=None, gt=0, le=1e9, allow_inf_nan=False, description="Equivalent full cycles that the warranty covers"
+    )
+    warranty_throughput_kwh: _Number | None = Field(
+        default=None, gt=0, le=1e15, allow_inf_nan=False, description="Discharged energy that the warranty covers"
+    )
+    temperature_low_c: _Number | None = Field(
+        default=None, ge=-25, le=20, multiple_of=5, description="Lowest temperature allowed, a multiple of 5 degC"
+    )
+    temperature_high_c: _Number | None = Field(
+        default=None, ge=25, le=65, multiple_of=5, description="Highest temperature allowed, a multiple of 5 degC"
+    )
+    soc_low_percent: _Number | None = Field(
+        default=None, ge=10, le=50, multiple_of=10, description="Lowest SoC allowed, a multiple of 10 %"
+    )
+    soc_high_percent: _Number | None = Field(
+        default=None, ge=50, le=90, multiple_of=10, description="Highest SoC allowed, a multiple of 10 %"
+    )
+    sampling_period_s: _Number | None = Field(
         default=None, gt=0, le=86400, description="Nominal time between two rows; without it: the running median"
     )
-    max_gap_s: float | None = Field(
+    max_gap_s: _Number | None = Field(
         default=None,
         gt=0,
         le=31_536_000,
@@ -60,7 +96,7 @@ class AssetSpec(BaseModel):
     reporting: Literal["periodic", "on_change"] = Field(
         default="periodic", description="on_change: a reading holds until the next one, for an hour at least"
     )
-    max_ahead_s: float | None = Field(
+    max_ahead_s: _Number | None = Field(
         default=None,
         ge=0,
         le=UNLIMITED_AHEAD_S,

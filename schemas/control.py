@@ -35,6 +35,11 @@ class EndOfUpload(_Control):
     error: str | None = Field(
         default=None, max_length=ERROR_MAX_LENGTH, description="Why the upload failed, if it did; it stays in the state"
     )
+    allow_rejected: bool = Field(default=False, description="Accept that more than 1 % of the rows is left out")
+    warnings: tuple[str, ...] = Field(default=(), description="How the file was read, and what is suspicious in it")
+    assets: tuple[str, ...] = Field(
+        default=(), description="Of a file with several assets: their names; the first one's rows are this upload's"
+    )
 
 
 class Forget(_Control):

@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Final, Literal
 from zoneinfo import ZoneInfo
 
 from pydantic import Field, field_validator
 
 from schemas.asset import AssetSpec
+
+#: Share of the rows that may be left out without leave; of few rows, one.
+MAX_LEFT_OUT: Final = 0.01
+_FEW_ROWS: Final = 5
+
+
+def too_many_left_out(left_out: int, rows: int) -> bool:
+    """Whether more rows are left out than goes without leave; ``rows`` counts them too."""
+    return left_out > max(int(rows * MAX_LEFT_OUT), 1 if rows >= _FEW_ROWS else 0)
 
 
 class FileSpec(AssetSpec):
@@ -22,6 +31,12 @@ class FileSpec(AssetSpec):
     start: str | None = Field(default=None, description="When elapsed time was 0, such as 2024-05-07T09:00:00Z")
     columns: dict[str, str] = Field(
         default_factory=dict, description="Title of each of our columns in the file; #3 is the third column"
+    )
+    profile: str | None = Field(
+        default=None, description="Device or program that wrote the file, such as maccor; without it: by the titles"
+    )
+    no_value: tuple[str, ...] = Field(
+        default=(), description="Cells that stand for a missing reading beside the usual ones, such as 9999"
     )
     hold: bool | None = Field(
         default=None, description="Whether a reading holds until the next one; without it: when signals come in turn"

@@ -134,10 +134,18 @@ class SpecAccepted(Accepted):
     """The spec is in Kafka and holds from ``offset`` on."""
 
 
+class RowsWritten(BaseModel):
+    """Where rows of an asset stand."""
+
+    partition: int
+    offset: int = Field(description="They are included once this offset is: `?min_offset=` waits for it")
+
+
 class RowsPosted(BaseModel):
     """Rows in one request."""
 
     accepted: int = Field(description="Rows that are in Kafka now")
+    written: dict[AssetId, RowsWritten] = Field(default={}, description="By asset, where its rows stand")
 
 
 class CatalogueEntry(BaseModel):
@@ -149,6 +157,9 @@ class CatalogueEntry(BaseModel):
     unit: str = Field(examples=["1"])
     version: int
     description: str
+    formula: str | None = Field(default=None, description="TeX; null where the description says it in words")
+    notes: list[str] = Field(default=[], description="When the value is valid, and what it means")
+    reasons: list[str] = Field(default=[], description="Why it may be null; docs/metrics.md explains each")
     reference: str | None = Field(default=None, description="Standard or paper that defines it")
 
 

@@ -20,7 +20,7 @@ class Problem(BaseModel):
 
     model_config = ConfigDict(frozen=True)
 
-    type: str = Field(examples=["urn:stream-app:problem:bad_row"])
+    type: str = Field(description="Where the code is explained", examples=["/problems#bad_row"])
     title: str = Field(description="The status in words", examples=["Unprocessable Entity"])
     status: int = Field(examples=[422])
     detail: str = Field(examples=["row 17, column voltage: 'n/a' is not a number; send a number, or leave it empty"])

@@ -37,6 +37,16 @@ class TaskProgress(BaseModel):
     rows_rejected: int
 
 
+class AssetResult(BaseModel):
+    """Result of one asset of a file that holds several."""
+
+    asset_id: str = Field(description="As the file names it")
+    state: TaskState
+    data: TaskData | None = None
+    progress: TaskProgress | None = None
+    error: str | None = Field(default=None, description="Why it failed")
+
+
 class TaskStatus(BaseModel):
     """State of one upload."""
 
@@ -47,3 +57,9 @@ class TaskStatus(BaseModel):
     data: TaskData | None = None
     progress: TaskProgress | None = None
     error: str | None = Field(default=None, description="Why it failed")
+    warnings: list[str] | None = Field(
+        default=None, description="As the answer to the upload had them; not there when nothing is to be said"
+    )
+    assets: list[AssetResult] | None = Field(
+        default=None, description="Of a file with several assets, in place of data: a result each; else not there"
+    )

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 import time
 
 from schemas.asset import window_size_s
+from stream_app.access import build_access, shared_secret
 from stream_app.domain.catalogue import Catalogue
 from stream_app.infra.http.api import ApiOptions, create_api
 from stream_app.infra.http.deps import Services
+from stream_app.infra.http.hops import HopKey
 from stream_app.infra.http.ownership import HttpPeers
 from stream_app.infra.http.server import HttpServer
+from stream_app.infra.kafka.log.letter_reader import LetterReader
 from stream_app.infra.kafka.reject_reports import split_assets
 from stream_app.infra.kafka.worker import Worker
 from stream_app.infra.row_messages import RowMessages
@@ -32,8 +36,14 @@ from stream_app.usecases.uploads import Uploads
 from stream_app.wire.encode.updates import UpdateForm
 
 
-def build_worker(settings: Settings) -> Worker:
-    """Build a worker: Kafka in, state and metrics out, and the HTTP server beside it."""
+def build_worker(settings: Settings, listener: socket.socket | None = None) -> Worker:
+    """Build a worker: Kafka in, state and metrics out, and the HTTP server beside it.
+
+    Parameters
+    ----------
+    listener
+        The HTTP port, if it is open already.
+    """
     catalogue = Catalogue()
     is_strict = settings.kafka.partitioner == "murmur2"
 
@@ -66,16 +76,18 @@ def build_worker(settings: Settings) -> Worker:
         )
 
     async def serve() -> None:
-        await _serve(settings, catalogue, worker)
+        await _serve(settings, catalogue, worker, listener)
 
     worker = Worker(settings, new_ingest, serve)
     return worker
 
 
-async def _serve(settings: Settings, catalogue: Catalogue, worker: Worker) -> None:
+async def _serve(settings: Settings, catalogue: Catalogue, worker: Worker, listener: socket.socket | None) -> None:
     """Answer HTTP, forget old uploads, close windows of silent assets and look for split ones, until cancelled."""
     views = AssetViews(catalogue, StoredLayouts(worker.tables), settings.allowed_lateness_s)
-    peers = HttpPeers(settings.http.forward_timeout_s)
+    hop_key = HopKey(shared_secret(settings, worker.measurements))
+    peers = HttpPeers(hop_key, settings.http.forward_timeout_s, cafile=settings.http.tls_cafile)
+    access = build_access(settings)
     lookup = Lookup(
         tables=worker.tables,
         cluster=worker,
@@ -96,6 +108,8 @@ async def _serve(settings: Settings, catalogue: Catalogue, worker: Worker) -> No
             lookup, worker.measurements, rows, settings.windows, at_home=settings.kafka.partitioner == "murmur2"
         ),
         catalogue=catalogue,
+        hop_key=hop_key,
+        dead_letters=LetterReader(settings.kafka),
     )
     http = settings.http
     options = ApiOptions(
@@ -103,8 +117,12 @@ async def _serve(settings: Settings, catalogue: Catalogue, worker: Worker) -> No
         max_body_bytes=http.max_body_bytes,
         cors_origins=http.cors_origins,
         cors_credentials=http.cors_credentials,
+        allowed_hosts=http.hosts,
+        authenticate=access.authenticate,
+        rates=access.rates,
+        tls=http.tls_certfile is not None,
     )
-    server = HttpServer(create_api(services, options), http.host, http.port)
+    server = HttpServer(create_api(services, options), http.host, http.port, listener, http.tls)
     retention = UploadRetention(
         tables=worker.tables,
         cluster=worker,
@@ -133,7 +151,7 @@ async def _serve(settings: Settings, catalogue: Catalogue, worker: Worker) -> No
     )
     await server.start()
     try:
-        await asyncio.gather(retention.run(), silence.run(), splits.run())
+        await asyncio.gather(retention.run(), silence.run(), splits.run(), access.run(), server.renew_certificate())
     finally:
         await asyncio.shield(server.stop())
         await peers.close()

@@ -14,6 +14,7 @@ from stream_app.commands.compute import compute
 from stream_app.commands.demo import demo
 from stream_app.commands.doctor import doctor
 from stream_app.commands.forget import forget
+from stream_app.commands.keys import app as keys
 from stream_app.commands.produce import produce
 from stream_app.commands.query import query
 from stream_app.commands.reset import reset
@@ -31,6 +32,7 @@ app = typer.Typer(
 for command in (demo, worker, produce, compute, doctor, query, reset, forget):
     app.command()(command)
 app.add_typer(topics, name="topics")
+app.add_typer(keys, name="keys")
 
 
 def _show_version(wanted: bool) -> None:

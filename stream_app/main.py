@@ -4,5 +4,7 @@ from stream_app.bootstrap import build_worker
 from stream_app.settings import Settings
 from stream_app.warm_up import warm_up
 
+settings = Settings()
+settings.require_access()
 warm_up()
-app = build_worker(Settings()).engine.app
+app = build_worker(settings).engine.app

@@ -5,12 +5,13 @@ from __future__ import annotations
 from functools import cached_property
 from pathlib import Path
 from typing import Final, Literal, Self
-from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from schemas.asset import UNLIMITED_AHEAD_S, AssetSpec, Duplicates, window_size_s
+from stream_app.errors import ExpectedError
+from stream_app.http_settings import HttpSettings, SecuritySettings
 from stream_app.server_address import require_server
 
 #: A member may miss two heartbeats on their way and still be in the group.
@@ -142,44 +143,6 @@ class KafkaSettings(BaseModel):
         return self.security_protocol.endswith("SSL")
 
 
-class HttpSettings(BaseModel):
-    """The HTTP server of a worker."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    host: str = "127.0.0.1"
-    port: int = Field(default=8000, ge=1, le=65535)
-    advertised_url: str | None = Field(default=None, description="How other workers reach this one; http://host:port")
-    max_upload_bytes: int = Field(default=1 << 30, gt=0)
-    max_body_bytes: int = Field(default=16 << 20, gt=0, description="Largest body of any other request")
-    forward_timeout_s: float = Field(default=2.0, gt=0)
-    cors_origins: tuple[str, ...] = Field(default=(), description="Origins whose pages may use the API; * for all")
-    cors_credentials: bool = Field(default=False, description="Whether such pages may send cookies and authorisation")
-
-    @model_validator(mode="after")
-    def _credentials_by_name(self) -> Self:
-        if self.cors_credentials and "*" in self.cors_origins:
-            msg = "cors_credentials needs cors_origins by name: with '*' every page could act in a user's name"
-            raise ValueError(msg)
-        return self
-
-    @field_validator("advertised_url")
-    @classmethod
-    def _is_url(cls, url: str | None) -> str | None:
-        if url is not None:
-            parts = urlsplit(url)
-            if parts.scheme not in {"http", "https"} or not parts.hostname:
-                msg = f"{url!r} is not a URL: write http://host:port"
-                raise ValueError(msg)
-        return url
-
-    @property
-    def url(self) -> str:
-        """How other workers reach this one."""
-        host = "127.0.0.1" if self.host in ("0.0.0.0", "::") else self.host  # noqa: S104  # any address: name one
-        return self.advertised_url or f"http://{host}:{self.port}"
-
-
 class OutputSettings(BaseModel):
     """The updates of the metrics topic."""
 
@@ -199,6 +162,7 @@ class Settings(BaseSettings):
 
     kafka: KafkaSettings = KafkaSettings()
     http: HttpSettings = HttpSettings()
+    security: SecuritySettings = SecuritySettings()
     output: OutputSettings = OutputSettings()
     data_dir: Path = Path(".stream-app")
     log_level: str = "INFO"
@@ -232,7 +196,7 @@ class Settings(BaseSettings):
         default=250_000, ge=1, description="Assets of a partition; rows of further ones are refused"
     )
     max_new_assets_per_min: int = Field(
-        default=30_000, ge=1, description="New assets of a partition by the minute of their first record's timestamp"
+        default=15_000, ge=1, description="New assets of a partition by the minute of their first record's timestamp"
     )
     windows: tuple[str, ...] = Field(default=("1m", "15m", "1h", "1d"), min_length=1, max_length=5)
     keep_windows: dict[str, int] = {"1m": 5, "15m": 4, "1h": 24, "1d": 7}
@@ -273,3 +237,13 @@ class Settings(BaseSettings):
     def window_sizes_s(self) -> tuple[int, ...]:
         """Window sizes in seconds, ascending."""
         return tuple(window_size_s(size) for size in self.windows)
+
+    def require_access(self) -> None:
+        """Raise ExpectedError if others reach the HTTP server and nobody has said who may use it."""
+        if self.security.mode is None and not self.http.is_loopback:
+            msg = (
+                f"STREAM_HTTP__HOST={self.http.host} can be reached from other hosts, and STREAM_SECURITY__MODE is not "
+                "set: set it to keys (stream-app keys create makes one) or jwt; or to none, where everybody on the "
+                "network may read, write and delete everything"
+            )
+            raise ExpectedError(msg)

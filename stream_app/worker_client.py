@@ -63,11 +63,14 @@ class WorkerClient:
     ----------
     url
         Any worker's: each answers for all.
+    key
+        API key or token; None: the worker asks for none.
     """
 
-    def __init__(self, url: str, transport: httpx.AsyncBaseTransport | None = None) -> None:
+    def __init__(self, url: str, transport: httpx.AsyncBaseTransport | None = None, key: str | None = None) -> None:
         self.url = url.rstrip("/")
-        self._http = httpx.AsyncClient(base_url=self.url, timeout=_TIMEOUT_S, transport=transport)
+        headers = {"Accept-Encoding": "identity"} | ({"Authorization": f"Bearer {key}"} if key else {})
+        self._http = httpx.AsyncClient(base_url=self.url, timeout=_TIMEOUT_S, transport=transport, headers=headers)
 
     async def __aenter__(self) -> Self:
         return self

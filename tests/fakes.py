@@ -6,12 +6,15 @@ import asyncio
 import zlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import groupby
+from operator import itemgetter
 from typing import Any, BinaryIO
 
 import numpy as np
 
 from schemas.asset import AssetSpec, window_size_s
 from schemas.control import CONTROL, EndOfUpload
+from schemas.diagnosis import Diagnosis
 from schemas.file import FileSpec
 from stream_app.domain import ingestion
 from stream_app.domain.catalogue import Catalogue
@@ -19,9 +22,10 @@ from stream_app.domain.rows import Rows
 from stream_app.domain.snapshot import Marker, Snapshots
 from stream_app.domain.state import Ended, Fleet
 from stream_app.domain.views import Windows
+from stream_app.infra.row_messages import RowMessages
 from stream_app.usecases import window_keys
 from stream_app.usecases.errors import InvalidError, UnavailableError
-from stream_app.usecases.ports import MARKER_KEY, PeerAnswer, RowMessage, WorkerPhase, WorkerStatus
+from stream_app.usecases.ports import MARKER_KEY, PeerAnswer, RowMessage, StoredLetter, WorkerPhase, WorkerStatus
 
 #: Any value but murmur2 will do: what matters is that log and cluster agree.
 PARTITIONS = 4
@@ -171,6 +175,11 @@ class FakeLog:
         self.appended.set()
         return partition, len(self.partitions[partition]) - 1
 
+    async def append_to(self, partition: int, records: Iterable[tuple[bytes, bytes]]) -> int:
+        for key, values in groupby(records, key=itemgetter(0)):
+            await self.append(key, [value for _, value in values], partition)
+        return len(self.partitions[partition]) - 1
+
     async def end_offset(self, partition: int) -> int:
         return len(self.partitions[partition])
 
@@ -217,6 +226,16 @@ class FakeCluster:
         return self.lags[partition]
 
 
+class FakeLetters:
+    """The dead-letter topic, in a list."""
+
+    def __init__(self) -> None:
+        self.letters: list[StoredLetter] = []
+
+    async def newest(self, count: int) -> Sequence[StoredLetter]:
+        return self.letters[-count:]
+
+
 class FakePeers:
     """Workers that answer from a dictionary; the others cannot be reached."""
 
@@ -234,20 +253,22 @@ class FakePeers:
 class FakeFile:
     def __init__(self, file: BinaryIO, spec: FileSpec) -> None:
         self._file, self.rows = file, 0
+        self.assets: list[str] = []
         self.told = [] if spec.timezone is None else [f"stamps are of {spec.timezone}"]
 
-    def messages(self, asset_id: str) -> Iterator[RowMessage]:
+    def messages(self, asset_ids: Sequence[str]) -> Iterator[tuple[str, RowMessage]]:
         self._file.seek(0)
+        (asset_id,) = asset_ids
         waiting: list[str] = []
         for number, line in enumerate(self._file, start=1):
             if b"bad" in line:
                 raise InvalidError("bad_row", f"row {number}, column voltage: no number", number, "voltage")
             waiting.append(line.decode().strip())
             if len(waiting) == 2:
-                yield RowMessage(2, f"{asset_id}:{'|'.join(waiting)}".encode())
+                yield asset_id, RowMessage(2, f"{asset_id}:{'|'.join(waiting)}".encode())
                 waiting = []
         if waiting:
-            yield RowMessage(1, f"{asset_id}:{waiting[0]}".encode())
+            yield asset_id, RowMessage(1, f"{asset_id}:{waiting[0]}".encode())
 
 
 class FakeRows:
@@ -255,8 +276,11 @@ class FakeRows:
 
     def check(self, file: BinaryIO, spec: FileSpec) -> FakeFile:
         checked = FakeFile(file, spec)
-        checked.rows = sum(message.rows for message in checked.messages(""))
+        checked.rows = sum(message.rows for _, message in checked.messages([""]))
         return checked
+
+    def diagnose(self, file: BinaryIO, spec: FileSpec, name: str) -> Diagnosis:
+        return RowMessages().diagnose(file, spec, name)
 
     def json(self, body: bytes) -> Mapping[str, Sequence[RowMessage]]:
         messages: dict[str, list[RowMessage]] = {}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import fcntl
 import os
 import shutil
 import signal
@@ -181,9 +182,16 @@ class KafkaProcess:
 
 def kafka_jars() -> Path | None:
     """Jars of a real Kafka, fetched once by Maven; None without Java or Maven."""
-    stamp = _JARS / ".complete"
     if shutil.which("java") is None:
         return None
+    _JARS.parent.mkdir(parents=True, exist_ok=True)
+    with (_JARS.parent / "kafka-libs.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)  # tests run in several processes, and one of them fetches
+        return _fetched_jars()
+
+
+def _fetched_jars() -> Path | None:
+    stamp = _JARS / ".complete"
     if not stamp.exists() or stamp.stat().st_mtime < _POM.stat().st_mtime:
         if shutil.which("mvn") is None:
             return None

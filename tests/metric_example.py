@@ -7,7 +7,7 @@ An example runs in an interpreter that is started in the repository's folder, af
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
@@ -28,6 +28,7 @@ def compute(
     dt_s: float = 1.0,
     time_s: Sequence[float] | None = None,
     nominal_capacity_ah: float | None = None,
+    spec: Mapping[str, float] | None = None,
     **columns: Sequence[float | None],
 ) -> float | list[float] | str:
     """Compute the lifetime value of a metric over one asset's rows; the reason where it is null.
@@ -40,11 +41,15 @@ def compute(
         Time from row to row, or the time of each row since the first one [s]. No row comes after the last one.
     nominal_capacity_ah
         Nominal capacity, if the spec is to have one.
+    spec
+        More of the spec, by its fields' names.
     columns
         Readings by column, such as ``current_a=[40, -40]``; None: not measured. Columns are those of
         ``stream_app.domain.rows.COLUMNS``.
     """
-    values = compute_all(metric, dt_s=dt_s, time_s=time_s, nominal_capacity_ah=nominal_capacity_ah, **columns)
+    values = compute_all(
+        metric, dt_s=dt_s, time_s=time_s, nominal_capacity_ah=nominal_capacity_ah, spec=spec, **columns
+    )
     value: float | list[float] = np.asarray(values.value[0]).tolist()
     return values.reason[0] or value
 
@@ -55,6 +60,7 @@ def compute_all(
     dt_s: float = 1.0,
     time_s: Sequence[float] | None = None,
     nominal_capacity_ah: float | None = None,
+    spec: Mapping[str, float] | None = None,
     **columns: Sequence[float | None],
 ) -> MetricValues:
     """Compute the same with the uncertainty and the unchecked value."""
@@ -62,7 +68,7 @@ def compute_all(
     n = len(next(iter(arrays.values())))
     fleet = Fleet(CATALOGUE, (86_400,))
     slot = fleet.slot("example")
-    fleet.set_spec(slot, AssetSpec(nominal_capacity_ah=nominal_capacity_ah))
+    fleet.set_spec(slot, AssetSpec.model_validate({"nominal_capacity_ah": nominal_capacity_ah, **(spec or {})}))
     times_s = np.arange(n) * dt_s if time_s is None else np.array(time_s)
     ingestion.apply(fleet, Rows(np.full(n, slot), np.arange(n), (times_s * 1e6).astype(np.int64), arrays))
     ingestion.finish(fleet, slot, n)

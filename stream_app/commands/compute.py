@@ -21,11 +21,14 @@ if TYPE_CHECKING:
 
 
 def compute(
-    files: Annotated[list[str], typer.Argument(metavar="FILE|-", help="CSV, JSON, Parquet or Arrow; - is stdin")],
+    files: Annotated[
+        list[str], typer.Argument(metavar="FILE|-", help="CSV, JSON, workbook, Parquet or Arrow; - is stdin")
+    ],
     *,
     nominal_capacity: options.Capacity = None,
     asset: Annotated[
-        str | None, typer.Option(help="Asset of all rows [the file's asset column, else its name]")
+        str | None,
+        typer.Option(help="Asset of all rows, or the one to read of several [all in the file, else its name]"),
     ] = None,
     window: Annotated[
         list[str] | None, typer.Option(help="Show the windows of this size too, such as 1h; repeatable")
@@ -37,7 +40,9 @@ def compute(
     day_first: options.DayFirst = None,
     decimal: options.DecimalMark = None,
     encoding: options.Encoding = None,
+    no_value: options.NoValue = None,
     start: options.Start = None,
+    profile: options.Profile = None,
     hold: options.Hold = None,
     current_sign: options.Sign = None,
     soc_scale: options.Scale = None,
@@ -49,7 +54,9 @@ def compute(
 ) -> None:
     """Compute the metrics of files, without Kafka. Several files of one asset are one: name it with --asset."""
     from schemas.asset import window_size_s
+    from schemas.file import too_many_left_out
     from schemas.metrics import MetricsUpdate
+    from stream_app.infra.files.measurement_file import KEPT_ROWS
     from stream_app.terminal import metrics_table, stdout
     from stream_app.usecases.compute import compute as compute_metrics
 
@@ -62,7 +69,9 @@ def compute(
         day_first=day_first,
         decimal=decimal,
         encoding=encoding,
+        no_value=tuple(no_value) if no_value else None,
         start=start,
+        profile=profile,
         hold=hold,
         current_sign=current_sign,
         soc_scale=soc_scale,
@@ -77,13 +86,16 @@ def compute(
         raise ExpectedError(msg)
     sizes_s = tuple(window_size_s(size) for size in settings_from().upload_windows)
     with ExitStack() as stack:
-        checked = [_checked(name, file_spec, asset, stack) for name in options.files_of(files)]
+        names = options.files_of(files)
+        checked = [_checked(name, file_spec, asset, stack, KEPT_ROWS // len(names)) for name in names]
         checked.sort(key=lambda pair: pair[1].first_us)
         messages = (message for name, file in checked for message in _messages(name, file, asset))
         computed = compute_metrics(messages, file_spec.of_asset(), window_sizes_s=sizes_s)
     if computed.rejected_rows:
         typer.echo(f"{computed.rejected_rows} rows left out, the first because: {computed.reason}", err=True)
-        if not file_spec.allow_rejected and computed.rejected_rows > 0.01 * computed.rows:
+        if not file_spec.allow_rejected and too_many_left_out(
+            computed.rejected_rows, computed.rows + computed.rejected_rows
+        ):
             msg = "more than 1 % of the rows were left out: --allow-rejected accepts that"
             raise ExpectedError(msg)
     updates = [update.json for update in computed.updates if update.window.end is None or window]
@@ -94,11 +106,13 @@ def compute(
         stdout().print(metrics_table([MetricsUpdate.model_validate_json(update) for update in updates]))
 
 
-def _checked(name: str, spec: FileSpec, asset: str | None, stack: ExitStack) -> tuple[str, MeasurementFile]:
+def _checked(
+    name: str, spec: FileSpec, asset: str | None, stack: ExitStack, kept_rows: int
+) -> tuple[str, MeasurementFile]:
     from stream_app.infra.files import MeasurementFile
     from stream_app.usecases.errors import InvalidError
 
-    file = MeasurementFile(stack.enter_context(options.opened(name)), spec, asset)
+    file = MeasurementFile(stack.enter_context(options.opened(name)), spec, asset, kept_rows=kept_rows)
     try:
         told: Sequence[str] = file.check().told()
     except InvalidError as error:

@@ -11,7 +11,7 @@ from stream_app.errors import ExpectedError
 
 
 def doctor(
-    file: Annotated[str, typer.Argument(metavar="FILE|-", help="CSV, JSON, Parquet or Arrow; - is stdin")],
+    file: Annotated[str, typer.Argument(metavar="FILE|-", help="CSV, JSON, workbook, Parquet or Arrow; - is stdin")],
     *,
     nominal_capacity: options.Capacity = None,
     spec: options.Spec = None,
@@ -20,7 +20,9 @@ def doctor(
     day_first: options.DayFirst = None,
     decimal: options.DecimalMark = None,
     encoding: options.Encoding = None,
+    no_value: options.NoValue = None,
     start: options.Start = None,
+    profile: options.Profile = None,
     hold: options.Hold = None,
     current_sign: options.Sign = None,
     soc_scale: options.Scale = None,
@@ -30,7 +32,7 @@ def doctor(
 ) -> None:
     """Say how a file is read, what is odd about it, and the command that reads it."""
     from stream_app.infra.files import MeasurementFile
-    from stream_app.infra.files.diagnosis import diagnosis
+    from stream_app.infra.files.diagnosis import diagnosis, lines
     from stream_app.usecases.errors import InvalidError
 
     file_spec = options.file_spec(
@@ -41,7 +43,9 @@ def doctor(
         day_first=day_first,
         decimal=decimal,
         encoding=encoding,
+        no_value=tuple(no_value) if no_value else None,
         start=start,
+        profile=profile,
         hold=hold,
         current_sign=current_sign,
         soc_scale=soc_scale,
@@ -56,5 +60,5 @@ def doctor(
         except InvalidError as error:
             msg = f"{file}: {error.detail}"
             raise ExpectedError(msg) from None
-        for line in diagnosis(found, file_spec, file):
+        for line in lines(diagnosis(found, file_spec, file)):
             typer.echo(line)

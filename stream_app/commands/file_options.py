@@ -68,7 +68,11 @@ Map = Annotated[
 Timezone = Annotated[str | None, typer.Option("--timezone", help="Zone of stamps that name none [UTC]")]
 DayFirst = Annotated[bool | None, typer.Option("--day-first/--month-first", help="Of 05/07/2024 [by the file]")]
 DecimalMark = Annotated[Decimal | None, typer.Option("--decimal", help="Decimal mark [by the file]")]
+NoValue = Annotated[
+    list[str] | None, typer.Option("--no-value", metavar="CELL", help="Stands for a missing reading; repeatable")
+]
 Encoding = Annotated[str | None, typer.Option("--encoding", help="Encoding of the text [by the file]")]
+Profile = Annotated[str | None, typer.Option("--profile", help="Device or program that wrote the file [by its titles]")]
 Start = Annotated[str | None, typer.Option("--start", metavar="TIME", help="When elapsed time was 0")]
 Hold = Annotated[bool | None, typer.Option("--hold/--no-hold", help="A reading holds until the next [by the file]")]
 Sign = Annotated[CurrentSign | None, typer.Option("--current-sign", help="What a current above 0 does")]

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from stream_app.commands.options import Key
+
 if TYPE_CHECKING:
     from stream_app.worker_client import WorkerClient
 
@@ -16,6 +18,7 @@ def forget(
     prefix: Annotated[str | None, typer.Option(help="Delete all assets whose id begins so")] = None,
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask before assets are deleted by prefix")] = False,
     url: Annotated[str, typer.Option(help="URL of any worker")] = "http://127.0.0.1:8000",
+    key: Key = None,
 ) -> None:
     """Delete assets with their windows; rows that come later begin anew."""
     from stream_app.errors import ExpectedError
@@ -23,14 +26,14 @@ def forget(
     if bool(assets) == bool(prefix):
         msg = "name the assets to delete, or --prefix with at least one character"
         raise ExpectedError(msg)
-    count = asyncio.run(_forget(url, assets or [], prefix, yes=yes))
+    count = asyncio.run(_forget(url, key, assets or [], prefix, yes=yes))
     typer.echo(f"{count} {'asset is' if count == 1 else 'assets are'} deleted")
 
 
-async def _forget(url: str, assets: list[str], prefix: str | None, *, yes: bool) -> int:
+async def _forget(url: str, key: str | None, assets: list[str], prefix: str | None, *, yes: bool) -> int:
     from stream_app.worker_client import WorkerClient
 
-    async with WorkerClient(url) as worker:
+    async with WorkerClient(url, key=key) as worker:
         return await forget_assets(worker, assets, prefix, yes=yes)
 
 

@@ -20,6 +20,12 @@ Broker = Annotated[
 ]
 
 
+Key = Annotated[
+    str | None,
+    typer.Option("--key", envvar="STREAM_API_KEY", help="API key or token, for a worker that wants one"),
+]
+
+
 def settings_from(**overrides: Any) -> Settings:
     """Return the settings of the environment with ``overrides`` above them; None and empty mappings override nothing.
 

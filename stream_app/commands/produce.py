@@ -23,9 +23,13 @@ class MessageForm(StrEnum):
 
 
 def produce(
-    files: Annotated[list[str], typer.Argument(metavar="FILE|-", help="CSV, JSON, Parquet or Arrow; - is stdin")],
+    files: Annotated[
+        list[str], typer.Argument(metavar="FILE|-", help="CSV, JSON, workbook, Parquet or Arrow; - is stdin")
+    ],
     *,
-    asset: Annotated[str | None, typer.Option(help="Asset of all rows of a file that names none")] = None,
+    asset: Annotated[
+        str | None, typer.Option(help="Asset of rows that name none, or the one to read of several")
+    ] = None,
     form: Annotated[
         MessageForm,
         typer.Option("--format", help="A JSON row a message; or a thousand rows, as JSON columns or an Arrow stream"),
@@ -40,7 +44,9 @@ def produce(
     day_first: options.DayFirst = None,
     decimal: options.DecimalMark = None,
     encoding: options.Encoding = None,
+    no_value: options.NoValue = None,
     start: options.Start = None,
+    profile: options.Profile = None,
     hold: options.Hold = None,
     current_sign: options.Sign = None,
     soc_scale: options.Scale = None,
@@ -56,6 +62,7 @@ def produce(
 
     from stream_app.commands.file_sender import FileSender
     from stream_app.infra.files import MeasurementFile
+    from stream_app.infra.files.measurement_file import KEPT_ROWS
     from stream_app.usecases.errors import InvalidError
 
     file_spec = options.file_spec(
@@ -65,7 +72,9 @@ def produce(
         day_first=day_first,
         decimal=decimal,
         encoding=encoding,
+        no_value=tuple(no_value) if no_value else None,
         start=start,
+        profile=profile,
         hold=hold,
         current_sign=current_sign,
         soc_scale=soc_scale,
@@ -87,8 +96,11 @@ def produce(
         name, sent = "", 0
         try:
             checked = []
-            for name in options.files_of(files):
-                file = MeasurementFile(stack.enter_context(options.opened(name)), file_spec, asset)
+            names = options.files_of(files)
+            for name in names:
+                file = MeasurementFile(
+                    stack.enter_context(options.opened(name)), file_spec, asset, kept_rows=KEPT_ROWS // len(names)
+                )
                 told = file.check().told()
                 if asset is None and not file.assets:
                     detail = "the file has no asset column (such as asset_id or device_id): add one, or name the asset"

@@ -34,20 +34,34 @@ def worker(
     ] = None,
 ) -> None:
     """Run a worker until Ctrl-C or SIGTERM: it then writes a last checkpoint and leaves the group."""
-    from stream_app.bootstrap import build_worker
-    from stream_app.infra.telemetry import configure_logging
-    from stream_app.warm_up import warm_up
+    from stream_app.infra.http.early import EarlyAnswers, listening_socket
 
     settings = settings_from(kafka={"bootstrap_servers": broker}, http={"host": host, "port": port})
     if advertise == "auto":
         # An address that the deployment has set is better than one that is guessed.
-        advertise = settings.http.advertised_url or f"http://{_own_address()}:{settings.http.port}"
+        advertise = (
+            settings.http.advertised_url
+            or f"{settings.http.url.partition(':')[0]}://{_own_address()}:{settings.http.port}"
+        )
     if advertise is not None:
         http = settings.http.model_copy(update={"advertised_url": advertise.rstrip("/")})
         settings = settings.model_copy(update={"http": http})
+    settings.require_access()
+    listener = listening_socket(settings.http.host, settings.http.port)
+    # Over TLS connections wait until the worker can greet them.
+    early = EarlyAnswers(listener) if settings.http.tls is None else None
+    if early is not None:
+        early.start()
+
+    from stream_app.bootstrap import build_worker
+    from stream_app.infra.telemetry import configure_logging
+    from stream_app.warm_up import warm_up
+
     configure_logging(settings.log_level, json=settings.log_json)
     warm_up()
-    asyncio.run(_run(partial(build_worker, settings)))
+    if early is not None:
+        early.stop()
+    asyncio.run(_run(partial(build_worker, settings, listener)))
 
 
 async def _run(build: Callable[[], Worker]) -> None:

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
+from http import HTTPStatus
 from pathlib import Path
 from typing import Final
 
@@ -21,7 +22,7 @@ from stream_app.demo.view import Observation, links, panel
 from stream_app.errors import ExpectedError
 from stream_app.infra.kafka.log.measurements import MeasurementTopic
 from stream_app.settings import KafkaSettings
-from stream_app.worker_client import NoWorkerError, WorkerClient, WorkerClientError
+from stream_app.worker_client import NoWorkerError, RefusedError, UnreadableAnswerError, WorkerClient, WorkerClientError
 
 _REFRESH_S: Final = 1.0
 _LINE_EVERY_S: Final = 5.0
@@ -145,7 +146,8 @@ async def look(client: WorkerClient, before: Observation, period_s: float) -> Ob
     try:
         page = await client.assets()
         shown = [item for item in page.assets if item.rows][:_SHOWN_ASSETS]
-        assets = await asyncio.gather(*(_metrics(client, item, known.get(item.asset_id)) for item in shown))
+        found = await asyncio.gather(*(_metrics(client, item, known.get(item.asset_id)) for item in shown))
+        assets = [asset for asset in found if asset is not None]
         phase = "ready"
     except WorkerClientError:
         # The worker recovers, or a rebalance is under way: the view keeps the last values and shows the phase.
@@ -155,10 +157,18 @@ async def look(client: WorkerClient, before: Observation, period_s: float) -> Ob
     return Observation(phase, tuple(assets), rows, rows_per_s, page.meta.lag)
 
 
-async def _metrics(client: WorkerClient, item: AssetItem, known: AssetAnswer | None) -> AssetAnswer:
+async def _metrics(client: WorkerClient, item: AssetItem, known: AssetAnswer | None) -> AssetAnswer | None:
+    """An asset's metrics; None where this one alone cannot be shown, such as one that was deleted meanwhile."""
     if known is not None and (known.rows, known.last_time) == (item.rows, item.last_time):
         return known
-    return await client.asset(item.asset_id)
+    try:
+        return await client.asset(item.asset_id)
+    except RefusedError as error:
+        if error.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+            raise
+    except UnreadableAnswerError:
+        pass
+    return known
 
 
 async def _phase(client: WorkerClient) -> str:

@@ -14,13 +14,13 @@ from stream_app.terminal import value_text
 
 #: Metrics of the live view and their headings.
 SHOWN: Final = {
+    "rte_level": "RTE",
     "soc_mean_percent": "mean SoC %",
     "energy_in_kwh": "in kWh",
     "energy_out_kwh": "out kWh",
-    "rte_loop": "RTE loops",
-    "rte_v1": "RTE v1",
     "c_rate_v1": "C-rate v1",
     "equivalent_full_cycles": "cycles",
+    "rte_v1": "old rte (API v1, no efficiency)",
 }
 
 

@@ -10,7 +10,7 @@ import numpy as np
 from stream_app.columns.arrays import FloatArray
 from stream_app.domain.fields import Columns, Field, Layout
 from stream_app.domain.metrics import REGISTRY
-from stream_app.domain.metrics._base import Metric, MetricValues, Totals, sequential_states, statistic_key
+from stream_app.domain.metrics._base import Metric, MetricValues, Totals, sequential_states, statistic_key, with_reads
 from stream_app.domain.rows import COLUMNS
 from stream_app.domain.samples import Carried, Samples
 from stream_app.domain.sequential import SequentialState
@@ -42,10 +42,11 @@ class Catalogue:
     ) -> None:
         self.metrics = tuple(metrics)
         self.columns = columns
-        self.sequential_states: tuple[SequentialState, ...] = tuple(state() for state in sequential_states(metrics))
-        self._statistics = tuple(dict.fromkeys([*_ALWAYS, *(name for m in metrics for name in m.statistics)]))
+        self._kept = with_reads(self.metrics)
+        self.sequential_states: tuple[SequentialState, ...] = tuple(state() for state in sequential_states(self._kept))
+        self._statistics = tuple(dict.fromkeys([*_ALWAYS, *(name for m in self._kept for name in m.statistics)]))
         fields: dict[str, Field] = {statistic_key(name): STATISTICS[name].field for name in self._statistics}
-        for metric in metrics:
+        for metric in self._kept:
             fields |= {metric.prefix() + name: field for name, field in metric.fields.items()}
         self.layout = Layout(fields)
         self.rows_at = self.layout.at[statistic_key("rows")]
@@ -57,7 +58,7 @@ class Catalogue:
         """Name of each statistic and metric, and what gives its fields' columns."""
         for name in self._statistics:
             yield name, partial(_statistic, name)
-        for metric in self.metrics:
+        for metric in self._kept:
             yield metric.name, partial(_contribution, metric)
 
     @cached_property
@@ -117,8 +118,15 @@ def share(valid_s: FloatArray, span_s: FloatArray) -> FloatArray:
 
 
 def _rests_on(metric: Metric) -> list[str]:
-    own = [metric.prefix() + name for name in metric.fields]
-    return [*own, *map(statistic_key, metric.statistics), *(state.key() for state in metric.sequential_states)]
+    return [
+        key
+        for one in with_reads([metric])
+        for key in (
+            *(one.prefix() + name for name in one.fields),
+            *map(statistic_key, one.statistics),
+            *(state.key() for state in one.sequential_states),
+        )
+    ]
 
 
 def _statistic(name: str, samples: Samples) -> Columns:

@@ -70,7 +70,7 @@ def compiled_reading(catalogue: Catalogue) -> CompiledReading:
     values = write_values_source(catalogue.values, catalogue.reading_layout, places)
     functions = {f"residue_{state.name}": type(state).residue for state in states if state.name in places}
     module = _module(
-        "reading", compiled, [waiting, residues, values], [reading.current, reading.read], vars(reading), functions
+        "reading", compiled, [waiting, residues, *values], [reading.current, reading.read], vars(reading), functions
     )
     return CompiledReading(module.current, module.read, sum(state.residue_width for state in states))
 

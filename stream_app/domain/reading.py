@@ -107,7 +107,7 @@ def current(
 
 def read(
     windows: tuple[IntArray, IntArray, IntArray, IntArray, FloatArray],
-    specs: tuple[FloatArray, FloatArray, FloatArray, FloatArray, FloatArray, FloatArray, FloatArray],
+    specs: FloatArray,
     fleet: tuple[IntArray, FloatArray],
     stacks: tuple[IntArray, IntArray, IntArray, IntArray, FloatArray, IntArray],
     valid_at: int,
@@ -121,6 +121,8 @@ def read(
     ----------
     windows
         Slot, size, start, offset and totals of each.
+    specs
+        Their specs as lines, ``(w, fields)``.
     residues
         Room for the residues of all sequential states.
     out
@@ -145,7 +147,6 @@ def read(
             write_residues(floats[slot], items[begin[slot] :], lengths[slot], residues)
         valid_s, whole[w, SEQ] = totals[w, valid_at], seq[w]
         numbers[w, COVERAGE] = np.minimum(valid_s / span_s[w], 1.0) if span_s[w] > 0 else np.nan
-        spec = (specs[0][w], specs[1][w], specs[2][w], specs[3][w], specs[4][w], specs[5][w], specs[6][w])
-        write_values(totals[w], span_s[w], spec, residues, numbers[w], whole[w], codes[w])
+        write_values(totals[w], span_s[w], specs[w], residues, numbers[w], whole[w], codes[w])
         if size_us == LIFETIME:
             residues[:] = 0.0

@@ -13,7 +13,22 @@ from stream_app.columns.arrays import FloatArray, IntArray
 #: No shorter step is a gap, unless the spec says what one is [s]: by how an asset reports.
 LEAST_GAP_S: Final = {"periodic": 900.0, "on_change": 3600.0}
 
-_FIELDS = ("capacity_ah", "energy_kwh", "sign", "soc_factor", "period_s", "max_gap_s", "least_gap_s")
+_FIELDS = (
+    "capacity_ah",
+    "energy_kwh",
+    "sign",
+    "soc_factor",
+    "period_s",
+    "max_gap_s",
+    "least_gap_s",
+    "price_per_kwh",
+    "warranty_cycles",
+    "warranty_kwh",
+    "cold_c",
+    "hot_c",
+    "soc_low_percent",
+    "soc_high_percent",
+)
 
 
 def _row(spec: AssetSpec) -> tuple[float, ...]:
@@ -30,6 +45,13 @@ def _row(spec: AssetSpec) -> tuple[float, ...]:
         number(spec.sampling_period_s),
         number(spec.max_gap_s),
         LEAST_GAP_S[spec.reporting],
+        number(spec.energy_price_per_kwh),
+        number(spec.warranty_full_cycles),
+        number(spec.warranty_throughput_kwh),
+        number(spec.temperature_low_c),
+        number(spec.temperature_high_c),
+        number(spec.soc_low_percent),
+        number(spec.soc_high_percent),
     )
 
 
@@ -44,6 +66,13 @@ class AssetSpecs:
     period_s: FloatArray
     max_gap_s: FloatArray
     least_gap_s: FloatArray
+    price_per_kwh: FloatArray
+    warranty_cycles: FloatArray
+    warranty_kwh: FloatArray
+    cold_c: FloatArray
+    hot_c: FloatArray
+    soc_low_percent: FloatArray
+    soc_high_percent: FloatArray
 
     @classmethod
     def of(cls, *specs: AssetSpec) -> AssetSpecs:
@@ -59,9 +88,9 @@ class AssetSpecs:
         """Specs of all parts, in order."""
         return cls(*(np.concatenate([getattr(part, name) for part in parts]) for name in _FIELDS))
 
-    def arrays(self) -> tuple[FloatArray, ...]:
-        """All of them, for compiled code."""
-        return tuple(getattr(self, name) for name in _FIELDS)
+    def lines(self) -> FloatArray:
+        """Every asset's numbers as a line, in the order of the fields, shape ``(k, fields)``: for compiled code."""
+        return np.stack([getattr(self, name) for name in _FIELDS], axis=1)
 
     def put(self, slot: int, spec: AssetSpec) -> None:
         """Replace one asset's spec."""

@@ -1,9 +1,10 @@
 """Basic statistics that many metrics read: kept once per pane, whatever number of metrics uses them.
 
-All are sums (or a minimum) over rows, so panes merge exactly. Steps are left-hold: a row's reading times its duration.
+All are sums (or extremes) over rows, so panes merge exactly. Steps are left-hold: a row's reading times its duration.
 In and out go by the sign of the current alone. ``rest_...`` are kept by the size of the current
 (:mod:`stream_app.domain.rest`). ``trip_...`` are of round trips back to one level of the SoC, in the window where they
-end; ``span_...`` are of charge between levels 20 % apart.
+end; ``lowest_trip`` and ``highest_trip`` are the levels that have any. ``span_...`` are of charge between levels 20 %
+apart.
 """
 
 from __future__ import annotations
@@ -14,10 +15,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from stream_app.columns.arrays import FloatArray
-from stream_app.domain.fields import MIN, SUM, At, Binned, Contribution, Field, histogram
+from stream_app.domain.fields import MAX, MIN, SUM, At, Contribution, Field, histogram
 from stream_app.domain.rest import LIMITS_A, by_limit
 from stream_app.domain.samples import Samples
-from stream_app.domain.soc_levels import LEVELS, Crossings, SocLevels
+from stream_app.domain.soc_levels import Crossings, SocLevels
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,11 +44,6 @@ def _in(mask: str, column: Callable[[Samples], FloatArray]) -> Callable[[Samples
     return lambda s: np.where(getattr(s, mask), column(s), 0.0)
 
 
-def _soc_resolution(s: Samples) -> FloatArray:
-    step = np.abs(s.diff("soc_percent"))
-    return np.where(step > 0, step, np.inf)
-
-
 def _of_crossings(name: str) -> Callable[[Samples], Contribution]:
     """Sum of a number of the crossings and gaps; who names such a statistic names ``SocLevels`` too."""
 
@@ -58,9 +54,11 @@ def _of_crossings(name: str) -> Callable[[Samples], Contribution]:
     return contribute
 
 
-def _level_trips(s: Samples) -> Contribution:
+def _level_of_trips(s: Samples) -> Contribution:
     told: Crossings | None = s.events(SocLevels)
-    return np.zeros(len(s)) if told is None else Binned(told.level.astype(np.int64), told.trip, told.row)
+    if told is None:
+        return np.full(len(s), np.nan)
+    return At(told.row, np.where(told.trip > 0, told.level, np.nan))
 
 
 _RESTS = histogram(len(LIMITS_A))
@@ -82,10 +80,10 @@ STATISTICS: dict[str, Statistic] = {
     "soc_out_percent": Statistic(SUM, _in("discharge_step", lambda s: -s.soc_ahead_percent), version=2),
     "metered_s": Statistic(SUM, lambda s: np.where(np.isnan(s.power_w), 0.0, s.dt_s)),
     "current_s": Statistic(SUM, lambda s: np.where(np.isnan(s.current_a), 0.0, s.dt_s)),
-    "soc_s": Statistic(SUM, lambda s: np.where(np.isnan(s.soc_percent), 0.0, s.dt_s)),
     "soc_moved_as": Statistic(SUM, lambda s: np.where(np.isnan(s.soc_ahead_percent), 0.0, np.abs(s.charge_as))),
-    "soc_resolution_percent": Statistic(MIN, _soc_resolution),
-    "level_trips": Statistic(histogram(LEVELS), _level_trips),
+    "level_trips": Statistic(SUM, _of_crossings("trip")),
+    "lowest_trip": Statistic(MIN, _level_of_trips),
+    "highest_trip": Statistic(MAX, _level_of_trips),
     "trip_in_j": Statistic(SUM, _of_crossings("in_j")),
     "trip_out_j": Statistic(SUM, _of_crossings("out_j")),
     "charge_trips": Statistic(SUM, _of_crossings("charged")),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
+from typing import Final
 
 from stream_app.domain.expression_code import ExpressionWriter
 from stream_app.domain.expressions import Bins, Expression
@@ -13,6 +14,8 @@ from stream_app.domain.value_tracing import TracedValue
 
 #: Columns of what is read of every window: its coverage among the numbers, its source offset among the whole ones.
 COVERAGE, SEQ = 0, 0
+#: Metrics that one function reads; what they have in common is computed once.
+_TOGETHER: Final = 12
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,8 +79,8 @@ def reading_layout(values: Sequence[TracedValue]) -> ReadingLayout:
     return ReadingLayout(tuple(columns), numbers, whole)
 
 
-def write_values_source(values: Sequence[TracedValue], layout: ReadingLayout, residues: dict[str, int]) -> str:
-    """Write ``write_values``.
+def write_values_source(values: Sequence[TracedValue], layout: ReadingLayout, residues: dict[str, int]) -> list[str]:
+    """Write ``write_values`` and the functions that it calls: to compile one long function takes twice as long.
 
     Parameters
     ----------
@@ -86,8 +89,20 @@ def write_values_source(values: Sequence[TracedValue], layout: ReadingLayout, re
     residues
         Where the residue of each sequential state begins, by name.
     """
+    parameters = "totals, span_s, specs, residues, numbers, whole, codes"
+    numbered = [*enumerate(zip(values, layout.metrics, strict=True))]
+    parts, calls = [], []
+    for first in range(0, len(numbered), _TOGETHER):
+        lines, name = _lines(numbered[first : first + _TOGETHER], residues), f"write_values_{first}"
+        parts.append("\n".join([f"def {name}({parameters}):", *(f"    {line}" for line in lines)]))
+        calls.append(f"    {name}({parameters})")
+    return [*parts, "\n".join([f"def write_values({parameters}):", *calls])]
+
+
+def _lines(numbered: Sequence[tuple[int, tuple[TracedValue, ReadingColumns]]], residues: dict[str, int]) -> list[str]:
+    """Read some metrics, each with its number."""
     writer = _Writer(residues)
-    for number, (traced, columns) in enumerate(zip(values, layout.metrics, strict=True)):
+    for number, (traced, columns) in numbered:
         if columns.whole and isinstance(traced.value, Expression):
             value = writer.name(traced.value)
             writer.lines.append(f"whole[{columns.value}] = 0 if np.isnan({value}) else int({value})")
@@ -98,14 +113,7 @@ def write_values_source(values: Sequence[TracedValue], layout: ReadingLayout, re
         if columns.unchecked is not None and traced.unchecked is not None:
             writer.put("numbers", columns.unchecked, traced.unchecked)
         writer.lines.append(f"codes[{number}] = int({writer.name(traced.code)})")
-    specs = ", ".join(field.name for field in fields(AssetSpecs))
-    return "\n".join(
-        [
-            "def write_values(totals, span_s, specs, residues, numbers, whole, codes):",
-            f"    {specs} = specs",
-            *(f"    {line}" for line in writer.lines),
-        ]
-    )
+    return [*(f"{field.name} = specs[{at}]" for at, field in enumerate(fields(AssetSpecs))), *writer.lines]
 
 
 def write_residues_source(states: Sequence[tuple[SequentialState, int, int]]) -> tuple[str, dict[str, int]]:

@@ -26,6 +26,10 @@ class TracedTotals(Totals):
         super().__init__(cast(FloatArray, None), layout, prefix, cast(FloatArray, graph.leaf("span_s")), {})
         self._graph = graph
 
+    def of(self, metric: type[Metric]) -> Totals:
+        """The same totals as another metric sees them."""
+        return TracedTotals(self._graph, self._layout, metric.prefix())
+
     def _lines(self, at: int, width: int) -> FloatArray:
         totals = [self._graph.node("total", at + i) for i in range(width)]
         return cast(FloatArray, totals[0] if width == 1 else Bins(totals))

@@ -174,7 +174,7 @@ def read(fleet: Fleet, windows: Windows, *, closed: bool) -> Readings:
     given = windows.slot, windows.size_us, windows.start_us, windows.seq, windows.totals
     compiled.read(
         tuple(map(np.ascontiguousarray, given)),  # compiled code is of one layout
-        windows.specs.arrays(),
+        windows.specs.lines(),
         (fleet.integers.array, fleet.floats.array),
         fleet.stacks.view(),
         catalogue.valid_at,

@@ -14,14 +14,15 @@ INTERNAL_ERROR: Final = 70
 
 #: Parameters of glibc's mallopt, and their values [bytes].
 _TRIM_THRESHOLD, _TOP_PAD, _MMAP_THRESHOLD = -1, -2, -3
-_KEPT: Final = {_TRIM_THRESHOLD: 512 << 20, _TOP_PAD: 64 << 20, _MMAP_THRESHOLD: 256 << 20}
+_KEPT: Final = {_TRIM_THRESHOLD: 128 << 20, _TOP_PAD: 64 << 20, _MMAP_THRESHOLD: 16 << 20}
 
 
 def keep_freed_memory() -> None:
     """Keep freed memory for the next fetch, and collect garbage less often; called once the program is loaded.
 
     A fetch works on arrays of some 100 kB, which glibc gives back to the kernel when they are freed, so that each fetch
-    faulted its memory in again: 9 to 18 % of the time. Half a gigabyte at most stays with the process instead.
+    faulted its memory in again: 9 to 18 % of the time. 128 MB at most stays at the heap's end instead. Arrays of 16 MB
+    or more, which hold a fleet, go back at once when it grows out of them.
 
     A full collection looked at the 150 000 objects of the program for 80 ms of standstill each time. Records are tuples
     that end with their checkpoint, in no cycle: looking at each 700 of them took 7 % of a checkpoint.

@@ -4,27 +4,33 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import repeat
-from typing import BinaryIO, Literal
+from typing import BinaryIO, Final, Literal
 
 import numpy as np
 import orjson
 from msgspec import json as typed_json
 
+from schemas.asset import is_upload
+from schemas.diagnosis import Diagnosis
 from schemas.file import FileSpec
 from stream_app.columns.arrays import IntArray
 from stream_app.infra.files.block import BLOCK_ROWS, Block
+from stream_app.infra.files.diagnosis import diagnosis
+from stream_app.infra.files.head import head
 from stream_app.infra.files.measurement_file import MeasurementFile
 from stream_app.usecases.errors import InvalidError
 from stream_app.usecases.ports import RowMessage
 from stream_app.wire.decode import arrow
 from stream_app.wire.decode.explain import parse, read_row
-from stream_app.wire.decode.refusal import Refusal, shown
+from stream_app.wire.decode.refusal import UPLOAD_CURE, Refusal, shown
 from stream_app.wire.decode.row import Row
 from stream_app.wire.decode.timestamps import TimestampError, parse_timestamp
 
 #: ``rows``: a JSON row per message; per block and asset ``columns``: a columnar batch, ``arrow``: an Arrow IPC stream.
 Form = Literal["rows", "columns", "arrow"]
 
+#: Assets of an uploaded file: each is an asset of its own, which the answer names.
+MAX_UPLOAD_ASSETS: Final = 100
 #: Bad rows of a posted body that one answer lists.
 _MAX_ERRORS = 20
 
@@ -94,26 +100,27 @@ class FileMessages:
     Raises
     ------
     InvalidError
-        The file is not a table of measurements, or too much of it cannot be read, or it names several assets.
+        The file is not a table of measurements, or too much of it cannot be read, or it names too many assets.
     """
 
     def __init__(self, file: BinaryIO, spec: FileSpec) -> None:
         self._file = MeasurementFile(file, spec)
         findings = self._file.check()
-        if len(assets := self._file.assets) > 1:
-            shown_assets = ", ".join(assets[:3]) + (", ..." if len(assets) > 3 else "")
-            detail = (
-                f"the file holds rows of {len(assets)} assets ({shown_assets}): upload a file of each, or send them"
-            )
-            raise InvalidError("several_assets", f"{detail} with stream-app produce", None, "asset_id")
+        assets = self._file.assets
+        if len(assets) > MAX_UPLOAD_ASSETS:
+            detail = f"the file holds rows of {len(assets)} assets, and an upload at most those of {MAX_UPLOAD_ASSETS}"
+            detail = f"{detail}: upload fewer at a time, or send them with stream-app produce"
+            raise InvalidError("several_assets", detail, None, "asset_id")
         self.rows = findings.rows
         self.told = findings.told()
+        self.assets = assets if len(assets) > 1 else []
 
-    def messages(self, asset_id: str) -> Iterator[RowMessage]:
-        """The rows as messages of an asset, whatever asset the file names."""
+    def messages(self, asset_ids: Sequence[str]) -> Iterator[tuple[str, RowMessage]]:
+        """The rows as messages of one asset, or of as many as the file has."""
+        renamed = dict(zip(self.assets, asset_ids, strict=True)) if self.assets else {}
         for block in self._file.blocks():
-            for _, message in encode(block, asset_id, "arrow"):
-                yield message
+            for name, message in encode(block, None if renamed else asset_ids[0], "arrow"):
+                yield renamed.get(name, name), message
 
 
 class RowMessages:
@@ -122,6 +129,13 @@ class RowMessages:
     def check(self, file: BinaryIO, spec: FileSpec) -> FileMessages:
         """Read a file to its end."""
         return FileMessages(file, spec)
+
+    def diagnose(self, file: BinaryIO, spec: FileSpec, name: str) -> Diagnosis:
+        """Look at the beginning of a file."""
+        beginning, whole = head(file)
+        found = MeasurementFile(beginning, spec)
+        found.examine()
+        return diagnosis(found, spec, name, whole=whole)
 
     def json(self, body: bytes) -> Mapping[str, Sequence[RowMessage]]:
         """Read posted rows, an array or an object with the array ``rows``; messages by asset."""
@@ -178,4 +192,7 @@ def checked_row(content: object, row: int, place: str) -> Row:
         raise InvalidError(refusal.code, f"{place}: {refusal.reason}", row, refusal.column) from None
     except TimestampError as error:
         raise InvalidError("bad_timestamp", f"{place}, column timestamp: {error}", row, "timestamp") from None
+    if is_upload(read.asset_id):
+        detail = f"{place}: {read.asset_id} is an upload, which takes no more rows; {UPLOAD_CURE}"
+        raise InvalidError("reserved_asset", detail, row, "asset_id")
     return read

@@ -71,6 +71,7 @@ class Admission:
         self._rules, self._partition = rules, partition
         self._in_all = stored
         self._new = dict(counts.new) if counts else {}
+        self._full: tuple[int, Refused] | None = None  # a minute that takes no more: a flood is told the same thing
         if counts and self._new:
             # A checkpoint that a crash cut short has put these: they were admitted, and will not be new once more.
             minute = next(reversed(self._new))
@@ -100,10 +101,12 @@ class Admission:
             minute = timestamp_ms // _MINUTE_MS
             count = self._new.get(minute, 0)
             if count >= self._rules.per_minute:
+                if self._full is not None and self._full[0] == minute:
+                    return self._full[1]
                 name = datetime.fromtimestamp(minute * 60, UTC).strftime("%Y-%m-%dT%H:%MZ")
-                return self._too_many(
-                    f"took {count} new assets of {name}, as many as STREAM_MAX_NEW_ASSETS_PER_MIN allows"
-                )
+                detail = f"took {count} new assets of {name}, as many as STREAM_MAX_NEW_ASSETS_PER_MIN allows"
+                self._full = minute, self._too_many(detail)
+                return self._full[1]
             self._new[minute] = count + 1
             if len(self._new) > _MINUTES:
                 del self._new[next(iter(self._new))]

@@ -30,6 +30,8 @@ from stream_app.wire.encode.updates import UpdateForm
 #: Bound what one slice takes: larger ones keep look-ups waiting, smaller ones pay numpy's fixed costs too often.
 _ASSETS_PER_SLICE: Final = 250
 _WINDOWS_PER_SLICE: Final = 1_000
+#: Of a slice without updates.
+_NONE: Final = UpdateList()
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,10 +67,11 @@ class Checkpoints:
         #: By partition, keys of closed windows that a failed checkpoint put: Kafka may have taken them, or not.
         self._unconfirmed: defaultdict[int, set[bytes]] = defaultdict(set)
 
-    def collect(self, state: PartitionState) -> Generator[None, None, Checkpoint | None]:
+    def collect(self, state: PartitionState) -> Generator[UpdateList, None, Checkpoint | None]:
         """Collect what no confirmed checkpoint includes, and updates that were held back until now; None: nothing.
 
-        What it includes is set aside in the state; one that was collected before and not confirmed has failed.
+        Its updates are those of the slices, in order. What it includes is set aside in the state; one that was
+        collected before and not confirmed has failed.
         """
         self.fail(state.partition)
         state.restore()
@@ -76,28 +79,24 @@ class Checkpoints:
         if position is None:
             return None
         while state.load_held(_ASSETS_PER_SLICE):
-            yield
+            yield _NONE
         next_s = state.next_update_s()
         if position == state.written and (next_s is None or next_s > self._clock()):
             return None
         changes = state.set_aside()
         closed = views.concatenated(state.fleet, list(changes.closed))
-        written = list[UpdateList]()
         for low in range(0, len(closed), _WINDOWS_PER_SLICE):
-            written.append(_updates_of_closed(state, _part(closed, slice(low, low + _WINDOWS_PER_SLICE)), self._form))
-            yield
+            yield _updates_of_closed(state, _part(closed, slice(low, low + _WINDOWS_PER_SLICE)), self._form)
         for slots in _asset_slices(changes.published):
-            written.append(_updates_of_assets(state, slots, self._form))
-            yield
+            yield _updates_of_assets(state, slots, self._form)
         windows = yield from self._window_entries(state, changes, closed, position)
         assets = [Entry(asset_id.encode(), None, offset) for asset_id, offset in sorted(changes.forgotten.items())]
         for slots in _asset_slices(changes.slots):
             assets += _state_entries(state, slots)
-            yield
+            yield _NONE
         return Checkpoint(
             partition=state.partition,
             position=position - state.shift,
-            updates=UpdateList.joined(written),
             dead_letters=changes.dead_letters,
             windows=[*windows, *self._windows_of_forgotten(state, changes)],
             assets=[*assets, Entry(MARKER_KEY, state.marker(position).dump(), position)],
@@ -128,14 +127,14 @@ class Checkpoints:
 
     def _window_entries(
         self, state: PartitionState, changes: Changes, closed: Windows, position: int
-    ) -> Generator[None, None, list[Entry]]:
+    ) -> Generator[UpdateList, None, list[Entry]]:
         """Closed windows to put, and those that the tables keep no longer because of them."""
         unconfirmed = self._unconfirmed[state.partition]
         puts: dict[bytes, int] = {}
         gone: list[bytes] = []
         for count, (slot, size_us, index, starts_us) in enumerate(views.by_asset_and_size(closed), 1):
             if count % _ASSETS_PER_SLICE == 0:
-                yield
+                yield _NONE
             asset_id, size_s = state.fleet.ids[slot], size_us // 1_000_000
             if asset_id in changes.forgotten:
                 continue
@@ -156,7 +155,7 @@ class Checkpoints:
             at = np.array([i for i, _ in some], np.int64)
             values = state.snapshots.dump_windows(closed, at)
             entries += map(Entry, (key for _, key in some), values, closed.seq[at].tolist())
-            yield
+            yield _NONE
         return entries + [Entry(key, None, position) for key in sorted(gone)]
 
     def _windows_of_forgotten(self, state: PartitionState, changes: Changes) -> Iterator[Entry]:

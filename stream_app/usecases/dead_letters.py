@@ -5,6 +5,7 @@ A letter can always be made and written, whatever the message is: else one messa
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from hashlib import sha256
 from typing import Any, Final
 
@@ -27,6 +28,8 @@ _CUT_BYTES: Final = 64 << 10
 _OVERHEAD_BYTES: Final = 4 << 10
 _MESSAGE_CHARACTERS: Final = 2000
 
+#: Headers, by field of a rejected row.
+_NAMES: Final = {name: HEADER_PREFIX + name for name in RejectedRow.model_fields}
 _REQUIRED: Final = frozenset(column.wire_name for column in COLUMNS if column.required)
 
 
@@ -43,16 +46,15 @@ def dead_letter(fetch: Fetch, reject: Reject) -> DeadLetter:
     if rows is not None and len(rows) > _CUT_BYTES:
         rows = rows[: rows.rindex(",", 0, _CUT_BYTES)]
         parts.append("row")
-    about = RejectedRow(
-        code=reject.code,
-        # JSON can write half a surrogate pair, which UTF-8 cannot.
-        message=reject.reason[:_MESSAGE_CHARACTERS].encode(errors="backslashreplace").decode(),
-        topic=fetch.topic,
-        partition=fetch.partition,
-        offset=int(fetch.offsets[i]),
-        row=rows,
-        timestamp=int(fetch.timestamps_ms[i]),
-    )
+    about: dict[str, Any] = {
+        "code": reject.code,
+        "message": reject.reason[:_MESSAGE_CHARACTERS],
+        "topic": fetch.topic,
+        "partition": fetch.partition,
+        "offset": int(fetch.offsets[i]),
+        "row": rows,
+        "timestamp": int(fetch.timestamps_ms[i]),
+    }
     key, value, headers = fetch.keys[i], fetch.values[i], fetch.headers[i]
     told = _headers(about)
     room = LETTER_MAX_BYTES - _OVERHEAD_BYTES - headers_bytes(told)
@@ -72,14 +74,14 @@ def dead_letter(fetch: Fetch, reject: Reject) -> DeadLetter:
         headers = kept
         parts.append("headers")
     if parts:
-        told = _headers(about.model_copy(update={"cut": ",".join(parts), **cuts}))
+        told = _headers(about | {"cut": ",".join(parts), **cuts})
     return DeadLetter(key, value, [*headers, *told])
 
 
 def leap_letter(topic: str, partition: int, offset: int, asset_id: str, leap: Leap) -> DeadLetter:
     """A held row that was refused, as JSON: its message may be one of an earlier fetch. Headers tell where it stood."""
     reason = time_refusals.leap(leap.newest_us, leap.time_us)
-    about = RejectedRow(code="implausible_time", message=reason, topic=topic, partition=partition, offset=offset)
+    about = {"code": "implausible_time", "message": reason, "topic": topic, "partition": partition, "offset": offset}
     (stamp,) = iso_times(np.array([leap.time_us]))
     readings = {column.wire_name: leap.readings.get(column.name) for column in COLUMNS}
     sent = {name: value for name, value in readings.items() if value is not None or name in _REQUIRED}
@@ -87,8 +89,14 @@ def leap_letter(topic: str, partition: int, offset: int, asset_id: str, leap: Le
     return DeadLetter(asset_id.encode(), value, _headers(about))
 
 
-def _headers(about: RejectedRow) -> Headers:
-    return [(HEADER_PREFIX + name, str(value).encode()) for name, value in about if value is not None]
+def _headers(about: Mapping[str, Any]) -> Headers:
+    """What is told of a rejected row, by name, as headers; a model of each would take most of a flood's time."""
+    # JSON can write half a surrogate pair, which UTF-8 cannot.
+    return [
+        (_NAMES[name], str(value).encode(errors="backslashreplace"))
+        for name, value in about.items()
+        if value is not None
+    ]
 
 
 def _fitting(headers: Headers, room: int) -> Headers:

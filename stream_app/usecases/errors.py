@@ -3,6 +3,8 @@
 ServiceError
 ├── NotFoundError     it is certain that there is no such thing
 ├── InvalidError      the caller's input is wrong; nothing was done
+├── ForbiddenError    the caller may not do it
+├── ChangedError      the thing is not as the caller has it; nothing was done
 └── UnavailableError  cannot tell or do it yet; asking again later is right
 """
 
@@ -44,6 +46,14 @@ class InvalidError(ServiceError):
         super().__init__(code, detail)
         self.row, self.column = row, column
         self.errors = errors  # (row, column, message) of all that is known
+
+
+class ForbiddenError(ServiceError):
+    """The caller may not do it, whatever the input is."""
+
+
+class ChangedError(ServiceError):
+    """The thing has changed since the caller saw it."""
 
 
 class UnavailableError(ServiceError):

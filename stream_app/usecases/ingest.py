@@ -21,12 +21,13 @@ from stream_app.usecases.checkpoints import Checkpoints, KeptWindows, all_update
 from stream_app.usecases.dead_letters import dead_letter, leap_letter
 from stream_app.usecases.emission import Emission
 from stream_app.usecases.partition_state import PartitionState
-from stream_app.usecases.ports import MARKER_KEY, Checkpoint, Tables
+from stream_app.usecases.ports import MARKER_KEY, Checkpoint, Tables, WholeCheckpoint
 from stream_app.usecases.quarantine import Condemned, Quarantine, spared
 from stream_app.usecases.refused_counts import refused_in
 from stream_app.usecases.rejected_rows import Refused
 from stream_app.wire.batch import Batch, Fetch
 from stream_app.wire.decode import Decoder
+from stream_app.wire.encode.update_list import UpdateList
 from stream_app.wire.encode.updates import NESTED, UpdateForm
 
 _NO_RULES: Final = AdmissionRules()
@@ -163,22 +164,28 @@ class Ingest:
         state.position = fetch.end
         return applied
 
-    def checkpoint(self, partition: int) -> Checkpoint | None:
+    def checkpoint(self, partition: int) -> WholeCheckpoint | None:
         """Collect what changed since the last written checkpoint in one go; as :meth:`collect` otherwise."""
-        slices = self.collect(partition)
+        slices, updates = self.collect(partition), list[UpdateList]()
         while True:
             try:
-                next(slices)
+                updates.append(next(slices))
             except StopIteration as end:
                 checkpoint: Checkpoint | None = end.value
-                return checkpoint
+                if checkpoint is None:
+                    return None
+                parts = checkpoint.dead_letters, checkpoint.windows, checkpoint.assets
+                whole = WholeCheckpoint(partition, checkpoint.position, *parts, UpdateList.joined(updates))
+                self._checkpoints.hand_out(whole)
+                return whole
 
-    def collect(self, partition: int) -> Generator[None, None, Checkpoint | None]:
+    def collect(self, partition: int) -> Generator[UpdateList, None, Checkpoint | None]:
         """Collect what changed since the last written checkpoint, slice by slice; None if nothing did.
 
-        Nothing may be applied to the partition until the last slice, but from then on; if its state is dropped
-        meanwhile the result is None. Unless :meth:`written` confirms the checkpoint, the next one includes all of it
-        again. If anything is raised the partition's state is gone, as in :meth:`apply`.
+        Each slice hands over its updates, in order, so that nobody needs to hold the texts of all. Nothing may be
+        applied to the partition until the last slice, but from then on; if its state is dropped meanwhile the result
+        is None. Unless :meth:`written` confirms the checkpoint, the next one includes all of it again. If anything is
+        raised the partition's state is gone, as in :meth:`apply`.
         """
         state = self._states.get(partition)
         if state is None:

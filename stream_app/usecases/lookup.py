@@ -205,6 +205,11 @@ class Lookup:
         """Rows of an asset that were refused since this worker counts them; None: none were."""
         return self._rejected.of(local.partition, local.summary.asset_id)
 
+    def progress(self, asset_id: str, partition: int) -> int:
+        """Rows of an asset in a partition of this worker, without loading its state."""
+        value = self.tables.asset(partition, asset_id.encode())
+        return 0 if value is None else self.views.progress(asset_id, value).rows
+
     def unknown(self, asset_id: str) -> NotFoundError:
         """Return the error for an asset that no partition has."""
         return NotFoundError("unknown_asset", self._unknown(asset_id, self.tables.partitions()))

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import BinaryIO, Literal, NamedTuple, Protocol
 
+from schemas.diagnosis import Diagnosis
 from schemas.file import FileSpec
 from stream_app.wire.batch import Headers
 from stream_app.wire.encode.update_list import UpdateList
@@ -35,16 +36,23 @@ class DeadLetter:
 class Checkpoint:
     """What one checkpoint of one partition writes, ready as bytes; to be written in this order.
 
-    Updates and dead letters first, all acked; then ``windows`` and ``assets`` (the marker last), all acked; then the
-    tables take ``windows`` and ``assets``; then the source is acked up to ``position``.
+    Its updates (who collects it hands them over slice by slice) and dead letters first, all acked; then ``windows`` and
+    ``assets`` (the marker last), all acked; then the tables take ``windows`` and ``assets``; then the source is acked
+    up to ``position``.
     """
 
     partition: int
     position: int  # next source offset
-    updates: UpdateList
     dead_letters: Sequence[DeadLetter]
     windows: Sequence[Entry]
     assets: Sequence[Entry]
+
+
+@dataclass(frozen=True)
+class WholeCheckpoint(Checkpoint):
+    """A checkpoint with its updates."""
+
+    updates: UpdateList
 
 
 class Tables(Protocol):
@@ -105,12 +113,38 @@ class MeasurementLog(Protocol):
         """
         ...
 
+    async def append_to(self, partition: int, records: Iterable[tuple[bytes, bytes]]) -> int:
+        """Publish records (key, value) of any assets to a partition, in order; returns the offset of the last.
+
+        Raises UnavailableError as :meth:`append`.
+        """
+        ...
+
     async def end_offset(self, partition: int) -> int:
         """Offset after the last message of a partition; UnavailableError when the broker does not tell."""
         ...
 
     def partition_of(self, key: bytes) -> int:
         """Partition that :meth:`append` uses for a key (Kafka's murmur2)."""
+        ...
+
+
+class StoredLetter(NamedTuple):
+    """A record of the dead-letter topic, and where it stands there."""
+
+    partition: int
+    offset: int
+    timestamp_ms: int
+    key: bytes | None
+    value: bytes | None
+    headers: Headers
+
+
+class DeadLetterLog(Protocol):
+    """The dead-letter topic, for those who look at it."""
+
+    async def newest(self, count: int) -> Sequence[StoredLetter]:
+        """The newest ``count`` letters of each partition; UnavailableError when the broker does not answer."""
         ...
 
 
@@ -160,6 +194,7 @@ class PeerAnswer:
     worker: str
     status: int
     body: bytes
+    etag: str | None = None
 
 
 class Peers(Protocol):
@@ -191,8 +226,13 @@ class CheckedFile(Protocol):
         """How it is read, what is suspicious, and what is left out, a line each."""
         ...
 
-    def messages(self, asset_id: str) -> Iterator[RowMessage]:
-        """The rows as messages of an asset, in time order."""
+    @property
+    def assets(self) -> Sequence[str]:
+        """Assets that the file names, when they are several."""
+        ...
+
+    def messages(self, asset_ids: Sequence[str]) -> Iterator[tuple[str, RowMessage]]:
+        """The rows, each asset's in time order, as messages of other assets: one for all, or for each of ``assets``."""
         ...
 
 
@@ -206,6 +246,16 @@ class RowReader(Protocol):
         ------
         InvalidError
             The file holds no rows, or too many bad ones; it names the first bad row (line) and column.
+        """
+        ...
+
+    def diagnose(self, file: BinaryIO, spec: FileSpec, name: str) -> Diagnosis:
+        """Look at the first MB of a file of that name.
+
+        Raises
+        ------
+        InvalidError
+            The file is not a table of measurements.
         """
         ...
 

@@ -3,19 +3,39 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from hashlib import sha256
 from urllib.parse import quote
 
-from schemas.asset import AssetSpec, window_size_s
+from pydantic import ValidationError
+
+from schemas.asset import AssetSpec, is_upload, window_size_s
 from schemas.control import Forget, SpecControl
 from schemas.lookup import SpecAnswer
-from stream_app.usecases.errors import InvalidError, NotFoundError
+from stream_app.usecases.errors import ChangedError, InvalidError, NotFoundError
 from stream_app.usecases.lookup import Local, Lookup
 from stream_app.usecases.ports import MeasurementLog, RowReader
+from stream_app.usecases.rights import current_rights
 
-#: Assets whose place is looked up, or whose rows are appended, at a time.
-_CONCURRENT_ASSETS = 16
+#: Assets that are looked up in the tables before others have the event loop: a few ms.
+_LOOKED_UP_AT_ONCE = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """Where an asset's rows stand: at most at this offset of the partition."""
+
+    partition: int
+    offset: int
+
+
+@dataclass(frozen=True, slots=True)
+class Posted:
+    """Rows that are in Kafka, and by asset where."""
+
+    rows: int
+    written: dict[str, Written]
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +43,11 @@ class _Place:
     partition: int
     rows: int
     spec: AssetSpec
+
+
+def spec_tag(spec: AssetSpec) -> str:
+    """ETag of a spec."""
+    return f'"{sha256(spec.model_dump_json().encode()).hexdigest()[:16]}"'
 
 
 class Posting:
@@ -55,45 +80,121 @@ class Posting:
         self._rows = rows
         self._at_home = at_home
 
-    async def measurements(self, body: bytes) -> int:
-        """Append posted rows, all or, if one of them is wrong, none; returns how many, all acked by the broker.
+    async def measurements(self, body: bytes) -> Posted:
+        """Append posted rows, all or, if one of them is wrong, none; all are acked by the broker.
 
         Raises
         ------
         InvalidError
             A row is wrong; nothing was sent.
+        NotFoundError
+            An asset does not exist for the asker.
         UnavailableError
             The broker did not take all of them, or where an asset lives cannot be told now.
         """
         self._lookup.require_ready()
         messages = await asyncio.to_thread(self._rows.json, body)
-        limit = asyncio.Semaphore(_CONCURRENT_ASSETS)
+        rights = current_rights()
+        for asset_id in messages:
+            if not rights.sees(asset_id):
+                raise NotFoundError("unknown_asset", f"no row of asset {asset_id!r} has been processed; check the id")
+        places = await self._places(list(messages))
+        by_partition: dict[int, list[tuple[bytes, bytes]]] = {}
+        for asset_id, of_asset in messages.items():
+            records = by_partition.setdefault(places[asset_id], [])
+            records += ((asset_id.encode(), message.value) for message in of_asset)
+        ends = await asyncio.gather(*(self._measurements.append_to(p, records) for p, records in by_partition.items()))
+        last = dict(zip(by_partition, ends, strict=True))
+        return Posted(
+            rows=sum(message.rows for of_asset in messages.values() for message in of_asset),
+            written={asset_id: Written(partition, last[partition]) for asset_id, partition in places.items()},
+        )
 
-        async def place(asset_id: str) -> int:
-            async with limit:
-                return (await self._place(asset_id)).partition
+    async def _places(self, asset_ids: Sequence[str]) -> dict[str, int]:
+        """Partition of each asset: where its rows are, asked of the others for all of them at once."""
+        home = {asset_id: self._measurements.partition_of(asset_id.encode()) for asset_id in asset_ids}
+        if self._at_home:
+            return home
+        places, unsure = dict[str, int](), list[str]()
+        # Another worker may have rows of an asset of which this one knows a spec alone.
+        is_all_here = len(set(self._lookup.tables.partitions())) == self._lookup.cluster.partition_count()
+        for number, asset_id in enumerate(asset_ids):
+            if number % _LOOKED_UP_AT_ONCE == 0:
+                await asyncio.sleep(0)
+            here = self._lookup.places.here(asset_id)
+            if len(here) == 1 and (is_all_here or self._lookup.progress(asset_id, here[0])):
+                places[asset_id] = here[0]
+            else:
+                unsure.append(asset_id)
+        found, missing = await self._lookup.places.everywhere(unsure)
+        if unsure and missing:
+            raise self._lookup.unanswered(missing)
+        for asset_id in unsure:
+            match sorted(found[asset_id]):
+                case []:
+                    places[asset_id] = home[asset_id]
+                case [only]:
+                    places[asset_id] = only
+                case _:  # several partitioners: the one with most rows
+                    places[asset_id] = (await self._place(asset_id)).partition
+        return places
 
-        async def append(asset_id: str, partition: int) -> None:
-            async with limit:
-                values = [message.value for message in messages[asset_id]]
-                await self._measurements.append(asset_id.encode(), values, partition)
-
-        partitions = await asyncio.gather(*(place(asset_id) for asset_id in messages))
-        await asyncio.gather(*(append(asset_id, p) for asset_id, p in zip(messages, partitions, strict=True)))
-        return sum(message.rows for of_asset in messages.values() for message in of_asset)
-
-    async def spec(self, asset_id: str, spec: AssetSpec) -> tuple[int, int]:
+    async def spec(self, asset_id: str, spec: AssetSpec, *, if_match: str | None = None) -> tuple[int, int]:
         """Append a spec; returns partition and offset: it holds for the rows after that.
+
+        Parameters
+        ----------
+        if_match
+            The spec that is in force has to have one of these tags (:func:`spec_tag`), as in the header If-Match.
 
         Raises
         ------
+        ChangedError
+            It has another one.
         InvalidError
-            The spec changes the window sizes of an asset that has rows.
+            The spec changes the window sizes of an asset that has rows; the asset is an upload.
         UnavailableError
             The broker did not take it, or where the asset lives cannot be told now.
         """
+        self._require_writable(asset_id)
+        return await self._put(asset_id, await self._matching(asset_id, if_match), spec)
+
+    async def patch_spec(
+        self, asset_id: str, changes: Mapping[str, object], *, if_match: str | None = None
+    ) -> tuple[int, int]:
+        """Change some fields of a spec and leave the others; a field that is null gets its default.
+
+        Raises
+        ------
+        ChangedError, InvalidError, UnavailableError
+            As :meth:`spec`; a field is wrong.
+        """
+        self._require_writable(asset_id)
+        place = await self._matching(asset_id, if_match)
+        fields = {**place.spec.model_dump(mode="json", exclude_unset=True), **changes}
+        try:
+            spec = AssetSpec.model_validate({name: value for name, value in fields.items() if value is not None})
+        except ValidationError as error:
+            first = error.errors(include_url=False, include_input=False)[0]
+            field = str(first["loc"][0]) if first["loc"] else None
+            raise InvalidError("bad_request_field", f"{field}: {first['msg']}", column=field) from None
+        return await self._put(asset_id, place, spec)
+
+    def _require_writable(self, asset_id: str) -> None:
         self._lookup.require_ready()
+        if is_upload(asset_id):
+            detail = f"{asset_id} is an upload, read by the spec it came with: upload the file again with another one"
+            raise InvalidError("reserved_asset", detail, column="asset_id")
+
+    async def _matching(self, asset_id: str, if_match: str | None) -> _Place:
         place = await self._place(asset_id)
+        if if_match is not None and if_match.strip() != "*":
+            tags = {tag.strip() for tag in if_match.split(",")}
+            if (tag := spec_tag(place.spec)) not in tags:
+                raise ChangedError("changed_meanwhile", f"the spec in force has the ETag {tag}, not {if_match}")
+        return place
+
+    async def _put(self, asset_id: str, place: _Place, spec: AssetSpec) -> tuple[int, int]:
         now = place.spec.windows or self._windows
         if (
             place.rows

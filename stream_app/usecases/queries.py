@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import heapq
+import re
 from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -32,6 +33,9 @@ from stream_app.wire.encode.updates import iso_times
 #: How long an answer waits for the asker's own writes: less than what another worker is given to answer.
 _READ_YOUR_WRITES_S = 1.5
 _READ_YOUR_WRITES_POLL_S = 0.02
+
+#: As in the keys of windows.
+_WINDOW_CURSOR: Final = re.compile("[0-9]{20}")
 
 #: Windows, and states, that are read before others have the event loop: a few ms.
 _WINDOWS_AT_ONCE: Final = 20
@@ -157,6 +161,9 @@ class Queries:
             else:
                 if isinstance(found, PeerAnswer) or self._lookup.position(found.partition) > min_offset:
                     return found
+                if await self._lookup.log.end_offset(found.partition) <= min_offset:
+                    detail = f"nothing is written at offset {min_offset} of partition {found.partition} yet"
+                    raise InvalidError("offset_beyond_end", detail, column="min_offset")
                 if late:
                     detail = f"offset {min_offset} of partition {found.partition} is not processed yet: ask again"
                     raise UnavailableError("not_processed_yet", detail)
@@ -170,6 +177,8 @@ class Queries:
             size_s = window_size_s(size)
         except ValueError as error:
             raise InvalidError("bad_window_size", str(error), column="size") from None
+        if cursor is not None and _WINDOW_CURSOR.fullmatch(cursor) is None:
+            raise InvalidError("bad_cursor", "the cursor is none of these pages: use next_cursor", column="cursor")
         path = f"assets/{quote(asset_id, safe='')}/windows/{size}"
         params = {"limit": str(limit)} | ({} if cursor is None else {"cursor": cursor})
         found = await self._lookup.find(asset_id, path, params, hop=hop, with_metrics=cursor is None)

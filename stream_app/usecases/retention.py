@@ -6,6 +6,7 @@ import asyncio
 import logging
 from collections.abc import Callable, Iterator
 
+from schemas.asset import is_upload
 from schemas.control import Forget
 from stream_app.usecases.asset_views import AssetSummary, AssetViews
 from stream_app.usecases.errors import UnavailableError
@@ -81,8 +82,9 @@ class UploadRetention:
         prefix = UPLOAD_PREFIX.encode()
         for partition in self._tables.partitions():
             for key in self._tables.asset_keys(partition, prefix=prefix):
-                if (value := self._tables.asset(partition, key)) is not None:
-                    yield partition, key.decode(), value
+                asset_id = key.decode()
+                if is_upload(asset_id) and (value := self._tables.asset(partition, key)) is not None:
+                    yield partition, asset_id, value
 
     def _is_due(self, summary: AssetSummary) -> bool:
         now_ms = self._now_ms()

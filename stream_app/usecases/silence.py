@@ -7,13 +7,13 @@ import logging
 from collections.abc import Callable
 from typing import Final, NamedTuple
 
+from schemas.asset import is_upload
 from schemas.control import CloseUntil, Forget
 from stream_app.domain.errors import DomainError
 from stream_app.domain.snapshot import header
 from stream_app.usecases.asset_views import AssetViews
 from stream_app.usecases.errors import UnavailableError
 from stream_app.usecases.ports import Cluster, MeasurementLog, Tables
-from stream_app.usecases.tasks import UPLOAD_PREFIX
 
 log = logging.getLogger(__name__)
 
@@ -114,7 +114,7 @@ class SilentAssets:
     def _due(self, asset_id: str, value: bytes, since_us: int, now_us: int) -> tuple[CloseUntil | Forget | None, int]:
         """The record that a silent asset is to get, if any, and when to look at it again if nothing else comes."""
         forget_us = _NEVER_US
-        if self._ttl_us is not None and not asset_id.startswith(UPLOAD_PREFIX):  # these have their own retention
+        if self._ttl_us is not None and not is_upload(asset_id):  # these have their own retention
             forget_us = since_us + self._ttl_us
             if now_us >= forget_us:
                 return Forget(asset_id=asset_id), _NEVER_US

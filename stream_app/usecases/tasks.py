@@ -6,11 +6,15 @@ question of another worker, as in :mod:`stream_app.usecases.queries`.
 
 from __future__ import annotations
 
+import json
 import uuid
 from collections import OrderedDict
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from http import HTTPStatus
 from typing import Final
 
+from schemas.file import too_many_left_out
 from schemas.task import TaskState
 from stream_app.domain.views import Readings
 from stream_app.usecases.asset_views import AssetSummary
@@ -46,6 +50,11 @@ class Task:
         None while nothing of the upload is in the table.
     error
         Why the task failed.
+    warnings
+        What there was to say about the file.
+    parts
+        Of a file with several assets: their tasks, by the file's names of the assets; a worker's answer where it lives
+        with another one.
     """
 
     task_id: str
@@ -53,6 +62,8 @@ class Task:
     readings: Readings | None = None
     progress: TaskProgress | None = None
     error: str | None = None
+    warnings: Sequence[str] = ()
+    parts: Mapping[str, Task | PeerAnswer] = field(default_factory=dict)
 
 
 class Tasks:
@@ -82,7 +93,7 @@ class Tasks:
         if not self._owns(partition):
             return await self._there(task_id, partition, hop)
         if (task := self._here(task_id, partition)) is not None:
-            return task
+            return await self._whole(task)
         # What was accepted before this question stands below the end of the log now. Once the table has come that far
         # without it, the task does not exist.
         if task_id not in self._settled_at:
@@ -92,10 +103,23 @@ class Tasks:
             if not self._owns(partition):
                 raise self._lookup.unanswered({partition})
             if (task := self._here(task_id, partition)) is not None:
-                return task
+                return await self._whole(task)
         if self._lookup.position(partition) < self._settled_at[task_id]:
             return Task(task_id, "PENDING")
         raise unknown
+
+    async def _whole(self, task: Task) -> Task:
+        """The task, with those of the file's other assets, if it has any."""
+        if len(task.parts) < 2:
+            return task
+        names = list(task.parts)
+        others = [await self.task(part_id(task.task_id, name)) for name in names[1:]]
+        parts = dict(zip(names, [replace(task, parts={}), *others], strict=True))
+        outcomes = [(part.state, part.error) if isinstance(part, Task) else outcome_of(part) for part in parts.values()]
+        states = {state for state, _ in outcomes}
+        state: TaskState = "FAILURE" if "FAILURE" in states else "SUCCESS" if states == {"SUCCESS"} else "STARTED"
+        error = next((error for _, error in outcomes if error is not None), None)
+        return replace(task, state=state, error=error, readings=None, progress=None, parts=parts)
 
     def _owns(self, partition: int) -> bool:
         return partition in set(self._lookup.tables.partitions())
@@ -118,8 +142,8 @@ class Tasks:
         summary, ended = view.summary, view.summary.ended
         state: TaskState = "STARTED"
         if ended is not None:
-            state = "SUCCESS" if ended.error is None else "FAILURE"
-        return Task(
+            state = "SUCCESS" if _error_of(summary) is None else "FAILURE"
+        task = Task(
             task_id=task_id,
             state=state,
             readings=view.readings,
@@ -128,9 +152,46 @@ class Tasks:
                 rows_applied=summary.rows,
                 rows_rejected=summary.rows_rejected,
             ),
-            error=None if ended is None else ended.error,
+            error=_error_of(summary),
         )
+        if ended is None:
+            return task
+        return replace(task, warnings=ended.warnings, parts=dict.fromkeys(ended.assets, task))
+
+
+def part_id(task_id: str, asset: str) -> str:
+    """Task of an asset beside the first, in a file of several."""
+    return str(uuid.uuid5(uuid.UUID(task_id), asset))
+
+
+def outcome_of(answer: PeerAnswer) -> tuple[TaskState, str | None]:
+    """State of the task in another worker's answer, and why it has failed.
+
+    Raises
+    ------
+    NotFoundError
+        There is no such task: it has been forgotten.
+    """
+    content = json.loads(answer.body)
+    if answer.status == HTTPStatus.NOT_FOUND:
+        raise NotFoundError("unknown_task", content.get("detail", "there is no such task"))
+    return content.get("state", "STARTED"), content.get("error")
 
 
 def _has_succeeded(summary: AssetSummary) -> bool:
-    return summary.ended is not None and summary.ended.error is None
+    return summary.ended is not None and _error_of(summary) is None
+
+
+def _error_of(summary: AssetSummary) -> str | None:
+    """Why an upload has failed."""
+    ended = summary.ended
+    if ended is None or ended.error is not None:
+        return None if ended is None else ended.error
+    left_out = summary.rows_rejected
+    if ended.allow_rejected or not too_many_left_out(left_out, summary.rows + left_out):
+        return None
+    share = left_out / (summary.rows + left_out)
+    return (
+        f"{left_out} of {summary.rows + left_out} rows were left out ({share:.1%}), since they came too late or their "
+        "times are not plausible: allow_rejected in the spec accepts that"
+    )

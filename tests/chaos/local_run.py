@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from stream_app.domain.catalogue import Catalogue
 from stream_app.usecases.checkpoints import KeptWindows
 from stream_app.usecases.ingest import Ingest
-from stream_app.usecases.ports import Checkpoint, NoTables
+from stream_app.usecases.ports import NoTables, WholeCheckpoint
 from stream_app.wire.batch import Fetch
 from tests.chaos import checks
 from tests.chaos.findings import Findings
@@ -39,7 +39,7 @@ class TopicContents:
     letters: list[StoredRecord] = field(default_factory=list)
     assets: list[StoredRecord] = field(default_factory=list)
 
-    def append(self, checkpoint: Checkpoint) -> None:
+    def append(self, checkpoint: WholeCheckpoint) -> None:
         for _, key, value, _ in checkpoint.updates:
             self.metrics.append(StoredRecord("metrics", 0, len(self.metrics), key, value))
         for letter in checkpoint.dead_letters:

@@ -70,3 +70,15 @@ def test_make_targets_exist() -> None:
         for name in re.findall(r"`make ([a-z-]+)|^make ([a-z-]+)", page.read_text("utf-8"), re.MULTILINE)
     }
     assert {a or b for a, b in named} <= targets
+
+
+def test_threats_name_tests_that_are_there() -> None:
+    """Each threat has one."""
+    table = [line for line in (ROOT / "docs" / "security.md").read_text("utf-8").splitlines() if line.count("|") == 5]
+    tests = "".join(path.read_text("utf-8") for path in (ROOT / "tests").rglob("test_*.py"))
+    rows = [line.split("|")[4] for line in table if "| asset |" not in line and "---" not in line]
+    assert len(rows) > 10
+    for row in rows:
+        named = re.findall("`(test_[a-z_0-9]+)`", row)
+        assert named
+        assert [name for name in named if f"def {name}(" not in tests] == []

@@ -19,7 +19,7 @@ from example.final_windows import Database
 from stream_app.infra.kafka.checkpoint_sink import CheckpointSink
 from stream_app.infra.kafka.log.partitioning import partition_of
 from stream_app.settings import Compression, KafkaSettings
-from stream_app.usecases.ports import Checkpoint
+from stream_app.usecases.ports import WholeCheckpoint
 from stream_app.wire.encode.updates import UpdateForm
 from tests.e2e.workers import ROOT, until
 from tests.integration.kafka.running import read
@@ -39,7 +39,7 @@ BEGIN INSERT INTO writes VALUES (NEW.asset_id, NEW.size, NEW.start); END;
 """
 
 
-def checkpoints(count: int, form: UpdateForm | None = None) -> list[Checkpoint]:
+def checkpoints(count: int, form: UpdateForm | None = None) -> list[WholeCheckpoint]:
     """Checkpoints of ten minutes of each asset, the last of which ends it."""
     site, written = Site(update_form=form or UpdateForm()), []
     for part in range(count):
@@ -53,20 +53,23 @@ def checkpoints(count: int, form: UpdateForm | None = None) -> list[Checkpoint]:
     return written
 
 
-def publish(kafka: KafkaSettings, written: Sequence[Checkpoint]) -> None:
+def publish(kafka: KafkaSettings, written: Sequence[WholeCheckpoint]) -> None:
     """Write them as a worker does; each twice, as after a crash between output and state."""
 
     async def write() -> None:
         sink = CheckpointSink(kafka)
+        await sink.prepare()
         for checkpoint in written:
-            await sink.write(checkpoint)
-            await sink.write(checkpoint)
+            for _ in range(2):
+                updates = sink.update_batches()
+                list(updates.put(checkpoint.updates))
+                await sink.write(checkpoint, updates)
         await sink.discard()
 
     asyncio.run(write())
 
 
-def finals(written: Sequence[Checkpoint]) -> dict[tuple[str, str, str], tuple[Any, ...]]:
+def finals(written: Sequence[WholeCheckpoint]) -> dict[tuple[str, str, str], tuple[Any, ...]]:
     """Rows that the database must have."""
     found = {}
     for update in (json.loads(update.value) for checkpoint in written for update in checkpoint.updates):

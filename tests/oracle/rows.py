@@ -7,11 +7,17 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from schemas.asset import AssetSpec
+
 Flow = Literal["charge", "discharge", "none", "unknown"]
 
 #: Keys of the input that are no readings, and the short keys of those that are.
 _NOT_READINGS = {"asset", "time_us", "offset"}
 _COLUMNS = {"current": "current_a", "voltage": "voltage_v", "soc": "soc_percent", "power": "power_w"}
+
+
+#: Limits that the rest band may have.
+REST_LIMITS_A = (1 / 64, 1 / 16, 1 / 4, 1, 4)
 
 
 def known(value: float) -> bool:
@@ -32,6 +38,7 @@ class Nameplate:
     period_s: float | None = None
     max_gap_s: float | None = None
     on_change: bool = False
+    spec: AssetSpec = field(default_factory=AssetSpec)  # for what else metrics read of it
 
 
 @dataclass(eq=False, repr=False)
@@ -80,6 +87,11 @@ class Row:
         return measured if known(measured) else self.current_a * self.voltage_v
 
     @property
+    def rests(self) -> bool:
+        """Whether the step is at rest whatever the capacity is."""
+        return self.valid and abs(self.current_a) < REST_LIMITS_A[0]
+
+    @property
     def soc_ahead_percent(self) -> float:
         """Change of the SoC until the next row."""
         return math.nan if self.following is None else self.following.soc_percent - self.soc_percent
@@ -115,9 +127,6 @@ class GapFill:
     energies_j: tuple[float, float] | None  # in and out
 
 
-REST_LIMITS_A = (1 / 64, 1 / 16, 1 / 4, 1, 4)
-
-
 @dataclass
 class Part:
     """Rows of one window or of a lifetime: the argument of every plain function."""
@@ -129,6 +138,11 @@ class Part:
     crossings: list[Crossing] = field(default_factory=list)  # at one of the rows
     fills: list[GapFill] = field(default_factory=list)  # of gaps that begin with one of the rows
     turning_points_percent: list[float] | None = None  # of a lifetime, the running extreme last; None of a window
+
+    @property
+    def is_lifetime(self) -> bool:
+        """Whether these are all rows of the asset."""
+        return self.turning_points_percent is not None
 
     def energy_j(self, flow: Literal["charge", "discharge"]) -> float:
         """Energy of all steps that charge, or of all that discharge; > 0 in the direction of the flow."""

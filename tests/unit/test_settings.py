@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from stream_app.commands.options import settings_from
@@ -117,3 +119,29 @@ def test_a_password_is_never_shown(monkeypatch: pytest.MonkeyPatch) -> None:
     assert settings.kafka.sasl_password is not None
     assert settings.kafka.sasl_password.get_secret_value() == "hush-hush"
     assert "hush-hush" not in repr(settings) + str(settings) + settings.model_dump_json()
+
+
+def test_a_server_that_others_reach_wants_to_be_told_who_may_use_it() -> None:
+    """Loopback is open by default; elsewhere openness is said aloud. Commands that serve nothing are not concerned."""
+    with pytest.raises(ExpectedError, match="STREAM_SECURITY__MODE is not set"):
+        Settings(http={"host": "::"}).require_access()
+    for host in ("127.0.0.1", "::1", "localhost"):
+        Settings(http={"host": host}).require_access()
+    Settings(http={"host": "::"}, security={"mode": "none"}).require_access()
+
+
+@pytest.mark.parametrize(
+    ("given", "told"),
+    [
+        ({"security": {"mode": "jwt"}}, "STREAM_SECURITY__JWT__JWKS_URL"),
+        ({"security": {"mode": "jwt", "jwt": {"jwks_url": "x", "issuer": "x"}}}, "STREAM_SECURITY__JWT__AUDIENCE"),
+        ({"security": {"jwt": {"algorithms": ["none"]}}}, "algorithms"),
+        ({"security": {"jwt": {"algorithms": ["HS256"]}}}, "algorithms"),
+        ({"security": {"rate_limit": "many"}}, "rate_limit"),
+        ({"http": {"tls_certfile": "cert.pem"}}, "STREAM_HTTP__TLS_KEYFILE"),
+    ],
+)
+def test_access_control_that_is_not_complete_is_refused(given: dict[str, Any], told: str) -> None:
+    """At the start, not at the first request."""
+    with pytest.raises(ValueError, match=told):
+        Settings(**given)

@@ -49,7 +49,9 @@ __all__ = [
     "even_bins",
     "histogram",
     "measured_if_any",
+    "not_negative",
     "sequential_states",
+    "with_reads",
 ]
 
 
@@ -126,6 +128,10 @@ class Totals:
             key = statistic_key(name)
         return self._lines(self._layout.at[key], self._layout.fields[key].width)
 
+    def of(self, metric: type[Metric]) -> Totals:
+        """The same totals as another metric sees them, which the own one names in ``reads``."""
+        return Totals(self._totals, self._layout, metric.prefix(), self.span_s, self._residues)
+
     def _lines(self, at: int, width: int) -> FloatArray:
         return self._totals[at] if width == 1 else self._totals[at : at + width].T
 
@@ -148,6 +154,8 @@ class Metric(ABC):
     fields: ClassVar[Mapping[str, Field]] = {}
     statistics: ClassVar[tuple[str, ...]] = ()
     sequential_states: ClassVar[tuple[type[SequentialState], ...]] = ()
+    #: Metrics whose fields the value reads too, by ``totals.of(metric)``; all that they need is kept with them.
+    reads: ClassVar[tuple[type[Metric], ...]] = ()
     #: Whether the value rests on step durations, so that its coverage of the time matters.
     timed: ClassVar[bool] = True
     #: Whether the value is a whole number.
@@ -175,6 +183,18 @@ def statistic_key(name: str) -> str:
 def measured_if_any(totals: Totals, read_s: str) -> BoolArray:
     """Whether some valid step has a reading, or none is valid: false where the reading is missing."""
     return (totals[read_s] > 0) | (totals["valid_s"] <= 0)
+
+
+def with_reads(metrics: Sequence[Metric]) -> tuple[Metric, ...]:
+    """The metrics, then those that they read and that are not among them."""
+    found = {metric.name: metric for metric in metrics}
+    waiting = list(metrics)
+    while waiting:
+        for other in waiting.pop().reads:
+            if other.name not in found:
+                found[other.name] = other()
+                waiting.append(found[other.name])
+    return tuple(found.values())
 
 
 def sequential_states(metrics: Sequence[Metric]) -> tuple[type[SequentialState], ...]:
@@ -209,6 +229,11 @@ def defined_where(
 
     with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
         yield defined
+
+
+def not_negative(value: FloatArray) -> FloatArray:
+    """The value where it is above 0, else 0: of what only rounding makes negative."""
+    return np.where(value > 0, value, 0.0)
 
 
 def _where(mask: BoolArray, value: FloatArray) -> FloatArray:

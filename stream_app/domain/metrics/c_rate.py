@@ -2,16 +2,8 @@
 
 import numpy as np
 
-from stream_app.domain.metrics._base import (
-    MAX,
-    AssetSpecs,
-    Columns,
-    Metric,
-    MetricValues,
-    Samples,
-    Totals,
-    defined_where,
-)
+from stream_app.domain.metrics._base import AssetSpecs, Metric, MetricValues, Totals, defined_where
+from stream_app.domain.metrics.extremes import CurrentMax, CurrentMin
 from stream_app.domain.rest import within_band
 
 #: Share of a sum below which a difference is but what its terms were rounded by.
@@ -72,14 +64,11 @@ class CRateMax(Metric):
     """
 
     name, unit, timed = "c_rate_max_per_h", "1/h", False
-    fields = {"current_a": MAX}
-
-    def contribute(self, samples: Samples) -> Columns:
-        """|I|."""
-        return {"current_a": np.abs(samples.current_a)}
+    reads = (CurrentMin, CurrentMax)
 
     def value(self, totals: Totals, specs: AssetSpecs) -> MetricValues:
         """Null with ``capacity_missing`` or ``current_missing``."""
-        checks = {"capacity_missing": ~np.isnan(specs.capacity_ah), "current_missing": totals["current_a"] >= 0}
+        low, high = totals.of(CurrentMin)["reading"], totals.of(CurrentMax)["reading"]
+        checks = {"capacity_missing": ~np.isnan(specs.capacity_ah), "current_missing": np.isfinite(high)}
         with defined_where(checks) as defined:
-            return defined(totals["current_a"] / specs.capacity_ah)
+            return defined(np.maximum(np.abs(low), np.abs(high)) / specs.capacity_ah)

@@ -4,6 +4,7 @@ import numpy as np
 
 from stream_app.columns.arrays import BoolArray, FloatArray
 from stream_app.domain.metrics._base import AssetSpecs, Metric, MetricValues, Totals, defined_where, measured_if_any
+from stream_app.domain.metrics.extremes import SocMean, has_soc_if_any
 from stream_app.domain.metrics.level_efficiency import is_balanced
 from stream_app.domain.soc_levels import SPAN_PERCENT, SocLevels
 
@@ -18,7 +19,6 @@ _OF_BOTH = (
     "soc_in_percent",
     "soc_out_percent",
     "valid_s",
-    "soc_s",
     "current_s",
 )
 AS_PER_AH = 3600
@@ -41,7 +41,7 @@ def _checks(totals: Totals) -> dict[str, BoolArray]:
     """What must hold for a capacity."""
     spans = totals["spans"]
     return {
-        "soc_missing": (spans > 0) | measured_if_any(totals, "soc_s"),
+        "soc_missing": (spans > 0) | has_soc_if_any(totals),
         "current_missing": (spans > 0) | measured_if_any(totals, "current_s"),
         "too_few_spans": spans >= MIN_SPANS,
         "no_charge": totals["span_as"] > 0,
@@ -91,6 +91,7 @@ class CapacityEst(Metric):
     name, unit = "capacity_est", "Ah"
     statistics = _OF_BOTH
     sequential_states = (SocLevels,)
+    reads = (SocMean,)
 
     def value(self, totals: Totals, specs: AssetSpecs) -> MetricValues:
         """Null with ``soc_missing``, ``current_missing``, ``too_few_spans`` or ``no_charge``.
@@ -127,6 +128,7 @@ class SohCapacity(Metric):
     name, unit = "soh_capacity", "%"
     statistics = (*_OF_BOTH, "trip_in_as", "trip_out_as")
     sequential_states = (SocLevels,)
+    reads = (SocMean,)
 
     def value(self, totals: Totals, specs: AssetSpecs) -> MetricValues:
         """Null with ``capacity_missing``, ``soc_missing``, ``current_missing``, ``too_few_spans`` or ``no_charge``.

@@ -4,6 +4,7 @@ from typing import ClassVar
 
 import numpy as np
 
+from stream_app.columns.arrays import BoolArray
 from stream_app.domain.metrics._base import (
     MAX,
     MIN,
@@ -93,6 +94,12 @@ class SocMax(_Largest):
     """
 
     name, unit, column = "soc_max_percent", "%", "soc_percent"
+
+
+def has_soc_if_any(totals: Totals) -> BoolArray:
+    """Whether some valid step has a SoC, or none is valid; by the totals of who reads ``SocMean``."""
+    known: BoolArray = (totals.of(SocMean)["read_s"] > 0) | (totals["valid_s"] <= 0)
+    return known
 
 
 class VoltageMin(_Smallest):

@@ -15,6 +15,7 @@ from stream_app.domain.metrics._base import (
     defined_where,
     measured_if_any,
 )
+from stream_app.domain.metrics.extremes import SocMean, has_soc_if_any
 from stream_app.domain.soc_levels import Crossings, SocLevels
 
 MIN_TRIPS = 3
@@ -23,6 +24,7 @@ SIGMA_FLOOR = 0.0005
 #: Charge out over charge in of a sound pack: beyond it the current sensor or the SoC is wrong, not the pack.
 CE_LOWEST, CE_HIGHEST = 0.985, 1.005
 
+_TRIPS = ("level_trips", "lowest_trip", "highest_trip", "trip_in_j", "trip_out_j")
 _CHARGES = ("trip_in_as", "trip_out_as")
 
 
@@ -36,8 +38,19 @@ def is_balanced(totals: Totals) -> BoolArray:
 def _measured(totals: Totals, trips: FloatArray) -> dict[str, BoolArray]:
     """What trips of known charge need; trips that are told have it."""
     return {
-        "soc_missing": (trips > 0) | measured_if_any(totals, "soc_s"),
+        "soc_missing": (trips > 0) | has_soc_if_any(totals),
         "current_missing": (trips > 0) | measured_if_any(totals, "current_s"),
+    }
+
+
+def trip_checks(totals: Totals) -> dict[str, BoolArray]:
+    """What must hold for ``rte_level``, by its totals."""
+    trips = totals["level_trips"]
+    return {
+        "soc_missing": (trips > 0) | has_soc_if_any(totals),
+        "power_missing": (trips > 0) | measured_if_any(totals, "metered_s"),
+        "too_few_trips": trips >= MIN_TRIPS,
+        "no_charge": totals["trip_in_j"] > 0,
     }
 
 
@@ -54,7 +67,8 @@ class RteLevel(Metric):
     asset's own energy per percent; trips whose gaps cannot be filled are left out.
 
     The uncertainty comes from the scatter of the trips. The errors of successive trips of a level telescope, so it is
-    the scatter of one trip times the number of levels, over all energy in; and at least 0.0005, the method's own.
+    the scatter of one trip times the number of levels from the lowest to the highest with a trip, over all energy in;
+    and at least 0.0005, the method's own.
 
     Null below three trips, and gated where charge out over charge in leaves 0.985 to 1.005: then the current sensor or
     the SoC is wrong, see ``coulombic_efficiency`` and ``current_offset_est_a``.
@@ -73,8 +87,9 @@ class RteLevel(Metric):
 
     name, unit = "rte_level", "1"
     fields = {"in_in": SUM, "in_out": SUM, "out_out": SUM}
-    statistics = ("level_trips", "trip_in_j", "trip_out_j", "valid_s", "soc_s", "metered_s", *_CHARGES)
+    statistics = (*_TRIPS, "valid_s", "metered_s", *_CHARGES)
     sequential_states = (SocLevels,)
+    reads = (SocMean,)
 
     def contribute(self, samples: Samples) -> Columns:
         """Squares and products of the energies of the trips that end at the row [J2]."""
@@ -92,15 +107,9 @@ class RteLevel(Metric):
 
         Gated by ``charge_unbalanced``.
         """
-        trips, in_j = np.sum(totals["level_trips"], axis=1), totals["trip_in_j"]
-        levels = np.sum(np.where(totals["level_trips"] > 0, 1.0, 0.0), axis=1)
-        checks = {
-            "soc_missing": (trips > 0) | measured_if_any(totals, "soc_s"),
-            "power_missing": (trips > 0) | measured_if_any(totals, "metered_s"),
-            "too_few_trips": trips >= MIN_TRIPS,
-            "no_charge": in_j > 0,
-        }
-        with defined_where(checks, {"charge_unbalanced": is_balanced(totals)}) as defined:
+        trips, in_j = totals["level_trips"], totals["trip_in_j"]
+        levels = totals["highest_trip"] - totals["lowest_trip"] + 1
+        with defined_where(trip_checks(totals), {"charge_unbalanced": is_balanced(totals)}) as defined:
             rte = totals["trip_out_j"] / in_j
             scatter = totals["out_out"] - 2 * rte * totals["in_out"] + rte * rte * totals["in_in"]
             sigma = np.sqrt(np.maximum(scatter, 0.0) / trips) * levels / in_j
@@ -130,18 +139,19 @@ class VoltageEfficiency(Metric):
     """
 
     name, unit = "voltage_efficiency", "1"
-    fields = {"trips": SUM, "in_j": SUM, "out_j": SUM, "in_as": SUM, "out_as": SUM}
-    statistics = ("valid_s", "soc_s", "current_s", "metered_s")
+    fields = {"trips": SUM, "in_as": SUM, "out_as": SUM}
+    statistics = ("level_trips", "trip_in_j", "trip_out_j", "valid_s", "current_s", "metered_s")
     sequential_states = (SocLevels,)
+    reads = (SocMean,)
 
     def contribute(self, samples: Samples) -> Columns:
-        """Energy and charge of the trips that end at the row, if both are known."""
+        """Charge of the trips that end at the row, if their energy is known too."""
         told: Crossings | None = samples.events(SocLevels)
         if told is None:
             return {}
         both = told.trip * told.charged
         return {"trips": At(told.row, both)} | {
-            name: At(told.row, getattr(told, name) * both) for name in ("in_j", "out_j", "in_as", "out_as")
+            name: At(told.row, getattr(told, name) * both) for name in ("in_as", "out_as")
         }
 
     def value(self, totals: Totals, specs: AssetSpecs) -> MetricValues:
@@ -149,14 +159,16 @@ class VoltageEfficiency(Metric):
 
         Nothing flows: ``no_charge`` or ``no_discharge``.
         """
-        checks = _measured(totals, totals["trips"]) | {
-            "power_missing": (totals["trips"] > 0) | measured_if_any(totals, "metered_s"),
-            "too_few_trips": totals["trips"] >= MIN_TRIPS,
-            "no_charge": (totals["in_j"] > 0) & (totals["in_as"] > 0),
+        trips, in_j = totals["level_trips"], totals["trip_in_j"]
+        checks = _measured(totals, trips) | {
+            "power_missing": (trips > 0) | measured_if_any(totals, "metered_s"),
+            "too_few_trips": trips >= MIN_TRIPS,
+            "trips_differ": totals["trips"] >= trips,
+            "no_charge": (in_j > 0) & (totals["in_as"] > 0),
             "no_discharge": totals["out_as"] > 0,
         }
         with defined_where(checks) as defined:
-            return defined((totals["out_j"] / totals["out_as"]) / (totals["in_j"] / totals["in_as"]))
+            return defined((totals["trip_out_j"] / totals["out_as"]) / (in_j / totals["in_as"]))
 
 
 class CoulombicEfficiency(Metric):
@@ -183,8 +195,9 @@ class CoulombicEfficiency(Metric):
     """
 
     name, unit = "coulombic_efficiency", "1"
-    statistics = ("charge_trips", "valid_s", "soc_s", "current_s", *_CHARGES)
+    statistics = ("charge_trips", "valid_s", "current_s", *_CHARGES)
     sequential_states = (SocLevels,)
+    reads = (SocMean,)
 
     def value(self, totals: Totals, specs: AssetSpecs) -> MetricValues:
         """Null with ``soc_missing``, ``current_missing``, ``too_few_trips`` or ``no_charge``."""
@@ -217,8 +230,9 @@ class CurrentOffsetEst(Metric):
     """
 
     name, unit = "current_offset_est_a", "A"
-    statistics = ("charge_trips", "trip_s", "valid_s", "soc_s", "current_s", *_CHARGES)
+    statistics = ("charge_trips", "trip_s", "valid_s", "current_s", *_CHARGES)
     sequential_states = (SocLevels,)
+    reads = (SocMean,)
 
     def value(self, totals: Totals, specs: AssetSpecs) -> MetricValues:
         """Null with ``soc_missing``, ``current_missing`` or ``too_few_trips``."""

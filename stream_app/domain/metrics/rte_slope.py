@@ -13,6 +13,7 @@ from stream_app.domain.metrics._base import (
     defined_where,
     measured_if_any,
 )
+from stream_app.domain.metrics.extremes import SocMean, has_soc_if_any
 from stream_app.domain.metrics.level_efficiency import CE_HIGHEST, CE_LOWEST, SIGMA_FLOOR
 
 MIN_MOVED_PERCENT = 20.0
@@ -60,10 +61,10 @@ class RteSlope(Metric):
         "soc_in_percent",
         "soc_out_percent",
         "valid_s",
-        "soc_s",
         "current_s",
         "metered_s",
     )
+    reads = (SocMean,)
 
     def contribute(self, samples: Samples) -> Columns:
         """Level of the SoC times its change, by direction [%2]."""
@@ -81,7 +82,7 @@ class RteSlope(Metric):
         up, down = totals["soc_in_percent"], totals["soc_out_percent"]
         in_as, out_as = totals["charge_in_as"], totals["charge_out_as"]
         checks = {
-            "soc_missing": measured_if_any(totals, "soc_s"),
+            "soc_missing": has_soc_if_any(totals),
             "current_missing": measured_if_any(totals, "current_s"),
             "power_missing": measured_if_any(totals, "metered_s"),
             "no_charge": (totals["energy_in_j"] > 0) & (in_as > 0),

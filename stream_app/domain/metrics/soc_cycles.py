@@ -8,7 +8,6 @@ from stream_app.domain.metrics._base import (
     At,
     Binned,
     Columns,
-    Contribution,
     Metric,
     MetricValues,
     Samples,
@@ -17,6 +16,7 @@ from stream_app.domain.metrics._base import (
     histogram,
     measured_if_any,
 )
+from stream_app.domain.metrics.extremes import SocMax, SocMean, has_soc_if_any
 from stream_app.domain.metrics.level_efficiency import SIGMA_FLOOR, is_balanced
 from stream_app.domain.soc_levels import SocLevels
 from stream_app.domain.soc_loops import DEPTH_BIN_PERCENT, DEPTH_BINS, EDGE_PERCENT, Loops, SocLoops
@@ -49,20 +49,20 @@ class RainflowCycles(Metric):
     """
 
     name, unit, timed = "rainflow_cycles", "1", False
-    fields = {"cycles": histogram(DEPTH_BINS), "soc_rows": SUM}
+    fields = {"cycles": histogram(DEPTH_BINS)}
     sequential_states = (SocLoops,)
+    reads = (SocMax,)
 
     def contribute(self, samples: Samples) -> Columns:
         """One per closed loop, in the bin of its depth."""
-        columns: dict[str, Contribution] = {"soc_rows": (~np.isnan(samples.soc_percent)).astype(float)}
         loops: Loops | None = samples.events(SocLoops)
-        if loops is not None:
-            columns["cycles"] = Binned(depth_bin(loops.depth_percent), np.ones(len(loops.row)), loops.row)
-        return columns
+        if loops is None:
+            return {}
+        return {"cycles": Binned(depth_bin(loops.depth_percent), np.ones(len(loops.row)), loops.row)}
 
     def value(self, totals: Totals, specs: AssetSpecs) -> MetricValues:
         """Null with ``soc_missing``."""
-        with defined_where({"soc_missing": totals["soc_rows"] > 0}) as defined:
+        with defined_where({"soc_missing": np.isfinite(totals.of(SocMax)["reading"])}) as defined:
             return defined(totals["cycles"] + totals.residue(SocLoops))
 
 
@@ -104,8 +104,9 @@ class RteLoop(Metric):
         "in_out": SUM,
         "out_out": SUM,
     }
-    statistics = ("valid_s", "metered_s", "soc_s", "trip_in_as", "trip_out_as")
+    statistics = ("valid_s", "metered_s", "trip_in_as", "trip_out_as")
     sequential_states = (SocLoops, SocLevels)
+    reads = (SocMean,)
 
     def contribute(self, samples: Samples) -> Columns:
         """Energy and depth of the loops that close at the row, and squares and products of the energies [J2]."""
@@ -130,7 +131,7 @@ class RteLoop(Metric):
         """
         loops, in_j = totals["loops"], totals["in_j"]
         checks = {
-            "soc_missing": (loops > 0) | measured_if_any(totals, "soc_s"),
+            "soc_missing": (loops > 0) | has_soc_if_any(totals),
             "power_missing": (loops > 0) | measured_if_any(totals, "metered_s"),
             "no_closed_loop": loops > 0,
             "no_charge": in_j > 0,

@@ -118,3 +118,28 @@ def owners_of(asset_ids: Sequence[str]) -> Owners:
     codes: dict[str, int] = {}
     of_row = np.array([codes.setdefault(asset_id, len(codes)) for asset_id in asset_ids], np.int64)
     return Owners(list(codes), of_row)
+
+
+def joined(blocks: Sequence[Block]) -> Block:
+    """All rows of blocks of a file."""
+    codes: dict[str, int] = {}
+    owners = None
+    if any(block.owners is not None for block in blocks):
+        parts = [
+            np.array([codes.setdefault(name, len(codes)) for name in block.owners.names], np.int64)[block.owners.of_row]
+            for block in blocks
+            if block.owners is not None
+        ]
+        owners = Owners(list(codes), np.concatenate(parts))
+    return Block(
+        [stamp for block in blocks for stamp in block.timestamps],
+        np.concatenate([block.time_us for block in blocks]),
+        {name: np.concatenate([block.columns[name] for block in blocks]) for name in blocks[0].columns},
+        owners,
+        np.concatenate([block.numbers for block in blocks]),
+    )
+
+
+def iso(time_us: IntArray) -> list[str]:
+    """Times as ISO 8601 text in UTC."""
+    return [f"{text}Z" for text in np.datetime_as_string(time_us.view("datetime64[us]")).tolist()]

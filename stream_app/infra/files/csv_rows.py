@@ -46,9 +46,10 @@ class _Table:
     def __init__(self, dialect: Dialect, stamps: Stamps, findings: Findings) -> None:
         layout = dialect.layout
         plain = stamps.plain and layout.dates is None and not layout.numbers.thousands and not layout.short_rows
+        plain = plain and not layout.outflows and layout.state is None and not layout.numbers.no_value
         self._plain = PlainTable(layout, stamps) if plain else None
         self.cells = CellTable(layout, stamps, findings)
-        self._separator = layout.separator
+        self._separator, self._stamps = layout.separator, stamps
         self._line = dialect.lines
 
     def blocks(self, lines: bytes, *, last: bool) -> Generator[Block, None, bytes]:
@@ -58,7 +59,7 @@ class _Table:
             scanned = self._plain.block(text, at) if self._plain is not None else PlainTable.skipped(text, at)
             if scanned.lines < BLOCK_ROWS and not last:
                 break
-            block = scanned.block
+            block = scanned.block if scanned.block is None else self._stamps.local(scanned.block)
             if block is None:
                 records = records_of(lines_of(lines[at : scanned.at]), self._separator, self._line)
                 block = self.cells.block(records)

@@ -13,14 +13,15 @@ from pydantic import TypeAdapter, ValidationError
 from schemas.asset import AssetId
 from schemas.columns import BY_WIRE_NAME
 from stream_app.columns.arrays import BoolArray, FloatArray, IntArray
-from stream_app.infra.files.block import Block, owners_of
+from stream_app.infra.files.block import Block, iso, owners_of
 from stream_app.infra.files.dialect import COMMENTS
 from stream_app.infra.files.findings import Findings
-from stream_app.infra.files.layout import FileColumn, Layout
+from stream_app.infra.files.header import fits
+from stream_app.infra.files.layout import SIGNED, FileColumn, Layout
 from stream_app.infra.files.numbers import NO_VALUE
 from stream_app.infra.files.stamp_form import stamps_of
 from stream_app.infra.files.stamps import Stamps
-from stream_app.infra.files.titles import ASSET_ID
+from stream_app.infra.files.titles import ASSET_ID, plain
 from stream_app.usecases.errors import InvalidError
 from stream_app.wire.decode.refusal import ASSET_ID_CURE, out_of_range, quoted
 
@@ -52,7 +53,7 @@ class CellTable:
         self._layout, self._stamps, self._findings = layout, stamps, findings
         self._needed = max(
             column.index
-            for column in (layout.stamps, layout.dates, layout.assets, *layout.readings)
+            for column in (layout.stamps, layout.dates, layout.assets, layout.state, *layout.readings, *layout.outflows)
             if column is not None
         )
         self._bad: list[tuple[InvalidError, bool]] = []  # behind the last good row; whether a footer may be such
@@ -94,6 +95,10 @@ class CellTable:
             )
             tell(i, "bad_timestamp", self._layout.stamps.title, self._stamps.why(written[i]), footer=footer)
         columns = {column.name: self._numbers(column, rows, tell) for column in self._layout.readings}
+        for column in self._layout.outflows:
+            columns[column.name] = _balance(columns[column.name], self._numbers(column, rows, tell))
+        if self._layout.state is not None:
+            self._sign(columns, [row[self._layout.state.index].strip().casefold() for row in rows])
         for asset in dict.fromkeys(assets or ()):
             if asset and not _is_asset_id(asset):
                 for i in (i for i, each in enumerate(assets or ()) if each == asset):
@@ -125,7 +130,7 @@ class CellTable:
 
     def _rows_of(self, records: Sequence[Record]) -> tuple[list[int], list[list[str]]]:
         """Lines and cells of what is a row."""
-        width, titles = self._layout.width, list(self._layout.titles)
+        width, titles = self._layout.width, [plain(title) for title in self._layout.titles]
         lines: list[int] = []
         rows: list[list[str]] = []
         for line, record in records:
@@ -135,6 +140,12 @@ class CellTable:
             if cells[0].lstrip().startswith(COMMENTS):
                 self._findings.skip("comment lines", line)
                 continue
+            if not cells[0][:1].isdigit() and tuple(map(str.strip, cells)) in self._layout.repeated:
+                if list(map(plain, cells)) == titles:
+                    self._skip_header(line, cells, titles, lines, rows)
+                else:
+                    self._findings.skip("lines that repeat those above the table", line)
+                continue
             if len(cells) > width and not any(map(str.strip, cells[width:])):
                 cells = cells[:width]
             if (
@@ -143,12 +154,37 @@ class CellTable:
                 and (self._layout.short_rows or len(cells) > self._needed)
             ):
                 cells += [""] * (width - len(cells))
-            if [cell.strip() for cell in cells] == titles:
-                self._findings.skip("lines that repeat the header", line)
+            if self._may_be_header(cells) and fits(cells, {}):
+                self._skip_header(line, cells, titles, lines, rows)
                 continue
             lines.append(line)
             rows.append(cells)
         return lines, rows
+
+    def _may_be_header(self, cells: Sequence[str]) -> bool:
+        """Whether a row holds words where a time and readings should be."""
+        columns = (self._layout.stamps, *self._layout.readings)
+        words = [cells[column.index].strip() for column in columns if column.index < len(cells)]
+        return len(words) > 1 and all(word[:1].isalpha() for word in words)
+
+    def _skip_header(
+        self, line: int, cells: Sequence[str], titles: Sequence[str], lines: list[int], rows: list[list[str]]
+    ) -> None:
+        """Skip a header that comes again, and what stands above it.
+
+        Raises
+        ------
+        InvalidError
+            It is another header: what follows would be read into the wrong columns.
+        """
+        if [plain(cell) for cell in cells] != titles:
+            shown = ", ".join(cell.strip() for cell in cells)[:100]
+            detail = f"line {line} holds another header ({shown}): split the file there, and read its parts one by one"
+            raise InvalidError("bad_header", detail, self.rows + len(rows) + 1)
+        self._findings.skip("lines that repeat the header", line)
+        while rows and not rows[-1][0][:1].isdigit() and not any(map(str.strip, rows[-1][2:])):
+            self._findings.skip("lines above it", lines.pop())
+            rows.pop()
 
     def _settle(self, problems: dict[int, tuple[InvalidError, bool]], rows: int) -> None:
         """Leave out the bad rows but for those behind the last good one, which may be a footer."""
@@ -185,8 +221,19 @@ class CellTable:
             place = f"row {numbers[index]} (line {lines[index]})" + (f", column {column}" if column else "")
             problems[index] = InvalidError(code, f"{place}: {detail}", int(numbers[index]), column), footer
 
+    def _sign(self, columns: dict[str, FloatArray], states: Sequence[str]) -> None:
+        """Give current and power the sign of the state, where they have none."""
+        out = np.fromiter((state.startswith(self._layout.discharging) for state in states), np.bool_, len(states))
+        for name in SIGNED & columns.keys():
+            unsigned: BoolArray = out & (columns[name] > 0)
+            if unsigned.any() and self._layout.state is not None:
+                self._findings.note(f"{name} has no sign: column {self._layout.state.title!r} tells when it discharges")
+                columns[name] = np.where(unsigned, -columns[name], columns[name])
+
     def _numbers(self, column: FileColumn, rows: Sequence[Sequence[str]], tell: partial[None]) -> FloatArray:
         cells = [row[column.index] for row in rows]
+        if column.suffix:
+            cells = [cell.strip().removesuffix(column.suffix).rstrip() for cell in cells]
         values, ok = self._layout.numbers.read(cells)
         for i in np.flatnonzero(~ok).tolist():
             detail = f"{quoted(cells[i].strip())} is not a number: leave the cell empty if it was not measured"
@@ -200,14 +247,15 @@ class CellTable:
         return values
 
 
+def _balance(into: FloatArray, out: FloatArray) -> FloatArray:
+    """What enters the battery, less what leaves it; one of both is enough."""
+    both_missing = np.isnan(into) & np.isnan(out)
+    return np.where(both_missing, np.nan, np.nan_to_num(into) - np.nan_to_num(out))
+
+
 def unreadable(code: str, reason: str) -> list[str]:
     """Cells of a row that cannot be read."""
     return [f"{UNREADABLE}{code}{UNREADABLE}{reason}"]
-
-
-def iso(time_us: IntArray) -> list[str]:
-    """Times as ISO 8601 text in UTC."""
-    return [f"{text}Z" for text in np.datetime_as_string(time_us.view("datetime64[us]")).tolist()]
 
 
 def _is_asset_id(text: str) -> bool:

@@ -1,4 +1,4 @@
-"""What a file is and how it is read, told to its owner line by line."""
+"""What a file is and how it is read, told to its owner."""
 
 from __future__ import annotations
 
@@ -8,17 +8,20 @@ from typing import Final
 import numpy as np
 
 from schemas.columns import BY_WIRE_NAME
+from schemas.diagnosis import ColumnFound, Diagnosis, TimesFound
 from schemas.file import FileSpec
-from stream_app.columns.arrays import IntArray
-from stream_app.infra.files.coverage import coverage, steps_s
 from stream_app.infra.files.measurement_file import MeasurementFile
+from stream_app.infra.files.tables import Table
+from stream_app.infra.files.titles import ASSET_ID
 
+#: Of a file with thousands of columns or assets.
+_MOST_TITLES, _MOST_ASSETS = 100, 1000
 _FOLLOWING: Final = {"hold": ("--hold", "--no-hold"), "day_first": ("--day-first", "--month-first")}
-_OPTIONS: Final = ("timezone", "decimal", "encoding", "start", "current_sign", "soc_scale", "reporting")
+_OPTIONS: Final = ("timezone", "decimal", "encoding", "start", "profile", "current_sign", "soc_scale", "reporting")
 
 
-def diagnosis(file: MeasurementFile, spec: FileSpec, name: str) -> list[str]:
-    """Findings of a file that has been examined, one a line; the last one is the command that reads it.
+def diagnosis(file: MeasurementFile, spec: FileSpec, name: str, *, whole: bool = True) -> Diagnosis:
+    """Findings of a file that has been examined.
 
     Parameters
     ----------
@@ -26,50 +29,103 @@ def diagnosis(file: MeasurementFile, spec: FileSpec, name: str) -> list[str]:
         With which it was read.
     name
         Of the file, as the command names it.
+    whole
+        Whether the file is all of it, and not its beginning.
     """
-    findings, table = file.findings, file.table
-    time_us = [block.time_us for block in file.blocks()] if findings.rows else []
-    times = np.sort(np.concatenate(time_us)) if time_us else np.zeros(0, np.int64)
-    lines = [f"file: {table.kind}", *_columns(file), *_stamps(times, file)]
-    if file.assets:
-        shown = ", ".join(file.assets[:5]) + (", ..." if len(file.assets) > 5 else "")
-        lines.append(f"assets: {len(file.assets)} ({shown})")
-    lines += findings.told()
-    total = findings.rows + findings.left_out
-    lines.append(f"rows: {findings.rows} of {total} count")
-    if len(times) > 1:
-        lines.append(f"coverage: {coverage(times, spec):.3f} of the time")
-    return [*lines, " ".join(_command(file, spec, name))]
+    findings, table, examination = file.findings, file.table, file.examination
+    layout = table.layout
+    has_soc = examination.soc_high >= examination.soc_low
+    read = {column.index for column in (layout.stamps, layout.dates, layout.assets, *layout.readings) if column}
+    return Diagnosis(
+        kind=table.kind,
+        whole=whole,
+        profile=layout.profile,
+        columns=list(_columns(file)),
+        not_read=[title for i, title in enumerate(layout.titles) if i not in read and title][:_MOST_TITLES],
+        stamps=_stamps(table),
+        times=list(_times(file)),
+        soc_low=examination.soc_low if has_soc else None,
+        soc_high=examination.soc_high if has_soc else None,
+        assets=file.assets[:_MOST_ASSETS],
+        rows=findings.rows,
+        left_out=findings.left_out,
+        notes=findings.noted(),
+        warnings=findings.warnings,
+        command=" ".join(_command(file, spec, name)),
+    )
 
 
-def _columns(file: MeasurementFile) -> Iterator[str]:
+def lines(found: Diagnosis) -> Iterator[str]:
+    """Findings, one a line; the last one is the command that reads the file."""
+    yield f"file: {found.kind}" + ("" if found.whole else ", of which the beginning was looked at")
+    for column in found.columns:
+        changed = "" if (column.scale, column.offset) == (1.0, 0.0) else f", x {column.scale:g} + {column.offset:g}"
+        unit = "" if column.unit is None else f" [{column.unit}]"
+        missing = "" if column.missing is None else f", {column.missing:.0%} not measured"
+        yield f"column {column.title!r} -> {column.name}{unit}{changed}{missing}"
+    if found.not_read:
+        yield f"not read: {', '.join(map(repr, found.not_read))}"
+    if found.soc_low is not None:
+        yield f"SoC: {found.soc_low:g} to {found.soc_high:g} %"
+    yield f"stamps: {found.stamps}"
+    for times in found.times:
+        whose = "" if times.asset_id is None or len(found.times) < 2 else f" ({times.asset_id})"
+        yield f"time: {times.first} to {times.last}, {times.repeats} stamps repeat the one before{whose}"
+        if times.step_longest_s:
+            steps = f"median {times.step_median_s:g} s, 95 % up to {times.step_p95_s:g} s"
+            yield f"period: {steps}, longest {times.step_longest_s:g} s{whose}"
+        yield f"coverage: {times.coverage:.3f} of the time{whose}"
+    if found.assets:
+        shown = ", ".join(found.assets[:5]) + (", ..." if len(found.assets) > 5 else "")
+        yield f"assets: {len(found.assets)} ({shown})"
+    yield from found.notes
+    yield from (f"warning: {text}" for text in found.warnings)
+    yield f"rows: {found.rows} of {found.rows + found.left_out} count"
+    yield found.command
+
+
+def _columns(file: MeasurementFile) -> Iterator[ColumnFound]:
     layout, examination = file.table.layout, file.examination
     stamps = layout.stamps.title if layout.dates is None else f"{layout.dates.title} + {layout.stamps.title}"
-    yield f"column {stamps!r} -> time"
+    yield ColumnFound(title=stamps, name="time", unit=None, scale=1, offset=0, missing=None)
+    if layout.assets is not None:
+        yield ColumnFound(title=layout.assets.title, name=ASSET_ID, unit=None, scale=1, offset=0, missing=None)
     for column in layout.readings:
-        share = 1 - examination.filled.get(column.name, 0) / max(examination.rows, 1)
-        changed = "" if (column.scale, column.offset) == (1.0, 0.0) else f", x {column.scale:g} + {column.offset:g}"
-        unit = BY_WIRE_NAME[column.name].unit
-        yield f"column {column.title!r} -> {column.name} [{unit}]{changed}, {share:.0%} not measured"
-    read = {layout.stamps.index, *(column.index for column in layout.readings)}
-    read |= {column.index for column in (layout.dates, layout.assets) if column is not None}
-    if unread := [title for i, title in enumerate(layout.titles) if i not in read and title]:
-        yield f"not read: {', '.join(map(repr, unread[:20]))}"
-    if examination.soc_high >= examination.soc_low:
-        yield f"SoC: {examination.soc_low:g} to {examination.soc_high:g} %"
+        yield ColumnFound(
+            title=column.title,
+            name=column.name,
+            unit=BY_WIRE_NAME[column.name].unit,
+            scale=column.scale,
+            offset=column.offset,
+            missing=1 - examination.filled.get(column.name, 0) / max(examination.rows, 1),
+        )
 
 
-def _stamps(times: IntArray, file: MeasurementFile) -> Iterator[str]:
-    zone = "UTC, since they name no zone" if file.table.naive else "the zone that they or the options name"
-    yield f"stamps: {file.table.stamps.kind}, in {zone}"
-    if len(times) < 2:
-        return
-    first, last = np.datetime_as_string(times[[0, -1]].view("datetime64[us]"), unit="s").tolist()
-    steps = steps_s(times)
-    yield f"time: {first}Z to {last}Z, {int((np.diff(times) == 0).sum())} stamps repeat the one before"
-    if len(steps):
-        middle, most, longest = np.percentile(steps, (50, 95, 100))
-        yield f"period: median {middle:g} s, 95 % up to {most:g} s, longest {longest:g} s"
+def _stamps(table: Table) -> str:
+    clock = table.stamps.clock
+    if clock is not None:
+        return f"{table.stamps.kind}, local time of {clock.name}"
+    return f"{table.stamps.kind}, in {'UTC, since they name no zone' if table.naive else 'the zone that they name'}"
+
+
+def _times(file: MeasurementFile) -> Iterator[TimesFound]:
+    for name, covered in file.timeline.coverage.items():
+        if covered.rows < 2:
+            continue
+        share = covered.share()  # measures the rows that wait
+        first, last = np.array([covered.first_us, covered.last_us]).view("datetime64[us]").astype("datetime64[s]")
+        median, most = covered.steps_s(50, 95)
+        yield TimesFound(
+            asset_id=name or None,
+            rows=covered.rows,
+            first=f"{first}Z",
+            last=f"{last}Z",
+            repeats=covered.repeats,
+            step_median_s=median,
+            step_p95_s=most,
+            step_longest_s=covered.longest_s,
+            coverage=share,
+        )
 
 
 def _command(file: MeasurementFile, spec: FileSpec, name: str) -> Iterator[str]:
@@ -85,6 +141,8 @@ def _command(file: MeasurementFile, spec: FileSpec, name: str) -> Iterator[str]:
     for field, (yes, no) in _FOLLOWING.items():
         if getattr(spec, field) is not None:
             yield yes if getattr(spec, field) else no
+    for cell in spec.no_value:
+        yield f"--no-value={_quoted(cell)}"
     for ours, title in spec.columns.items():
         yield f"--map {_quoted(f'{ours}={title}')}"
     if spec.max_gap_s is not None:

@@ -3,13 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Final
 
+from schemas.file import too_many_left_out
 from stream_app.usecases.errors import InvalidError
-
-#: Share of the rows that may be left out without leave; of few rows, one.
-MAX_LEFT_OUT: Final = 0.01
-_FEW_ROWS: Final = 5
 
 
 @dataclass(slots=True)
@@ -52,8 +48,8 @@ class Findings:
         if text not in self.warnings:
             self.warnings.append(text)
 
-    def leave_out(self, error: InvalidError) -> None:
-        """Leave out a row.
+    def leave_out(self, error: InvalidError, rows: int = 1) -> None:
+        """Leave out rows.
 
         Raises
         ------
@@ -62,7 +58,7 @@ class Findings:
         """
         if self.strict:
             raise error
-        self.left_out += 1
+        self.left_out += rows
         self.first = self.first or error
 
     def skip(self, what: str, line: int) -> None:
@@ -92,14 +88,17 @@ class Findings:
     @property
     def too_many(self) -> bool:
         """Whether more rows are left out than goes without leave."""
-        total = self.rows + self.left_out
-        return self.left_out > max(int(total * MAX_LEFT_OUT), 1 if total >= _FEW_ROWS else 0)
+        return too_many_left_out(self.left_out, self.rows + self.left_out)
 
     def told(self) -> list[str]:
         """All of it, a line each."""
+        return [*self.noted(), *(f"warning: {text}" for text in self.warnings)]
+
+    def noted(self) -> list[str]:
+        """How the file is read, and what is left out, a line each."""
         lines = [f"{count} {what} skipped (line {line})" for what, (count, line) in self.skipped.items()]
         if self.first is not None:
             lines.append(
                 f"{self.left_out} of {self.rows + self.left_out} rows left out, the first: {self.first.detail}"
             )
-        return [*self.notes, *lines, *(f"warning: {text}" for text in self.warnings)]
+        return [*self.notes, *lines]

@@ -1,25 +1,14 @@
-"""Which column of a table holds which reading, and in which unit: found once, from its titles."""
+"""How a table is written: which column holds which reading, and in which unit."""
 
 from __future__ import annotations
 
-import re
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
-from schemas.columns import BY_WIRE_NAME, REQUIRED
-from stream_app.infra.files.findings import Findings
 from stream_app.infra.files.numbers import Numbers
-from stream_app.infra.files.titles import ASSET_ID, DATE, ELAPSED, TIMESTAMP, Found, convert, near, plain, recognise
-from stream_app.infra.files.units import TIME_UNITS, UNCHANGED, Conversion, known_units
-from stream_app.usecases.errors import InvalidError
 
-MAX_COLUMNS: Final = 500
-HEADER_ROW: Final = 0  # as the row of an error
-EXPECTED: Final = ",".join((TIMESTAMP, *REQUIRED))
-_DATA: Final = re.compile(r"\s*[+-]?\d[\d.,:/ TZ+-]*\s*")
-_NUMBERED: Final = re.compile(r"#(\d{1,3})")
-_CLOCK_TITLES: Final = frozenset(("time", "zeit", "uhrzeit", "timeofday", "clock", "hour", "t"))
+#: Readings that have a sign.
+SIGNED: Final = frozenset(("current", "power"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +20,7 @@ class FileColumn:
     index: int
     scale: float
     offset: float
+    suffix: str = ""  # behind its numbers
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +43,16 @@ class Layout:
         Whether rows end with their last cell that is not empty.
     elapsed
         Whether the title says that the time is elapsed time.
+    profile
+        Name of the device or program that writes such titles.
+    flipped
+        Whether current and power are above 0 in the file when the battery is discharged, and are read otherwise.
+    repeated
+        Cells of lines above the first row, which may come again.
+    outflows
+        Columns of what leaves the battery, which count against the reading of the same name.
+    state, discharging
+        Column of the state that gives the current its sign, and how states of discharging begin.
     """
 
     titles: tuple[str, ...]
@@ -64,179 +64,14 @@ class Layout:
     numbers: Numbers = field(default_factory=Numbers)
     short_rows: bool = False
     elapsed: bool = False
+    profile: str | None = None
+    flipped: bool = False
+    repeated: frozenset[tuple[str, ...]] = frozenset()
+    outflows: tuple[FileColumn, ...] = ()
+    state: FileColumn | None = None
+    discharging: tuple[str, ...] = ()
 
     @property
     def width(self) -> int:
         """Cells of a row."""
         return len(self.titles)
-
-
-def fits(titles: Sequence[str], wanted: Mapping[str, str]) -> int:
-    """How many of our columns titles name; 0 unless a time and a reading are among them."""
-    given = {title.strip() for title in wanted.values()}
-    names = {found.name for title in titles if (found := recognise(title)) is not None}
-    names |= {name for name, title in wanted.items() if title.strip() in set(map(str.strip, titles)) & given}
-    timed = names & {TIMESTAMP, ELAPSED, DATE}
-    return len(names) if timed and names & BY_WIRE_NAME.keys() else 0
-
-
-def read_header(
-    titles: Sequence[str], place: str, wanted: Mapping[str, str], findings: Findings, units: Sequence[str] = ()
-) -> Layout:
-    """Find our columns among a table's titles.
-
-    Parameters
-    ----------
-    place
-        Where the titles are, for errors.
-    wanted
-        Titles that the user gives, by our names.
-    units
-        Cells of the line of units, if there is one.
-
-    Raises
-    ------
-    InvalidError
-        When there is no header, a column is missing or appears twice, or a unit is not known.
-    """
-    if len(titles) > MAX_COLUMNS:
-        detail = f"{place}: {len(titles)} columns; at most {MAX_COLUMNS} are read: leave out those that are not needed"
-        raise InvalidError("bad_csv", detail, HEADER_ROW)
-    titles = [title.strip() for title in titles]
-    columns = {name: _wanted(name, title, titles, place) for name, title in wanted.items() if title.strip()}
-    found: dict[str, list[tuple[Found, int]]] = {}
-    for index, title in enumerate(titles):
-        named = recognise(title)
-        if named is None or named.name in wanted:
-            continue
-        if named.conversion is None:
-            if named.name not in REQUIRED:
-                findings.warn(f"column {title!r} is not read: {_which_unit(named.name, title)}")
-            continue
-        unit = units[index].strip(" []()") if index < len(units) else ""
-        if unit and named.unit is None and named.name in BY_WIRE_NAME:
-            named = named._replace(conversion=convert(named.name, unit), unit=unit)
-            if named.conversion is None:
-                findings.warn(f"column {title!r} is not read: {_which_unit(named.name, unit)}")
-                continue
-        found.setdefault(named.name, []).append((named, index))
-    for name, candidates in found.items():
-        columns[name] = _chosen(name, candidates, titles, place)
-    return _layout(columns, titles, place, wanted, findings)
-
-
-def _layout(
-    columns: dict[str, FileColumn], titles: Sequence[str], place: str, wanted: Mapping[str, str], findings: Findings
-) -> Layout:
-    stamps, dates = columns.get(TIMESTAMP), columns.get(DATE)
-    if stamps is not None and dates is not None and plain(stamps.title) not in _CLOCK_TITLES:
-        dates = None
-    elapsed = stamps is None and dates is None and ELAPSED in columns
-    stamps, dates = (stamps, dates) if stamps is not None else (dates or columns.get(ELAPSED), None)
-    readings = tuple(columns[name] for name in BY_WIRE_NAME if name in columns)
-    missing = [*(() if stamps is not None else (TIMESTAMP,)), *_missing(columns, titles, wanted)]
-    if (not readings and stamps is None) and any(_DATA.fullmatch(title) for title in titles):
-        detail = f"{place} holds data, not titles: the first line must be a header such as {EXPECTED}"
-        raise InvalidError("no_header", detail, HEADER_ROW)
-    if stamps is None or not readings or missing:
-        missing = missing or list(REQUIRED)
-        detail = f"{place}: the header has no column {' and no column '.join(missing)}"
-        raise InvalidError("missing_column", f"{detail}; {_why_missing(missing, titles)}", HEADER_ROW, missing[0])
-    if not columns.keys() & {"power", "current"}:
-        findings.warn("the file has no current and no power: energies and charges cannot be computed")
-    return Layout(tuple(titles), stamps, dates, columns.get(ASSET_ID), readings, elapsed=elapsed)
-
-
-def _missing(columns: Mapping[str, FileColumn], titles: Sequence[str], wanted: Mapping[str, str]) -> list[str]:
-    """Readings that energy needs, which may be in the file under a title that is not known."""
-    if "power" in columns or {"current", "voltage"} <= columns.keys():
-        return []
-    unread = [title for i, title in enumerate(titles) if i not in {column.index for column in columns.values()}]
-    needed = [name for name in ("current", "voltage") if name not in columns and name not in wanted]
-    missing = [name for name in needed if near(name, unread)]
-    of_no_unit = any((found := recognise(title)) is not None and found.name == "power" for title in unread)
-    return missing or (["power"] if of_no_unit and "power" not in wanted else [])
-
-
-def _wanted(name: str, title: str, titles: Sequence[str], place: str) -> FileColumn:
-    """The column that the user gives: by title, by title and unit (``title:mW``), or by number."""
-    if name not in (TIMESTAMP, ELAPSED, DATE, ASSET_ID, *BY_WIRE_NAME):
-        detail = f"{name!r} is not one of our columns: {', '.join((TIMESTAMP, ASSET_ID, *BY_WIRE_NAME))}"
-        raise InvalidError("bad_header", detail, HEADER_ROW, name)
-    title, unit = title.strip(), None
-    if title not in titles and title.rpartition(":")[0]:
-        title, _, unit = title.rpartition(":")
-    if match := _NUMBERED.fullmatch(title):
-        index = int(match[1]) - 1
-    else:
-        index = titles.index(title) if title in titles else -1
-        if titles.count(title) > 1:
-            raise InvalidError("bad_header", f"{place}: {_same_title(name, title, titles)}", HEADER_ROW, name)
-    if not 0 <= index < len(titles):
-        offered = near(name, titles) or [each for each in titles if each][:10]
-        detail = f"{place}: there is no column {title!r}; there are {', '.join(map(repr, offered))}"
-        raise InvalidError("missing_column", detail, HEADER_ROW, name)
-    change: Conversion | None = UNCHANGED
-    if unit is not None:
-        change = convert(name, unit)
-    else:
-        bracket = re.search(r"[\[(/]\s*([^\])/]+)[\])]?\s*$", titles[index])
-        found = recognise(titles[index])
-        if found is not None and found.name == name:
-            change = found.conversion
-        elif bracket is not None:
-            change = convert(name, bracket[1])
-    if change is None:
-        raise InvalidError("bad_header", f"{place}: {_which_unit(name, titles[index])}", HEADER_ROW, name)
-    return FileColumn(name, titles[index], index, *change)
-
-
-def _chosen(name: str, candidates: Sequence[tuple[Found, int]], titles: Sequence[str], place: str) -> FileColumn:
-    """The column that names ours most exactly."""
-    best = min(found.rank for found, _ in candidates)
-    exact = [(found, index) for found, index in candidates if found.rank == best]
-    (found, index), *others = exact
-    if others and name in (TIMESTAMP, DATE, ELAPSED) and titles[others[0][1]] != titles[index]:
-        others = []  # the same time in another form: the first one is read
-    if others:
-        one, two = titles[index], titles[others[0][1]]
-        if one == two:
-            detail = _same_title(name, one, titles)
-        else:
-            detail = f"{one!r} and {two!r} both mean {name}: say which one to read (--map {name}={one!r}), or rename"
-            detail = f"{detail} the one to read to {name!r}"
-        raise InvalidError("bad_header", f"{place}: {detail}", HEADER_ROW, name)
-    return FileColumn(name, titles[index], index, *(found.conversion or UNCHANGED))
-
-
-def _same_title(name: str, title: str, titles: Sequence[str]) -> str:
-    places = [str(i + 1) for i, each in enumerate(titles) if each == title]
-    return (
-        f"columns {' and '.join(places)} are both titled {title!r}: remove or rename the other one, or say which one "
-        f"to read by its number (--map {name}=#{places[0]})"
-    )
-
-
-def _which_unit(name: str, title: str) -> str:
-    if name not in BY_WIRE_NAME:
-        return f"the unit of {title!r} is not known: write one of {', '.join(TIME_UNITS)}"
-    either = "mW or MW? The" if "mw" in title.casefold() else "the"
-    return f"{either} unit of {title!r} is not known: write one of {', '.join(known_units(name))}"
-
-
-def _why_missing(missing: Sequence[str], titles: Sequence[str]) -> str:
-    for title in titles:
-        named = recognise(title)
-        if named is not None and named.name in missing and named.conversion is None:
-            return _which_unit(named.name, title)
-    nearest = {name: offered for name in missing if (offered := near(name, titles))}
-    if nearest:
-        shown = ", ".join(
-            repr(title[:40]) for title in dict.fromkeys(t for offered in nearest.values() for t in offered)
-        )
-        options = " ".join(f"--map {name}={offered[0][:40]!r}" for name, offered in nearest.items())
-        none = next((f"; --map {name}= says that there is none" for name in nearest if name != TIMESTAMP), "")
-        return f"the nearest titles are {shown}: say {options}{none}"
-    found = ", ".join(repr(title[:40]) for title in titles[:20])
-    separated = "; columns are separated by comma, semicolon, tab or |" if len(titles) == 1 else ""
-    return f"found: {found}{separated}; expected: {EXPECTED}"

@@ -13,6 +13,8 @@ from stream_app.infra.files.titles import ASSET_ID, TIMESTAMP, plain, recognise
 _NAMES: Final = [
     "field",
     "entityid",
+    "statisticid",
+    "point",
     "metric",
     "metricid",
     "signal",
@@ -54,6 +56,8 @@ def long_titles(titles: Sequence[str]) -> LongTitles | None:
     if any(each is not None and each.name not in (TIMESTAMP, ASSET_ID, "date", "elapsed") for each in found):
         return None
     stamps = [(each.rank, i) for i, each in enumerate(found) if each is not None and each.name == TIMESTAMP]
+    if not stamps and "start" in plainly:
+        stamps = [(0, plainly.index("start"))]
     names = next((plainly.index(name) for name in _NAMES if name in plainly), None)
     values = next((plainly.index(name) for name in _VALUES if name in plainly), None)
     if not stamps or names is None or values is None:

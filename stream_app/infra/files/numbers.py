@@ -9,6 +9,7 @@ from typing import Final, Literal
 
 import numpy as np
 
+from schemas.file import FileSpec
 from stream_app.columns.arrays import BoolArray, FloatArray
 from stream_app.usecases.errors import InvalidError
 
@@ -17,7 +18,10 @@ NO_VALUE: Final = frozenset(
     ["", "nan", "-nan", "null", "(null)", "none", "na", "n/a", "n.a.", "#n/a", "#n/v", "#nv", "nil", "nat", "<na>"]
 ).union(
     ["-", "--", "---", "?", "*", "**", "\\n", "1.#qnan", "-1.#ind", "unknown", "unavailable", "undefined"],
-    ["not available", "missing", "no data"],
+    ["not available", "missing", "no data", "nodata", "n.d.", "nd", "n/d", "void", "invalid", "not measured", "k.a."],
+    ["#div/0!", "#value!", "#ref!", "#num!", "#name?", "#null!", "#wert!", "#bezug!", "#zahl!"],  # of spreadsheets
+    ["bad", "bad input", "bad data", "i/o timeout", "comm fail", "no good data", "pt created", "intf shut", "scan off"],
+    ["err", "error", "fault", "fail", "failed", "overflow", "over range", "under range", "offline", "disconnected"],
 )
 _POINTED: Final = re.compile(r"[+-]?(?:\d*\.\d+|\d+\.)(?:[eE][+-]?\d+)?")
 _COMMAED: Final = re.compile(r"[+-]?(?:\d*,\d+|\d+,)(?:[eE][+-]?\d+)?")
@@ -31,6 +35,20 @@ _SURELY_GROUPED: Final = {
 _SPACED: Final = re.compile(r"(?<=\d)[ '\u00a0\u202f\u2019](?=\d{3}(?:\D|$))")
 
 
+_SUFFIXED: Final = re.compile(r"[+-]?\d[\d.,]*\s*([^\W\d_][\w°%/]*|[%°‰][\w]*)")
+_MOST: Final = 0.9
+
+
+def suffix_of(cells: Sequence[str]) -> str:
+    """What stands behind nearly all numbers of a column; empty when there is no such thing."""
+    filled = [text for cell in cells if (text := cell.strip()).casefold() not in NO_VALUE]
+    first = next((match[1] for text in filled[:20] if (match := _SUFFIXED.fullmatch(text))), "")
+    if not first or (first.casefold().startswith("e") and first[1:].isdecimal()):
+        return ""
+    ending = sum(1 for text in filled if (match := _SUFFIXED.fullmatch(text)) and match[1] == first)
+    return first if ending >= _MOST * len(filled) else ""
+
+
 @dataclass(frozen=True, slots=True)
 class Numbers:
     """How a file writes numbers.
@@ -41,14 +59,17 @@ class Numbers:
         The decimal mark.
     thousands
         What groups digits, empty when nothing does.
+    no_value
+        Cells that stand for a missing reading in this file, lower case.
     """
 
     mark: Literal[".", ","] = "."
     thousands: str = ""
+    no_value: frozenset[str] = frozenset()
 
     def read(self, cells: Sequence[str]) -> tuple[FloatArray, BoolArray]:
         """Values, NaN where not measured, and which cells are as they must be; both of shape ``(n,)``."""
-        if self.mark == "." and not self.thousands:
+        if self.mark == "." and not self.thousands and not self.no_value:
             text = "".join(cells)
             if text.isascii() and "_" not in text and "n" not in text and "N" not in text:
                 try:
@@ -61,7 +82,7 @@ class Numbers:
         ok = np.ones(len(cells), np.bool_)
         for i, cell in enumerate(cells):
             stripped = cell.strip()
-            if stripped.casefold() in NO_VALUE:
+            if (lower := stripped.casefold()) in NO_VALUE or lower in self.no_value:
                 continue
             value = self._number(stripped)
             ok[i] = value is not None
@@ -70,6 +91,8 @@ class Numbers:
 
     def _number(self, text: str) -> float | None:
         text = text.replace("\u2212", "-")  # a minus sign
+        if text.startswith(('="', "'")):  # a spreadsheet's way to say text
+            text = text.strip("=\"'")
         text = _SPACED.sub("", text)
         if self.mark == ",":
             if "." in text:
@@ -90,7 +113,7 @@ class Numbers:
         return value if np.isfinite(value) else None
 
 
-def decide(cells: Iterable[str], separator: str, given: Literal["point", "comma"] | None) -> tuple[Numbers, list[str]]:
+def decide(cells: Iterable[str], separator: str, spec: FileSpec) -> tuple[Numbers, list[str]]:
     """How a file writes numbers, from cells of its columns of readings; and what there is to say about it.
 
     Raises
@@ -98,9 +121,10 @@ def decide(cells: Iterable[str], separator: str, given: Literal["point", "comma"
     InvalidError
         When both marks are used as decimal marks, or one may be either.
     """
+    given, no_value = spec.decimal, frozenset(map(str.casefold, spec.no_value))
     commas = points = grouped_commas = grouped_points = sure_commas = sure_points = 0
     for cell in cells:
-        text = cell.strip()
+        text = _SPACED.sub("", cell.strip())
         sure_commas += bool(_SURELY_GROUPED[","].fullmatch(text))
         sure_points += bool(_SURELY_GROUPED["."].fullmatch(text))
         if _COMMAED.fullmatch(text):
@@ -116,17 +140,17 @@ def decide(cells: Iterable[str], separator: str, given: Literal["point", "comma"
         notes = ["numbers have a decimal comma"]
         if grouped_points or sure_points:
             notes.append("dots in numbers group thousands: 1.250 is read as 1250")
-        return Numbers(",", "." if grouped_points or sure_points else ""), notes
+        return Numbers(",", "." if grouped_points or sure_points else "", no_value), notes
     if given == "point" or points or sure_commas or grouped_points:
         if (grouped_commas and given is None and not points and not sure_commas) or (grouped_points and grouped_commas):
             detail = "numbers such as 1,250 and 1.250 stand side by side: which mark is the decimal one?"
             raise InvalidError("bad_number", f"{detail} Say --decimal point or --decimal comma", 0)
         if grouped_commas or sure_commas:
-            return Numbers(".", ","), ["commas in numbers group thousands: 1,250 is read as 1250"]
-        return Numbers(), []
+            return Numbers(".", ",", no_value), ["commas in numbers group thousands: 1,250 is read as 1250"]
+        return Numbers(no_value=no_value), []
     if grouped_commas:
         if separator == ",":
             detail = "numbers such as 1,250 may be 1250 or 1.25: say --decimal point or --decimal comma"
             raise InvalidError("bad_number", detail, 0)
-        return Numbers(","), ["numbers have a decimal comma: 1,250 is read as 1.25"]
-    return Numbers(), []
+        return Numbers(",", no_value=no_value), ["numbers have a decimal comma: 1,250 is read as 1.25"]
+    return Numbers(no_value=no_value), []

@@ -11,7 +11,7 @@ import numpy as np
 from stream_app.columns.arrays import BoolArray, IntArray
 from stream_app.usecases.errors import InvalidError
 
-_S, _HOUR, _DAY, _YEAR = 1_000_000, 3_600_000_000, 86_400_000_000, 366 * 86_400_000_000
+_S, _HOUR, _DAY, YEAR_US = 1_000_000, 3_600_000_000, 86_400_000_000, 366 * 86_400_000_000
 #: A step that is longer, in median steps, leads to another part of the file.
 _FAR_STEPS: Final = 100
 #: Rows of which a clock that was not set may have stamped so many.
@@ -91,7 +91,7 @@ def _odd(times: IntArray, steps: IntArray) -> BoolArray:
     for k, inner in ((0, whole[1:]), (len(runs) - 1, whole[-2::-1])):
         near = runs[1 + inner.index(True)][0] if k == 0 else runs[k - 1 - inner.index(True)][1] - 1
         at = runs[k][1] - 1 if k == 0 else runs[k][0]
-        whole[k] = not (small[k] and abs(int(times[at]) - int(times[near])) > _YEAR)
+        whole[k] = not (small[k] and abs(int(times[at]) - int(times[near])) > YEAR_US)
     for (start, end), good in zip(runs, whole, strict=True):
         odd[start:end] = not good
     return odd
@@ -100,7 +100,7 @@ def _odd(times: IntArray, steps: IntArray) -> BoolArray:
 def _is_between(first: int, last: int, before: int, after: int, far: int) -> bool:
     """Whether rows are far from the rows before and after, which go on with each other."""
     goes_on = abs(after - before) < min(abs(first - before), abs(last - after))
-    return bool(goes_on and (min(first - before, last - after) > far or min(before - first, after - last) > _YEAR))
+    return bool(goes_on and (min(first - before, last - after) > far or min(before - first, after - last) > YEAR_US))
 
 
 def refuse_repeated_hour(time_us: IntArray, numbers: IntArray, owner: IntArray | None) -> None:

@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from itertools import islice
 from typing import Any, Final
 
 from stream_app.infra.files.csv_table import Record, unreadable
+from stream_app.infra.files.document import flat, parsed, rows_of
+from stream_app.infra.files.findings import Findings
 from stream_app.infra.files.text import lines_of
+from stream_app.infra.files.titles import recognise
 from stream_app.usecases.errors import InvalidError
 from stream_app.wire.decode.refusal import shown
 
 #: Rows whose keys are the titles.
 _TITLE_ROWS: Final = 1000
-_DEEPEST: Final = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,15 +58,15 @@ def cell(value: object) -> str:
             return str(value)
 
 
-def flat(row: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    """An object whose objects are taken apart: ``{"a": {"b": 1}}`` has the key ``a.b``."""
-    out: dict[str, Any] = {}
-    for key, value in row.items():
-        if isinstance(value, dict) and value:
-            out |= flat(value, f"{prefix}{key}.")
-        else:
-            out[f"{prefix}{key}"] = value
-    return out
+def leaves(titles: Sequence[str]) -> list[str]:
+    """Titles, of which those within objects go by their last name where that alone tells what they are."""
+    lasts = Counter(title.rpartition(".")[2] for title in titles)
+    return [
+        last
+        if lasts[last := title.rpartition(".")[2]] == 1 and recognise(title) is None and recognise(last) is not None
+        else title
+        for title in titles
+    ]
 
 
 def json_lines(portions: Callable[[], Iterable[bytes]]) -> Records:
@@ -74,7 +77,7 @@ def json_lines(portions: Callable[[], Iterable[bytes]]) -> Records:
             titles.update(dict.fromkeys(row[1]))
     if not titles:
         _refuse_nothing(portions())
-    return Records(list(titles), lambda: _cells(_objects(portions()), list(titles)), "JSON lines")
+    return Records(leaves(list(titles)), lambda: _cells(_objects(portions()), list(titles)), "JSON lines")
 
 
 def _refuse_nothing(portions: Iterable[bytes]) -> None:
@@ -119,54 +122,21 @@ def _cells(
             yield line, unreadable(*row[1:])
 
 
-def json_document(text: bytes) -> Records:
+def json_document(text: bytes, findings: Findings) -> Records:
     """A JSON document: an array of rows, wherever in it, or columns."""
     try:
-        document = json.loads(text)
+        document = parsed(text.decode(), findings)
     except RecursionError:
         raise InvalidError("bad_json", "the JSON is nested too deeply: send rows as flat objects") from None
     except (json.JSONDecodeError, UnicodeDecodeError) as error:
         raise InvalidError("bad_json", f"the file is not valid JSON ({error})") from None
     except ValueError:
         raise InvalidError("bad_json", "a number has thousands of digits: send readings such as -40.5") from None
-    rows = _rows_of(document, _DEEPEST)
+    rows = rows_of(document)
     if not rows:
         raise InvalidError("no_rows", "the JSON document holds no list of rows: send an array of objects")
     titles: dict[str, None] = {}
     for row in rows:
         titles.update(dict.fromkeys(row))
     numbered = [(i, [cell(row.get(title)) for title in titles]) for i, row in enumerate(rows, start=1)]
-    return Records(list(titles), lambda: iter(numbered), "a JSON document")
-
-
-def _rows_of(content: Any, deepest: int) -> list[dict[str, Any]]:
-    """The longest list of rows in a document."""
-    if deepest == 0:
-        return []
-    if isinstance(content, list):
-        if content and all(isinstance(row, dict) for row in content):
-            inner = max((_rows_of(row, deepest - 1) for row in content), key=len) if len(content) == 1 else []
-            return inner if len(inner) > 1 else [flat(row) for row in content]
-        if content and all(isinstance(row, list) for row in content):
-            if all(isinstance(title, str) for title in content[0]) and len(content) > 1 and content[0]:
-                return [dict(zip(content[0], row, strict=False)) for row in content[1:]]
-            return [row for series in content for row in _carried(_rows_of(series, deepest - 1))]
-        return []
-    if not isinstance(content, dict):
-        return []
-    titles, values = content.get("columns"), content.get("values", content.get("data"))
-    if isinstance(titles, list) and isinstance(values, list) and values and isinstance(values[0], list):
-        return [dict(zip(map(str, titles), row, strict=False)) for row in values]
-    columns = {key: value for key, value in content.items() if isinstance(value, list)}
-    if len(columns) > 1 and len({len(values) for values in columns.values()}) == 1:
-        lists = {key: values for key, values in columns.items() if not any(isinstance(v, dict | list) for v in values)}
-        if len(lists) > 1:
-            return [dict(zip(lists, row, strict=True)) for row in zip(*lists.values(), strict=True)]
-    return max((_rows_of(value, deepest - 1) for value in content.values()), key=len, default=[])
-
-
-def _carried(rows: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
-    """Rows of one signal, of which only the first may name it."""
-    name = rows[0].get("entity_id") if rows else None
-    for row in rows:
-        yield {"entity_id": name, **row} if name is not None else row
+    return Records(leaves(list(titles)), lambda: iter(numbered), "a JSON document")

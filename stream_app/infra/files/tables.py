@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from functools import partial
@@ -14,15 +16,21 @@ from stream_app.infra.files.block import BLOCK_ROWS, Block
 from stream_app.infra.files.containers import unpacked
 from stream_app.infra.files.csv_rows import read_csv, records_of
 from stream_app.infra.files.csv_table import CellTable
-from stream_app.infra.files.dialect import cells_of, find_header, sniff
+from stream_app.infra.files.dates import is_zoned
+from stream_app.infra.files.dialect import cells_of, find_header, sniff, with_suffixes
+from stream_app.infra.files.document import rows_of
 from stream_app.infra.files.findings import Findings
-from stream_app.infra.files.layout import Layout, fits, read_header
+from stream_app.infra.files.header import fits, read_header
+from stream_app.infra.files.layout import Layout
 from stream_app.infra.files.long_table import long_titles, pivoted
+from stream_app.infra.files.profiles import profile_of
 from stream_app.infra.files.records import Records, json_document, json_lines
-from stream_app.infra.files.stamps import Stamps, is_zoned
+from stream_app.infra.files.stamps import Stamps
 from stream_app.infra.files.text import CHUNK_BYTES, FALLBACK, encoding_of, lines_of, read_text
 from stream_app.usecases.errors import InvalidError
 
+#: A JSON array, and not the name of a section in brackets.
+_ARRAY: Final = re.compile(r"\s*\[\s*(?:[\[{\]\"]|$)")
 _SAMPLE_ROWS: Final = 2000
 _MOST_JSON_BYTES: Final = 1 << 28
 
@@ -63,7 +71,7 @@ def open_table(file: BinaryIO, spec: FileSpec, findings: Findings) -> Table:
     NotUtf8Error
         The text is not UTF-8, as only its later lines show: name the encoding.
     """
-    inner = unpacked(file, findings)
+    inner = unpacked(file, spec.columns, findings)
     if isinstance(inner, Records):
         return _of_records(inner, spec, findings)
     encoding = spec.encoding or _encoding(inner, findings)
@@ -77,17 +85,21 @@ def open_table(file: BinaryIO, spec: FileSpec, findings: Findings) -> Table:
         if first.strip():
             break
     start = first.lstrip()[:1]
-    if start == b"[" or (start == b"{" and not _is_lines(first)):
-        return _of_records(json_document(_whole(inner, encoding)), spec, findings)
+    if _ARRAY.match(first.decode()[:1000]) or (start == b"{" and not _is_lines(first)):
+        return _of_records(json_document(_whole(inner, encoding), findings), spec, findings)
     if start == b"{":
         return _of_records(json_lines(portions), spec, findings)
     lines = lines_of(first)
     _, separator, titles = find_header(lines, spec.columns)
     if not fits(titles, spec.columns):
-        long = _long_csv(lines, separator, portions)
+        long = _long_csv(lines, separator, portions, findings)
         if long is not None:
             return _of_records(long, spec, findings)
     dialect = sniff(lines, spec, findings)
+    if dialect.timezone is not None and spec.timezone is None:
+        findings.note(f"the stamps are local time of {dialect.timezone}, as the header says")
+        spec = spec.model_copy(update={"timezone": dialect.timezone})
+    dialect = replace(dialect, layout=stamp_form.settled(dialect.layout, dialect.sample))
     stamps = stamp_form.decide(dialect.layout, dialect.sample, spec, findings)
     texts = stamp_form.stamps_of(dialect.layout, dialect.sample)
 
@@ -120,10 +132,10 @@ def _is_lines(first: bytes) -> bool:
     if len(lines) == 1 and first.endswith(b"\n") is False and len(first) >= CHUNK_BYTES:
         return False
     try:
-        records = json_lines(lambda: [lines[0].encode()])
-    except InvalidError:
-        return len(lines) > 1 and lines[0].strip() not in ("{", "{ ")  # a line at fault, or a document over many
-    return len(lines) > 1 or not any(text.startswith("[") for _, cells in records.rows() for text in cells)
+        content = json.loads(lines[0])
+    except (ValueError, RecursionError):
+        return len(lines) > 1 and lines[0].strip() != "{"  # a line at fault, or a document over many
+    return len(lines) > 1 or not rows_of(content)
 
 
 def _whole(file: BinaryIO, encoding: str | None) -> bytes:
@@ -134,12 +146,16 @@ def _whole(file: BinaryIO, encoding: str | None) -> bytes:
     return content.decode(encoding or "utf-8-sig").removeprefix("\ufeff").encode()
 
 
-def _long_csv(lines: list[str], separator: str, portions: Callable[[], Iterator[bytes]]) -> Records | None:
+def _long_csv(
+    lines: list[str], separator: str, portions: Callable[[], Iterator[bytes]], findings: Findings
+) -> Records | None:
     """A long table; None when it is none."""
     for number, line in enumerate(lines[:100]):
         (_, titles), *_ = records_of([line.rstrip("\r")], separator, 0)
         at = long_titles(titles)
         if at is not None:
+            if (profile := profile_of(titles)) is not None:
+                findings.note(f"the titles are those of {profile.name}")
             rows = (
                 record
                 for portion, before in _numbered(portions())
@@ -162,13 +178,14 @@ def _of_records(records: Records, spec: FileSpec, findings: Findings) -> Table:
     at = None if fits(records.titles, spec.columns) else long_titles(records.titles)
     if at is not None:
         records, long = pivoted(records.rows(), at), True
-    layout = read_header(records.titles, "the table", spec.columns, findings)
+    layout = read_header(records.titles, "the table", spec, findings)
     rows = records.rows()
     sample = [list(cells) for _, cells in islice(rows, _SAMPLE_ROWS) if len(cells) == layout.width]
-    form, notes = numbers.decide(cells_of(layout, sample), ",", spec.decimal)
+    layout = with_suffixes(layout, sample, findings)
+    form, notes = numbers.decide(cells_of(layout, sample), ",", spec)
     for note in notes:
         findings.note(note)
-    layout = replace(layout, numbers=form)
+    layout = stamp_form.settled(replace(layout, numbers=form), sample)
     stamps = stamp_form.decide(layout, sample, spec, findings)
     naive = _is_naive(stamps, stamp_form.stamps_of(layout, sample), spec)
     return Table(records.kind, layout, stamps, naive, long, partial(_read_records, records, layout, stamps))

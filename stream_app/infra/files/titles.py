@@ -15,16 +15,27 @@ ASSET_ID: Final = "asset_id"
 ELAPSED: Final = "elapsed"
 DATE: Final = "date"
 
+#: Words of other languages: French, Spanish, Italian, Dutch, Chinese, Japanese.
+_FOREIGN: Final = {
+    TIMESTAMP: "horodatage dateheure fechayhora fechahora dataora marcatemporale tijd tijdstip heure hora ora "
+    "时间 系统时间 绝对时间 日時 時刻",
+    DATE: "fecha data 日期 日付",
+    "current": "courant corriente corrente stroom 电流 電流",
+    "voltage": "tension voltaje tensione spanning 电压 電圧",
+    "soc": "etatdecharge estadodecarga statodicarica laadtoestand 荷电状态 充電率",
+    "power": "puissance potencia potenza vermogen 功率 電力",
+    "temperature": "temperatura temperatuur 温度",
+}
 #: Words of each column beside its own name, the readings' as :class:`schemas.columns.Column` has them.
 _TITLES: Final = {
     TIMESTAMP: "datetime dateandtime dateandtimeutc timestamputc datetimeutc absolutetime realtime unixtime "
     "unixtimestamp epoch epochtime createdat recordedat measuredat lastchanged lastupdated lastchangedat readingtime "
     "recordtime systemtime samplingtime eventtime logtime localtime utctime timeutc dpttime zeitstempel datumzeit "
-    "datumuhrzeit time zeit uhrzeit ts t",
-    DATE: "datum day",
+    f"datumuhrzeit {_FOREIGN[TIMESTAMP]} time zeit uhrzeit ts t",
+    DATE: f"datum day {_FOREIGN[DATE]}",
     ELAPSED: "elapsedtime elapsedseconds testtime totaltime runtime relativetime reltime timeelapsed",
     ASSET_ID: "asset assetname batteryid deviceid vin cellid string serialnumber packid",
-    **{name: column.titles for name, column in BY_WIRE_NAME.items()},
+    **{name: f"{column.titles} {_FOREIGN.get(name, '')}" for name, column in BY_WIRE_NAME.items()},
 }
 #: Words that say where a reading of the whole battery was taken, and change nothing.
 _DECORATIONS: Final = frozenset(
@@ -51,7 +62,8 @@ _DECORATIONS: Final = frozenset(
         "value",
     ]
 )
-_PLAIN: Final = re.compile(r"[^a-z0-9äöüß]")
+_PLAIN: Final = re.compile(r"[^a-z0-9äöüß\u3040-\u30ff\u4e00-\u9fff]")
+_WITHOUT_ACCENTS: Final = str.maketrans("áàâãéèêëíìîïóòôõúùûçñ", "aaaaeeeeiiiioooouuucn")
 _WORD: Final = re.compile(r"[A-Z]+(?![a-zäöü])|[A-ZÄÖÜ]?[a-zäöü]+|\d+")
 _WITH_UNIT: Final = (
     re.compile(r"(.+?)[\s_]*\[([^\]]*)\]"),
@@ -86,7 +98,7 @@ class Found(NamedTuple):
 
 def plain(title: str) -> str:
     """A title's letters and digits, lower case."""
-    return _PLAIN.sub("", title.casefold())
+    return _PLAIN.sub("", title.casefold().translate(_WITHOUT_ACCENTS))
 
 
 _NAMES: Final = {
@@ -122,7 +134,7 @@ def convert(name: str, unit: str) -> Conversion | None:
         return conversion(name, unit) if unit.strip() else UNCHANGED
     if unit.strip().casefold() in ("", "utc", "gmt", "iso", "iso8601", "local"):
         return UNCHANGED
-    return TIME_UNITS.get(unit.strip().casefold())
+    return TIME_UNITS.get(unit.strip(" .").casefold())
 
 
 def _odd_unit(unit: str) -> bool:
@@ -148,7 +160,8 @@ def _named(title: str) -> tuple[str, int] | None:
 def near(name: str, titles: Sequence[str]) -> list[str]:
     """Titles that may mean one of our columns, the nearest first."""
     words = (plain(name), *(word for word in _TITLES[name].split() if len(word) > 2))
-    shares = {title: max(_likeness(plain(title), word) for word in words) for title in titles if title.strip()}
+    others = [title for title in titles if (found := recognise(title)) is None or found.name == name]
+    shares = {title: max(_likeness(plain(title), word) for word in words) for title in others if title.strip()}
     return sorted((title for title, share in shares.items() if share >= 0.6), key=lambda title: -shares[title])[
         :_MAX_NEAR
     ]

@@ -10,7 +10,8 @@ import numpy as np
 
 from stream_app.columns.arrays import BoolArray, IntArray
 
-_HOUR_US = 3_600_000_000
+#: Offsets change at such times.
+_QUARTER_US = 900_000_000
 _EPOCH = datetime(1970, 1, 1)  # wall time
 _MICROSECOND = timedelta(microseconds=1)
 
@@ -40,6 +41,15 @@ class LocalClock:
     def utc_us(self, wall_us: IntArray, which: BoolArray, assets: Sequence[str] | None) -> IntArray:
         """Microseconds since 1970 UTC, shape ``(n,)``, of the wall times that are asked for; the others as they are."""
         out = wall_us.copy()
+        quarters, at = np.unique(wall_us[which] // _QUARTER_US, return_inverse=True)
+        offsets = [self._offset_us(quarter * _QUARTER_US) for quarter in quarters.tolist()]
+        if offsets and all(first == second for first, second in offsets):  # no hour here comes twice
+            out[which] -= np.array([first for first, _ in offsets], np.int64)[at]
+            if assets is None:
+                self._last_us[""] = int(out[which][-1])
+            else:
+                self._last_us |= dict(zip(np.array(assets, object)[which].tolist(), out[which].tolist(), strict=True))
+            return out
         for i in np.flatnonzero(which).tolist():
             wall = int(wall_us[i])
             first, second = self._offset_us(wall)
@@ -58,9 +68,9 @@ class LocalClock:
 
     def _offset_us(self, wall_us: int) -> tuple[int, int]:
         """Offsets of both readings of a wall time; they are the same but for the hour that comes twice."""
-        hour = wall_us // (_HOUR_US // 4)
+        hour = wall_us // _QUARTER_US
         if hour not in self._offsets:
-            wall = _EPOCH + timedelta(microseconds=hour * (_HOUR_US // 4))
+            wall = _EPOCH + timedelta(microseconds=hour * _QUARTER_US)
             offsets = tuple(
                 self._zone.utcoffset(wall.replace(fold=fold)) // _MICROSECOND  # type: ignore[operator]
                 for fold in (0, 1)

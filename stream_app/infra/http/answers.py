@@ -14,10 +14,13 @@ from typing import Any, Final
 import orjson
 from starlette.responses import Response
 
+from stream_app import __version__
 from stream_app.domain.views import Readings
 from stream_app.infra.http.problems import MEDIA_TYPE
 from stream_app.usecases.asset_views import AssetView
+from stream_app.usecases.lookup import AssetFreshness
 from stream_app.usecases.ports import PeerAnswer
+from stream_app.usecases.posting import spec_tag
 from stream_app.usecases.queries import AssetFound, SpecFound, WindowsFound
 from stream_app.usecases.tasks import Task
 from stream_app.wire.encode.updates import updates
@@ -34,14 +37,15 @@ def json(content: Any) -> Response:
 def relay(answer: PeerAnswer) -> Response:
     """Pass another worker's answer on."""
     media_type = "application/json" if answer.status < HTTPStatus.BAD_REQUEST else MEDIA_TYPE
-    return Response(answer.body, answer.status, media_type=media_type)
+    headers = None if answer.etag is None else {"ETag": answer.etag}
+    return Response(answer.body, answer.status, headers, media_type)
 
 
 def asset(found: AssetFound) -> Response:
     """Answer a :class:`schemas.lookup.AssetAnswer`."""
     summary = found.view.summary
     current = _current(found.view, found.meta.partition)
-    return json(
+    answer = json(
         {
             "asset_id": summary.asset_id,
             "rows": summary.rows,
@@ -60,6 +64,13 @@ def asset(found: AssetFound) -> Response:
             "meta": found.meta,
         }
     )
+    answer.headers["ETag"] = _state_tag(found.meta)
+    return answer
+
+
+def _state_tag(meta: AssetFreshness) -> str:
+    """ETag of what a state is read as: weak, since `lag` and `stale` change without it."""
+    return f'W/"{__version__}-{meta.partition}-{meta.seq}-{meta.rows}"'
 
 
 async def windows(found: WindowsFound) -> Response:
@@ -72,7 +83,7 @@ async def windows(found: WindowsFound) -> Response:
         sizes_us = found.view.readings.windows.size_us.tolist()
         current = zip(sizes_us, _current(found.view, found.meta.partition), strict=True)
         written += [update for size_us, update in current if size_us == found.size_us]
-    return json(
+    answer = json(
         {
             "asset_id": found.asset_id,
             "size": found.size,
@@ -81,16 +92,40 @@ async def windows(found: WindowsFound) -> Response:
             "meta": found.meta,
         }
     )
+    answer.headers["ETag"] = _state_tag(found.meta)
+    return answer
 
 
 def spec(found: SpecFound) -> Response:
     """Answer a :class:`schemas.lookup.SpecAnswer`."""
     spec_json = orjson.Fragment(found.spec.model_dump_json())
-    return json({"asset_id": found.asset_id, "spec": spec_json, "meta": found.meta})
+    answer = json({"asset_id": found.asset_id, "spec": spec_json, "meta": found.meta})
+    answer.headers["ETag"] = spec_tag(found.spec)
+    return answer
 
 
 def task(found: Task) -> Response:
     """Answer a :class:`schemas.task.TaskStatus`."""
+    content = {"task_id": found.task_id, **_result(found)}
+    if found.warnings:
+        content["warnings"] = found.warnings
+    if found.parts:
+        content["data"] = None
+        content["assets"] = [
+            {"asset_id": name, **(_result(part) if isinstance(part, Task) else _results_of(part))}
+            for name, part in found.parts.items()
+        ]
+    return json(content)
+
+
+def _results_of(answer: PeerAnswer) -> dict[str, Any]:
+    """The result in another worker's answer."""
+    content = orjson.loads(answer.body)
+    return {name: content.get(name) for name in ("state", "data", "progress", "error")}
+
+
+def _result(found: Task) -> dict[str, Any]:
+    """What a task has come to, and the metrics once it has succeeded."""
     data = None
     if found.readings is not None and len(found.readings.windows):
         lifetime = _updates(found.readings, found.task_id, 0, closed=True)[0]
@@ -104,15 +139,7 @@ def task(found: Task) -> Response:
             "total_data_points": metrics["total_data_points"]["value"],
             "metrics": metrics,
         }
-    return json(
-        {
-            "task_id": found.task_id,
-            "state": found.state,
-            "data": data,
-            "progress": found.progress,
-            "error": found.error,
-        }
-    )
+    return {"state": found.state, "data": data, "progress": found.progress, "error": found.error}
 
 
 def _rejected(found: AssetFound) -> dict[str, object] | None:

@@ -4,26 +4,51 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from fastapi import FastAPI
 from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
+from starlette.middleware.gzip import GZipMiddleware
 
 from stream_app import __version__
-from stream_app.infra.http import assets, catalogue, health, measurements, places, problems, tasks
+from stream_app.infra.http import (
+    assets,
+    catalogue,
+    dead_letters,
+    doctor,
+    events,
+    health,
+    measurements,
+    places,
+    problems,
+    system,
+    tasks,
+)
+from stream_app.infra.http.access import Access, Authenticate
+from stream_app.infra.http.bodies import BodyDeadline, BodyLimit, Drain
 from stream_app.infra.http.deps import Services
 from stream_app.infra.http.documentation import create_documented
-from stream_app.infra.http.security import BodyLimit, SecurityHeaders
+from stream_app.infra.http.edge import ConditionalGet, Head, HostCheck, OriginCheck
+from stream_app.infra.http.security import SecurityHeaders
 from stream_app.infra.telemetry import REQUEST_ID_HEADER, RequestLog
+
+if TYPE_CHECKING:
+    from stream_app.infra.http.rates import Rates
 
 #: What a multipart body adds to the file in it, generously.
 _MULTIPART_OVERHEAD_BYTES = 64 << 10
 
+#: Smaller answers, as most look-ups are, cost more to compress than to send.
+_COMPRESSED_FROM_BYTES = 4096
+_COMPRESSION = 4
+
 _TAGS = [
-    {"name": "tasks", "description": "Upload a CSV file, poll its result"},
+    {"name": "tasks", "description": "Look at a file, upload it, poll its result"},
     {"name": "assets", "description": "Look up what is computed; say how an asset's rows are to be read"},
     {"name": "measurements", "description": "Send rows over HTTP instead of Kafka"},
     {"name": "catalogue", "description": "What is computed, and how"},
+    {"name": "system", "description": "The workers of the group"},
     {"name": "health", "description": "Probes"},
 ]
 
@@ -45,12 +70,24 @@ class ApiOptions:
         Origins whose pages may use the API.
     cors_credentials
         Whether they may send cookies and authorisation.
+    allowed_hosts
+        Names of this server in requests, beside addresses and names without a dot.
+    authenticate
+        Tells the rights of a key or token; None: everybody has all.
+    rates
+        Limits of how often somebody may ask; None: there are none.
+    tls
+        Whether the server speaks TLS: browsers are told to insist on it.
     """
 
     max_upload_bytes: int
     max_body_bytes: int
     cors_origins: Sequence[str] = ()
     cors_credentials: bool = False
+    allowed_hosts: Sequence[str] = ()
+    authenticate: Authenticate | None = None
+    rates: Rates | None = None
+    tls: bool = False
 
 
 def create_api(services: Services, options: ApiOptions) -> FastAPI:
@@ -60,9 +97,9 @@ def create_api(services: Services, options: ApiOptions) -> FastAPI:
         CORSMiddleware,
         allow_origins=list(options.cors_origins),
         allow_credentials=options.cors_credentials,
-        allow_methods=["GET", "POST", "PUT"],
-        allow_headers=["Content-Type", REQUEST_ID_HEADER],
-        expose_headers=["Location", "Retry-After", REQUEST_ID_HEADER],
+        allow_methods=["GET", "POST", "PUT", "PATCH", "DELETE"],
+        allow_headers=["Content-Type", "Authorization", "If-Match", "If-None-Match", REQUEST_ID_HEADER],
+        expose_headers=["ETag", "Location", "Retry-After", REQUEST_ID_HEADER],
     )
     api = create_documented(
         title="Battery telemetry processor",
@@ -73,17 +110,30 @@ def create_api(services: Services, options: ApiOptions) -> FastAPI:
         # Outermost first: what is inside gets the id and the headers, also when it fails.
         middleware=[
             Middleware(RequestLog),
-            Middleware(SecurityHeaders),
+            Middleware(SecurityHeaders, tls=options.tls),
+            Middleware(Drain),
+            Middleware(Head),
+            Middleware(HostCheck, allowed=options.allowed_hosts),
             *([cors] if options.cors_origins else []),
+            Middleware(OriginCheck, allowed=options.cors_origins),
+            Middleware(Access, authenticate=options.authenticate, hop_key=services.hop_key, rates=options.rates),
+            Middleware(ConditionalGet),
+            Middleware(GZipMiddleware, minimum_size=_COMPRESSED_FROM_BYTES, compresslevel=_COMPRESSION),
             Middleware(problems.UnexpectedErrors),
+            Middleware(BodyDeadline),
             Middleware(
-                BodyLimit, max_bytes=options.max_body_bytes, by_path=dict.fromkeys(tasks.UPLOAD_PATHS, upload_limit)
+                BodyLimit,
+                max_bytes=options.max_body_bytes,
+                by_path=dict.fromkeys((*tasks.UPLOAD_PATHS, doctor.PATH), upload_limit),
             ),
         ],
     )
     api.state.services = services
     problems.install(api)
-    routers = [noun.router for noun in (tasks, assets, measurements, catalogue, health, places)]
+    routers = [
+        noun.router
+        for noun in (tasks, doctor, assets, events, measurements, catalogue, system, dead_letters, health, places)
+    ]
     for router in routers:
         api.include_router(router)
     api.state.routes = [route for router in routers for route in router.routes]

@@ -2,22 +2,36 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+import re
+from dataclasses import replace
+from typing import Annotated, Any
 
-from fastapi import APIRouter, Path, Query
+from fastapi import APIRouter, Body, Header, Path, Query
+from fastapi.openapi.models import Example
 from starlette.responses import Response
 
-from schemas.asset import AssetSpec
+from schemas.asset import ASSET_ID_MAX_LENGTH, ASSET_ID_PATTERN, AssetSpec
 from schemas.lookup import AssetAnswer, AssetPage, Deleted, SpecAccepted, SpecAnswer, WindowsAnswer
 from stream_app.infra.http import answers
 from stream_app.infra.http.deps import AssetPath, Hop, Limit, ReadyRoute, ServicesDep
 from stream_app.infra.http.problems import describe
+from stream_app.usecases.errors import InvalidError
 from stream_app.usecases.ports import PeerAnswer
+from stream_app.usecases.rights import current_rights
 
 MinOffset = Annotated[
     int | None,
-    Query(ge=0, description="Wait (1.5 s at most, then 503) until this offset of its partition is included"),
+    Query(
+        ge=0, lt=1 << 63, description="Wait (1.5 s at most, then 503) until this offset of its partition is included"
+    ),
 ]
+
+IfMatch = Annotated[str | None, Header(description="ETag of the spec that this replaces; another one is 412")]
+
+_ASSET_ID = re.compile(ASSET_ID_PATTERN)
+#: What an asset id may begin with.
+_ID_PART = r"^[^\s/\x00-\x1f\x7f]*$"
+_SPECS: dict[str, Example] = {"nameplate": {"summary": "A pack's capacity", "value": {"nominal_capacity_ah": 94.0}}}
 
 router = APIRouter(prefix="/api/v1/assets", tags=["assets"], route_class=ReadyRoute, responses=describe(422, 503))
 
@@ -26,12 +40,23 @@ router = APIRouter(prefix="/api/v1/assets", tags=["assets"], route_class=ReadyRo
 async def list_assets(
     services: ServicesDep,
     hop: Hop,
-    prefix: Annotated[str, Query(description="Only ids that begin so", examples=["bess-"])] = "",
+    prefix: Annotated[
+        str, Query(max_length=200, pattern=_ID_PART, description="Only ids that begin so", examples=["bess-"])
+    ] = "",
     cursor: Annotated[str, Query(description="`next_cursor` of the page before")] = "",
     limit: Limit = 100,
 ) -> Response:
     """List the assets of all workers by id. An upload is an asset too, named `upload-` and its task id."""
-    return answers.json(await services.queries.assets(prefix=prefix, cursor=cursor, limit=limit, hop=hop))
+    if cursor and (len(cursor) > ASSET_ID_MAX_LENGTH or _ASSET_ID.fullmatch(cursor) is None):
+        raise InvalidError(
+            "bad_cursor", "the cursor is no asset id: use next_cursor of the page before", column="cursor"
+        )
+    rights = current_rights()
+    narrowed = rights.narrowed(prefix)
+    found = await services.queries.assets(prefix=narrowed or rights.prefix, cursor=cursor, limit=limit, hop=hop)
+    if narrowed is None:  # no asset that exists for the asker begins so
+        found = replace(found, assets=[], next_cursor=None)
+    return answers.json(found)
 
 
 @router.get("/{asset_id}", response_model=AssetAnswer, responses=describe(404))
@@ -76,12 +101,35 @@ async def get_spec(asset_id: AssetPath, services: ServicesDep, hop: Hop, min_off
     return answers.relay(found) if isinstance(found, PeerAnswer) else answers.spec(found)
 
 
-@router.put("/{asset_id}/spec", status_code=202, response_model=SpecAccepted)
-async def put_spec(asset_id: AssetPath, spec: AssetSpec, services: ServicesDep) -> SpecAccepted:
-    """Replace the asset's spec, from here on: the record stands among the asset's rows and is ordered with them.
+@router.put("/{asset_id}/spec", status_code=202, response_model=SpecAccepted, responses=describe(408, 412, 413, 415))
+async def put_spec(
+    asset_id: AssetPath,
+    spec: Annotated[AssetSpec, Body(openapi_examples=_SPECS)],
+    services: ServicesDep,
+    if_match: IfMatch = None,
+) -> SpecAccepted:
+    """Replace the whole spec, from here on: the record stands among the asset's rows and is ordered with them.
+
+    Fields that are left out get their defaults; PATCH leaves them as they are.
 
     The spec goes to the partition where the asset's rows live. Of an asset without rows that is the one that Kafka's
     default partitioner (murmur2) chooses; where producers use another one, put the spec after their first row.
     """
-    partition, offset = await services.posting.spec(asset_id, spec)
+    partition, offset = await services.posting.spec(asset_id, spec, if_match=if_match)
+    return SpecAccepted(asset_id=asset_id, partition=partition, offset=offset)
+
+
+@router.patch("/{asset_id}/spec", status_code=202, response_model=SpecAccepted, responses=describe(408, 412, 413, 415))
+async def patch_spec(
+    asset_id: AssetPath,
+    changes: Annotated[dict[str, Any], Body(openapi_examples=_SPECS)],
+    services: ServicesDep,
+    if_match: IfMatch = None,
+) -> SpecAccepted:
+    """Change fields of the spec and leave the others; null gives a field its default.
+
+    It is read, changed and put: with If-Match (the ETag of GET) a change that came between is told, 412. Of two that
+    are sent at the same moment the later one holds.
+    """
+    partition, offset = await services.posting.patch_spec(asset_id, changes, if_match=if_match)
     return SpecAccepted(asset_id=asset_id, partition=partition, offset=offset)

@@ -10,21 +10,22 @@ from starlette.responses import Response
 from schemas.lookup import CatalogueAnswer, CatalogueEntry
 from stream_app.domain.catalogue import Catalogue
 from stream_app.domain.descriptions import describe
-from stream_app.infra.http.deps import ServicesDep
+from stream_app.infra.http.deps import ServicesDep, StrictRoute
+from stream_app.infra.http.problems import describe as describe_problems
 
-router = APIRouter(tags=["catalogue"])
+router = APIRouter(tags=["catalogue"], route_class=StrictRoute, responses=describe_problems(422))
 
 
 @router.get("/api/v1/catalogue", response_model=CatalogueAnswer)
 async def catalogue(services: ServicesDep) -> Response:
-    """List every metric: its name, unit, formula and source."""
+    """List every metric: its name, unit and formula, when it is valid, why it may be null, and its source."""
     return Response(_written(services.catalogue), media_type="application/json")
 
 
 @lru_cache(maxsize=1)
 def _written(metrics: Catalogue) -> str:
     entries = []
-    for metric in metrics.metrics:
+    for metric, columns in zip(metrics.metrics, metrics.reading_layout.metrics, strict=True):
         text = describe(metric)
         entries.append(
             CatalogueEntry(
@@ -32,6 +33,9 @@ def _written(metrics: Catalogue) -> str:
                 unit=metric.unit,
                 version=metric.version,
                 description=text.summary,
+                formula=text.formula,
+                notes=list(text.notes),
+                reasons=list(columns.reasons[1:]),
                 reference=text.reference,
             )
         )

@@ -2,25 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Collection, Coroutine
 from dataclasses import dataclass
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 
-from fastapi import Depends, Header, Path, Query, Request
+from fastapi import Depends, Path, Query, Request
+from fastapi.dependencies.utils import get_flat_params
+from fastapi.params import Form
+from fastapi.params import Query as QueryInfo
 from fastapi.routing import APIRoute
+from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
 from schemas.asset import ASSET_ID_MAX_LENGTH, ASSET_ID_PATTERN
 from stream_app.domain.catalogue import Catalogue
+from stream_app.infra.http.hops import HopKey
+from stream_app.usecases.errors import InvalidError
 from stream_app.usecases.lookup import Lookup
-from stream_app.usecases.ports import Cluster
+from stream_app.usecases.ports import Cluster, DeadLetterLog
 from stream_app.usecases.posting import Posting
 from stream_app.usecases.queries import Queries
 from stream_app.usecases.tasks import Tasks
 from stream_app.usecases.uploads import Uploads
 
-#: Marks a question of one worker to another: it is answered from the worker's own tables.
-HOP_HEADER = "X-Stream-App-Hop"
+_JSON: Final = "application/json"
+_FORM: Final = "multipart/form-data"
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +40,8 @@ class Services:
     uploads: Uploads
     posting: Posting
     catalogue: Catalogue
+    hop_key: HopKey
+    dead_letters: DeadLetterLog
 
 
 def services_of(request: Request) -> Services:
@@ -47,10 +55,18 @@ async def _services(request: Request) -> Services:
     return services_of(request)
 
 
-async def _is_hop(hop: Annotated[str | None, Header(alias=HOP_HEADER, include_in_schema=False)] = None) -> bool:
-    return hop is not None
+async def _is_hop(request: Request) -> bool:
+    """Whether another worker asks, as the signature has proved."""
+    return bool(getattr(request.state, "hop", False))
 
 
+async def _require_hop(request: Request) -> None:
+    if not await _is_hop(request):
+        raise HTTPException(404)
+
+
+#: For routes that workers alone may ask.
+HopOnly = Depends(_require_hop)
 ServicesDep = Annotated[Services, Depends(_services)]
 Hop = Annotated[bool, Depends(_is_hop)]
 AssetPath = Annotated[
@@ -66,7 +82,69 @@ AssetPath = Annotated[
 Limit = Annotated[int, Query(ge=1, le=1000, description="Entries at most")]
 
 
-class ReadyRoute(APIRoute):
+#: Bounds of a form: it is read into memory, but for the files.
+_FORM_FIELDS: Final = 20
+_FORM_FILES: Final = 2  # so that a second one is told as such
+_FORM_FIELD_BYTES: Final = 64 << 10
+
+
+class StrictRoute(APIRoute):
+    """A route that refuses what it would else leave out: names of the query, content types, repeated fields."""
+
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        """Wrap the handler."""
+        handle = super().get_route_handler()
+        names = {f.alias for f in get_flat_params(self.dependant) if isinstance(f.field_info, QueryInfo)}
+        takes = self._content_types()
+
+        async def handle_strictly(request: Request) -> Response:
+            _require_known(request, names)
+            if takes:
+                _require_content_type(request, takes)
+            if takes == {_FORM}:
+                await _read_form(request)
+            return await handle(request)
+
+        return handle_strictly
+
+    def _content_types(self) -> frozenset[str]:
+        """Content types of the body; none where there is no body, or the route looks at it itself."""
+        documented = (self.openapi_extra or {}).get("requestBody")
+        if documented is not None:
+            return frozenset(documented["content"])
+        if self.body_field is None:
+            return frozenset()
+        return frozenset({_FORM if isinstance(self.body_field.field_info, Form) else _JSON})
+
+
+def _require_known(request: Request, names: Collection[str]) -> None:
+    given = [name for name, _ in request.query_params.multi_items()]
+    for name in given:
+        if name not in names:
+            known = f"it knows {', '.join(sorted(names))}" if names else "it knows none"
+            raise InvalidError("unknown_parameter", f"{name!r} is no parameter of this path: {known}", column=name)
+        if given.count(name) > 1:
+            raise InvalidError("repeated_field", f"the parameter {name} comes more than once: send one", column=name)
+
+
+def _require_content_type(request: Request, takes: Collection[str]) -> None:
+    given = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if given not in takes:
+        told = f"the content type is {given!r}" if given else "there is no content type"
+        raise HTTPException(415, f"{told}: send {' or '.join(sorted(takes))}")
+
+
+async def _read_form(request: Request) -> None:
+    """Read a form within bounds; the request keeps it."""
+    form = await request.form(max_files=_FORM_FILES, max_fields=_FORM_FIELDS, max_part_size=_FORM_FIELD_BYTES)
+    names = [name for name, _ in form.multi_items()]
+    for name in names:
+        if names.count(name) > 1:
+            await form.close()
+            raise InvalidError("repeated_field", f"the form has {name} more than once: send one", column=name)
+
+
+class ReadyRoute(StrictRoute):
     """A route that needs the worker's state: it answers 503 before it reads the body."""
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:

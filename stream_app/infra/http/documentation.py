@@ -12,14 +12,16 @@ from fastapi.openapi.docs import get_redoc_html, get_swagger_ui_html
 from fastapi.responses import HTMLResponse, RedirectResponse
 from fastapi_offline import FastAPIOffline
 
-_STATIC = "/static-offline-docs"
+from stream_app.infra.http import codes
+from stream_app.infra.http.security import STATIC
+
 _INLINE_SCRIPT = re.compile(rb"<script>(.*?)</script>", re.DOTALL)
 
 
 def create_documented(**options: Any) -> FastAPI:
     """Return a FastAPI application whose documentation needs no CDN; ``options`` are FastAPI's."""
     # The package's own pages are left out: their inline script would need 'unsafe-inline'.
-    api = FastAPIOffline(None, None, static_url=_STATIC, **options)
+    api = FastAPIOffline(None, None, static_url=STATIC, **options)
 
     @api.get("/docs", include_in_schema=False)
     async def swagger(request: Request) -> HTMLResponse:
@@ -27,9 +29,9 @@ def create_documented(**options: Any) -> FastAPI:
         page = get_swagger_ui_html(
             openapi_url=f"{root}{api.openapi_url}",
             title=api.title,
-            swagger_js_url=f"{root}{_STATIC}/swagger-ui-bundle.js",
-            swagger_css_url=f"{root}{_STATIC}/swagger-ui.css",
-            swagger_favicon_url=f"{root}{_STATIC}/favicon.png",
+            swagger_js_url=f"{root}{STATIC}/swagger-ui-bundle.js",
+            swagger_css_url=f"{root}{STATIC}/swagger-ui.css",
+            swagger_favicon_url=f"{root}{STATIC}/favicon.png",
         )
         return _with_policy(page)
 
@@ -39,11 +41,15 @@ def create_documented(**options: Any) -> FastAPI:
         page = get_redoc_html(
             openapi_url=f"{root}{api.openapi_url}",
             title=api.title,
-            redoc_js_url=f"{root}{_STATIC}/redoc.standalone.js",
-            redoc_favicon_url=f"{root}{_STATIC}/favicon.png",
+            redoc_js_url=f"{root}{STATIC}/redoc.standalone.js",
+            redoc_favicon_url=f"{root}{STATIC}/favicon.png",
             with_google_fonts=False,
         )
         return _with_policy(page)
+
+    @api.get(codes.PATH, include_in_schema=False)
+    async def problems() -> HTMLResponse:
+        return HTMLResponse(codes.page())
 
     @api.get("/", include_in_schema=False)
     async def start(request: Request) -> RedirectResponse:

@@ -6,12 +6,12 @@ from typing import Any
 
 from fastapi import APIRouter, Request
 
-from schemas.lookup import RowsPosted
+from schemas.lookup import RowsPosted, RowsWritten
 from schemas.measurement import Measurement
 from stream_app.infra.http.deps import ReadyRoute, ServicesDep
 from stream_app.infra.http.problems import describe
 
-router = APIRouter(tags=["measurements"], route_class=ReadyRoute, responses=describe(400, 413, 422, 503))
+router = APIRouter(tags=["measurements"], route_class=ReadyRoute, responses=describe(408, 413, 415, 422, 503))
 
 _ROWS = {"type": "array", "minItems": 1, "items": Measurement.model_json_schema()}
 # The body is read and checked as a whole, off the event loop; the framework would do it on the loop, and twice.
@@ -46,4 +46,8 @@ async def post_measurements(request: Request, services: ServicesDep) -> RowsPost
 
     After a 503 some rows may be stored: rows that are sent again count again.
     """
-    return RowsPosted(accepted=await services.posting.measurements(await request.body()))
+    posted = await services.posting.measurements(await request.body())
+    written = {
+        asset_id: RowsWritten(partition=at.partition, offset=at.offset) for asset_id, at in posted.written.items()
+    }
+    return RowsPosted(accepted=posted.rows, written=written)

@@ -8,10 +8,10 @@ from fastapi import APIRouter, Query
 from starlette.responses import Response
 
 from stream_app.infra.http import answers
-from stream_app.infra.http.deps import ReadyRoute, ServicesDep
+from stream_app.infra.http.deps import HopOnly, ReadyRoute, ServicesDep
 from stream_app.usecases.places import SEPARATOR
 
-router = APIRouter(prefix="/api/v1/places", route_class=ReadyRoute, include_in_schema=False)
+router = APIRouter(prefix="/api/v1/places", route_class=ReadyRoute, include_in_schema=False, dependencies=[HopOnly])
 
 
 @router.get("")

@@ -11,23 +11,42 @@ from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.routing import APIRoute
 from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
 from starlette.responses import Response
 from starlette.routing import Match
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from schemas.problem import Problem, ProblemError
 from stream_app.domain.errors import DomainError
-from stream_app.usecases.errors import InvalidError, NotFoundError, ServiceError, UnavailableError
+from stream_app.infra.http.codes import PATH
+from stream_app.usecases.errors import (
+    ChangedError,
+    ForbiddenError,
+    InvalidError,
+    NotFoundError,
+    ServiceError,
+    UnavailableError,
+)
 
 log = logging.getLogger(__name__)
 
 MEDIA_TYPE = "application/problem+json"
 
-_CODES = {400: "bad_request", 404: "unknown_path", 405: "method_not_allowed", 413: "body_too_large"}
+_CODES = {
+    400: "bad_request",
+    404: "unknown_path",
+    405: "method_not_allowed",
+    408: "body_too_slow",
+    413: "body_too_large",
+    415: "wrong_content_type",
+}
 _DETAILS = {
     404: "there is nothing at {path}; /docs lists what there is",
     405: "{path} does not take {method}; the Allow header names what it takes",
 }
+
+#: The framework's words for a body whose JSON fails otherwise than by its syntax.
+_UNREADABLE = "There was an error parsing the body"
 
 #: A state becomes readable when another version is started, which takes a while.
 _RETRY_UNREADABLE_S = 30
@@ -57,7 +76,7 @@ class ProblemResponse(Response):
         **members: Any,
     ) -> None:
         problem = Problem(
-            type=f"urn:stream-app:problem:{code}",
+            type=f"{scope.get('root_path', '')}{PATH}#{code}",
             title=HTTPStatus(status).phrase,
             status=status,
             detail=detail,
@@ -77,8 +96,14 @@ def _service_error(request: Request, error: Exception) -> Response:
     scope = request.scope
     match error:
         case NotFoundError():
-            partitions = sorted(error.partitions) if error.code == "unknown_asset" else None
+            # Nobody but a worker needs them, and they would tell what does not exist from what is not to be seen.
+            is_hop = error.code == "unknown_asset" and getattr(request.state, "hop", False)
+            partitions = sorted(error.partitions) if is_hop else None
             return ProblemResponse(scope, 404, error.code, error.detail, partitions=partitions)
+        case ForbiddenError():
+            return ProblemResponse(scope, 403, error.code, error.detail)
+        case ChangedError():
+            return ProblemResponse(scope, 412, error.code, error.detail)
         case InvalidError():
             errors = [ProblemError(row=row, field=field, message=message) for row, field, message in error.errors]
             return ProblemResponse(
@@ -102,7 +127,7 @@ def _validation_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)  # noqa: S101  # registered for it alone
     if any(e["type"] == "json_invalid" for e in error.errors()):
         reason, position = error.errors()[0]["ctx"]["error"], error.errors()[0]["loc"][-1]
-        return ProblemResponse(request.scope, 400, "bad_json", f"the body is no JSON: {reason} at character {position}")
+        return ProblemResponse(request.scope, 422, "bad_json", f"the body is no JSON: {reason} at character {position}")
     errors = [ProblemError(field=_field(e["loc"]), message=e["msg"]) for e in error.errors()]
     detail = "; ".join(f"{e.field}: {e.message}" for e in errors)
     return ProblemResponse(request.scope, 422, "bad_request_field", detail, column=errors[0].field, errors=errors)
@@ -116,6 +141,9 @@ def _field(location: Sequence[int | str]) -> str:
 def _http_exception(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)  # noqa: S101  # registered for it alone
     status = error.status_code
+    if isinstance(error.__cause__, (ValueError, RecursionError)) and error.detail == _UNREADABLE:
+        detail = "the body is no JSON that can be read: it is nested too deeply, or a number has thousands of digits"
+        return ProblemResponse(request.scope, 422, "bad_json", detail)
     phrase = HTTPStatus(status).phrase
     detail = error.detail
     if detail == phrase and status in _DETAILS:
@@ -124,6 +152,8 @@ def _http_exception(request: Request, error: Exception) -> Response:
     headers = dict(error.headers or {})
     if status == HTTPStatus.METHOD_NOT_ALLOWED:
         headers["Allow"] = ", ".join(_methods(request)) or headers.get("Allow", "")
+        if request.method == "OPTIONS":
+            return Response(status_code=204, headers=headers)
     return ProblemResponse(request.scope, status, code, detail, headers=headers)
 
 
@@ -131,7 +161,8 @@ def _methods(request: Request) -> list[str]:
     # The router tells the methods of the first route of a path; a path may have several.
     routes: Sequence[APIRoute] = request.app.state.routes
     matching = (route for route in routes if route.matches(request.scope)[0] is not Match.NONE)
-    return sorted({method for route in matching for method in route.methods or ()})
+    methods = {method for route in matching for method in route.methods or ()}
+    return sorted(methods | {"OPTIONS"} | ({"HEAD"} if "GET" in methods else set()))
 
 
 class UnexpectedErrors:
@@ -151,6 +182,8 @@ class UnexpectedErrors:
 
         try:
             await self._app(scope, receive, remember)
+        except ClientDisconnect:
+            log.info("the client of %s %s went away while it sent", scope["method"], scope["path"])
         except Exception:
             if scope["type"] != "http" or started:
                 raise
@@ -171,9 +204,9 @@ def install(api: FastAPI) -> None:
         document = generate()
         for operation in (operation for path in document["paths"].values() for operation in path.values()):
             for status, answer in operation["responses"].items():
-                # The framework documents every model as plain JSON.
-                if int(status) >= 400 and "application/json" in answer["content"]:
-                    answer["content"] = {MEDIA_TYPE: answer["content"]["application/json"]}
+                # The framework documents every model in the media type of the route's own answer.
+                if int(status) >= 400:
+                    answer["content"] = {MEDIA_TYPE: next(iter(answer["content"].values()))}
         return document
 
     api.openapi = openapi  # type: ignore[method-assign]  # the framework's documented way to change the document

@@ -22,7 +22,7 @@ UPLOAD_PATHS = ("/api/v1/metrics", "/api/v1/metrics/")
 _PORTION_BYTES: Final = 1 << 20
 
 
-class _PortionedRequest(Request):
+class PortionedRequest(Request):
     """A request whose body comes in large portions: for each one, the framework hands the file to a thread."""
 
     async def stream(self) -> AsyncGenerator[bytes, None]:
@@ -47,7 +47,7 @@ class _UploadRoute(ReadyRoute):
         handle = super().get_route_handler()
 
         async def handle_in_portions(request: Request) -> Response:
-            return await handle(_PortionedRequest(request.scope, request.receive))
+            return await handle(PortionedRequest(request.scope, request.receive))
 
         return handle_in_portions
 
@@ -86,19 +86,22 @@ async def upload(
 
     The whole file is checked first: a bad file sends nothing, and the problem names its first bad row and column.
     """
-    accepted = await services.uploads.accept(data.file, _file_spec(spec, nominal_capacity))
+    accepted = await services.uploads.accept(data.file, file_spec(spec, nominal_capacity))
     response.headers["Location"] = f"{UPLOAD_PATHS[0]}/{accepted.task_id}"
     return TaskAccepted(task_id=accepted.task_id, warnings=list(accepted.told) or None)
 
 
-def _file_spec(text: str | None, nominal_capacity_ah: float) -> FileSpec:
+def file_spec(text: str | None, nominal_capacity_ah: float | None = None) -> FileSpec:
+    """Read the spec of a file, with the nominal capacity that is given beside it."""
     try:
         given = FileSpec.model_validate_json(text) if text else FileSpec()
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
         place = ".".join(map(str, ("spec", *first["loc"])))
         raise InvalidError("bad_spec", f"{place}: {first['msg']}", None, "spec") from None
-    return given.model_copy(update={"nominal_capacity_ah": nominal_capacity_ah})
+    return (
+        given if nominal_capacity_ah is None else given.model_copy(update={"nominal_capacity_ah": nominal_capacity_ah})
+    )
 
 
 @router.get(UPLOAD_PATHS[0] + "/{task_id}/", response_model=TaskStatus, include_in_schema=False)

@@ -6,20 +6,17 @@ import asyncio
 from collections import defaultdict
 from collections.abc import Iterable
 
-import numpy as np
-
 from stream_app.infra.failpoints import failpoint
 from stream_app.infra.kafka.lease import Lease
 from stream_app.infra.kafka.log.batch_producer import BatchProducer
-from stream_app.infra.kafka.log.batch_writing import RecordBlock
 from stream_app.infra.kafka.log.compression import CODECS
-from stream_app.infra.kafka.log.partitioning import partition_of, partitions_of
+from stream_app.infra.kafka.log.partitioning import partition_of
 from stream_app.infra.kafka.log.records import Record, Written
 from stream_app.infra.kafka.log.topics import Topics
 from stream_app.infra.kafka.tables import deletion_headers
+from stream_app.infra.kafka.update_batches import UpdateBatches
 from stream_app.settings import KafkaSettings
 from stream_app.usecases.ports import Checkpoint, DeadLetter, Entry
-from stream_app.wire.encode.update_list import UpdateList
 
 
 class CheckpointSink:
@@ -32,15 +29,25 @@ class CheckpointSink:
         self._topics = Topics.of(settings)
         self._producer = BatchProducer(settings, lease)
         self._codec = CODECS[settings.compression]  # of what others read: the changelogs are the service's own
+        self._partitions = 0  # of the metrics topic
 
     @property
     def built_s(self) -> float:
         """CPU time that building batches has taken so far [s]."""
         return self._producer.built_s
 
-    async def write(self, checkpoint: Checkpoint) -> tuple[Written | None, Written | None]:
+    async def prepare(self) -> None:
+        """Ask for what batches are built by; BrokerError: the broker does not tell the metrics topic's partitions."""
+        self._partitions = await self._producer.partitions(self._topics.metrics)
+
+    def update_batches(self) -> UpdateBatches:
+        """Begin the batches of a checkpoint's updates."""
+        topic = self._topics.metrics
+        return UpdateBatches(topic, self._partitions, self._codec, self._producer.cure_of_large(topic))
+
+    async def write(self, checkpoint: Checkpoint, updates: UpdateBatches) -> tuple[Written | None, Written | None]:
         """Write a checkpoint; once all is acked, return the offsets of its windows and of its assets."""
-        await self._send_output(checkpoint)
+        await self._send_output(checkpoint, updates)
         await failpoint("after_output_flush")
         windows = await self.write_entries(self._topics.windows_changelog, checkpoint.partition, checkpoint.windows)
         assets = await self.write_entries(self._topics.assets_changelog, checkpoint.partition, checkpoint.assets)
@@ -52,24 +59,12 @@ class CheckpointSink:
         records = ((entry.key, entry.value, deletion_headers(entry)) for entry in entries)
         return await self._producer.send(changelog, partition, records)
 
-    async def _send_output(self, checkpoint: Checkpoint) -> None:
+    async def _send_output(self, checkpoint: Checkpoint, updates: UpdateBatches) -> None:
+        send, topic = self._producer.send_batches, self._topics.metrics
         await asyncio.gather(
-            self._send_updates(checkpoint.updates),
+            *(send(topic, number, batches) for number, batches in updates.take().items()),
             self._send_letters(checkpoint.dead_letters, keyless_to=checkpoint.partition),
         )
-
-    async def _send_updates(self, updates: UpdateList) -> None:
-        """Write updates to the partitions of their assets, whatever their keys are."""
-        topic = self._topics.metrics
-        count = await self._producer.partitions(topic)
-        by_partition: defaultdict[int, list[RecordBlock]] = defaultdict(list)
-        for block in updates.blocks:
-            chosen = partitions_of(block.asset_ids, count)
-            records = RecordBlock(block.keys, block.values, block.headers)
-            for number in np.unique(chosen).tolist():
-                by_partition[number].append(records.at(np.flatnonzero(chosen == number)))
-        send = self._producer.send_blocks
-        await asyncio.gather(*(send(topic, number, some, self._codec) for number, some in by_partition.items()))
 
     async def _send_letters(self, letters: Iterable[DeadLetter], *, keyless_to: int) -> None:
         topic = self._topics.dead_letters

@@ -12,9 +12,9 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Awaitable, Callable, Collection, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterable, Iterator, Sequence
 from itertools import chain
-from typing import Final
+from typing import Final, NamedTuple
 
 from prometheus_client import Histogram
 
@@ -27,6 +27,7 @@ from stream_app.infra.kafka.errors import BrokerError, ClockError, RecordTooLarg
 from stream_app.infra.kafka.member import Member
 from stream_app.infra.kafka.tables import TableStore
 from stream_app.infra.kafka.topic_partition import TopicPartition
+from stream_app.infra.kafka.update_batches import UpdateBatches
 from stream_app.usecases.ingest import Ingest
 from stream_app.usecases.ports import Checkpoint
 
@@ -49,6 +50,23 @@ _WRITTEN_AT_ONCE_BYTES: Final = 64 << 20
 _LAST_CHECKPOINT_S: Final = 5.0
 
 ReadOn = Callable[[Collection[TopicPartition]], Awaitable[None]]
+
+
+#: There is no further pause.
+_OVER: Final = object()
+
+
+class _Collected(NamedTuple):
+    """A checkpoint and the batches of its updates."""
+
+    checkpoint: Checkpoint
+    updates: UpdateBatches
+
+    @property
+    def size_bytes(self) -> int:
+        """What it takes in memory: texts and values."""
+        entries = chain(self.checkpoint.windows, self.checkpoint.assets)
+        return self.updates.size_bytes + sum(len(entry.value or b"") for entry in entries)
 
 
 class CheckpointWriter:
@@ -136,58 +154,81 @@ class CheckpointWriter:
                 self._earliest = time.monotonic() + BACKOFF_MIN_S
                 break
             began, generation = time.monotonic(), self._member.generation
-            checkpoints, failed_now, took_s = await self._collect(left)
+            if not await self._is_prepared():
+                break
+            collected, failed_now, took_s = await self._collect(left)
             failed += failed_now
             # In another generation others may own the partitions.
-            checkpoints = [each for each in checkpoints if self._tables.holds(each.partition, generation)]
+            collected = [each for each in collected if self._tables.holds(each.checkpoint.partition, generation)]
             built_s = self._sink.built_s
-            is_written = await self._write_all(checkpoints, began, generation)
+            is_written = await self._write_all(collected, began, generation)
             work_s += took_s + self._sink.built_s - built_s
         if is_written:
             self._rested = time.monotonic() + min(_REST_PER_WORK * work_s, _REST_MAX_S)
         return failed
 
-    async def _write_all(self, checkpoints: Sequence[Checkpoint], began: float, generation: int | None) -> bool:
+    async def _is_prepared(self) -> bool:
+        """Whether the sink can take updates; if not, everything stays due."""
+        try:
+            async with asyncio.timeout(self._member.lease.remaining_s()):
+                await self._sink.prepare()
+        except (BrokerError, TimeoutError) as error:
+            await self._sink.discard()
+            self._put_off(str(error) or "the broker does not answer")
+            return False
+        return True
+
+    def _put_off(self, reason: object) -> None:
+        """Write no checkpoint for a while."""
+        _log.warning("checkpoint not written, trying again: %s", reason)
+        self._unwritten += 1
+        self._earliest = time.monotonic() + backoff_s(self._unwritten)
+
+    async def _write_all(self, collected: Sequence[_Collected], began: float, generation: int | None) -> bool:
         """Write checkpoints side by side; whether that went well. If it did not they are due again."""
         is_written = False
-        writes = [self._write(checkpoint, generation) for checkpoint in checkpoints]
+        writes = [self._write(each, generation) for each in collected]
         try:
             await write_within(self._member.lease, self._sink, writes)
             is_written = True
         except (RecordTooLargeError, ClockError) as error:
             self._member.fail(error)
         except (BrokerError, TimeoutError) as error:
-            _log.warning("checkpoint not written, trying again: %s", error)
-            self._unwritten += 1
-            self._earliest = time.monotonic() + backoff_s(self._unwritten)
+            self._put_off(error)
         finally:
             if not is_written:
-                for checkpoint in checkpoints:
-                    self._set_due(checkpoint.partition, began)
+                for each in collected:
+                    self._set_due(each.checkpoint.partition, began)
         if is_written:
             self._unwritten = 0
-            if checkpoints:
+            if collected:
                 _CHECKPOINT_S.observe(time.monotonic() - began)
         return is_written
 
-    async def _collect(self, partitions: list[int]) -> tuple[list[Checkpoint], list[TopicPartition], float]:
+    async def _collect(self, partitions: list[int]) -> tuple[list[_Collected], list[TopicPartition], float]:
         """Collect checkpoints of the first partitions, which are taken off, until there is enough to write.
 
         Returns them, the partitions whose checkpoint cannot be made, and the CPU time it took [s].
         """
-        checkpoints, failed, work_s, size = list[Checkpoint](), list[TopicPartition](), 0.0, 0
+        collected, failed, work_s, size = list[_Collected](), list[TopicPartition](), 0.0, 0
         while partitions and size < _WRITTEN_AT_ONCE_BYTES:
             partition = partitions.pop(0)
             async with self._state:
                 self._due.pop(partition, None)
                 slices, checkpoint, is_over = self._ingest.collect(partition), None, False
+                updates = self._sink.update_batches()
+                pauses: Iterator[None] = iter(())
                 while not is_over:
                     await asyncio.sleep(0)  # look-ups take their turn
                     began = time.thread_time()
                     try:
-                        next(slices)
+                        if next(pauses, _OVER) is _OVER:
+                            pauses = updates.put(next(slices))
                     except StopIteration as end:
                         checkpoint, is_over = end.value, True
+                    except RecordTooLargeError as error:
+                        self._member.fail(error)
+                        is_over = True
                     except DomainError as error:
                         self._member.fail(self._tables.unreadable(partition, error))
                         is_over = True
@@ -200,12 +241,13 @@ class CheckpointWriter:
                     work_s += time.thread_time() - began
                 self.resume([partition])
             if checkpoint is not None:
-                checkpoints.append(checkpoint)
-                size += _bytes_of(checkpoint)
-        return checkpoints, failed, work_s
+                collected.append(_Collected(checkpoint, updates))
+                size += collected[-1].size_bytes
+        return collected, failed, work_s
 
-    async def _write(self, checkpoint: Checkpoint, generation: int | None) -> None:
-        windows, assets = await self._sink.write(checkpoint)
+    async def _write(self, collected: _Collected, generation: int | None) -> None:
+        checkpoint = collected.checkpoint
+        windows, assets = await self._sink.write(checkpoint, collected.updates)
         partition = checkpoint.partition
         if not self._tables.holds(partition, generation):
             return  # the next owner reads it from Kafka
@@ -240,9 +282,3 @@ class CheckpointWriter:
     async def discard(self) -> None:
         """Disconnect."""
         await self._sink.discard()
-
-
-def _bytes_of(checkpoint: Checkpoint) -> int:
-    """What a checkpoint takes in memory: its texts and values."""
-    entries = chain(checkpoint.windows, checkpoint.assets)
-    return checkpoint.updates.size_bytes + sum(len(entry.value or b"") for entry in entries)

@@ -20,14 +20,19 @@ _PERIOD_S: Final = 1.0
 _ASK_EVERY_S: Final = 2.0
 #: A process that was stopped for hours has not been idle for hours.
 _LONGEST_STEP_S: Final = 3 * _PERIOD_S
+#: How many times as long as all together one thing may stand while others move.
+_TURNS: Final = 10
 
 
 async def end_when_stalled(member: Member, waiting: Callable[[], Collection[str]], limit_s: float) -> None:
-    """Fail the member once something that has work before it has not moved for ``limit_s``.
+    """Fail the member once nothing that has work before it has moved for ``limit_s``.
 
-    ``waiting`` says of each such thing where it stands, in words: the same words again are no progress.
+    ``waiting`` says of each such thing where it stands, in words: the same words again are no progress. A thing that
+    stands while others move may only be waiting for its turn, which is long when they bring many new assets: it has
+    ten times as long.
     """
     stuck_s: dict[str, float] = {}
+    idle_s = 0.0
     seen_at = time.monotonic()
     while not member.stopping:
         await asyncio.sleep(_PERIOD_S)
@@ -35,9 +40,11 @@ async def end_when_stalled(member: Member, waiting: Callable[[], Collection[str]
         step_s, seen_at = min(now - seen_at, _LONGEST_STEP_S), now
         if member.lease.remaining_s() <= 0:
             continue
-        stuck_s = {place: stuck_s[place] + step_s if place in stuck_s else 0.0 for place in waiting()}
+        places = waiting()
+        idle_s = idle_s + step_s if stuck_s.keys() <= set(places) else 0.0
+        stuck_s = {place: stuck_s[place] + step_s if place in stuck_s else 0.0 for place in places}
         for place, since_s in stuck_s.items():
-            if since_s >= limit_s:
+            if since_s >= (limit_s if idle_s >= limit_s else _TURNS * limit_s):
                 member.fail(StalledError(place, since_s))
                 return
 

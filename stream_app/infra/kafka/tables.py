@@ -18,6 +18,7 @@ from stream_app.domain.snapshot import Marker, header
 from stream_app.infra.kafka.errors import ChangelogGapError, StateError
 from stream_app.infra.kafka.log.records import Written
 from stream_app.infra.kafka.member import Member
+from stream_app.infra.kafka.packed_values import PackedValues
 from stream_app.usecases.ports import MARKER_KEY, Entry
 from stream_app.wire.batch import Fetch, Headers
 
@@ -62,7 +63,7 @@ class SortedKeys:
 class Partition:
     """Entries of one partition, and the offset from which its changelog is to be read on."""
 
-    entries: dict[bytes, bytes] = field(default_factory=dict)
+    entries: PackedValues = field(default_factory=PackedValues)
     keys_by_asset: dict[bytes, list[bytes]] = field(default_factory=dict)  # sorted
     #: Keys that are an asset's id alone: those of the assets.
     assets: SortedKeys = field(default_factory=SortedKeys)
@@ -74,8 +75,8 @@ class Partition:
     def put(self, entry: Entry) -> None:
         """Set or delete an entry; one that is older than the present one is ignored."""
         key, value, offset = entry
-        present = self.entries.get(key)
-        if offset < (self.deleted.get(key, -1) if present is None else header(present)):
+        present = self.entries.offset(key)
+        if offset < (self.deleted.get(key, -1) if present is None else present):
             self.overtaken.add(key)
             return
         self.overtaken.discard(key)

@@ -14,6 +14,7 @@ from typing import Final
 import numpy as np
 import orjson
 
+from schemas.asset import UPLOAD_HEADER
 from schemas.columns import BY_WIRE_NAME
 from schemas.rejected import RejectCode
 from stream_app.columns.arrays import IntArray
@@ -24,7 +25,7 @@ from stream_app.wire.decode.arrow_plans import KnownPlans
 from stream_app.wire.decode.frames import MARKER
 from stream_app.wire.decode.keys import KeyDictionary, Keys
 from stream_app.wire.decode.limits import beyond
-from stream_app.wire.decode.refusal import Refusal, bad_key, implausible
+from stream_app.wire.decode.refusal import Refusal, bad_key, foreign_upload, implausible
 from stream_app.wire.decode.row import COLUMN_BATCH, ROWS, ColumnBatch, Row, columns_of
 from stream_app.wire.decode.scan import SEVERAL, UNUSUAL, Scanned, scan
 from stream_app.wire.decode.table import Part, Table, joined, stacked
@@ -55,8 +56,10 @@ class _Decoding:
 
     def __init__(self, fetch: Fetch, keys: Keys, templates: KnownTemplates, plans: KnownPlans) -> None:
         self._fetch = fetch
-        self._values = ByteColumn.of(fetch.values)
         self._keys = keys
+        #: Messages of producers that name an upload: these rows are the service's alone.
+        self._foreign = {int(m) for m in keys.uploads() if all(name != UPLOAD_HEADER for name, _ in fetch.headers[m])}
+        self._values = _without(ByteColumn.of(fetch.values), np.array(sorted(self._foreign), np.int64))
         self._templates = templates
         self._plans = plans
         self._stamps: list[Stamp] = []
@@ -83,6 +86,8 @@ class _Decoding:
     def _read(self, message: int, owner: str | None) -> None:
         """Decode a message that the scan left."""
         try:
+            if message in self._foreign:
+                raise foreign_upload(self._keys.asset_id(message))
             if self._read_arrow(message, owner):
                 return
             value = self._values[message]

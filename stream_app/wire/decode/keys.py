@@ -9,7 +9,7 @@ from typing import Final
 import numpy as np
 from pydantic import TypeAdapter, ValidationError
 
-from schemas.asset import AssetId
+from schemas.asset import AssetId, is_upload
 from stream_app.columns.arrays import BoolArray, IntArray
 from stream_app.columns.byte_column import ByteColumn
 from stream_app.wire.decode.key_numbers import KeyNumbers
@@ -33,7 +33,7 @@ class KeyDictionary:
         self._numbers = KeyNumbers()
         #: Asset of each number; empty where the key names none. Begun anew, it is another list.
         self.assets: list[str] = [""]
-        self._named, self._plain = np.zeros(1, np.bool_), np.zeros(1, np.bool_)
+        self._named, self._plain, self._uploads = (np.zeros(1, np.bool_) for _ in range(3))
 
     def read(self, keys: ByteColumn) -> Keys:
         """Number the keys of a fetch."""
@@ -46,7 +46,8 @@ class KeyDictionary:
             self.assets += new
             self._named = np.append(self._named, [name != "" for name in new])
             self._plain = np.append(self._plain, [_is_plain(name) for name in new])
-        return Keys(keys, numbers, self.assets, self._named, self._plain)
+            self._uploads = np.append(self._uploads, [is_upload(name) for name in new])
+        return Keys(keys, numbers, self.assets, self._named, self._plain, self._uploads)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -61,8 +62,8 @@ class Keys:
         Number of each, shape (m,).
     assets
         Asset of each number, empty for none; longer by what later fetches bring.
-    is_named, is_plain
-        Whether the key of each number names an asset, and one that stands in JSON as it is.
+    is_named, is_plain, is_upload
+        Whether the key of each number names an asset, one that stands in JSON as it is, and one that is an upload.
     """
 
     keys: ByteColumn
@@ -70,10 +71,15 @@ class Keys:
     assets: list[str]
     is_named: BoolArray
     is_plain: BoolArray
+    is_upload: BoolArray
 
     def asset_id(self, message: int) -> str | None:
         """Asset that a message's key names; None when it names none."""
         return self.assets[int(self.numbers[message])] or None
+
+    def uploads(self) -> IntArray:
+        """Messages whose key names an upload."""
+        return np.flatnonzero(self.is_upload[self.numbers])
 
     def named(self, messages: IntArray) -> IntArray:
         """Those of the messages whose key names an asset."""

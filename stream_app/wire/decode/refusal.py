@@ -9,8 +9,9 @@ from schemas.columns import BY_WIRE_NAME
 from schemas.rejected import RejectCode
 from stream_app.wire.decode.keys import asset_id as asset_of_key
 
+UPLOAD_CURE: Final = "name the asset otherwise than upload- and a UUID"
 KEY_CURE: Final = "the key must be the asset id of the rows (UTF-8), which keeps an asset's rows in order"
-ASSET_ID_CURE: Final = "an asset id has 1 to 200 printable characters and no blank or slash"
+ASSET_ID_CURE: Final = "an asset id has 1 to 200 printable characters, no blank or slash, and is not . or .."
 _SHOWN_CHARACTERS: Final = 40  # of a text or a key that a reason repeats
 
 
@@ -73,6 +74,11 @@ def bad_key(key: bytes | None) -> Refusal:
 def bad_asset_id(value: object) -> Refusal:
     """Refusal of a row whose asset id is not valid."""
     return Refusal("bad_row", f"asset_id is {shown(value)}: {ASSET_ID_CURE}", "asset_id")
+
+
+def foreign_upload(asset_id: str | None) -> Refusal:
+    """Refusal of a message for an upload that the service has not written."""
+    return Refusal("key_mismatch", f"{asset_id} is an upload, whose rows come over HTTP alone; {UPLOAD_CURE}")
 
 
 def other_asset(found: str | None, asset_id: str, thing: str = "row") -> Refusal:

@@ -82,19 +82,19 @@ class CountingIngest(Ingest):
         _, offset, count, total = STATE.unpack(value)
         return offset, count, total
 
-    def collect(self, partition: int) -> Generator[None, None, Checkpoint | None]:
+    def collect(self, partition: int) -> Generator[UpdateList, None, Checkpoint | None]:
         hot = self.hot.get(partition)
         if hot is None or hot.position == hot.written:
             return None
-        yield
+        yield UpdateList()
         hot.aside, hot.dirty = hot.aside | hot.dirty, set()
         states = [Entry(key, STATE.pack(FORMAT, *hot.assets[key]), hot.assets[key][0]) for key in sorted(hot.aside)]
         windows = [s._replace(key=s.key + b"\x00%010d\x00%020d" % (60, hot.assets[s.key][1])) for s in states]
         updates = [UpdateRecord(key, key, b"%d %d %d" % hot.assets[key], _NO_HEADERS) for key in sorted(hot.aside)]
+        yield UpdateList.of(updates)
         return Checkpoint(
             partition=partition,
             position=hot.position,
-            updates=UpdateList.of(updates),
             dead_letters=list(hot.rejected),
             windows=windows,
             assets=[*states, Entry(MARKER_KEY, Marker(hot.position, {}, source=self.source).dump(), hot.position)],

@@ -10,10 +10,11 @@ from typing import Any
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 
+from stream_app.http_settings import HttpSettings
 from stream_app.infra.kafka.log import topics
 from stream_app.infra.kafka.log.topics import Topics
 from stream_app.infra.kafka.worker import Worker
-from stream_app.settings import HttpSettings, KafkaSettings, Settings
+from stream_app.settings import KafkaSettings, Settings
 from stream_app.usecases.ingest import Ingest
 from stream_app.usecases.ports import MARKER_KEY, Tables
 from tests.integration.kafka.counting import STATE, CountingIngest

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 
 import pytest
 
 from stream_app.infra.kafka.checkpoint_sink import CheckpointSink
 from stream_app.infra.kafka.log.partitioning import partition_of
 from stream_app.infra.kafka.log.topics import Topics
+from stream_app.infra.kafka.update_batches import UpdateBatches
 from stream_app.settings import KafkaSettings
 from stream_app.usecases.ports import MARKER_KEY, Checkpoint, DeadLetter, Entry
 from stream_app.wire.encode.update_list import UpdateList, UpdateRecord
@@ -26,19 +27,27 @@ async def sink(kafka: KafkaSettings) -> AsyncIterator[CheckpointSink]:
     await sink.discard()
 
 
+async def batches(sink: CheckpointSink, updates: Sequence[UpdateRecord]) -> UpdateBatches:
+    """Batches as a sink takes them."""
+    await sink.prepare()
+    built = sink.update_batches()
+    list(built.put(UpdateList.of(updates)))
+    return built
+
+
 async def test_a_checkpoint_goes_out_in_its_order(kafka: KafkaSettings, sink: CheckpointSink) -> None:
     """Updates by murmur2 of the asset, letters with their headers, state on the source's partition, marker last."""
     checkpoint = Checkpoint(
         partition=2,
         position=9,
-        updates=UpdateList.of(
-            [UpdateRecord(b"a", b"a", b"1", _HEADERS), UpdateRecord(b"b", b"b/1m/0", b"2", _HEADERS)]
-        ),
         dead_letters=[DeadLetter(b"a", b"?", [("why", b"because")]), DeadLetter(None, None, [("why", b"empty")])],
         windows=[Entry(b"a\x00w", b"w", 8)],
         assets=[Entry(b"a", b"s", 8), Entry(b"gone", None, 5), Entry(MARKER_KEY, b"m", 9)],
     )
-    windows, assets = await sink.write(checkpoint)
+    windows, assets = await sink.write(
+        checkpoint,
+        await batches(sink, [UpdateRecord(b"a", b"a", b"1", _HEADERS), UpdateRecord(b"b", b"b/1m/0", b"2", _HEADERS)]),
+    )
     assert (windows and windows.last, assets and assets.last) == (0, 2)
     updates = await read(kafka, kafka.metrics_topic)
     assert {(r.key, r.partition, r.headers) for r in updates} == {

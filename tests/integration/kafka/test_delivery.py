@@ -17,6 +17,7 @@ from stream_app.domain.snapshot import FORMAT, Marker
 from stream_app.infra.kafka.errors import SourceTruncatedError, StateError
 from stream_app.infra.kafka.log.topics import Topics
 from stream_app.infra.kafka.topic_partition import TopicPartition
+from stream_app.infra.kafka.update_batches import UpdateBatches
 from stream_app.settings import KafkaSettings
 from stream_app.usecases.ports import MARKER_KEY, Checkpoint
 from stream_app.wire.batch import Fetch
@@ -136,9 +137,9 @@ async def test_output_comes_before_state(kafka: KafkaSettings) -> None:
         sink = run.worker._processor.checkpoints._sink
         send, blocked = sink._send_output, asyncio.Event()
 
-        async def wait_first(checkpoint: Checkpoint) -> None:
+        async def wait_first(checkpoint: Checkpoint, updates: UpdateBatches) -> None:
             await blocked.wait()
-            await send(checkpoint)
+            await send(checkpoint, updates)
 
         sink._send_output = wait_first  # type: ignore[method-assign]
         await produce(kafka, [(b"a", b"1"), (b"b", b"2"), (None, b"3"), (b"c", None)], partition=1)

@@ -14,8 +14,9 @@ from pathlib import Path
 import pytest
 from aiokafka.cluster import ClusterMetadata
 
+from stream_app.http_settings import HttpSettings
 from stream_app.infra.kafka.log.topics import Topics
-from stream_app.settings import HttpSettings, KafkaSettings, Settings
+from stream_app.settings import KafkaSettings, Settings
 from tests.integration.kafka.running import (
     Running,
     Totals,

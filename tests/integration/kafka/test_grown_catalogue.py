@@ -11,8 +11,9 @@ from typing import Any
 import pytest
 
 from stream_app.domain.catalogue import Catalogue
+from stream_app.http_settings import HttpSettings
 from stream_app.infra.kafka.worker import Worker
-from stream_app.settings import HttpSettings, KafkaSettings, Settings
+from stream_app.settings import KafkaSettings, Settings
 from stream_app.usecases.checkpoints import KeptWindows
 from stream_app.usecases.ingest import Ingest
 from stream_app.usecases.ports import Tables

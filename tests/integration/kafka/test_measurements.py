@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Iterator
 
 import pytest
 
+from schemas.asset import UPLOAD_HEADER
 from stream_app.infra.kafka.errors import BrokerUnavailableError
 from stream_app.infra.kafka.log.measurements import MeasurementTopic
 from stream_app.infra.kafka.log.partitioning import partition_of
@@ -39,6 +40,18 @@ async def test_measurements_are_appended_in_order(kafka: KafkaSettings, measurem
     assert (records[other].key, records[other].value) == (b"z", values[9])
     assert await measurements.end_offset(here) == len(records) == 2010
     assert measurements.partition_count() == 4
+
+
+async def test_rows_of_many_assets_are_appended_at_once(kafka: KafkaSettings, measurements: MeasurementTopic) -> None:
+    """In one append per partition; those of an upload are marked as the service's own."""
+    upload = b"upload-0c9f7f0e-8f0b-4c1c-9d55-1b8d5d0d5c0f"
+    end = await measurements.end_offset(2)
+    sent = [(b"many-%d" % i, b"%d" % i) for i in range(3000)]
+    assert await measurements.append_to(2, [*sent, (upload, b"x")]) == end + 3000
+    records = [r for r in await read(kafka, kafka.measurements_topic) if r.partition == 2][-3001:]
+    assert [(r.key, r.value) for r in records] == [*sent, (upload, b"x")]
+    assert {tuple(r.headers) for r in records[:-1]} == {()}
+    assert list(records[-1].headers) == [(UPLOAD_HEADER, b"1")]
 
 
 async def test_values_are_pulled_as_the_broker_takes_them(measurements: MeasurementTopic) -> None:

@@ -14,9 +14,10 @@ from aiokafka import AIOKafkaConsumer
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 
+from stream_app.http_settings import HttpSettings
 from stream_app.infra.kafka.errors import ClockError, GroupRefusedError, SharedUrlError
 from stream_app.infra.kafka.worker import Worker
-from stream_app.settings import HttpSettings, KafkaSettings, Settings
+from stream_app.settings import KafkaSettings, Settings
 from tests.integration.kafka.counting import CountingIngest
 from tests.integration.kafka.running import ensured, numbers, produce, running, until
 from tests.kafka import KafkaProcess, free_port, kafka_jars, settings_for

@@ -55,3 +55,19 @@ async def test_only_assets_with_new_rows_are_looked_up() -> None:
     assert sorted(fleet.looked_up) == ["a", "b", "b"]
     assert [(asset.asset_id, asset.rows) for asset in second.assets] == [("a", 5), ("b", 9)]
     assert second.rows_per_s == 2.0
+
+
+async def test_an_asset_that_cannot_be_shown_does_not_end_the_view() -> None:
+    """It was deleted meanwhile, or its name is lost in a URL."""
+    fleet = Fleet(a=1, b=2)
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        if request.url.path.endswith("/a"):
+            return httpx.Response(404, content=b"{}")
+        return httpx.Response(200, content=b"[]") if request.url.path.endswith("/c") else fleet.answer(request)
+
+    fleet.rows["c"] = 3
+    async with WorkerClient("http://there", httpx.MockTransport(answer)) as client:
+        seen = await look(client, Observation("ready"), 1.0)
+    assert [asset.asset_id for asset in seen.assets] == ["b"]
+    assert seen.phase == "ready"

@@ -30,6 +30,7 @@ from stream_app.domain.metrics._base import (
 )
 from stream_app.domain.reading import LIFETIME
 from stream_app.domain.rows import COLUMNS
+from stream_app.domain.sequential import SequentialState
 from stream_app.domain.soc_loops import SocLoops
 from stream_app.domain.state import Fleet
 from stream_app.domain.value_code import SEQ
@@ -103,6 +104,11 @@ def windows_of_assets(draw: st.DrawFn) -> tuple[Fleet, Windows]:
         fleet.set_spec(slot, AssetSpec(nominal_capacity_ah=draw(st.sampled_from([None, 1.0, 94.5]))))
         fleet.integers.last_us[slot] = draw(st.integers(0, 200_000_000))
         fleet.floats.state(SocLoops)[slot, [0, 1, 5]] = draw(st.sampled_from([-1.0, 0.0, 1.0])), draw(SOC), draw(SOC)
+        rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
+        for state in CATALOGUE.sequential_states:
+            if state.residue_width and not isinstance(state, SocLoops):
+                sums = fleet.floats.state(type(state))[slot]
+                sums[:] = rng.choice([0, 0.5, 1, 20, 1e5, 1e300], len(sums)) * rng.choice([0, 1, 1, 1])
         turning_points = np.array(draw(st.lists(st.tuples(SOC, SOC, SOC, SOC), max_size=4))).reshape(-1)
         fleet.stacks.set(
             slot, [turning_points if isinstance(s, SocLoops) else np.zeros(0) for s in CATALOGUE.sequential_states]
@@ -127,13 +133,13 @@ def windows_of_assets(draw: st.DrawFn) -> tuple[Fleet, Windows]:
     )
 
 
-def residues_of(fleet: Fleet, windows: Windows) -> np.ndarray:
-    """What the sequential state of each lifetime holds."""
-    residues = np.zeros((len(windows), SocLoops.residue_width))
-    number = [type(state) for state in CATALOGUE.sequential_states].index(SocLoops)
+def residues_of(fleet: Fleet, windows: Windows, state: type[SequentialState]) -> np.ndarray:
+    """What a sequential state of each lifetime holds."""
+    residues = np.zeros((len(windows), state.residue_width))
+    number = [type(each) for each in CATALOGUE.sequential_states].index(state)
     for i, slot in enumerate(windows.slot.tolist()):
         if windows.size_us[i] == LIFETIME:
-            SocLoops.residue(fleet.floats.state(SocLoops)[slot], fleet.stacks.get(slot)[number], residues[i])
+            state.residue(fleet.floats.state(state)[slot], fleet.stacks.get(slot)[number], residues[i])
     return residues
 
 
@@ -145,7 +151,8 @@ def test_traced_values_are_the_uncompiled_ones(given_: tuple[Fleet, Windows], cl
     newest_us = fleet.integers.last_us[windows.slot]
     end_us = np.where(life, newest_us, np.minimum(newest_us, windows.start_us + windows.size_us))
     span_s = (windows.size_us if closed else end_us - windows.start_us) / 1e6
-    residues: Residues = {SocLoops: residues_of(fleet, windows)}
+    with_residue = [type(state) for state in CATALOGUE.sequential_states if state.residue_width]
+    residues: Residues = {state: residues_of(fleet, windows, state) for state in with_residue}
     plain = CATALOGUE.read(np.ascontiguousarray(windows.totals.T), span_s, windows.specs, residues)
     readings = views.read(fleet, windows, closed=closed)
     assert list(plain) == list(readings.by_metric)

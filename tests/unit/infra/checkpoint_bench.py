@@ -3,21 +3,24 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 
 from stream_app.domain.source import Source
 from stream_app.infra.kafka.checkpoint_sink import CheckpointSink
 from stream_app.infra.kafka.lease import Lease
+from stream_app.infra.kafka.log.compression import ZSTD, Codec
 from stream_app.infra.kafka.log.records import Written
 from stream_app.infra.kafka.member import Offsets
 from stream_app.infra.kafka.processor import Processor
 from stream_app.infra.kafka.reject_reports import RejectReports
 from stream_app.infra.kafka.tables import TableStore
 from stream_app.infra.kafka.topic_partition import TopicPartition
+from stream_app.infra.kafka.update_batches import UpdateBatches
 from stream_app.usecases.checkpoints import KeptWindows
 from stream_app.usecases.ingest import Ingest
-from stream_app.usecases.ports import Checkpoint
+from stream_app.usecases.ports import Checkpoint, WholeCheckpoint
 from stream_app.usecases.rejected_rows import RejectedRows
+from stream_app.wire.encode.update_list import UpdateList
 from tests.unit.usecases.site import Site
 
 SOURCE = TopicPartition("measurements", 0)
@@ -78,19 +81,40 @@ class FakeMember:
         raise error
 
 
+class KeptUpdates(UpdateBatches):
+    """Batches that can be asked what is in them."""
+
+    def __init__(self, topic: str, partitions: int, codec: Codec, cure: str) -> None:
+        super().__init__(topic, partitions, codec, cure)
+        self.parts: list[UpdateList] = []
+
+    def put(self, updates: UpdateList) -> Iterator[None]:
+        self.parts.append(updates)
+        return super().put(updates)
+
+
 class HeldSink(CheckpointSink):
     """Each write waits until the test says how it ends."""
 
     def __init__(self) -> None:
-        self.writing: asyncio.Queue[tuple[Checkpoint, asyncio.Future[None]]] = asyncio.Queue()
+        self.writing: asyncio.Queue[tuple[WholeCheckpoint, asyncio.Future[None]]] = asyncio.Queue()
 
     @property
     def built_s(self) -> float:
         return 0.0
 
-    async def write(self, checkpoint: Checkpoint) -> tuple[Written | None, Written | None]:
+    async def prepare(self) -> None:
+        pass
+
+    def update_batches(self) -> UpdateBatches:
+        return KeptUpdates("metrics", 1, ZSTD, "make it smaller")
+
+    async def write(self, checkpoint: Checkpoint, updates: UpdateBatches) -> tuple[Written | None, Written | None]:
         over: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self.writing.put_nowait((checkpoint, over))
+        assert isinstance(updates, KeptUpdates)
+        parts = checkpoint.dead_letters, checkpoint.windows, checkpoint.assets
+        whole = WholeCheckpoint(checkpoint.partition, checkpoint.position, *parts, UpdateList.joined(updates.parts))
+        self.writing.put_nowait((whole, over))
         await over
         return None, None
 

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from schemas.file import FileSpec
 from stream_app.infra.files import Block
 from stream_app.infra.files.block import owners_of
-from stream_app.infra.row_messages import Form, RowMessages, encode
+from stream_app.infra.row_messages import MAX_UPLOAD_ASSETS, Form, RowMessages, encode
 from stream_app.usecases.errors import InvalidError
 from stream_app.usecases.ports import RowMessage
 from stream_app.wire.batch import Batch, Fetch
@@ -95,11 +95,27 @@ def test_csv_is_one_assets() -> None:
     text = "asset_id,timestamp,current,voltage,soc\n" + f"x,{STAMP},1,2,3\n" * 1500
     file = RowMessages().check(io.BytesIO(text.encode()), FileSpec())
     assert file.rows == 1500
-    messages = list(file.messages("upload-1"))
-    assert [message.rows for message in messages] == [1000, 500]
-    batch = decode([("upload-1", message) for message in messages])
+    messages = list(file.messages(["upload-1"]))
+    assert [message.rows for _, message in messages] == [1000, 500]
+    batch = decode(messages)
     assert {batch.assets[number] for number in batch.asset.tolist()} == {"upload-1"}
     assert len(batch) == 1500
+
+
+def test_csv_of_several_assets() -> None:
+    """Each asset's rows go to the upload that is given for it."""
+    text = "asset_id,timestamp,current,voltage,soc\n" + "".join(f"{name},{STAMP},1,2,3\n" for name in "xyx")
+    file = RowMessages().check(io.BytesIO(text.encode()), FileSpec())
+    assert file.assets == ["x", "y"]
+    assert [(name, message.rows) for name, message in file.messages(["u-1", "u-2"])] == [("u-1", 2), ("u-2", 1)]
+
+
+def test_csv_of_too_many_assets_is_refused() -> None:
+    """The message says what to do instead."""
+    lines = "".join(f"{number},{STAMP},1,2,3\n" for number in range(MAX_UPLOAD_ASSETS + 1))
+    text = f"asset_id,timestamp,current,voltage,soc\n{lines}"
+    with pytest.raises(InvalidError, match="stream-app produce"):
+        RowMessages().check(io.BytesIO(text.encode()), FileSpec())
 
 
 @pytest.mark.parametrize("wrap", [lambda rows: rows, lambda rows: {"rows": rows}])
@@ -149,3 +165,14 @@ def test_bad_posted_rows_are_told_together() -> None:
     assert error.detail.endswith("nothing was stored")
     assert len(error.errors) == 20
     assert [(row, column) for row, column, _ in error.errors[:3]] == [(1, "soc"), (2, "timestamp"), (3, "voltage")]
+
+
+@pytest.mark.parametrize(
+    ("name", "code"),
+    [("upload-0c9f7f0e-8f0b-4c1c-9d55-1b8d5d0d5c0f", "reserved_asset"), (".", "bad_row"), ("..", "bad_row")],
+)
+def test_rows_of_an_upload_and_of_ids_that_no_url_keeps_are_not_posted(name: str, code: str) -> None:
+    """With their reason."""
+    with pytest.raises(InvalidError, match=r"asset_id|upload") as error:
+        RowMessages().json(json.dumps([ROW, {**ROW, "asset_id": name}]).encode())
+    assert (error.value.code, error.value.row) == (code, 1)

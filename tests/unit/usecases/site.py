@@ -15,7 +15,7 @@ from stream_app.usecases.asset_views import AssetViews
 from stream_app.usecases.checkpoints import KeptWindows
 from stream_app.usecases.ingest import Ingest
 from stream_app.usecases.layouts import StoredLayouts
-from stream_app.usecases.ports import MARKER_KEY, Checkpoint
+from stream_app.usecases.ports import MARKER_KEY, WholeCheckpoint
 from stream_app.wire.batch import Fetch
 from stream_app.wire.encode.updates import NESTED, UpdateForm
 from tests.updates import updates_of
@@ -30,7 +30,7 @@ class MemoryTables:
         self.assets: dict[bytes, bytes] = {}
         self.closed: dict[bytes, bytes] = {}
 
-    def take(self, checkpoint: Checkpoint) -> None:
+    def take(self, checkpoint: WholeCheckpoint) -> None:
         for table, entries in ((self.closed, checkpoint.windows), (self.assets, checkpoint.assets)):
             for key, value, _ in entries:
                 if value is None:
@@ -109,7 +109,7 @@ class Site:
             headers=[[("trace", b"1")]] * len(part),
         )
 
-    def written(self) -> Checkpoint:
+    def written(self) -> WholeCheckpoint:
         checkpoint = self.ingest.checkpoint(0)
         assert checkpoint is not None
         self.tables.take(checkpoint)

@@ -8,23 +8,24 @@ from collections.abc import Generator
 import pytest
 
 from stream_app.usecases import checkpoints
-from stream_app.usecases.ports import MARKER_KEY, Checkpoint
+from stream_app.usecases.ports import MARKER_KEY, WholeCheckpoint
+from stream_app.wire.encode.update_list import UpdateList
 from tests.unit.usecases.site import Site, a_row
 
 
-def collected(site: Site) -> Checkpoint:
+def collected(site: Site) -> WholeCheckpoint:
     """A checkpoint that is being written."""
     checkpoint = site.ingest.checkpoint(0)
     assert checkpoint is not None
     return checkpoint
 
 
-def settle(site: Site, checkpoint: Checkpoint) -> None:
+def settle(site: Site, checkpoint: WholeCheckpoint) -> None:
     site.tables.take(checkpoint)
     site.ingest.written(checkpoint)
 
 
-def keys(checkpoint: Checkpoint) -> list[tuple[bytes, bool]]:
+def keys(checkpoint: WholeCheckpoint) -> list[tuple[bytes, bool]]:
     """Assets and whether they are kept; without the marker."""
     *assets, marker = checkpoint.assets
     assert marker.key == MARKER_KEY
@@ -158,7 +159,7 @@ def test_a_checkpoint_of_a_state_that_is_dropped_while_it_is_collected_is_none()
     site.ingest.drop()
     site.ingest.apply(site.fetch())
 
-    def result() -> Generator[None, None, None]:
+    def result() -> Generator[UpdateList, None, None]:
         assert (yield from slices) is None
 
     list(result())
@@ -169,7 +170,7 @@ def test_a_checkpoint_of_a_state_that_is_dropped_while_it_is_collected_is_none()
 def test_a_checkpoint_in_slices_is_the_checkpoint(monkeypatch: pytest.MonkeyPatch) -> None:
     """Cut into slices of a few assets and windows, it has the same updates and entries."""
 
-    def checkpoint() -> Checkpoint:
+    def checkpoint() -> WholeCheckpoint:
         site = Site()
         for i in range(0, 200, 7):
             for asset in "abcdefg":

@@ -7,11 +7,11 @@ import json
 import pytest
 
 from stream_app.domain.snapshot import Marker
-from stream_app.usecases.ports import MARKER_KEY, Checkpoint
+from stream_app.usecases.ports import MARKER_KEY, WholeCheckpoint
 from tests.unit.usecases.site import Site, a_row
 
 
-def lifetimes(checkpoint: Checkpoint | None) -> dict[str, int]:
+def lifetimes(checkpoint: WholeCheckpoint | None) -> dict[str, int]:
     """Asset and seq of the lifetimes that a checkpoint publishes."""
     assert checkpoint is not None
     told = [json.loads(update.value) for update in checkpoint.updates]

@@ -229,5 +229,6 @@ async def test_a_write_that_is_not_processed_in_time_is_503(worker: Worker, monk
     monkeypatch.setattr("stream_app.usecases.queries._READ_YOUR_WRITES_S", 0.05)
     worker.tables.put("a", seq=3)
     worker.tables.reach(partition_of(b"a"), 4)
+    await worker.log.append(b"a", [b"row"] * 5)
     with pytest.raises(UnavailableError, match="offset 4 of partition"):
         await worker.queries.asset("a", min_offset=4)

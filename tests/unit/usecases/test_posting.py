@@ -24,7 +24,9 @@ def posting(worker: Worker) -> Posting:
 
 async def test_posted_rows_are_grouped_by_asset(posting: Posting, worker: Worker) -> None:
     """Their order within an asset holds."""
-    assert await posting.measurements(b"a,1\nb,2\na,3") == 3
+    posted = await posting.measurements(b"a,1\nb,2\na,3")
+    assert posted.rows == 3
+    assert posted.written.keys() == {"a", "b"}
     assert worker.log.values("a") == [b"a,1", b"a,3"]
     assert worker.log.values("b") == [b"b,2"]
 
@@ -100,3 +102,34 @@ async def test_spec_sets_the_windows_of_an_asset_without_rows(posting: Posting, 
     worker.tables.put("a", rows=0, spec=AssetSpec(windows=("1m",)))
     await posting.spec("a", AssetSpec(windows=("1h",)))
     assert worker.log.appends == 1
+
+
+async def test_the_spec_of_an_upload_cannot_be_put(posting: Posting, worker: Worker) -> None:
+    """It would change a result that is finished."""
+    with pytest.raises(InvalidError, match="upload the file again") as error:
+        await posting.spec("upload-0c9f7f0e-8f0b-4c1c-9d55-1b8d5d0d5c0f", AssetSpec())
+    assert error.value.code == "reserved_asset"
+    assert worker.log.appends == 0
+
+
+async def test_rows_of_many_assets_are_asked_about_and_appended_at_once(posting: Posting, worker: Worker) -> None:
+    """A question per hundred assets and worker; what another worker has goes to its partition."""
+    worker.give_away(2, 3)
+    worker.peers.answers[THERE] = (200, b'{"partitions":[2,3],"places":{"a7":[3],"a8":[2]}}')
+    worker.tables.put("a9", partition=1)
+    posted = await posting.measurements(b"\n".join(b"a%d,1" % i for i in range(250)))
+    assert posted.rows == 250
+    assert [path for _, path in worker.peers.asked if path == "places"] == ["places"] * 3
+    assert (posted.written["a7"].partition, posted.written["a9"].partition) == (3, 1)
+    assert worker.log.values("a7") == [b"a7,1"]
+
+
+async def test_rows_go_where_rows_are_not_where_a_spec_alone_is(posting: Posting, worker: Worker) -> None:
+    """The spec was put before the first row, by whoever knew no better."""
+    worker.give_away(2, 3)
+    worker.tables.put("a", partition=1, rows=0)
+    worker.peers.answers[THERE] = (200, b'{"partitions":[2,3],"places":{}}')
+    assert (await posting.measurements(b"a,1")).written["a"].partition == 1
+    del worker.peers.answers[THERE]
+    with pytest.raises(UnavailableError):
+        await posting.measurements(b"a,1")

@@ -11,6 +11,7 @@ from tests.fakes import CATALOGUE, START_US, FakeCluster, FakeLog, FakeTables
 from tests.unit.usecases.site import START_S, a_row
 from tests.unit.usecases.site import Site as CommandSite
 
+UPLOAD = "upload-0c9f7f0e-8f0b-4c1c-9d55-1b8d5d0d5c0f"
 MINUTE_US, DAY_US = 60_000_000, 86_400_000_000
 IDLE_S = 100
 
@@ -81,7 +82,7 @@ async def test_another_owner_asks_for_the_same() -> None:
 async def test_uploads_and_assets_without_rows_take_none() -> None:
     """An upload that has ended has no open window."""
     site = Site()
-    site.tables.put("upload-1", ended=EndOfUpload(asset_id="upload-1", rows=5), ended_timestamp_ms=1)
+    site.tables.put(UPLOAD, ended=EndOfUpload(asset_id=UPLOAD, rows=5), ended_timestamp_ms=1)
     site.tables.put("spec-only", rows=0)
     await site.swept(0)
     assert await site.swept(2 * IDLE_S) == 0
@@ -113,12 +114,12 @@ async def test_an_asset_is_forgotten_after_its_time() -> None:
     """Its windows were closed before; uploads have a retention of their own."""
     site = Site(ttl_s=3 * IDLE_S)
     site.tables.put("a")
-    site.tables.put("upload-1")
+    site.tables.put(UPLOAD)
     await site.swept(0)
     await site.swept(IDLE_S)
     await site.swept(2 * IDLE_S)
     assert site.log.controls("a")[1:] == [Forget(asset_id="a")]
-    assert Forget(asset_id="upload-1") not in site.log.controls("upload-1")
+    assert Forget(asset_id=UPLOAD) not in site.log.controls(UPLOAD)
 
 
 def closing(site: CommandSite, asset: str, until_s: int) -> None:
@@ -163,8 +164,8 @@ def test_the_record_of_an_asset_that_is_gone_makes_none() -> None:
 def test_the_record_of_an_upload_that_has_ended_is_ignored() -> None:
     """It takes none, and that is nobody's fault."""
     site = CommandSite()
-    site.add("upload-1", a_row(0), a_row(10))
-    site.log.append((b"upload-1", EndOfUpload(asset_id="upload-1", rows=2).model_dump_json().encode()))
-    closing(site, "upload-1", START_S + 60)
+    site.add("u", a_row(0), a_row(10))
+    site.log.append((b"u", EndOfUpload(asset_id="u", rows=2).model_dump_json().encode()))
+    closing(site, "u", START_S + 60)
     site.ingest.apply(site.fetch())
     assert not site.written().dead_letters

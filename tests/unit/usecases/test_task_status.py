@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import uuid
+from dataclasses import replace
+from typing import Any
 
 import pytest
 
 from schemas.control import EndOfUpload
+from stream_app.usecases.asset_views import AssetView
 from stream_app.usecases.errors import NotFoundError, UnavailableError
 from stream_app.usecases.ports import PeerAnswer
-from stream_app.usecases.tasks import Task
+from stream_app.usecases.tasks import UPLOAD_PREFIX, Task, part_id
 from tests.fakes import CATALOGUE, FakeLog, partition_of
 from tests.updates import updates_of
 from tests.worker import THERE, Worker
@@ -127,3 +130,51 @@ async def test_task_whose_owner_does_not_answer_is_503(worker: Worker, hop: bool
     with pytest.raises(UnavailableError):
         await worker.tasks.task(TASK, hop=hop)
     assert len(worker.peers.asked) == (0 if hop else 1)
+
+
+async def test_task_whose_rows_were_left_out_has_failed(worker: Worker, monkeypatch: pytest.MonkeyPatch) -> None:
+    """More than 1 % of them, unless the upload accepts that."""
+    read = worker.lookup.views.asset
+
+    def with_late_rows(*args: Any, **options: Any) -> AssetView:
+        view = read(*args, **options)
+        return replace(view, summary=replace(view.summary, rows_rejected=2))
+
+    monkeypatch.setattr(worker.lookup.views, "asset", with_late_rows)
+    worker.tables.put(UPLOAD, ended=EndOfUpload(asset_id=UPLOAD, rows=7), ended_timestamp_ms=1)
+    status = await status_of(worker)
+    assert status.state == "FAILURE"
+    assert status.error is not None
+    assert "2 of 7 rows were left out" in status.error
+    worker.tables.put(UPLOAD, ended=EndOfUpload(asset_id=UPLOAD, rows=7, allow_rejected=True), ended_timestamp_ms=1)
+    assert (await status_of(worker)).state == "SUCCESS"
+
+
+def ends_of(count: int) -> dict[str, EndOfUpload]:
+    """Ends of an upload of so many assets, by the assets that they make up."""
+    names = tuple(f"asset-{i}" for i in range(count))
+    uploads = [UPLOAD, *(UPLOAD_PREFIX + part_id(TASK, name) for name in names[1:])]
+    ends = {each: EndOfUpload(asset_id=each, rows=5) for each in uploads}
+    return {**ends, UPLOAD: EndOfUpload(asset_id=UPLOAD, rows=5, assets=names)}
+
+
+async def test_task_of_several_assets_has_a_part_for_each(worker: Worker) -> None:
+    """Wherever they live; it has succeeded when all of them have."""
+    for upload, end in ends_of(3).items():
+        worker.tables.put(upload, ended=end, ended_timestamp_ms=1)
+    elsewhere = partition_of((UPLOAD_PREFIX + part_id(TASK, "asset-1")).encode())
+    assert elsewhere != HOME
+    worker.give_away(elsewhere)
+    worker.peers.answers[THERE] = (200, b'{"state": "SUCCESS", "data": {}, "error": null}')
+    status = await status_of(worker)
+    assert isinstance(status.parts["asset-1"], PeerAnswer)
+    assert list(status.parts) == ["asset-0", "asset-1", "asset-2"]
+    assert (status.state, status.error) == ("SUCCESS", None)
+
+
+async def test_task_of_several_assets_fails_with_any_of_them(worker: Worker) -> None:
+    """Its error is the first one's."""
+    for upload, end in ends_of(2).items():
+        worker.tables.put(upload, ended=end.model_copy(update={"error": f"no {upload}"}), ended_timestamp_ms=1)
+    status = await status_of(worker)
+    assert (status.state, status.error) == ("FAILURE", f"no {UPLOAD}")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from itertools import chain
 from typing import Any, Final, NoReturn
@@ -17,7 +17,7 @@ from aiokafka.structs import RecordMetadata
 
 from stream_app.infra.kafka.lease import Lease
 from stream_app.infra.kafka.log.access import client_options, find_again
-from stream_app.infra.kafka.log.batch_writing import RecordBlock, blocks, whole_batches
+from stream_app.infra.kafka.log.batch_writing import WholeBatch, blocks, whole_batches
 from stream_app.infra.kafka.log.compression import ZSTD, Codec
 from stream_app.infra.kafka.log.failures import broker_failures
 from stream_app.infra.kafka.log.records import Record, Written
@@ -73,38 +73,37 @@ class BatchProducer:
             return len(await (await self._started()).partitions_for(topic))
 
     async def send(self, topic: str, partition: int, records: Iterable[Record], codec: Codec = ZSTD) -> Written | None:
-        """Write records to one partition; as :meth:`send_blocks` otherwise."""
-        return await self.send_blocks(topic, partition, blocks(records), codec)
+        """Write records to one partition, in order; as :meth:`send_batches` otherwise.
 
-    async def send_blocks(
-        self, topic: str, partition: int, records: Iterable[RecordBlock], codec: Codec = ZSTD
-    ) -> Written | None:
-        """Write records to one partition, in order; return once the broker has acked all.
+        RecordTooLargeError: a record is larger than the topics take. Records before it may have been written.
+        """
+        return await self.send_batches(
+            topic, partition, whole_batches(topic, blocks(records), codec, self.cure_of_large(topic))
+        )
+
+    async def send_batches(self, topic: str, partition: int, batches: Iterable[WholeBatch]) -> Written | None:
+        """Write batches to one partition, in order, and take them as they are written; return once all are acked.
 
         Returns
         -------
         Written or None
-            Their offsets; None when the broker did not tell them (or there was nothing to write).
+            Offsets of the records; None when the broker did not tell them (or there was nothing to write).
 
         Raises
         ------
-        RecordTooLargeError
-            A record is larger than the topics take. Records before it may have been written.
         BrokerError
             The broker refuses, or the producer was discarded. Some records may have been written.
         """
         with broker_failures():
-            return await self._send(topic, partition, records, codec)
+            return await self._send(topic, partition, iter(batches))
 
-    async def _send(self, topic: str, partition: int, records: Iterable[RecordBlock], codec: Codec) -> Written | None:
+    async def _send(self, topic: str, partition: int, batches: Iterator[WholeBatch]) -> Written | None:
         producer = await self._started()
         acks: list[asyncio.Future[RecordMetadata]] = []
         counts: list[int] = []
-
-        built = whole_batches(topic, records, codec, self._cure(topic))
         while True:
             began = time.thread_time()
-            batch = next(built, None)
+            batch = next(batches, None)
             self.built_s += time.thread_time() - began
             if batch is None:
                 break
@@ -115,7 +114,7 @@ class BatchProducer:
             acks.append(await producer.send_batch(batch, topic, partition=partition))
         return _written([ack.offset for ack in await asyncio.gather(*acks)], counts)
 
-    def _cure(self, topic: str) -> str:
+    def cure_of_large(self, topic: str) -> str:
         """What to do about a record of a topic that is too large."""
         if topic == self._settings.dead_letter_topic:
             return "please report this as a bug, dead letters are cut"

@@ -125,36 +125,63 @@ class WholeBatch(BatchBuilder):  # type: ignore[misc]  # aiokafka has no types
         return _FRONT.size + _CHECKED.size + len(self._body)
 
 
-def whole_batches(
-    topic: str, blocks: Iterable[RecordBlock], codec: Codec = ZSTD, cure: str = "make it smaller"
-) -> Iterator[WholeBatch]:
-    """Build batches of up to 1 MB (of a larger record alone), in order; blocks are taken as batches are.
+class Batches:
+    """Builds batches of up to 1 MB (of a larger record alone) of blocks that come one after the other.
 
-    RecordTooLargeError, with the ``cure``: a record is larger than the topics take; batches before it were yielded.
+    Parameters
+    ----------
+    topic, cure
+        Told when a record is larger than the topics take.
+    codec
+        Of the batches.
     """
-    out = np.empty(_BATCH_BYTES, np.uint8)
-    at = count = 0
-    for block in blocks:
+
+    def __init__(self, topic: str, codec: Codec = ZSTD, cure: str = "make it smaller") -> None:
+        self._topic, self._codec, self._cure = topic, codec, cure
+        self._out = np.empty(_BATCH_BYTES, np.uint8)
+        self._at = self._count = 0
+
+    def put(self, block: RecordBlock) -> Iterator[WholeBatch]:
+        """Put a block behind the others; the batches that are full by it.
+
+        Raises
+        ------
+        RecordTooLargeError
+            A record is larger than the topics take; batches before it were yielded.
+        """
         sizes = block.most_bytes()
         refused = np.flatnonzero(sizes > RECORD_MAX_BYTES)
         low, end = 0, int(refused[0]) if len(refused) else len(sizes)
         before = np.append(0, sizes.cumsum())
         while low < end:
-            high = min(int(np.searchsorted(before, before[low] + len(out) - at, side="right")) - 1, end)
+            high = min(int(np.searchsorted(before, before[low] + len(self._out) - self._at, side="right")) - 1, end)
             if high > low:
-                at = _put(out, at, count, low, high, block)
-                low, count = high, count + high - low
-            elif count:
-                yield WholeBatch(out[:at], count, _now_ms(), codec)
-                at = count = 0
+                self._at = _put(self._out, self._at, self._count, low, high, block)
+                low, self._count = high, self._count + high - low
+            elif self._count:
+                yield from self.rest()
             else:
                 alone = np.empty(int(sizes[low]), np.uint8)
-                yield WholeBatch(alone[: _put(alone, 0, 0, low, low + 1, block)], 1, _now_ms(), codec)
+                yield WholeBatch(alone[: _put(alone, 0, 0, low, low + 1, block)], 1, _now_ms(), self._codec)
                 low += 1
         if len(refused):
-            raise RecordTooLargeError(topic, block.keys[end], int(sizes[end]), RECORD_MAX_BYTES, cure)
-    if count:
-        yield WholeBatch(out[:at], count, _now_ms(), codec)
+            raise RecordTooLargeError(self._topic, block.keys[end], int(sizes[end]), RECORD_MAX_BYTES, self._cure)
+
+    def rest(self) -> Iterator[WholeBatch]:
+        """What is in no batch yet."""
+        if self._count:
+            yield WholeBatch(self._out[: self._at], self._count, _now_ms(), self._codec)
+            self._at = self._count = 0
+
+
+def whole_batches(
+    topic: str, blocks: Iterable[RecordBlock], codec: Codec = ZSTD, cure: str = "make it smaller"
+) -> Iterator[WholeBatch]:
+    """Build the batches of blocks, which are taken as batches are; as :class:`Batches` otherwise."""
+    batches = Batches(topic, codec, cure)
+    for block in blocks:
+        yield from batches.put(block)
+    yield from batches.rest()
 
 
 def _now_ms() -> int:

@@ -10,8 +10,9 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.consumer.fetcher import READ_UNCOMMITTED
 from aiokafka.protocol.fetch import FetchRequest
 
+from schemas.asset import UPLOAD_HEADER, is_upload
 from stream_app.domain.source import Source
-from stream_app.infra.kafka.errors import BrokerError, BrokerFailedError
+from stream_app.infra.kafka.errors import BrokerError, BrokerFailedError, RecordTooLargeError
 from stream_app.infra.kafka.log.access import client_options, find_again
 from stream_app.infra.kafka.log.batch_producer import BatchProducer
 from stream_app.infra.kafka.log.contact import reach
@@ -21,10 +22,13 @@ from stream_app.infra.kafka.log.record_batches import batches
 from stream_app.infra.kafka.log.records import NO_HEADERS, Record
 from stream_app.infra.kafka.log.topic_identity import source_of
 from stream_app.settings import KafkaSettings
-from stream_app.usecases.errors import UnavailableError
+from stream_app.usecases.errors import InvalidError, UnavailableError
+from stream_app.wire.batch import Headers
 
 _ACK_TIMEOUT_S: Final = 30.0
 _LOOK_WAIT_MS: Final = 500
+#: Tells the records of uploads from what a producer may write under their keys.
+_OF_UPLOAD: Final = ((UPLOAD_HEADER, b"1"),)
 
 
 class MeasurementTopic:
@@ -36,6 +40,8 @@ class MeasurementTopic:
         self._producer = BatchProducer(settings)
         self._reader: AIOKafkaConsumer | None = None
         self._partitions = 0
+        #: The topic's identity as Kafka told it last; None before.
+        self.identity: Source | None = None
 
     async def start(self) -> None:
         """Connect. The topic must exist.
@@ -84,20 +90,36 @@ class MeasurementTopic:
             The broker stopped acking. Some of the values may have been written.
         """
         target = self.partition_of(key) if partition is None else partition
+        headers = _headers(key)
+        return target, await self._write(target, ((key, value, headers) for value in values))
+
+    async def _write(self, partition: int, written: Iterable[Record]) -> int:
         loop = asyncio.get_running_loop()
         try:
             async with asyncio.timeout(_ACK_TIMEOUT_S) as patience:
 
                 def records() -> Iterator[Record]:
-                    for value in values:  # pulled no faster than the broker acks
+                    for record in written:  # pulled no faster than the broker acks
                         patience.reschedule(loop.time() + _ACK_TIMEOUT_S)
-                        yield key, value, NO_HEADERS
+                        yield record
 
-                written = await self._producer.send(self._topic, target, records())
+                offsets = await self._producer.send(self._topic, partition, records())
+        except RecordTooLargeError as error:  # the broker is well, and others are writing
+            raise InvalidError("bad_body", str(error)) from error
         except (BrokerError, TimeoutError) as error:
             await self._producer.discard()
             raise _unavailable() from error
-        return target, written.last if written else await self.end_offset(target) - 1
+        return offsets.last if offsets else await self.end_offset(partition) - 1
+
+    async def append_to(self, partition: int, records: Iterable[tuple[bytes, bytes]]) -> int:
+        """Publish records of any assets to a partition, in order; return the offset of the last.
+
+        Raises
+        ------
+        UnavailableError
+            As :meth:`append`.
+        """
+        return await self._write(partition, ((key, value, _headers(key)) for key, value in records))
 
     async def source(self) -> Source | None:
         """Ask for the topic's identity; None: it is missing. BrokerError: the broker does not tell now."""
@@ -105,7 +127,9 @@ class MeasurementTopic:
             msg = "not connected to Kafka"
             raise BrokerError(msg)
         with broker_failures():
-            return await source_of(self._reader._client, self._topic)
+            found = await source_of(self._reader._client, self._topic)
+        self.identity = found or self.identity
+        return found
 
     async def end_offset(self, partition: int) -> int:
         """Offset after the last message of a partition."""
@@ -141,6 +165,10 @@ class MeasurementTopic:
         data = next((part[-1] for _, parts in answer.topics for part in parts), b"")
         batch = next(batches(data or b""), None)
         return batch.producer_id if batch is not None and batch.is_transactional else None
+
+
+def _headers(key: bytes) -> Headers:
+    return _OF_UPLOAD if is_upload(key.decode()) else NO_HEADERS
 
 
 def _unavailable() -> UnavailableError:

@@ -7,7 +7,7 @@ import pytest
 
 from schemas.file import FileSpec
 from stream_app.columns.arrays import IntArray
-from stream_app.infra.files.coverage import coverage, warning
+from stream_app.infra.files.coverage import Coverage
 
 
 def hourly(minutes: float) -> IntArray:
@@ -17,17 +17,25 @@ def hourly(minutes: float) -> IntArray:
     return times_us
 
 
+def covered(times_us: IntArray, spec: FileSpec) -> Coverage:
+    """Coverage of these times, which come in two portions."""
+    found = Coverage(spec)
+    for portion in np.array_split(times_us, 2):
+        found.add(portion)
+    return found
+
+
 def test_little_coverage_is_told_with_its_cure() -> None:
     """Of each hour 5 minutes count, the 55 after them are a gap: --max-gap of those 3300 s cures it."""
-    told = warning(hourly(5), FileSpec())
+    told = covered(hourly(5), FileSpec()).warning()
     assert told is not None
     assert "only 9% of the time is covered" in told
     assert "--max-gap 3300" in told
-    assert warning(hourly(5), FileSpec(max_gap_s=3300)) is None
+    assert covered(hourly(5), FileSpec(max_gap_s=3300)).warning() is None
 
 
 @pytest.mark.parametrize("reporting", ["periodic", "on_change"])
 def test_readings_that_are_sent_when_they_change_hold_for_an_hour(reporting: str) -> None:
     """Rows 5 and 55 minutes apart."""
     spec = FileSpec.model_validate({"reporting": reporting})
-    assert (coverage(hourly(5), spec) == 1.0) == (reporting == "on_change")
+    assert (covered(hourly(5), spec).share() == 1.0) == (reporting == "on_change")

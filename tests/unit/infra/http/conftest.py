@@ -13,6 +13,7 @@ from fastapi import FastAPI
 from stream_app.domain.catalogue import Catalogue
 from stream_app.infra.http.api import ApiOptions, create_api
 from stream_app.infra.http.deps import Services
+from stream_app.infra.http.hops import HopKey
 from stream_app.infra.http.ownership import HttpPeers
 from stream_app.infra.row_messages import RowMessages
 from stream_app.usecases.asset_views import AssetViews
@@ -23,7 +24,7 @@ from stream_app.usecases.queries import Queries
 from stream_app.usecases.rejected_rows import RejectedRows
 from stream_app.usecases.tasks import Tasks
 from stream_app.usecases.uploads import Uploads
-from tests.fakes import PARTITIONS, FakeCluster, FakeLog, FakeTables
+from tests.fakes import PARTITIONS, FakeCluster, FakeLetters, FakeLog, FakeTables
 
 OPTIONS = ApiOptions(max_upload_bytes=1_000_000, max_body_bytes=10_000)
 
@@ -52,12 +53,14 @@ class Site:
     options: ApiOptions = OPTIONS
     tables: FakeTables = field(default_factory=FakeTables)
     cluster: FakeCluster = field(default_factory=FakeCluster)
+    letters: FakeLetters = field(default_factory=FakeLetters)
     rejected: RejectedRows = field(default_factory=lambda: RejectedRows(lambda: 0.0))
 
     def __post_init__(self) -> None:
         self.cluster.owners = dict.fromkeys(range(PARTITIONS), self.url)
         catalogue = Catalogue()
-        self.peers = HttpPeers(timeout_s=2.0, transport=self.network)
+        key = HopKey(lambda: b"shared")
+        self.peers = HttpPeers(key, timeout_s=2.0, transport=self.network)
         lookup = Lookup(
             tables=self.tables,
             cluster=self.cluster,
@@ -76,6 +79,8 @@ class Site:
             uploads=Uploads(lookup, self.log, RowMessages(), windows=("1h", "1d")),
             posting=Posting(lookup, self.log, RowMessages(), windows=("1m", "15m")),
             catalogue=catalogue,
+            hop_key=key,
+            dead_letters=self.letters,
         )
         self.api = create_api(services, self.options)
         self.network.apps[self.name] = self.api

@@ -10,13 +10,23 @@ import httpx
 import pytest
 
 from schemas.control import Forget
-from stream_app.infra.http.deps import HOP_HEADER
+from stream_app.infra.http.hops import HOP_HEADER, RIGHTS_HEADER, HopKey
 from stream_app.infra.http.ownership import HttpPeers
+from stream_app.usecases.rights import EVERYTHING
 from stream_app.usecases.splits import SplitAssets
 from tests.fakes import partition_of
 
 if TYPE_CHECKING:
     from tests.unit.infra.http.conftest import OpenSite, Site
+
+
+KEY = HopKey(lambda: b"shared")
+
+
+def hop(path: str) -> dict[str, str]:
+    """Headers of a question of another worker."""
+    rights = EVERYTHING.written()
+    return {HOP_HEADER: KEY.sign(path, rights) or "", RIGHTS_HEADER: rights}
 
 
 @pytest.fixture
@@ -50,7 +60,7 @@ async def test_question_between_workers_carries_the_hop_and_the_request_id(pair:
     there.tables.put("a", partition=2)
     await here.client.get("/api/v1/assets/a", headers={"X-Request-ID": "story-1"})
     (request,) = here.network.seen
-    assert request.headers[HOP_HEADER] == "1"
+    assert KEY.verify(request.headers[HOP_HEADER], request.url.raw_path.decode(), EVERYTHING.written())
     assert request.headers["X-Request-ID"] == "story-1"
 
 
@@ -66,10 +76,51 @@ async def test_hop_never_asks_further(pair: tuple[Site, Site]) -> None:
     """Its 404 tells which partitions it is about."""
     here, there = pair
     there.tables.put("a", partition=2)
-    answer = await here.client.get("/api/v1/assets/a", headers={HOP_HEADER: "1"})
+    answer = await here.client.get("/api/v1/assets/a", headers=hop("/api/v1/assets/a"))
     assert answer.status_code == 404
     assert answer.json()["partitions"] == [0, 1]
     assert here.network.seen == []
+
+
+@pytest.mark.parametrize(
+    "value",
+    ["1", "0", "", "1.2", f"9.{'0' * 64}", pytest.param(KEY.sign("/api/v1/assets/b", ""), id="of another asset")],
+)
+async def test_a_hop_that_is_not_signed_is_an_ordinary_question(pair: tuple[Site, Site], value: str) -> None:
+    """Nobody outside can pose as a worker; a signature is good for its own question."""
+    here, there = pair
+    there.tables.put("a", partition=2)
+    if value.startswith("1") and len(value) > 64:  # as from a worker with another secret: told, not asked further
+        answer = await here.client.get("/api/v1/assets/a", headers={HOP_HEADER: value})
+        assert (answer.status_code, answer.json()["code"]) == (403, "foreign_hop")
+        return
+    assert (await here.client.get("/api/v1/assets/a", headers={HOP_HEADER: value})).status_code == 200
+    answer = await here.client.get("/api/v1/assets", headers={HOP_HEADER: value})
+    assert [item["asset_id"] for item in answer.json()["assets"]] == ["a"]
+    assert (await here.client.get("/api/v1/places?ids=a", headers={HOP_HEADER: value})).status_code == 404
+
+
+def test_a_signature_grows_old() -> None:
+    """A question that is heard cannot be asked again much later."""
+    now = [1_000.0]
+    key = HopKey(lambda: b"shared", lambda: now[0])
+    signed = key.sign("/api/v1/assets", "")
+    assert signed is not None
+    assert key.verify(signed, "/api/v1/assets", "")
+    assert not key.verify(signed, "/api/v1/assets", "admin")
+    assert not HopKey(lambda: b"other", lambda: now[0]).verify(signed, "/api/v1/assets", "")
+    now[0] += 120
+    assert not key.verify(signed, "/api/v1/assets", "")
+
+
+async def test_a_worker_without_a_secret_asks_nobody(caplog: pytest.LogCaptureFixture) -> None:
+    """And says how to get one."""
+    key = HopKey(lambda: None)
+    peers = HttpPeers(key, timeout_s=1.0)
+    assert await peers.get("http://there:8000", "assets", {}) is None
+    assert "STREAM_HTTP__SECRET_FILE" in caplog.text
+    assert not key.verify(f"1.{'0' * 64}", "/api/v1/assets", "")
+    await peers.close()
 
 
 async def test_unreachable_owner_is_503(pair: tuple[Site, Site]) -> None:
@@ -162,7 +213,7 @@ async def test_an_answer_names_the_other_partitions(pair: tuple[Site, Site]) -> 
         clock=lambda: 0.0,
     )
     await splits.sweep()
-    answers = [(await site.client.get("/api/v1/assets/a", headers={HOP_HEADER: "1"})).json() for site in pair]
+    answers = [(await site.client.get("/api/v1/assets/a", headers=hop("/api/v1/assets/a"))).json() for site in pair]
     assert {(a["meta"]["partition"], *a["meta"]["also_in"]) for a in answers} == {(home, foreign), (foreign, home)}
 
 
@@ -174,14 +225,14 @@ async def test_slow_worker_counts_as_unreachable() -> None:
             await asyncio.Event().wait()
             raise AssertionError
 
-    peers = HttpPeers(timeout_s=0.01, transport=Slow())
+    peers = HttpPeers(KEY, timeout_s=0.01, transport=Slow())
     assert await peers.get("http://there:8000", "assets", {}) is None
     await peers.close()
 
 
 async def test_worker_with_a_nonsense_url_counts_as_unreachable() -> None:
     """Other workers name themselves."""
-    peers = HttpPeers(timeout_s=1.0)
+    peers = HttpPeers(KEY, timeout_s=1.0)
     assert await peers.get("http://[", "assets", {}) is None
     assert await peers.get("worker-0", "assets", {}) is None
     await peers.close()

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 HEADER = "timestamp,current,voltage,soc\n"
 GOOD = HEADER + "4/13/2022 0:00,40,900,50\n" * 2
 CSV = {"data": ("rows.csv", GOOD.encode(), "text/csv")}
+JSON = {"Content-Type": "application/json"}
 ROW = {"asset_id": "a", "timestamp": 1649808002, "current": -40, "voltage": 890.5, "soc": 51}
 
 
@@ -26,7 +27,7 @@ def problem_of(answer: httpx.Response, status: int, code: str) -> dict[str, Any]
     body: dict[str, Any] = answer.json()
     assert body["status"] == status
     assert body["code"] == code
-    assert body["type"] == f"urn:stream-app:problem:{code}"
+    assert body["type"] == f"/problems#{code}"
     assert body["instance"] == answer.request.url.path
     assert body["title"]
     assert body["detail"]
@@ -43,9 +44,9 @@ async def test_wrong_method_is_a_problem_that_names_the_right_ones(site: Site) -
     """405, with the Allow header."""
     answer = await site.client.delete("/api/v1/catalogue")
     assert "DELETE" in problem_of(answer, 405, "method_not_allowed")["detail"]
-    assert answer.headers["allow"] == "GET"
-    assert (await site.client.delete("/api/v1/assets/a/spec")).headers["allow"] == "GET, PUT"
-    assert (await site.client.delete("/api/v1/metrics/")).headers["allow"] == "POST"
+    assert answer.headers["allow"] == "GET, HEAD, OPTIONS"
+    assert (await site.client.delete("/api/v1/assets/a/spec")).headers["allow"] == "GET, HEAD, OPTIONS, PATCH, PUT"
+    assert (await site.client.delete("/api/v1/metrics/")).headers["allow"] == "OPTIONS, POST"
 
 
 @pytest.mark.parametrize("capacity", [None, "", "many", "0", "-94", "nan", "inf", "1e300"])
@@ -109,10 +110,12 @@ async def test_bad_posted_row_names_row_and_column(site: Site) -> None:
 
 
 async def test_body_that_is_no_json_is_a_problem_with_the_position(site: Site) -> None:
-    """400: it never came to validation."""
-    headers = {"content-type": "application/json"}
-    answer = await site.client.put("/api/v1/assets/a/spec", content=b'{"windows": ', headers=headers)
-    assert "at character 12" in problem_of(answer, 400, "bad_json")["detail"]
+    """The same code and status as where rows are posted."""
+    answer = await site.client.put("/api/v1/assets/a/spec", content=b'{"windows": ', headers=JSON)
+    assert "at character 12" in problem_of(answer, 422, "bad_json")["detail"]
+    for content in (b'{"nominal_capacity_ah":' + b"9" * 9000 + b"}", b'{"windows":' + b"[" * 9000):
+        answer = await site.client.put("/api/v1/assets/a/spec", content=content, headers=JSON)
+        problem_of(answer, 422, "bad_json")
 
 
 @pytest.mark.parametrize(
@@ -168,7 +171,7 @@ async def test_body_without_a_length_is_refused_while_it_streams_in(site: Site) 
             sent += 1000
             yield b"x" * 1000
 
-    problem_of(await site.client.post("/api/v1/measurements", content=endless()), 413, "body_too_large")
+    problem_of(await site.client.post("/api/v1/measurements", content=endless(), headers=JSON), 413, "body_too_large")
 
 
 @pytest.mark.parametrize("slash", ["", "/"])

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from stream_app.http_settings import HttpSettings
 from stream_app.infra.http.api import ApiOptions
-from stream_app.settings import HttpSettings
 
 if TYPE_CHECKING:
     from tests.unit.infra.http.conftest import OpenSite, Site

@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import signal
 import socket
+from collections.abc import AsyncIterator
 
 import httpx
 import pytest
 from starlette.responses import PlainTextResponse
 from starlette.types import Receive, Scope, Send
 
-from stream_app.infra.http.server import HttpServer, PortUnavailableError
+from stream_app.infra.http.bodies import BodyLimit, Drain
+from stream_app.infra.http.connections import Connection
+from stream_app.infra.http.early import EarlyAnswers, PortUnavailableError, listening_socket
+from stream_app.infra.http.server import HttpServer
 
 
 async def hello(scope: Scope, receive: Receive, send: Send) -> None:
@@ -87,3 +92,113 @@ async def test_signals_stay_with_the_worker() -> None:
 async def test_server_that_never_started_stops() -> None:
     """A worker that failed early stops all it has."""
     await HttpServer(hello, "127.0.0.1", 0).stop()
+
+
+@pytest.fixture
+async def server(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[HttpServer]:
+    """A server whose patience with heads is short."""
+    monkeypatch.setattr(Connection, "head_deadline_s", 0.1)
+    monkeypatch.setattr(Connection, "most_connections", 50)
+    limited = HttpServer(Drain(BodyLimit(hello, 1000, {})), "127.0.0.1", 0)
+    await limited.start()
+    yield limited
+    await limited.stop()
+
+
+async def answered(server: HttpServer, sent: bytes) -> bytes:
+    """All that the server sends until it closes."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
+    writer.write(sent)
+    async with asyncio.timeout(20):
+        received = await reader.read()
+    writer.close()
+    return received
+
+
+@pytest.mark.parametrize("sent", [b"", b"GET / HTTP/1.1\r\nHost: x\r\nX-A: ", b"GET / HTTP/1.1\r\nHost: x\r\n\r\n"])
+async def test_a_connection_without_a_request_is_closed(server: HttpServer, sent: bytes) -> None:
+    """Whether it is idle, sends a head that has no end, or was used before."""
+    received = await answered(server, sent)
+    assert received[:12] == (b"HTTP/1.1 200" if sent.endswith(b"\r\n\r\n") else b"")
+
+
+async def test_trickled_bytes_do_not_prolong_a_head(server: HttpServer) -> None:
+    """The deadline counts from its beginning, also after a request on the same connection."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
+    writer.write(b"GET / HTTP/1.1\r\nHost: x\r\n\r\nGET / HTTP/1.1\r\nX-A: ")
+    received = asyncio.create_task(reader.read())
+    async with asyncio.timeout(20):
+        while not received.done():
+            writer.write(b"a")
+            await asyncio.wait({received}, timeout=0.02)
+    assert (await received).count(b"HTTP/1.1") == 1
+    writer.close()
+
+
+@pytest.mark.parametrize(
+    ("sent", "status"),
+    [
+        (b"\x16\x03\x01\x02\r\n\r\n", 400),
+        (b"GET / HTTP/1.1\r\n\r\n", 400),
+        (b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: -1\r\n\r\n[]", 400),
+        (b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\nContent-Length: 3\r\n\r\n[]", 400),
+        (b"GET / HTTP/1.1\r\nHost: x\r\nX-A: " + b"a" * 70_000, 431),
+    ],
+)
+async def test_what_is_no_http_is_a_problem_like_all_others(server: HttpServer, sent: bytes, status: int) -> None:
+    """With the headers and the id of every answer."""
+    head, _, body = (await answered(server, sent)).partition(b"\r\n\r\n")
+    assert head.startswith(b"HTTP/1.1 %d" % status)
+    for header in (b"application/problem+json", b"x-request-id:", b"x-content-type-options: nosniff"):
+        assert header in head.lower()
+    assert json.loads(body)["status"] == status
+
+
+@pytest.mark.parametrize("chunked", [False, True])
+async def test_the_answer_to_a_body_that_is_not_read_arrives(chunked: bool) -> None:
+    """Whoever is cut off while it sends sees a reset instead."""
+
+    async def refusing(scope: Scope, receive: Receive, send: Send) -> None:
+        await PlainTextResponse("no", 415, headers={"Connection": "close"})(scope, receive, send)
+
+    refuser = HttpServer(Drain(refusing), "127.0.0.1", 0)
+    await refuser.start()
+    body = b"x" * (8 << 20)
+    head = b"Transfer-Encoding: chunked" if chunked else b"Content-Length: %d" % len(body)
+    sent = b"%x\r\n%s\r\n0\r\n\r\n" % (len(body), body) if chunked else body
+    received = await answered(refuser, b"POST / HTTP/1.1\r\nHost: x\r\n" + head + b"\r\n\r\n" + sent)
+    assert received.startswith(b"HTTP/1.1 415")
+    assert received.endswith(b"no")
+    await refuser.stop()
+
+
+async def test_connections_are_bounded(server: HttpServer) -> None:
+    """One more is closed at once; those that are there are answered."""
+    open_ones = [await asyncio.open_connection("127.0.0.1", server.port) for _ in range(50)]
+    reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
+    async with asyncio.timeout(20):
+        assert await reader.read() == b""
+    for _, each in [*open_ones, (reader, writer)]:
+        each.close()
+
+
+async def test_the_port_answers_before_the_worker_is_built() -> None:
+    """Probes see a process that lives; the worker then takes the same port over, without a gap."""
+    listener = listening_socket("127.0.0.1", 0)
+    early = EarlyAnswers(listener)
+    early.start()
+    url = f"http://127.0.0.1:{listener.getsockname()[1]}"
+    async with httpx.AsyncClient(trust_env=False) as client:
+        live = await client.get(f"{url}/health/live")
+        assert (live.status_code, live.json()["phase"]) == (200, "starting")
+        for method, path in (("GET", "/health/ready"), ("GET", "/api/v1/assets"), ("POST", "/api/v1/measurements")):
+            answer = await client.request(method, url + path)
+            assert (answer.status_code, answer.json()["code"]) == (503, "not_ready")
+            assert answer.headers["retry-after"]
+        assert (await client.head(f"{url}/health/live")).content == b""
+        await asyncio.to_thread(early.stop)
+        waiting = asyncio.create_task(client.get(url))
+        server = HttpServer(hello, "", 0, listener)
+        await server.start()
+        assert (await waiting).text == "hello"
+    await server.stop()

@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from schemas.asset import UPLOAD_HEADER
 from schemas.lookup import AssetAnswer, WindowsAnswer
+from schemas.task import TaskStatus
 from stream_app.domain.catalogue import Catalogue
 from stream_app.usecases.checkpoints import KeptWindows
 from stream_app.usecases.ingest import Applied, Ingest
@@ -41,9 +43,8 @@ class Worker:
             count = len(log)
             if count:
                 keys, values = zip(*log, strict=True)
-                fetch = Fetch(
-                    "measurements", partition, 0, count, range(count), keys, values, [0] * count, [()] * count
-                )
+                headers = [((UPLOAD_HEADER, b"1"),)] * count  # as the topic has them
+                fetch = Fetch("measurements", partition, 0, count, range(count), keys, values, [0] * count, headers)
                 assert isinstance(self.ingest.apply(fetch), Applied)
                 checkpoint = self.ingest.checkpoint(partition)
                 assert checkpoint is not None
@@ -89,7 +90,7 @@ async def test_posted_rows_are_looked_up(worker: Worker) -> None:
         {"asset_id": "a", "timestamp": 1649808000 + seconds, "current": current, "voltage": voltage, "soc": soc}
         for seconds, current, voltage, soc in ROWS[:100]
     ]
-    assert (await worker.site.client.post("/api/v1/measurements", json=rows)).json() == {"accepted": 100}
+    assert (await worker.site.client.post("/api/v1/measurements", json=rows)).json()["accepted"] == 100
     worker.work()
     asset = AssetAnswer.model_validate_json((await worker.site.client.get("/api/v1/assets/a")).content)
     assert asset.lifetime is not None
@@ -115,3 +116,41 @@ async def test_catalogue_tells_of_every_metric(worker: Worker) -> None:
     metrics = (await worker.site.client.get("/api/v1/catalogue")).json()["metrics"]
     assert {"rte_v1", "c_rate_v1", "total_data_points"} <= {metric["name"] for metric in metrics}
     assert all(metric["unit"] and metric["description"] for metric in metrics)
+
+
+async def test_file_of_several_assets_has_a_result_for_each(worker: Worker) -> None:
+    """Whatever partitions they live in; the answer waits for all of them."""
+    lines = [
+        f"{name},{seconds + 1649808000},{factor * current},{voltage},{soc}"
+        for seconds, current, voltage, soc in ROWS
+        for name, factor in (("one", 1), ("two", 2), ("three", 3))
+    ]
+    file = "\n".join(["asset_id,timestamp,current,voltage,soc", *lines]).encode()
+    client = worker.site.client
+    answer = await client.post("/api/v1/metrics", files={"data": ("f.csv", file)}, data={"nominal_capacity": "94"})
+    assert answer.status_code == 202
+    task = answer.headers["location"]
+    assert (await client.get(task)).json()["state"] == "PENDING"
+    worker.work()
+    body = (await client.get(task)).json()
+    TaskStatus.model_validate(body)
+    assert (body["state"], body["data"], body["error"]) == ("SUCCESS", None, None)
+    assert [result["asset_id"] for result in body["assets"]] == ["one", "two", "three"]
+    assert {result["state"] for result in body["assets"]} == {"SUCCESS"}
+    assert [result["progress"]["rows_sent"] for result in body["assets"]] == [7200] * 3
+    energies = [result["data"]["metrics"]["energy_in_kwh"]["value"] for result in body["assets"]]
+    assert energies == pytest.approx([energies[0], 2 * energies[0], 3 * energies[0]], rel=1e-9)
+    assert energies[0] == pytest.approx(72, rel=1e-3)
+
+
+async def test_result_tells_what_was_told_of_the_file(worker: Worker) -> None:
+    """The task has the warnings of the answer to the upload; an answer without any has no such field."""
+    lines = [f"{seconds + 1649808000},{-current},{voltage},{soc}" for seconds, current, voltage, soc in ROWS]
+    file = "\n".join(["timestamp,current,voltage,soc", *lines]).encode()
+    client = worker.site.client
+    answer = await client.post("/api/v1/metrics", files={"data": ("f.csv", file)}, data={"nominal_capacity": "94"})
+    worker.work()
+    body = (await client.get(answer.headers["location"])).json()
+    assert body["state"] == "SUCCESS"
+    assert body["warnings"] == answer.json()["warnings"]
+    assert "--current-sign discharge_positive" in body["warnings"][0]

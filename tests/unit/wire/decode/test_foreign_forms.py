@@ -29,7 +29,7 @@ def reasons(value: bytes | None, key: bytes | None = b"x") -> list[str]:
     [
         ("Schema Registry", b"\0\0\0\0\x2a" + TEXT),
         ("Schema Registry", b"\0\0\0\0\x2a\x02x\xc0\x80"),
-        ("gzip", gzip.compress(TEXT)),
+        ("gzip", gzip.compress(TEXT, mtime=0)),
         ("zstd", bytes(cramjam.zstd.compress(TEXT))),
         ("lz4", bytes(cramjam.lz4.compress(TEXT))),
         ("snappy", bytes(cramjam.snappy.compress(TEXT))),

@@ -1,0 +1,40 @@
+"""Stored values as the tables keep them in memory: most of a state is zeros."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, MutableMapping
+
+from cramjam import lz4
+
+from stream_app.domain.snapshot import HEADER, header
+
+
+class PackedValues(MutableMapping[bytes, bytes]):
+    """Values by key, all but their headers compressed: a state of 4.6 kB takes 0.6 to 0.8, for 3 us at each access."""
+
+    def __init__(self) -> None:
+        self._packed: dict[bytes, bytes] = {}
+
+    def offset(self, key: bytes) -> int | None:
+        """Source offset of a value; None: there is no such value."""
+        packed = self._packed.get(key)
+        return None if packed is None else header(packed)
+
+    def __getitem__(self, key: bytes) -> bytes:
+        packed = self._packed[key]
+        return packed[: HEADER.size] + bytes(lz4.decompress_block(packed[HEADER.size :]))
+
+    def __setitem__(self, key: bytes, value: bytes) -> None:
+        self._packed[key] = value[: HEADER.size] + bytes(lz4.compress_block(value[HEADER.size :]))
+
+    def __delitem__(self, key: bytes) -> None:
+        del self._packed[key]
+
+    def __contains__(self, key: object) -> bool:
+        return key in self._packed
+
+    def __iter__(self) -> Iterator[bytes]:
+        return iter(self._packed)
+
+    def __len__(self) -> int:
+        return len(self._packed)

@@ -1,0 +1,61 @@
+"""A checkpoint's updates as record batches, built while they are collected."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+
+import numpy as np
+
+from stream_app.infra.kafka.log.batch_writing import Batches, RecordBlock, WholeBatch
+from stream_app.infra.kafka.log.compression import Codec
+from stream_app.infra.kafka.log.partitioning import partitions_of
+from stream_app.wire.encode.update_list import UpdateList
+
+
+class UpdateBatches:
+    """Batches of the metrics topic, by partition: that of a record's asset, whatever its key is.
+
+    As text the updates of a large fleet take ten times as much memory as its states do.
+
+    Parameters
+    ----------
+    topic, codec, cure
+        As :class:`Batches` takes them.
+    partitions
+        How many the topic has.
+    """
+
+    def __init__(self, topic: str, partitions: int, codec: Codec, cure: str) -> None:
+        self._partitions = partitions
+        self._open = defaultdict[int, Batches](lambda: Batches(topic, codec, cure))
+        self._built = defaultdict[int, list[WholeBatch]](list)
+
+    def put(self, updates: UpdateList) -> Iterator[None]:
+        """Put updates behind the others, and pause after each batch: one takes some milliseconds.
+
+        Raises
+        ------
+        RecordTooLargeError
+            An update is larger than the topics take.
+        """
+        for block in updates.blocks:
+            chosen = partitions_of(block.asset_ids, self._partitions)
+            records = RecordBlock(block.keys, block.values, block.headers)
+            for number in np.unique(chosen).tolist():
+                some = records.at(np.flatnonzero(chosen == number))
+                for batch in self._open[number].put(some):
+                    self._built[number].append(batch)
+                    yield
+
+    def take(self) -> Mapping[int, Sequence[WholeBatch]]:
+        """Take all batches."""
+        for number, batches in self._open.items():
+            self._built[number] += batches.rest()
+        self._open.clear()
+        return self._built
+
+    @property
+    def size_bytes(self) -> int:
+        """Size of the batches that are full."""
+        return sum(batch.size() for batches in self._built.values() for batch in batches)

@@ -1,0 +1,58 @@
+"""API keys in Kafka: every worker knows a key as soon as it is written, and that it was revoked."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+
+import pytest
+from typer.testing import CliRunner
+
+from stream_app.cli import app
+from stream_app.infra.kafka.errors import TopicsError
+from stream_app.infra.kafka.log.key_topic import KeyTopic
+from stream_app.settings import KafkaSettings
+from stream_app.usecases.api_keys import KeyRing
+
+pytestmark = pytest.mark.kafka
+
+
+async def until(met: Callable[[], bool]) -> None:
+    async with asyncio.timeout(20):
+        while not met():  # noqa: ASYNC110  # the ring sends no event
+            await asyncio.sleep(0.02)
+
+
+async def test_keys_are_known_at_once_and_revoked_at_once(
+    kafka: KafkaSettings, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """By the command line; a worker that follows since before the topic was there takes them too."""
+    monkeypatch.setenv("STREAM_KAFKA__BOOTSTRAP_SERVERS", kafka.bootstrap_servers)
+    monkeypatch.setenv("STREAM_KAFKA__APP_ID", kafka.app_id)
+
+    async def run(*arguments: str) -> str:
+        result = await asyncio.to_thread(CliRunner().invoke, app, ["keys", *arguments])
+        assert result.exit_code == 0, result.output
+        return result.stdout.strip()
+
+    topic = KeyTopic(kafka)
+    with pytest.raises(TopicsError, match="stream-app keys create"):
+        await topic.read()
+    ring = KeyRing()
+    following = asyncio.create_task(topic.follow(ring))
+    await until(lambda: "API keys are not read" in caplog.text)
+    key = await run("create", "site", "--scope", "read", "--scope", "write", "--prefix", "site-", "--valid", "1d")
+    await until(lambda: ring.rights(key, 0) is not None)
+    rights = ring.rights(key, 0)
+    assert rights is not None
+    assert sorted(rights.scopes) == ["read", "write"]
+    assert rights.prefix == "site-"
+    key_id = key.split(".")[1]
+    listed = await run("list")
+    assert key_id in listed
+    assert "read,write  site-  valid until" in listed
+    assert key.split(".")[2] not in listed
+    await run("revoke", key_id)
+    await until(lambda: ring.rights(key, 0) is None)
+    assert "revoked" in await run("list")
+    following.cancel()
