@@ -155,12 +155,12 @@ class VoltageEfficiency(Metric):
         }
 
     def value(self, totals: Totals, specs: AssetSpecs) -> MetricValues:
-        """Null with ``soc_missing``, ``current_missing``, ``power_missing``, ``too_few_trips``, or what does not flow.
+        """Null with ``soc_missing``, ``current_missing``, ``power_missing``, ``too_few_trips`` or ``trips_differ``.
 
-        Nothing flows: ``no_charge`` or ``no_discharge``.
+        Null with ``no_charge`` or ``no_discharge`` too.
         """
         trips, in_j = totals["level_trips"], totals["trip_in_j"]
-        checks = _measured(totals, trips) | {
+        checks = _measured(totals, totals["trips"]) | {
             "power_missing": (trips > 0) | measured_if_any(totals, "metered_s"),
             "too_few_trips": trips >= MIN_TRIPS,
             "trips_differ": totals["trips"] >= trips,

@@ -53,7 +53,10 @@ class Loss(Metric):
     reads = (RteLevel,)
 
     def value(self, totals: Totals, specs: AssetSpecs) -> MetricValues:
-        """Null as ``rte_level`` is, and with ``no_discharge``; gated by ``charge_unbalanced``."""
+        """Null with ``soc_missing``, ``power_missing``, ``too_few_trips``, ``no_charge`` or ``no_discharge``.
+
+        Gated by ``charge_unbalanced``.
+        """
         return _loss(totals, specs, {}, 1 / J_PER_KWH)
 
 
@@ -74,7 +77,10 @@ class LossCost(Metric):
     reads = (RteLevel,)
 
     def value(self, totals: Totals, specs: AssetSpecs) -> MetricValues:
-        """Null with ``price_missing``, and as ``loss_kwh`` is; gated by ``charge_unbalanced``."""
+        """Null with ``price_missing``, ``soc_missing``, ``power_missing``, ``too_few_trips``, ``no_charge``.
+
+        Null with ``no_discharge`` too; gated by ``charge_unbalanced``.
+        """
         checks = {"price_missing": specs.price_per_kwh >= 0}
         return _loss(totals, specs, checks, specs.price_per_kwh / J_PER_KWH)
 

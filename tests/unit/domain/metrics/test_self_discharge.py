@@ -95,9 +95,10 @@ def test_scatter_of_the_rests_is_in_the_uncertainty() -> None:
 
 
 def test_what_the_sensor_sees_is_no_self_discharge() -> None:
-    """0.4 A out of 100 Ah is 0.4 % an hour: of 0.5 % an hour 0.1 % remains, 2.4 %/d."""
-    rows = _days([0.25] * 3, current_a=-0.4)
-    assert compute("self_discharge", nominal_capacity_ah=100, **rows) == pytest.approx(2.4)
+    """10 mA out of 2.5 Ah are 0.4 % an hour: of 0.5 % an hour 0.1 % remains, 2.4 %/d; 20 mA are no rest."""
+    rows = _days([0.25] * 3, current_a=-0.01)
+    assert compute("self_discharge", nominal_capacity_ah=2.5, **rows) == pytest.approx(2.4)
+    assert compute("self_discharge", nominal_capacity_ah=2.5, **_days([0.25] * 3, current_a=-0.02)) == "too_few_rests"
 
 
 def test_a_soc_in_coarse_steps_tells_nothing() -> None:

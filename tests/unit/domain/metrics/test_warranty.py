@@ -76,7 +76,7 @@ def test_what_is_missing_is_named() -> None:
     assert compute("warranty_energy_used_percent", **DAY) == "warranty_missing"
     assert compute("warranty_days_left", **DAY) == "warranty_missing"
     assert compute("warranty_cycles_used_percent", spec={"warranty_full_cycles": 1}, **DAY) == "capacity_missing"
-    assert compute("warranty_energy_used_percent", spec=energy, soc_percent=[1, 2]) == "no_valid_steps"
+    assert compute("warranty_energy_used_percent", spec=energy, soc_percent=[1, 2]) == "power_missing"
     assert compute("warranty_days_left", spec=energy, power_w=[1, 1]) == "no_load"
     short = compute_all("warranty_days_left", spec=energy, **DAY | {"dt_s": 3600})
     assert short.reason[0] == "too_short"
