@@ -41,6 +41,7 @@ coverage: $(STAMP) ## Coverage of the unit tests, compiled functions included: t
 docs: $(STAMP) ## Generate what is generated: the metrics page from the docstrings, schemas and AsyncAPI from the models
 	$(BIN)/python -m tools.metrics_page
 	$(BIN)/python -m schemas.export
+	$(BIN)/python -m stream_app.infra.http.codes
 	$(BIN)/python -m tools.asyncapi
 
 format: $(STAMP) ## Format, and mend what the linter can

@@ -10,7 +10,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Final
 
-from tests.kafka import KafkaProcess, kafka_jars
+from tests.kafka import KafkaProcess
+from tests.kafka_jars import kafka_jars
 
 #: The broker stamps every record when it takes it: that is how a contender's end is known.
 _PROPERTIES: Final = ("log.message.timestamp.type=LogAppendTime", "log.retention.ms=-1")

@@ -72,10 +72,10 @@ class AssetAnswer(BaseModel):
     model_config = ConfigDict(frozen=True)
 
     asset_id: AssetId
-    rows: int = Field(description="Rows applied")
+    rows: int = Field(description="Rows that are neither rejected nor repeats")
     rows_rejected: int = Field(description="Rows that came too late, or whose stamps are not plausible")
     rows_held: int = Field(
-        default=0, description="Rows that leapt ahead and wait until a later row confirms them; not in `rows`"
+        default=0, description="Of `rows` those that leapt ahead, and wait until a later row confirms them"
     )
     rows_repeated: int = Field(
         default=0, description="With duplicates=drop: rows that repeated another one and were left out"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import fcntl
 import os
 import shutil
 import signal
@@ -11,7 +10,6 @@ import socket
 import subprocess
 import time
 import uuid
-import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -21,9 +19,8 @@ from typing import Final
 from stream_app.infra.kafka.embedded import EmbeddedBroker
 from stream_app.settings import KafkaSettings
 from tests.cluster_id import a_cluster_id
+from tests.kafka_jars import kafka_jars
 
-_JARS: Final = Path(__file__).parents[1] / ".cache" / "kafka-libs"
-_POM: Final = Path(__file__).with_name("pom.xml")
 _IMAGE: Final = "apache/kafka:4.1.0"
 _START_TIMEOUT_S: Final = 60.0
 
@@ -178,33 +175,6 @@ class KafkaProcess:
             except subprocess.TimeoutExpired:
                 process.kill()
                 process.wait()
-
-
-def kafka_jars() -> Path | None:
-    """Jars of a real Kafka, fetched once by Maven; None without Java or Maven."""
-    if shutil.which("java") is None:
-        return None
-    _JARS.parent.mkdir(parents=True, exist_ok=True)
-    with (_JARS.parent / "kafka-libs.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)  # tests run in several processes, and one of them fetches
-        return _fetched_jars()
-
-
-def _fetched_jars() -> Path | None:
-    stamp = _JARS / ".complete"
-    if not stamp.exists() or stamp.stat().st_mtime < _POM.stat().st_mtime:
-        if shutil.which("mvn") is None:
-            return None
-        shutil.rmtree(_JARS, ignore_errors=True)
-        _JARS.mkdir(parents=True)
-        (_JARS.parent / ".gitignore").write_text("*\n")
-        goal = ["dependency:copy-dependencies", f"-DoutputDirectory={_JARS}", "-DincludeScope=runtime"]
-        fetched = subprocess.run(["mvn", "-q", "-B", "-f", str(_POM), *goal], check=False, capture_output=True)
-        if fetched.returncode != 0:
-            warnings.warn(f"Maven cannot fetch Kafka: {fetched.stdout.decode()[-500:]}", stacklevel=2)
-            return None
-        stamp.touch()
-    return _JARS
 
 
 @contextmanager

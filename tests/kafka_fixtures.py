@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from stream_app.settings import KafkaSettings
-from tests.kafka import Broker, KafkaProcess, kafka_jars, settings_for, some_broker
+from tests.kafka import Broker, KafkaProcess, settings_for, some_broker
+from tests.kafka_jars import kafka_jars
 
 
 @pytest.fixture(scope="session")

@@ -38,7 +38,7 @@ class AssetSummary:
     rows, rows_rejected
         Rows applied, and rows that came too late or whose stamps are not plausible.
     rows_held
-        Rows that leapt ahead and wait until a later row confirms them.
+        Of the rows those that leapt ahead and wait until a later row confirms them; no metric counts them until then.
     rows_repeated, rows_differing
         Where repeats are dropped: rows that were, and rows that differ from all others of their stamp.
     lateness_s
@@ -81,9 +81,9 @@ def current(fleet: Fleet, slots: IntArray) -> Readings:
 
 
 def rows_of(fleet: Fleet, slot: int, rows_at: int) -> int:
-    """Rows of an asset, with those that wait for their place in time; ``rows_at`` is the catalogue's."""
+    """Rows of an asset, with those that wait for their place in time, held ones too; ``rows_at`` is the catalogue's."""
     counted = fleet.floats.life[slot, rows_at] + fleet.floats.level(0)[slot, rows_at]
-    return int(counted) + int(fleet.pending.count[slot] - fleet.integers.held_rows[slot])
+    return int(counted) + int(fleet.pending.count[slot])
 
 
 class AssetViews:

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable, Generator, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, TypeVar
 
 import numpy as np
 
@@ -32,6 +32,8 @@ _ASSETS_PER_SLICE: Final = 250
 _WINDOWS_PER_SLICE: Final = 1_000
 #: Of a slice without updates.
 _NONE: Final = UpdateList()
+
+_C = TypeVar("_C", bound=Checkpoint)
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,9 +104,10 @@ class Checkpoints:
             assets=[*assets, Entry(MARKER_KEY, state.marker(position).dump(), position)],
         )
 
-    def hand_out(self, checkpoint: Checkpoint) -> None:
+    def hand_out(self, checkpoint: _C) -> _C:
         """Take a checkpoint as one that is being written from now on."""
         self._in_flight[checkpoint.partition] = checkpoint
+        return checkpoint
 
     def confirm(self, state: PartitionState | None, checkpoint: Checkpoint) -> None:
         """Settle a checkpoint that Kafka and the tables hold; ``state`` is the partition's, if it has one now."""

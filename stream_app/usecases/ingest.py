@@ -176,8 +176,7 @@ class Ingest:
                     return None
                 parts = checkpoint.dead_letters, checkpoint.windows, checkpoint.assets
                 whole = WholeCheckpoint(partition, checkpoint.position, *parts, UpdateList.joined(updates))
-                self._checkpoints.hand_out(whole)
-                return whole
+                return self._checkpoints.hand_out(whole)
 
     def collect(self, partition: int) -> Generator[UpdateList, None, Checkpoint | None]:
         """Collect what changed since the last written checkpoint, slice by slice; None if nothing did.

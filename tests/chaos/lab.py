@@ -27,7 +27,8 @@ from tests.chaos.traffic import Message, Producer
 from tests.chaos.transactions import BROKER_PROPERTIES, TransactionalProducer
 from tests.chaos.uploads import Uploader
 from tests.integration.kafka.running import ends
-from tests.kafka import KafkaProcess, kafka_jars
+from tests.kafka import KafkaProcess
+from tests.kafka_jars import kafka_jars
 
 SLOTS = 3
 SESSION_TIMEOUT_S = 6.0

@@ -14,7 +14,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 from tests.e2e.workers import ROOT
-from tests.kafka import kafka_jars
+from tests.kafka_jars import kafka_jars
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ import pytest
 
 from tests.chaos.pool import one
 from tests.chaos.runs import MIXED
-from tests.kafka import kafka_jars
+from tests.kafka_jars import kafka_jars
 
 #: Other ports than those of ``python -m tests.chaos``: both may run at the same time.
 PORT = 19700

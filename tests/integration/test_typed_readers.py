@@ -13,7 +13,7 @@ import pytest
 
 from stream_app.wire.encode.updates import UpdateForm
 from tests.contract.test_update_schemas import BOTH, FLAT, NESTED, published
-from tests.kafka import kafka_jars
+from tests.kafka_jars import kafka_jars
 from tests.readers.installed import FOLDER, flink_jars
 
 

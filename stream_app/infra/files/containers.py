@@ -79,7 +79,8 @@ def _unpacked(file: BinaryIO, wanted: Mapping[str, str], findings: Findings) -> 
             raise InvalidError("not_text", f"the file is {kind}: send it as CSV, UTF-8 text")
     if start.startswith(GZIP):
         findings.note("the file is compressed with gzip")
-        inner = gzip.GzipFile(fileobj=file)
+        # By itself it goes by the file's mode, and an upload's is for writing too.
+        inner = gzip.GzipFile(fileobj=file, mode="rb")
         inner.read(1)
         return _unpacked(cast("BinaryIO", inner), wanted, findings)
     if start.startswith(_ZIP):

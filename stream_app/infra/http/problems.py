@@ -76,7 +76,7 @@ class ProblemResponse(Response):
         **members: Any,
     ) -> None:
         problem = Problem(
-            type=f"{scope.get('root_path', '')}{PATH}#{code}",
+            type=f"{scope.get('app_root_path', scope.get('root_path', ''))}{PATH}#{code}",
             title=HTTPStatus(status).phrase,
             status=status,
             detail=detail,

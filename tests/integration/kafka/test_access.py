@@ -21,7 +21,8 @@ from stream_app.infra.kafka.log.access import client_options, connection
 from stream_app.infra.kafka.log.contact import reach
 from stream_app.settings import KafkaSettings
 from tests.integration.kafka.running import numbers, running, until
-from tests.kafka import KafkaProcess, free_port, kafka_jars, settings_for
+from tests.kafka import KafkaProcess, free_port, settings_for
+from tests.kafka_jars import kafka_jars
 
 pytestmark = pytest.mark.kafka
 

@@ -20,7 +20,8 @@ from stream_app.infra.kafka.worker import Worker
 from stream_app.settings import KafkaSettings, Settings
 from tests.integration.kafka.counting import CountingIngest
 from tests.integration.kafka.running import ensured, numbers, produce, running, until
-from tests.kafka import KafkaProcess, free_port, kafka_jars, settings_for
+from tests.kafka import KafkaProcess, free_port, settings_for
+from tests.kafka_jars import kafka_jars
 
 pytestmark = [pytest.mark.kafka, pytest.mark.usefixtures("real_broker")]
 

@@ -7,7 +7,8 @@ import io
 import json
 import zipfile
 from datetime import datetime
-from typing import Any
+from tempfile import SpooledTemporaryFile
+from typing import Any, BinaryIO, cast
 
 import numpy as np
 import pyarrow as pa
@@ -176,10 +177,12 @@ SHAPES: dict[str, tuple[str | bytes, dict[str, Any]]] = {
 
 @pytest.mark.parametrize("shape", SHAPES)
 def test_shapes(shape: str) -> None:
-    """All of them give the same times and readings."""
+    """All of them give the same times and readings, from a file as an upload is held in."""
     content, options = SHAPES[shape]
-    spec = FileSpec(**options)
-    blocks = list(MeasurementFile(io.BytesIO(content.encode() if isinstance(content, str) else content), spec).blocks())
+    with SpooledTemporaryFile() as file:
+        file.write(content.encode() if isinstance(content, str) else content)
+        file.seek(0)
+        blocks = list(MeasurementFile(cast("BinaryIO", file), FileSpec(**options)).blocks())
     times = np.concatenate([block.time_us for block in blocks])
     assert (times - START_US).tolist() == [60_000_000 * i for i in range(8)]
     for name, values in {"current": [15.0] * 8, "voltage": [51.0] * 8, "soc": [60.0 + i for i in range(8)]}.items():

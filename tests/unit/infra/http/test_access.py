@@ -76,8 +76,11 @@ def routes(site: Site, asset_id: str = MINE) -> list[tuple[str, str]]:
 async def ask(site: Site, method: str, path: str, key: str | None, asset_id: str = MINE) -> httpx.Response:
     headers = {} if key is None else {"Authorization": f"Bearer {key}"}
     body: dict[str, Any] = {}
-    if path.rstrip("/").endswith("/api/v1/metrics") and method == "POST":
-        csv = b"timestamp,current,voltage,soc\n4/13/2022 0:00,40,900,50\n"
+    csv = b"timestamp,current,voltage,soc\n4/13/2022 0:00,40,900,50\n"
+    if path.endswith("/doctor"):
+        body = {"content": csv}
+        headers |= {"Content-Type": "text/csv"}
+    elif path.rstrip("/").endswith("/api/v1/metrics") and method == "POST":
         body = {"files": {"data": ("rows.csv", csv)}, "data": {"nominal_capacity": "94"}}
     elif method in ("POST", "PUT", "PATCH"):
         body = {"json": [ROW | {"asset_id": asset_id}] if path.endswith("measurements") else {}}

@@ -82,22 +82,24 @@ async def test_hop_never_asks_further(pair: tuple[Site, Site]) -> None:
     assert here.network.seen == []
 
 
-@pytest.mark.parametrize(
-    "value",
-    ["1", "0", "", "1.2", f"9.{'0' * 64}", pytest.param(KEY.sign("/api/v1/assets/b", ""), id="of another asset")],
-)
+@pytest.mark.parametrize("value", ["1", "0", "", "1.2", f"9.{'0' * 64}"])
 async def test_a_hop_that_is_not_signed_is_an_ordinary_question(pair: tuple[Site, Site], value: str) -> None:
-    """Nobody outside can pose as a worker; a signature is good for its own question."""
+    """Nobody outside can pose as a worker."""
     here, there = pair
     there.tables.put("a", partition=2)
-    if value.startswith("1") and len(value) > 64:  # as from a worker with another secret: told, not asked further
-        answer = await here.client.get("/api/v1/assets/a", headers={HOP_HEADER: value})
-        assert (answer.status_code, answer.json()["code"]) == (403, "foreign_hop")
-        return
     assert (await here.client.get("/api/v1/assets/a", headers={HOP_HEADER: value})).status_code == 200
     answer = await here.client.get("/api/v1/assets", headers={HOP_HEADER: value})
     assert [item["asset_id"] for item in answer.json()["assets"]] == ["a"]
     assert (await here.client.get("/api/v1/places?ids=a", headers={HOP_HEADER: value})).status_code == 404
+
+
+async def test_a_signature_is_good_for_its_own_question(pair: tuple[Site, Site]) -> None:
+    """As from a worker with another secret: told, not asked further."""
+    here, there = pair
+    there.tables.put("a", partition=2)
+    signed = KEY.sign("/api/v1/assets/b", "")
+    answer = await here.client.get("/api/v1/assets/a", headers={HOP_HEADER: signed})
+    assert (answer.status_code, answer.json()["code"]) == (403, "foreign_hop")
 
 
 def test_a_signature_grows_old() -> None:
