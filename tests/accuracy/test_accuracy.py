@@ -13,10 +13,11 @@ from tests.accuracy.report import page
 
 @pytest.mark.parametrize("kind", ["bess_nmc", "home"])
 def test_an_assets_estimates_are_near_its_truths(kind: str) -> None:
-    """Four sigma: the share within two is what the page tells, of many assets."""
-    found = list(estimates(kind, range(1), seed=7))
+    """Four sigma: the share within two is what the page tells, of many assets. Rows are too rare to tell a resistance."""
+    found = {one.metric: one for one in estimates(kind, range(1), seed=7)}
+    assert found.pop("r_step").reason == "too_few_steps"
     assert found
-    for one in found:
+    for one in found.values():
         assert not one.reason
         assert abs(one.value - one.truth) <= 4 * one.sigma, one
 
