@@ -93,7 +93,8 @@ class CellTable:
                 not written[i][:1].isdigit()
                 and not all(rows[i][column.index].strip() for column in self._layout.readings)
             )
-            tell(i, "bad_timestamp", self._layout.stamps.title, self._stamps.why(written[i]), footer=footer)
+            title = None if self._layout.stamps is None else self._layout.stamps.title
+            tell(i, "bad_timestamp", title, self._stamps.why(written[i]), footer=footer)
         columns = {column.name: self._numbers(column, rows, tell) for column in self._layout.readings}
         for column in self._layout.outflows:
             columns[column.name] = _balance(columns[column.name], self._numbers(column, rows, tell))
@@ -163,7 +164,7 @@ class CellTable:
 
     def _may_be_header(self, cells: Sequence[str]) -> bool:
         """Whether a row holds words where a time and readings should be."""
-        columns = (self._layout.stamps, *self._layout.readings)
+        columns = [column for column in (self._layout.stamps, *self._layout.readings) if column is not None]
         words = [cells[column.index].strip() for column in columns if column.index < len(cells)]
         return len(words) > 1 and all(word[:1].isalpha() for word in words)
 

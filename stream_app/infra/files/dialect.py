@@ -132,18 +132,19 @@ def find_header(lines: Sequence[str], wanted: Mapping[str, str]) -> tuple[int, s
     given = _SEPARATOR_LINE.fullmatch(lines[filled[0]])
     if given:
         filled.pop(0)
-    best: tuple[int, int, str, list[str]] = (0, 0, "", [])
-    for i in filled[:HEADER_LINES]:
-        for separator in given[1] if given else SEPARATORS:
-            titles = _cells(lines[i], separator)
-            known = fits(titles, wanted)
-            if known == 0 and lines[i].lstrip().startswith(COMMENTS):
-                titles = _cells(lines[i].lstrip().lstrip("#%/ "), separator)
-                known = fits(titles, wanted)
-            if known > best[0]:
-                best = (known, i, separator, titles)
-    if best[0]:
-        return best[1], best[2], best[3]
+    for untimed in (False, True):
+        best: tuple[int, int, str, list[str]] = (0, 0, "", [])
+        for i in filled[:HEADER_LINES]:
+            for separator in given[1] if given else SEPARATORS:
+                titles = _cells(lines[i], separator)
+                known = fits(titles, wanted, untimed=untimed)
+                if known == 0 and lines[i].lstrip().startswith(COMMENTS):
+                    titles = _cells(lines[i].lstrip().lstrip("#%/ "), separator)
+                    known = fits(titles, wanted, untimed=untimed)
+                if known > best[0]:
+                    best = (known, i, separator, titles)
+        if best[0]:
+            return best[1], best[2], best[3]
     return _likely_header(lines, filled, given[1] if given else None)
 
 
