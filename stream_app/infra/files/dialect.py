@@ -6,11 +6,11 @@ import csv
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from itertools import islice
 from typing import Final
 
 from schemas.file import FileSpec
 from stream_app.infra.files import numbers
+from stream_app.infra.files.csv_records import UNREADABLE, records_of
 from stream_app.infra.files.findings import Findings
 from stream_app.infra.files.header import EXPECTED, HEADER_ROW, fits, read_header
 from stream_app.infra.files.layout import Layout
@@ -98,7 +98,7 @@ def _sampled(
     layout: Layout, separator: str, lines: Sequence[str], first: int, spec: FileSpec, findings: Findings
 ) -> Dialect:
     """How the numbers below a header are written."""
-    sample = [cells for line in islice(lines[first:], _SAMPLE_ROWS) if any(cells := _cells(line, separator))]
+    sample = _sample(lines[first : first + _SAMPLE_ROWS], separator, layout.width)
     layout = with_suffixes(layout, sample, findings)
     form, notes = numbers.decide(cells_of(layout, sample), separator, spec)
     short = sum(1 for cells in sample if len(cells) < layout.width)
@@ -116,6 +116,14 @@ def _sampled(
         repeated=repeated,
     )
     return Dialect(layout, first, sample)
+
+
+def _sample(lines: Sequence[str], separator: str, width: int) -> list[list[str]]:
+    """Cells of rows; of lines that a quoted cell joins, too."""
+    if any(line.count('"') % 2 for line in lines):
+        records, _ = records_of(lines, separator, 0, width)
+        return [list(cells) for _, cells in records if any(cells) and not cells[0].startswith(UNREADABLE)]
+    return [cells for line in lines if any(cells := _cells(line, separator))]
 
 
 def find_header(lines: Sequence[str], wanted: Mapping[str, str]) -> tuple[int, str, list[str]]:
