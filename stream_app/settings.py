@@ -196,7 +196,7 @@ class Settings(BaseSettings):
         default=250_000, ge=1, description="Assets of a partition; rows of further ones are refused"
     )
     max_new_assets_per_min: int = Field(
-        default=15_000, ge=1, description="New assets of a partition by the minute of their first record's timestamp"
+        default=10_000, ge=1, description="New assets of a partition by the minute of their first record's timestamp"
     )
     windows: tuple[str, ...] = Field(default=("1m", "15m", "1h", "1d"), min_length=1, max_length=5)
     keep_windows: dict[str, int] = {"1m": 5, "15m": 4, "1h": 24, "1d": 7}

@@ -12,7 +12,7 @@ from typing import Any, BinaryIO, Final, cast
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from stream_app.infra.files.csv_table import Record
+from stream_app.infra.files.csv_records import Record
 from stream_app.infra.files.findings import Findings
 from stream_app.infra.files.records import Records, cell
 from stream_app.infra.files.workbook import sheet_text

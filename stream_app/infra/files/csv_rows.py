@@ -6,11 +6,12 @@ code; a block that holds anything else is read cell by cell.
 
 from __future__ import annotations
 
-import csv
-from collections.abc import Generator, Iterable, Iterator, Sequence
+from collections.abc import Generator, Iterable, Iterator
 
 from stream_app.infra.files.block import BLOCK_ROWS, Block
-from stream_app.infra.files.csv_table import CellTable, Record, unreadable
+from stream_app.infra.files.csv_records import records_of
+from stream_app.infra.files.csv_scan import after_lines
+from stream_app.infra.files.csv_table import CellTable
 from stream_app.infra.files.dialect import Dialect
 from stream_app.infra.files.findings import Findings
 from stream_app.infra.files.plain_table import PlainTable, Text
@@ -49,7 +50,7 @@ class _Table:
         plain = plain and not layout.outflows and layout.state is None and not layout.numbers.no_value
         self._plain = PlainTable(layout, stamps) if plain else None
         self.cells = CellTable(layout, stamps, findings)
-        self._separator, self._stamps = layout.separator, stamps
+        self._separator, self._width, self._stamps = layout.separator, layout.width, stamps
         self._line = dialect.lines
 
     def blocks(self, lines: bytes, *, last: bool) -> Generator[Block, None, bytes]:
@@ -61,31 +62,15 @@ class _Table:
                 break
             block = scanned.block if scanned.block is None else self._stamps.local(scanned.block)
             if block is None:
-                records = records_of(lines_of(lines[at : scanned.at]), self._separator, self._line)
+                written = lines_of(lines[at : scanned.at])
+                records, count = records_of(written, self._separator, self._line, self._width, last=last)
                 block = self.cells.block(records)
+                at, _ = after_lines(text.buffer, at, text.end, count)
+                self._line += count
             else:
                 block.number(self.cells.went_well(len(block)))
-            at = scanned.at
-            self._line += scanned.lines
+                at = scanned.at
+                self._line += scanned.lines
             if len(block):
                 yield block
         return lines[at:]
-
-
-def records_of(lines: Sequence[str], separator: str, line: int) -> list[Record]:
-    """Cells of lines, of which ``line`` came before; a line that cannot be split is a record of one cell."""
-    try:
-        records = list(csv.reader(lines, delimiter=separator, strict=True))
-        if len(records) == len(lines):
-            return list(zip(range(line + 1, line + 1 + len(lines)), records, strict=True))
-    except csv.Error:
-        pass
-    # A quote that is not closed swallows the lines after it: reading line by line finds the line at fault.
-    found: list[Record] = []
-    for number, text in enumerate(lines, start=line + 1):
-        try:
-            found.append((number, next(csv.reader([text], delimiter=separator, strict=True), [])))
-        except csv.Error as error:
-            reason = f"a quote is not closed on its line, or is inside a cell without being doubled ({error})"
-            found.append((number, unreadable("bad_csv", reason)))
-    return found

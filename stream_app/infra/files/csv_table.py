@@ -14,6 +14,7 @@ from schemas.asset import AssetId
 from schemas.columns import BY_WIRE_NAME
 from stream_app.columns.arrays import BoolArray, FloatArray, IntArray
 from stream_app.infra.files.block import Block, iso, owners_of
+from stream_app.infra.files.csv_records import UNREADABLE, Record
 from stream_app.infra.files.dialect import COMMENTS
 from stream_app.infra.files.findings import Findings
 from stream_app.infra.files.header import fits
@@ -30,12 +31,6 @@ _FOOTER_LINES: Final = 10
 _FOOTER: Final = re.compile(
     r"\W*(?:total|sum|av(?:era)?ge?|mean|min|max|count|end|rows?\b|summe|mittel)", re.IGNORECASE
 )
-
-#: Begins the only cell of a row that cannot be read; code and reason follow.
-UNREADABLE: Final = "\x00"
-
-#: Line of a file, its cells.
-Record = tuple[int, Sequence[str]]
 
 
 class CellTable:
@@ -93,7 +88,8 @@ class CellTable:
                 not written[i][:1].isdigit()
                 and not all(rows[i][column.index].strip() for column in self._layout.readings)
             )
-            tell(i, "bad_timestamp", self._layout.stamps.title, self._stamps.why(written[i]), footer=footer)
+            title = None if self._layout.stamps is None else self._layout.stamps.title
+            tell(i, "bad_timestamp", title, self._stamps.why(written[i]), footer=footer)
         columns = {column.name: self._numbers(column, rows, tell) for column in self._layout.readings}
         for column in self._layout.outflows:
             columns[column.name] = _balance(columns[column.name], self._numbers(column, rows, tell))
@@ -163,7 +159,7 @@ class CellTable:
 
     def _may_be_header(self, cells: Sequence[str]) -> bool:
         """Whether a row holds words where a time and readings should be."""
-        columns = (self._layout.stamps, *self._layout.readings)
+        columns = [column for column in (self._layout.stamps, *self._layout.readings) if column is not None]
         words = [cells[column.index].strip() for column in columns if column.index < len(cells)]
         return len(words) > 1 and all(word[:1].isalpha() for word in words)
 
@@ -251,11 +247,6 @@ def _balance(into: FloatArray, out: FloatArray) -> FloatArray:
     """What enters the battery, less what leaves it; one of both is enough."""
     both_missing = np.isnan(into) & np.isnan(out)
     return np.where(both_missing, np.nan, np.nan_to_num(into) - np.nan_to_num(out))
-
-
-def unreadable(code: str, reason: str) -> list[str]:
-    """Cells of a row that cannot be read."""
-    return [f"{UNREADABLE}{code}{UNREADABLE}{reason}"]
 
 
 def _is_asset_id(text: str) -> bool:

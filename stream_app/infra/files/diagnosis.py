@@ -86,8 +86,9 @@ def lines(found: Diagnosis) -> Iterator[str]:
 
 def _columns(file: MeasurementFile) -> Iterator[ColumnFound]:
     layout, examination = file.table.layout, file.examination
-    stamps = layout.stamps.title if layout.dates is None else f"{layout.dates.title} + {layout.stamps.title}"
-    yield ColumnFound(title=stamps, name="time", unit=None, scale=1, offset=0, missing=None)
+    if layout.stamps is not None:
+        title = layout.stamps.title if layout.dates is None else f"{layout.dates.title} + {layout.stamps.title}"
+        yield ColumnFound(title=title, name="time", unit=None, scale=1, offset=0, missing=None)
     if layout.assets is not None:
         yield ColumnFound(title=layout.assets.title, name=ASSET_ID, unit=None, scale=1, offset=0, missing=None)
     for column in layout.readings:
@@ -103,6 +104,8 @@ def _columns(file: MeasurementFile) -> Iterator[ColumnFound]:
 
 def _stamps(table: Table) -> str:
     clock = table.stamps.clock
+    if table.stamps.kind == "counted":
+        return f"none: the rows are {table.stamps.unit.scale:g} s apart"
     if clock is not None:
         return f"{table.stamps.kind}, local time of {clock.name}"
     return f"{table.stamps.kind}, in {'UTC, since they name no zone' if table.naive else 'the zone that they name'}"

@@ -6,11 +6,11 @@ import csv
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from itertools import islice
 from typing import Final
 
 from schemas.file import FileSpec
 from stream_app.infra.files import numbers
+from stream_app.infra.files.csv_records import UNREADABLE, records_of
 from stream_app.infra.files.findings import Findings
 from stream_app.infra.files.header import EXPECTED, HEADER_ROW, fits, read_header
 from stream_app.infra.files.layout import Layout
@@ -98,7 +98,7 @@ def _sampled(
     layout: Layout, separator: str, lines: Sequence[str], first: int, spec: FileSpec, findings: Findings
 ) -> Dialect:
     """How the numbers below a header are written."""
-    sample = [cells for line in islice(lines[first:], _SAMPLE_ROWS) if any(cells := _cells(line, separator))]
+    sample = _sample(lines[first : first + _SAMPLE_ROWS], separator, layout.width)
     layout = with_suffixes(layout, sample, findings)
     form, notes = numbers.decide(cells_of(layout, sample), separator, spec)
     short = sum(1 for cells in sample if len(cells) < layout.width)
@@ -118,6 +118,14 @@ def _sampled(
     return Dialect(layout, first, sample)
 
 
+def _sample(lines: Sequence[str], separator: str, width: int) -> list[list[str]]:
+    """Cells of rows; of lines that a quoted cell joins, too."""
+    if any(line.count('"') % 2 for line in lines):
+        records, _ = records_of(lines, separator, 0, width)
+        return [list(cells) for _, cells in records if any(cells) and not cells[0].startswith(UNREADABLE)]
+    return [cells for line in lines if any(cells := _cells(line, separator))]
+
+
 def find_header(lines: Sequence[str], wanted: Mapping[str, str]) -> tuple[int, str, list[str]]:
     """Number of the line of titles, the separator and the titles.
 
@@ -132,18 +140,19 @@ def find_header(lines: Sequence[str], wanted: Mapping[str, str]) -> tuple[int, s
     given = _SEPARATOR_LINE.fullmatch(lines[filled[0]])
     if given:
         filled.pop(0)
-    best: tuple[int, int, str, list[str]] = (0, 0, "", [])
-    for i in filled[:HEADER_LINES]:
-        for separator in given[1] if given else SEPARATORS:
-            titles = _cells(lines[i], separator)
-            known = fits(titles, wanted)
-            if known == 0 and lines[i].lstrip().startswith(COMMENTS):
-                titles = _cells(lines[i].lstrip().lstrip("#%/ "), separator)
-                known = fits(titles, wanted)
-            if known > best[0]:
-                best = (known, i, separator, titles)
-    if best[0]:
-        return best[1], best[2], best[3]
+    for untimed in (False, True):
+        best: tuple[int, int, str, list[str]] = (0, 0, "", [])
+        for i in filled[:HEADER_LINES]:
+            for separator in given[1] if given else SEPARATORS:
+                titles = _cells(lines[i], separator)
+                known = fits(titles, wanted, untimed=untimed)
+                if known == 0 and lines[i].lstrip().startswith(COMMENTS):
+                    titles = _cells(lines[i].lstrip().lstrip("#%/ "), separator)
+                    known = fits(titles, wanted, untimed=untimed)
+                if known > best[0]:
+                    best = (known, i, separator, titles)
+        if best[0]:
+            return best[1], best[2], best[3]
     return _likely_header(lines, filled, given[1] if given else None)
 
 

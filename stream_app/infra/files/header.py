@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from typing import Final
 
@@ -26,11 +26,16 @@ _CLOCK_TITLES: Final = frozenset(
 )
 
 
-def fits(titles: Sequence[str], wanted: Mapping[str, str]) -> int:
-    """How many of our columns titles name; 0 unless a time and a reading are among them."""
+def fits(titles: Sequence[str], wanted: Mapping[str, str], *, untimed: bool = False) -> int:
+    """How many of our columns titles name; 0 unless a time and a reading are among them.
+
+    With ``untimed``, 0 unless energy can be computed, whether or not there is a time.
+    """
     given = {title.strip() for title in wanted.values()}
     names = {found.name for title in titles if (found := recognise(title)) is not None}
     names |= {name for name, title in wanted.items() if title.strip() in set(map(str.strip, titles)) & given}
+    if untimed:
+        return len(names) if has_energy(names) else 0
     timed = names & {TIMESTAMP, ELAPSED, DATE}
     if timed and names & BY_WIRE_NAME.keys():
         return len(names)
@@ -132,11 +137,12 @@ def _layout(
     elapsed = stamps is None and dates is None and ELAPSED in columns
     stamps, dates = (stamps, dates) if stamps is not None else (dates or columns.get(ELAPSED), None)
     readings = tuple(columns[name] for name in BY_WIRE_NAME if name in columns)
-    missing = [*(() if stamps is not None else (TIMESTAMP,)), *_missing(columns, titles, wanted)]
+    timed = stamps is not None or not _may_do_without_time(columns, titles, wanted)
+    missing = [*((TIMESTAMP,) if timed and stamps is None else ()), *_missing(columns, titles, wanted)]
     if (not readings and stamps is None) and any(_DATA.fullmatch(title) for title in titles):
         detail = f"{place} holds data, not titles: the first line must be a header such as {EXPECTED}"
         raise InvalidError("no_header", detail, HEADER_ROW)
-    if stamps is None or not readings or missing:
+    if not readings or missing:
         missing = missing or list(REQUIRED)
         detail = f"{place}: the header has no column {' and no column '.join(missing)}"
         raise InvalidError("missing_column", f"{detail}; {_why_missing(missing, titles)}", HEADER_ROW, missing[0])
@@ -145,9 +151,22 @@ def _layout(
     return Layout(tuple(titles), stamps, dates, columns.get(ASSET_ID), readings, elapsed=elapsed)
 
 
+def has_energy(names: Collection[str]) -> bool:
+    """Whether energy can be computed from the columns of these names."""
+    return "power" in names or {"current", "voltage"} <= set(names)
+
+
+def _may_do_without_time(columns: Mapping[str, FileColumn], titles: Sequence[str], wanted: Mapping[str, str]) -> bool:
+    """Whether rows without a time can be read: energy can be computed, and no title may be that of a time."""
+    read = {column.index for column in columns.values()}
+    unread = [title for i, title in enumerate(titles) if i not in read]
+    none = TIMESTAMP in wanted and not wanted[TIMESTAMP].strip()
+    return has_energy(columns) and (none or not any(near(name, unread) for name in (TIMESTAMP, DATE, ELAPSED)))
+
+
 def _missing(columns: Mapping[str, FileColumn], titles: Sequence[str], wanted: Mapping[str, str]) -> list[str]:
     """Readings that energy needs, which may be in the file under a title that is not known."""
-    if "power" in columns or {"current", "voltage"} <= columns.keys():
+    if has_energy(columns):
         return []
     unread = [title for i, title in enumerate(titles) if i not in {column.index for column in columns.values()}]
     needed = [name for name in ("current", "voltage") if name not in columns and name not in wanted]
@@ -235,7 +254,7 @@ def _why_missing(missing: Sequence[str], titles: Sequence[str]) -> str:
             repr(title[:40]) for title in dict.fromkeys(t for offered in nearest.values() for t in offered)
         )
         options = " ".join(f"--map {name}={offered[0][:40]!r}" for name, offered in nearest.items())
-        none = next((f"; --map {name}= says that there is none" for name in nearest if name != TIMESTAMP), "")
+        none = next((f"; --map {name}= says that there is none" for name in nearest), "")
         return f"the nearest titles are {shown}: say {options}{none}"
     found = ", ".join(repr(title[:40]) for title in titles[:20])
     separated = "; columns are separated by comma, semicolon, tab or |" if len(titles) == 1 else ""

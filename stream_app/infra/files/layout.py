@@ -32,7 +32,7 @@ class Layout:
     titles
         Of all its columns.
     stamps, dates
-        Columns of the time, and of the date where that is apart.
+        Columns of the time, and of the date where that is apart; without a time, rows are a sampling period apart.
     assets, readings
         The other columns that we read; the readings in the order of messages.
     separator
@@ -56,7 +56,7 @@ class Layout:
     """
 
     titles: tuple[str, ...]
-    stamps: FileColumn
+    stamps: FileColumn | None
     dates: FileColumn | None
     assets: FileColumn | None
     readings: tuple[FileColumn, ...]

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from stream_app.infra.files.csv_table import UNREADABLE, Record
+from stream_app.infra.files.csv_records import UNREADABLE, Record
 from stream_app.infra.files.records import Records
 from stream_app.infra.files.titles import ASSET_ID, TIMESTAMP, plain, recognise
 

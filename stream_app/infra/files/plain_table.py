@@ -48,7 +48,8 @@ class PlainTable:
     def __init__(self, layout: Layout, stamps: Stamps) -> None:
         self._layout, self._stamps = layout, stamps
         self._kinds = np.full(layout.width, csv_scan.UNUSED)
-        self._kinds[layout.stamps.index] = csv_scan.STAMP
+        if layout.stamps is not None:
+            self._kinds[layout.stamps.index] = csv_scan.STAMP
         if layout.assets is not None:
             self._kinds[layout.assets.index] = csv_scan.ASSET
         self._kinds[[column.index for column in layout.readings]] = np.arange(len(layout.readings))

@@ -10,7 +10,7 @@ from datetime import date, datetime
 from itertools import islice
 from typing import Any, Final
 
-from stream_app.infra.files.csv_table import Record, unreadable
+from stream_app.infra.files.csv_records import Record, unreadable
 from stream_app.infra.files.document import flat, parsed, rows_of
 from stream_app.infra.files.findings import Findings
 from stream_app.infra.files.text import lines_of

@@ -11,10 +11,11 @@ from schemas.file import FileSpec
 from stream_app.infra.files.dates import clock_us, date_us, is_number, is_zoned
 from stream_app.infra.files.findings import Findings
 from stream_app.infra.files.header import HEADER_ROW
-from stream_app.infra.files.layout import Layout
+from stream_app.infra.files.layout import FileColumn, Layout
 from stream_app.infra.files.numbers import NO_VALUE
 from stream_app.infra.files.stamps import Stamps, first_day_of, is_elapsed
 from stream_app.infra.files.units import TIME_UNITS, Conversion
+from stream_app.infra.files.untimed import counted, start_of
 from stream_app.infra.files.zones import LocalClock
 from stream_app.usecases.errors import InvalidError
 from stream_app.wire.decode.timestamps import UNREAD
@@ -43,6 +44,8 @@ def settled(layout: Layout, rows: Sequence[Sequence[str]]) -> Layout:
 
 def stamps_of(layout: Layout, rows: Sequence[Sequence[str]]) -> list[str]:
     """Stamps of rows, a date and its time joined; empty where a row is too short."""
+    if layout.stamps is None:
+        return [""] * len(rows)
     at = layout.stamps.index
     if layout.dates is None:
         texts = [row[at].strip() if at < len(row) else "" for row in rows]
@@ -80,25 +83,29 @@ def decide(layout: Layout, rows: Sequence[Sequence[str]], spec: FileSpec, findin
     Raises
     ------
     InvalidError
-        Elapsed time without a start, dates in both orders, or stamps of which only some name their zone.
+        Elapsed time without a start, dates in both orders, stamps of which only some name their zone, or no time at all
+        where a column may hold it.
     """
+    if layout.stamps is None:
+        return counted(layout, rows, spec, findings)
+    column = layout.stamps
     texts = [text for text in stamps_of(layout, rows) if text.casefold() not in NO_VALUE]
     numbers = [float(text) for text in texts if is_number(text)]
     compact = bool(texts) and all(len(text) in (8, 12, 14) and date_us(text, False) != UNREAD for text in texts[:100])
     if numbers and len(numbers) >= _MOST * len(texts) and not compact:
         first_day = first_day_of(numbers)
-        united = layout.elapsed or _unit_of(layout) is not None
+        united = layout.elapsed or _unit_of(column) is not None
         if first_day is not None and not united:
-            findings.note(f"column {layout.stamps.title!r} holds day numbers of a spreadsheet")
+            findings.note(f"column {column.title!r} holds day numbers of a spreadsheet")
             return Stamps("days", first_day=first_day, clock=None)
         if all(_SINCE_1904_S[0] <= number < _SINCE_1904_S[1] for number in numbers):
-            findings.note(f"column {layout.stamps.title!r} counts seconds from 1904, as LabVIEW does")
+            findings.note(f"column {column.title!r} counts seconds from 1904, as LabVIEW does")
             return Stamps("elapsed", unit=Conversion(1.0, 0.0), start_us=-_FROM_1904_S * 1_000_000)
         if is_elapsed(numbers):
-            return _elapsed(layout, spec, texts[0])
+            return _elapsed(column, spec, texts[0])
         return Stamps()
     if texts and sum(1 for text in texts if clock_us(text) is not None) >= _MOST * len(texts):
-        return _elapsed(layout, spec, texts[0])
+        return _elapsed(column, spec, texts[0])
     if _year_first(texts):
         findings.note(f"dates such as {texts[0]} are read year first")
         texts = [f"20{text}" for text in texts]
@@ -107,23 +114,20 @@ def decide(layout: Layout, rows: Sequence[Sequence[str]], spec: FileSpec, findin
     return Stamps(day_first=day_first, clock=_clock(texts, day_first, spec, findings))
 
 
-def _unit_of(layout: Layout) -> Conversion | None:
-    match = _TIME_TITLE_UNIT.search(layout.stamps.title)
+def _unit_of(column: FileColumn) -> Conversion | None:
+    match = _TIME_TITLE_UNIT.search(column.title)
     return TIME_UNITS.get(match[1].casefold()) if match else None
 
 
-def _elapsed(layout: Layout, spec: FileSpec, example: str) -> Stamps:
-    title = layout.stamps.title
+def _elapsed(column: FileColumn, spec: FileSpec, example: str) -> Stamps:
+    title = column.title
     if spec.start is None:
         detail = f"column {title!r} holds elapsed time, or a time without its date ({example[:40]}): say when it was 0"
         raise InvalidError(
             "bad_timestamp", f"{detail} (--start 2024-05-07T09:00:00Z), or add a column of dates", HEADER_ROW, title
         )
-    start_us = date_us(spec.start.strip(), spec.day_first is True)
-    if start_us == UNREAD:
-        detail = f"--start {spec.start!r} is not a date or time: write 2024-05-07T09:00:00Z"
-        raise InvalidError("bad_timestamp", detail, HEADER_ROW, title)
-    return Stamps("elapsed", unit=_unit_of(layout) or Conversion(layout.stamps.scale, 0.0), start_us=start_us)
+    start_us = start_of(spec.start, spec, title)
+    return Stamps("elapsed", unit=_unit_of(column) or Conversion(column.scale, 0.0), start_us=start_us)
 
 
 def _day_first(texts: Sequence[str], layout: Layout, spec: FileSpec, findings: Findings) -> bool:

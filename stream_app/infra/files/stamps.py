@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field, replace
+from itertools import repeat
 from typing import Final, Literal
 
 import numpy as np
@@ -23,8 +25,9 @@ from stream_app.wire.decode.timestamps import (
     parse_timestamps,
 )
 
-#: ``text``: dates, or epoch times, which their magnitude tells apart; ``days``: of a spreadsheet or MATLAB.
-Kind = Literal["text", "elapsed", "days"]
+#: ``text``: dates, or epoch times, which their magnitude tells apart; ``days``: of a spreadsheet or MATLAB;
+#: ``counted``: there are none, and each row of an asset comes one ``unit`` after the row before.
+Kind = Literal["text", "elapsed", "days", "counted"]
 
 _ROUNDED: Final = re.compile(r"\d\.\d{0,8}[eE]\+?\d{1,2}")
 _EXCEL_DAYS, _MATLAB_DAYS = 25_569, 719_529  # 1970-01-01
@@ -49,9 +52,9 @@ class Stamps:
     first_day
         Number of 1970-01-01, of day numbers.
     unit
-        Of elapsed numbers.
+        Of elapsed numbers, and of counted rows.
     start_us
-        When elapsed time was 0.
+        When elapsed time was 0; time of the first counted row.
     clock
         Of stamps that name no zone; None: UTC.
     """
@@ -65,6 +68,7 @@ class Stamps:
     clock: LocalClock | None = None
     _last_us: int = 0
     _wrapped_us: int = 0
+    _rows: Counter[str] = field(default_factory=Counter)  # counted so far, by asset
 
     @property
     def plain(self) -> bool:
@@ -83,6 +87,7 @@ class Stamps:
     def restart(self) -> None:
         """Begin with the first row again."""
         self._last_us = self._wrapped_us = 0
+        self._rows.clear()
         if self.clock is not None:
             self.clock.restart()
 
@@ -97,10 +102,19 @@ class Stamps:
                 naive = np.fromiter((not is_zoned(stamp) for stamp in stamps), np.bool_, len(stamps))
                 time_us = self.clock.utc_us(time_us, ok & naive, assets)
             return time_us, ok, common and self.clock is None
-        read = (self._day(text) if self.kind == "days" else self._elapsed(text) for text in stamps)
+        if self.kind == "counted":
+            read: Iterable[int] = map(self._next, assets or repeat("", len(stamps)))
+        else:
+            read = (self._day(text) if self.kind == "days" else self._elapsed(text) for text in stamps)
         time_us = np.fromiter(read, np.int64, len(stamps))
         ok = (time_us >= MIN_TIME_US) & (time_us < MAX_TIME_US)
         return np.where(ok, time_us, 0), ok, False
+
+    def _next(self, asset: str) -> int:
+        """Time of the next row of an asset."""
+        row = self._rows[asset]
+        self._rows[asset] += 1
+        return self.start_us + round(row * self.unit.scale * 1e6)
 
     def why(self, stamp: str) -> str:
         """Why a stamp cannot be read."""

@@ -14,7 +14,8 @@ from schemas.file import FileSpec
 from stream_app.infra.files import numbers, stamp_form
 from stream_app.infra.files.block import BLOCK_ROWS, Block
 from stream_app.infra.files.containers import unpacked
-from stream_app.infra.files.csv_rows import read_csv, records_of
+from stream_app.infra.files.csv_records import records_of
+from stream_app.infra.files.csv_rows import read_csv
 from stream_app.infra.files.csv_table import CellTable
 from stream_app.infra.files.dates import is_zoned
 from stream_app.infra.files.dialect import cells_of, find_header, sniff, with_suffixes
@@ -151,7 +152,7 @@ def _long_csv(
 ) -> Records | None:
     """A long table; None when it is none."""
     for number, line in enumerate(lines[:100]):
-        (_, titles), *_ = records_of([line.rstrip("\r")], separator, 0)
+        ((_, titles), *_), _ = records_of([line.rstrip("\r")], separator, 0)
         at = long_titles(titles)
         if at is not None:
             if (profile := profile_of(titles)) is not None:
@@ -159,7 +160,7 @@ def _long_csv(
             rows = (
                 record
                 for portion, before in _numbered(portions())
-                for record in records_of(lines_of(portion), separator, before)
+                for record in records_of(lines_of(portion), separator, before)[0]
                 if record[0] > number + 1
             )
             return pivoted(rows, at)

@@ -181,7 +181,7 @@ def test_asset_column() -> None:
         (HEADER + GOOD + "\n" + GOOD.replace("51", "51,7"), "bad_csv", 2, None, "row 2 (line 4): the row has 5 cells"),
         (HEADER + GOOD + '"' + GOOD + GOOD * 5, "bad_csv", 2, None, "row 2 (line 3): a quote is not closed"),
         (HEADER + GOOD + f'"{STAMP}"x,1,2,3\n', "bad_csv", 2, None, "row 2 (line 3): a quote"),
-        (HEADER + f'{STAMP},1,2,"3\n"\n', "bad_csv", 1, None, "row 1 (line 2): a quote"),
+        (HEADER + f'{STAMP},1,2,"3\n', "bad_csv", 1, None, "row 1 (line 2): a quote"),
         (HEADER + "\n\n" + GOOD + f'"{STAMP}"x,1,2,3\n', "bad_csv", 2, None, "row 2 (line 5): a quote"),
         (HEADER + GOOD.replace("890", "x") + GOOD.replace(STAMP, "y"), "bad_number", 1, "voltage", "'x'"),
         (HEADER + GOOD.replace("890", "x") + '"' + GOOD, "bad_number", 1, "voltage", "'x'"),

@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 
 from schemas.file import FileSpec
 from stream_app.infra.files import Block, read_blocks
-from stream_app.infra.files.csv_table import CellTable, Record
+from stream_app.infra.files.csv_records import Record
+from stream_app.infra.files.csv_table import CellTable
 from stream_app.infra.files.dialect import sniff
 from stream_app.infra.files.findings import Findings
 from stream_app.infra.files.plain_table import PlainTable, Text

@@ -97,8 +97,7 @@ async def test_a_signature_is_good_for_its_own_question(pair: tuple[Site, Site])
     """As from a worker with another secret: told, not asked further."""
     here, there = pair
     there.tables.put("a", partition=2)
-    signed = KEY.sign("/api/v1/assets/b", "")
-    answer = await here.client.get("/api/v1/assets/a", headers={HOP_HEADER: signed})
+    answer = await here.client.get("/api/v1/assets/a", headers=hop("/api/v1/assets/b"))
     assert (answer.status_code, answer.json()["code"]) == (403, "foreign_hop")
 
 

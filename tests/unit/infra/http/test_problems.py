@@ -75,7 +75,7 @@ async def test_missing_file_names_the_field(site: Site, data: str | None) -> Non
     [
         (GOOD + "4/13/2022 0:00,40,n/a?,50\n", "bad_number", 3, "voltage"),
         (GOOD + "yesterday,40,900,50\n", "bad_timestamp", 3, "timestamp"),
-        ("current,voltage,soc\n40,900,50\n", "missing_column", 0, "timestamp"),
+        ("note,current,voltage,soc\n12:00,40,900,50\n", "missing_column", 0, "timestamp"),
         ("4/13/2022 0:00,40,900,50\n", "no_header", 0, None),
         (HEADER, "no_rows", None, None),
         ("", "no_header", None, None),
