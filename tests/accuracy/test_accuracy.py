@@ -13,7 +13,7 @@ from tests.accuracy.report import page
 
 @pytest.mark.parametrize("kind", ["bess_nmc", "home"])
 def test_an_assets_estimates_are_near_its_truths(kind: str) -> None:
-    """Four sigma: the share within two is what the page tells, of many assets. Rows are too rare to tell a resistance."""
+    """Four sigma: the share within two is the page's, of many assets. Rows are too rare to tell a resistance."""
     found = {one.metric: one for one in estimates(kind, range(1), seed=7)}
     assert found.pop("r_step").reason == "too_few_steps"
     assert found
