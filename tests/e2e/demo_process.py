@@ -13,7 +13,7 @@ from pathlib import Path
 
 from tests.kafka import free_port
 
-START_TIMEOUT_S = 240.0  # the first start of an installation compiles
+START_TIMEOUT_S = 480.0  # the first start of an installation compiles
 _END_TIMEOUT_S = 40.0
 
 

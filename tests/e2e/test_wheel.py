@@ -20,7 +20,7 @@ ROOT = Path(__file__).parents[2]
 #: What ``PYTHONVERBOSE`` says of each module that is loaded from a file.
 _LOADED = re.compile(r"^# (?:.+ matches|code object from|extension module .+ loaded from) '?(/[^'\n]+)", re.MULTILINE)
 
-pytestmark = pytest.mark.timeout(600)
+pytestmark = pytest.mark.timeout(900)
 
 
 @dataclass(frozen=True)

@@ -16,16 +16,18 @@ from stream_app.infra.kafka.worker import Worker
 from stream_app.settings import KafkaSettings, Settings
 from stream_app.usecases.checkpoints import KeptWindows
 from stream_app.usecases.ingest import Ingest
-from stream_app.usecases.ports import Tables
+from stream_app.usecases.ports import NoTables, Tables
+from stream_app.warm_up import fetch_of
 from tests.integration.kafka.running import ensured, produce, read, until
 from tests.kafka import free_port
 from tests.unit.domain.fleets import CATALOGUE
 from tests.unit.domain.golden_states import rows
-from tests.unit.domain.test_golden_states import CHANGED
+from tests.unit.domain.test_golden_states import SecondPath
 
-pytestmark = pytest.mark.kafka
+pytestmark = [pytest.mark.kafka, pytest.mark.timeout(600)]  # two catalogues are compiled
 
-GROWN, GROWN_SIZES_S = CHANGED["gained"]
+GROWN = Catalogue((*CATALOGUE.metrics, SecondPath()), ("second_a", *CATALOGUE.columns))
+GROWN_SIZES_S = (60, 300, 900, 3600)
 SIZES_S = (60, 900, 3600)
 FIRST, ALL = 900, 1500
 Update = dict[str, Any]
@@ -56,10 +58,19 @@ async def computing(
         await task
 
 
-async def send(kafka: KafkaSettings, first: int, last: int) -> None:
-    """Produce some of the rows, in one partition."""
+def compile_(catalogue: Catalogue) -> None:
+    """Compile a catalogue's walk before a worker has to: it would take longer than the group waits for a member."""
+    ingest = Ingest(
+        tables=NoTables(), catalogue=catalogue, window_sizes_s=SIZES_S, kept_windows=KeptWindows({}, 24), lateness_s=5.0
+    )
+    ingest.apply(fetch_of(0, [messages(0, ALL)]))
+    assert ingest.checkpoint(0) is not None
+
+
+def messages(first: int, last: int) -> list[tuple[bytes, bytes]]:
+    """Some of the rows."""
     names = ("current", "voltage", "soc", "power")
-    messages: list[tuple[bytes | None, bytes | None]] = [
+    return [
         (
             row["asset"].encode(),
             json.dumps(
@@ -68,7 +79,11 @@ async def send(kafka: KafkaSettings, first: int, last: int) -> None:
         )
         for row in rows(0, ALL)[first:last]
     ]
-    await produce(kafka, messages, partition=0)
+
+
+async def send(kafka: KafkaSettings, first: int, last: int) -> None:
+    """Produce some of the rows, in one partition."""
+    await produce(kafka, messages(first, last), partition=0)
 
 
 async def written(worker: Worker, position: int) -> None:
@@ -95,6 +110,8 @@ async def test_old_metrics_go_on_bit_for_bit(kafka: KafkaSettings) -> None:
     before = kafka.model_copy(update={"app_id": f"{kafka.app_id}-same", "metrics_topic": f"{kafka.metrics_topic}-same"})
     await ensured(before)
     made = len(rows(0, ALL))
+    for catalogue in (CATALOGUE, GROWN):
+        compile_(catalogue)
     async with computing(before) as same:
         async with computing(kafka) as old:
             await send(kafka, 0, FIRST)

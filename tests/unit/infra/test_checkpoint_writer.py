@@ -148,19 +148,21 @@ async def test_the_last_checkpoint_of_a_generation_waits_for_the_one_under_way()
 async def test_an_update_that_was_held_back_needs_no_further_row() -> None:
     """When its time has come a checkpoint has it alone; a processor that starts before that writes it at once."""
     async with writing(emit_interval_s=0.2) as bench:
-        bench.site.add("a", a_row(0), a_row(1))
-        await bench.apply(0, 1)
-        _, over = await bench.sink.writing.get()
-        await written(bench, over, 1)
-        await bench.apply(1, 2)
-        while not (last := await bench.sink.writing.get())[0].updates:
-            await written(bench, last[1], 2)  # its state; on a slow machine its time may have come already
+        bench.site.add("a", *(a_row(i) for i in range(100)))
+        updates, position = True, 0
+        while updates:  # on a slow machine the next update's time may have come before its row
+            position += 1
+            await bench.apply(position - 1, position)
+            state, over = await bench.sink.writing.get()
+            updates = len(state.updates) > 0
+            await written(bench, over, position)
+        last, _ = await bench.sink.writing.get()
         tables = bench.tables
     async with writing(emit_interval_s=0.2, tables=tables) as later:
         await later.processor.begin()
         again, over = await later.sink.writing.get()
-        assert list(again.updates) == list(last[0].updates)
-        await written(later, over, 2)
+        assert list(again.updates) == list(last.updates)
+        await written(later, over, position)
 
 
 async def test_a_rest_ends_when_no_row_waits(monkeypatch: pytest.MonkeyPatch) -> None:
