@@ -166,7 +166,14 @@ def _rest_of_list(text: str, value: int, first: _Span, behind: int) -> tuple[str
     closing = _CLOSING.match(text, final.end())
     if begin is None or last is None or closing is None:
         return None
+    if value == CLOCK and _zone(text, first) != _zone(text, last):  # what closes the list would be taken for a zone
+        return None
     return text[first[1] : begin[0]], last, closing.end()
+
+
+def _zone(text: str, clock: _Span) -> str:
+    """What stands between a clock and the quote behind it."""
+    return text[clock[1] : text.index('"', clock[1])]
 
 
 def _offset_us(token: str) -> int | None:

@@ -106,8 +106,16 @@ def assert_equal(batch: Batch, expected: Batch) -> None:
             assert list(got) == list(want), field.name
 
 
+#: A columnar batch whose last stamp has a zone of its own.
+_BY_ZONE = (
+    b'{"asset_id": "a", "current": [0, 0], "voltage": [0, 0], "soc": [50, 50], '
+    b'"timestamp": ["2022-04-13 23:59:58 UTC", "2022-04-13 23:59:58 %b"], "power": [0, 0]}'
+)
+
+
 @given(st.lists(producers(), min_size=1, max_size=4), st.lists(_damage, max_size=3), st.randoms(use_true_random=False))
 @example([[json.dumps([ROW, {**ROW, "power": 1}]).encode()], [json.dumps(ROW).encode()]], [], Random(0))
+@example([[_BY_ZONE % b"UTC", _BY_ZONE % b"TC"]], [], Random(0))
 def test_what_was_learnt_changes_no_batch(
     written: list[list[bytes]], damage: list[tuple[int, bytes]], random: Random
 ) -> None:
