@@ -121,7 +121,7 @@ class Marker:
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """How far an asset is: rows applied, and the newest stamp [us] (NEVER before the first row)."""
+    """How far an asset is: its rows, waiting ones too, and the newest stamp [us] (NEVER before the first row)."""
 
     rows: int
     last_us: int
@@ -206,12 +206,11 @@ class Snapshots:
             about = read_about(reader.text())
             integers = reader.integers(stored.integers.width)
             (last_us,) = integers[stored.integers.at["last_us"]].tolist()
-            held = int(integers[stored.integers.at.get("held_rows", slice(0))].sum())
             reader.integers(about.levels * stored.level.width)
             # The lifetime is but for the open smallest window, which follows if there is one.
             panes = reader.floats(min(1 + about.levels, 2) * stored.pane.width).reshape(-1, stored.pane.width)
             rows_at = stored.pane.at.get(catalogue.layout.names[catalogue.rows_at], slice(0))
-            return Progress(int(panes[:, rows_at].sum()) + about.waiting - held, last_us)
+            return Progress(int(panes[:, rows_at].sum()) + about.waiting, last_us)
 
     def _read(self, value: bytes, layouts: Layouts) -> StoredAsset:
         fleet, own = self._fleet, self._layout
