@@ -84,8 +84,11 @@ class AssetTruth:
         starts = np.flatnonzero(np.diff(time_s, prepend=-math.inf) > 0)
         count = np.diff(starts, append=len(time_s))
         span_s = np.append(np.diff(time_s[starts]), math.nan)
-        gap = span_s / count > max(10 * period_s, 900)
-        hold_s = np.where(gap, np.where(count > 1, np.minimum(period_s, span_s / count), 0.0), span_s / count)
+        step_s = span_s / count
+        # After 15 regular steps a minute or two of silence is a gap, else 15 minutes are.
+        regular = np.array([i >= 15 and step_s[i - 15 : i].max() <= 10 * period_s for i in range(len(step_s))])
+        gap = step_s > np.where(regular, min(60 * period_s, 900), max(10 * period_s, 900))
+        hold_s = np.where(gap, np.where(count > 1, np.minimum(period_s, step_s), 0.0), step_s)
         dt_s = np.repeat(hold_s, count)
         dt_s[(starts + count - 1)[gap]] = 0.0
         if math.isnan(hold_s[-1]):
