@@ -71,6 +71,8 @@ class HttpPeers:
                 response = await self._client.send(request)
         except (httpx.HTTPError, httpx.InvalidURL, TimeoutError):
             return None
+        if response.status_code == 403 and b'"foreign_hop"' in response.content:
+            return None  # it does not know this worker, or not yet: nothing to tell whoever has asked here
         return PeerAnswer(worker, response.status_code, response.content, response.headers.get("etag"))
 
     def _tell_unsigned(self) -> None:

@@ -182,6 +182,7 @@ async def _abandon(producer: AIOKafkaProducer) -> None:
     accumulator._pending_batches = _PendingBatches(accumulator._pending_batches)
     if sender.sender_task is not None:
         sender.sender_task.remove_done_callback(sender._fail_all)
+        sender.sender_task.add_done_callback(_seen)  # it fails when it comes upon a batch that was failed below
     accumulator.fail_all(ProducerClosed())
     # Closing the sender waits for its requests. They fail now, and the sender with them, or they hang and are left.
     for close in (producer.client.close, sender.close):

@@ -237,3 +237,11 @@ async def test_worker_with_a_nonsense_url_counts_as_unreachable() -> None:
     assert await peers.get("http://[", "assets", {}) is None
     assert await peers.get("worker-0", "assets", {}) is None
     await peers.close()
+
+
+async def test_a_worker_that_does_not_know_this_one_gives_no_answer() -> None:
+    """As one that is just starting: whoever asks is told to ask again, not that it is forbidden."""
+    refusal = httpx.Response(403, json={"code": "foreign_hop"})
+    peers = HttpPeers(KEY, timeout_s=1.0, transport=httpx.MockTransport(lambda _: refusal))
+    assert await peers.get("http://there:8000", "assets/a", {}) is None
+    await peers.close()
