@@ -15,7 +15,6 @@ from stream_app.settings import KafkaSettings
 from tests.e2e.workers import ROOT, WorkerProcess, until, workers
 
 pytestmark = [pytest.mark.kafka, pytest.mark.timeout(240)]
-pytest.importorskip("limits")
 
 ROWS = [
     {"asset_id": f"{site}-{i}", "timestamp": 1649808000, "current": 5, "voltage": 800, "soc": 50}

@@ -8,16 +8,14 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+import schemathesis
+from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis.errors import Unsatisfiable
 
-schemathesis = pytest.importorskip("schemathesis")
-
-from hypothesis import HealthCheck, Phase, given, settings  # noqa: E402
-from hypothesis.errors import Unsatisfiable  # noqa: E402
-
-from stream_app.infra.http.api import ApiOptions  # noqa: E402
-from stream_app.infra.http.server import HttpServer  # noqa: E402
-from tests.fakes import FakeLog  # noqa: E402
-from tests.unit.infra.http.conftest import Network, Site  # noqa: E402
+from stream_app.infra.http.api import ApiOptions
+from stream_app.infra.http.server import HttpServer
+from tests.fakes import FakeLog
+from tests.unit.infra.http.conftest import Network, Site
 
 #: Cases of an operation; all of them together take less than a minute.
 EXAMPLES = 12

@@ -12,6 +12,7 @@ from fastapi.routing import APIRoute
 
 from stream_app.infra.http.access import OPEN_PATHS
 from stream_app.infra.http.api import ApiOptions
+from stream_app.infra.http.rates import Rates
 from stream_app.usecases.api_keys import KeyRing, new_key
 from stream_app.usecases.errors import UnavailableError
 from stream_app.usecases.rights import SCOPES, Rights, Scope
@@ -215,10 +216,7 @@ async def test_writes_and_refusals_are_told_without_secrets(
 
 async def test_whoever_tries_keys_or_asks_too_often_has_to_wait(open_site: OpenSite, keys: Keys) -> None:
     """With Retry-After; a valid key of the same address waits as well."""
-    rates = pytest.importorskip("stream_app.infra.http.rates", exc_type=ImportError)
-    options = ApiOptions(
-        max_upload_bytes=9, max_body_bytes=9, authenticate=keys.authenticate, rates=rates.Rates("5/minute")
-    )
+    options = ApiOptions(max_upload_bytes=9, max_body_bytes=9, authenticate=keys.authenticate, rates=Rates("5/minute"))
     site = open_site("here", options=options)
     statuses = [(await ask(site, "GET", "/api/v1/catalogue", keys.reader)).status_code for _ in range(7)]
     assert statuses == [200] * 5 + [429] * 2

@@ -6,17 +6,16 @@ import json
 import time
 from typing import Any
 
+import jwt
 import pytest
+from cryptography.hazmat.primitives.asymmetric import ec
 from starlette.responses import JSONResponse
 from starlette.types import Receive, Scope, Send
 
-jwt = pytest.importorskip("jwt")
-ec = pytest.importorskip("cryptography.hazmat.primitives.asymmetric.ec")
-
-from stream_app.http_settings import JwtSettings  # noqa: E402
-from stream_app.infra.http.server import HttpServer  # noqa: E402
-from stream_app.infra.http.tokens import Tokens  # noqa: E402
-from stream_app.usecases.rights import Rights  # noqa: E402
+from stream_app.http_settings import JwtSettings
+from stream_app.infra.http.server import HttpServer
+from stream_app.infra.http.tokens import Tokens
+from stream_app.usecases.rights import Rights
 
 SETTINGS = JwtSettings(jwks_url="http://idp/jwks", issuer="http://idp", audience="stream-app")
 KEY, OTHER = ec.generate_private_key(ec.SECP256R1()), ec.generate_private_key(ec.SECP256R1())
