@@ -2,7 +2,6 @@
 
 import numpy as np
 
-from stream_app.columns.arrays import FloatArray, IntArray
 from stream_app.domain.cell_readings import CellReadings, CellRows, spread
 from stream_app.domain.metrics._base import (
     MAX,
@@ -16,17 +15,10 @@ from stream_app.domain.metrics._base import (
     Totals,
     defined_where,
 )
+from stream_app.domain.metrics._cell_mean import CellMean, weighed
 
 
-def _weighed(row: IntArray, spread_: FloatArray, dt_s: FloatArray) -> Columns:
-    """Spread x duration, and the duration where there is a spread."""
-    return {
-        "spread_s": At(row, spread_ * dt_s),
-        "read_s": At(row, np.where(np.isnan(spread_), 0.0, dt_s)),
-    }
-
-
-class CellSpreadMean(Metric):
+class CellSpreadMean(CellMean):
     """Time-weighted mean of the highest less the lowest cell voltage [V].
 
     Notes
@@ -44,18 +36,7 @@ class CellSpreadMean(Metric):
     """
 
     name, unit = "cell_spread_mean_v", "V"
-    fields = {"spread_s": SUM, "read_s": SUM}
-    sequential_states = (CellReadings,)
-
-    def contribute(self, samples: Samples) -> Columns:
-        """Spread x duration, and the duration where there is a spread."""
-        told: CellRows | None = samples.events(CellReadings)
-        return {} if told is None else _weighed(told.row, told.spread_v, told.dt_s)
-
-    def value(self, totals: Totals, specs: AssetSpecs) -> MetricValues:
-        """Null with ``no_valid_steps``."""
-        with defined_where({"no_valid_steps": totals["read_s"] > 0}) as defined:
-            return defined(totals["spread_s"] / totals["read_s"])
+    reading = "spread_v"
 
 
 class CellSpreadMax(Metric):
@@ -80,7 +61,7 @@ class CellSpreadMax(Metric):
             return defined(totals["spread"])
 
 
-class CellSpreadRest(Metric):
+class CellSpreadRest(CellMean):
     """Mean of the highest less the lowest cell voltage at rest [V]: cells of unequal charge or capacity.
 
     Notes
@@ -94,18 +75,12 @@ class CellSpreadRest(Metric):
     """
 
     name, unit = "cell_spread_rest_v", "V"
-    fields = {"spread_s": SUM, "read_s": SUM}
-    sequential_states = (CellReadings,)
-
-    def contribute(self, samples: Samples) -> Columns:
-        """Spread x duration and duration of the steps at rest with a spread."""
-        told: CellRows | None = samples.events(CellReadings)
-        return {} if told is None else _weighed(told.row, told.spread_v, told.rest_s)
+    reading, duration = "spread_v", "rest_s"
 
     def value(self, totals: Totals, specs: AssetSpecs) -> MetricValues:
         """Null with ``no_rest``."""
         with defined_where({"no_rest": totals["read_s"] > 0}) as defined:
-            return defined(totals["spread_s"] / totals["read_s"])
+            return defined(totals["reading_s"] / totals["read_s"])
 
 
 class CellSpreadResistance(Metric):
@@ -127,7 +102,7 @@ class CellSpreadResistance(Metric):
     """
 
     name, unit = "cell_spread_resistance_ohm", "Ohm"
-    fields = {"loaded_as": SUM, "spread_s": SUM, "read_s": SUM}
+    fields = {"loaded_as": SUM, "reading_s": SUM, "read_s": SUM}
     sequential_states = (CellReadings,)
     reads = (CellSpreadRest,)
 
@@ -137,18 +112,18 @@ class CellSpreadResistance(Metric):
         if told is None:
             return {}
         loaded_as = np.where(np.isnan(told.spread_v), 0.0, told.loaded_as)
-        return {"loaded_as": At(told.row, loaded_as), **_weighed(told.row, told.spread_v, told.loaded_s)}
+        return {"loaded_as": At(told.row, loaded_as), **weighed(told, told.spread_v, told.loaded_s)}
 
     def value(self, totals: Totals, specs: AssetSpecs) -> MetricValues:
         """Null with ``no_load`` or ``no_rest``."""
         rest = totals.of(CellSpreadRest)
         checks = {"no_load": totals["loaded_as"] > 0, "no_rest": rest["read_s"] > 0}
         with defined_where(checks) as defined:
-            loaded_v, rest_v = totals["spread_s"] / totals["read_s"], rest["spread_s"] / rest["read_s"]
+            loaded_v, rest_v = totals["reading_s"] / totals["read_s"], rest["reading_s"] / rest["read_s"]
             return defined((loaded_v - rest_v) / (totals["loaded_as"] / totals["read_s"]))
 
 
-class TemperatureSpreadMean(Metric):
+class TemperatureSpreadMean(CellMean):
     """Time-weighted mean of the highest less the lowest cell temperature [K].
 
     Examples
@@ -158,18 +133,7 @@ class TemperatureSpreadMean(Metric):
     """
 
     name, unit = "temperature_spread_mean_k", "K"
-    fields = {"spread_s": SUM, "read_s": SUM}
-    sequential_states = (CellReadings,)
-
-    def contribute(self, samples: Samples) -> Columns:
-        """Spread x duration, and the duration where there is a spread."""
-        told: CellRows | None = samples.events(CellReadings)
-        return {} if told is None else _weighed(told.row, told.spread_k, told.dt_s)
-
-    def value(self, totals: Totals, specs: AssetSpecs) -> MetricValues:
-        """Null with ``no_valid_steps``."""
-        with defined_where({"no_valid_steps": totals["read_s"] > 0}) as defined:
-            return defined(totals["spread_s"] / totals["read_s"])
+    reading = "spread_k"
 
 
 class TemperatureSpreadMax(Metric):

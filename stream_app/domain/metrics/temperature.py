@@ -16,6 +16,7 @@ from stream_app.domain.metrics._base import (
     Totals,
     defined_where,
 )
+from stream_app.domain.metrics._cell_mean import CellMean
 
 
 class _Extreme(Metric):
@@ -55,7 +56,7 @@ class TemperatureMax(_Extreme):
     name, fields = "temperature_max_c", {"reading": MAX}
 
 
-class TemperatureMean(Metric):
+class TemperatureMean(CellMean):
     """Time-weighted mean temperature [degC].
 
     Notes
@@ -69,23 +70,7 @@ class TemperatureMean(Metric):
     """
 
     name, unit = "temperature_mean_c", "degC"
-    fields = {"reading_s": SUM, "read_s": SUM}
-    sequential_states = (CellReadings,)
-
-    def contribute(self, samples: Samples) -> Columns:
-        """Temperature x duration, and the duration where there is a temperature."""
-        told: CellRows | None = samples.events(CellReadings)
-        if told is None:
-            return {}
-        return {
-            "reading_s": At(told.row, told.temperature_c * told.dt_s),
-            "read_s": At(told.row, np.where(np.isnan(told.temperature_c), 0.0, told.dt_s)),
-        }
-
-    def value(self, totals: Totals, specs: AssetSpecs) -> MetricValues:
-        """Null with ``no_valid_steps``."""
-        with defined_where({"no_valid_steps": totals["read_s"] > 0}) as defined:
-            return defined(totals["reading_s"] / totals["read_s"])
+    reading = "temperature_c"
 
 
 class ThermalAcceleration(Metric):
