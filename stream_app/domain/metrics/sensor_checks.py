@@ -17,10 +17,6 @@ CLEARLY = 0.2
 RESOLVED = 1e-9
 
 
-#: Sum of the blocks' squared charges below which nothing has flowed: a milliampere second [(A s)^2].
-NO_CHARGE_AS2 = 1e-6
-
-
 def _correlations(totals: Totals) -> tuple[FloatArray, FloatArray]:
     """Of dI and dV, and of the charge and the change of the SoC in blocks; NaN where unknown."""
     steps, blocks = totals.residue(SignalSteps), totals.residue(SocBlocks)[:, SHORT_SUMS : SHORT_SUMS + 4]
@@ -28,8 +24,7 @@ def _correlations(totals: Totals) -> tuple[FloatArray, FloatArray]:
         by_voltage = steps[:, 3] / np.sqrt(steps[:, 2] * steps[:, 4])
         by_soc = blocks[:, 2] / np.sqrt(blocks[:, 1] * blocks[:, 3])
         known = np.where(steps[:, 1] >= MIN_STEPS, by_voltage, np.nan)
-        told = (blocks[:, 0] >= MIN_BLOCKS) & (blocks[:, 3] > NO_CHARGE_AS2)
-        return known, np.where(told, by_soc, np.nan)
+        return known, np.where(blocks[:, 0] >= MIN_BLOCKS, by_soc, np.nan)
 
 
 class VoltageCurrentCorrelation(Metric):
@@ -112,7 +107,7 @@ class _SocDeviation(Metric):
         """Null with ``too_few_blocks`` or ``no_charge``."""
         told, at = totals.residue(SocBlocks), self._sums
         blocks, squares, products, charges = (told[:, at + x] for x in range(4))
-        checks = {"too_few_blocks": blocks >= MIN_BLOCKS, "no_charge": charges > NO_CHARGE_AS2}
+        checks = {"too_few_blocks": blocks >= MIN_BLOCKS, "no_charge": charges > 0}
         with defined_where(checks) as defined:
             rest = squares - products * products / charges
             return defined(np.sqrt(not_negative(rest) / (blocks - 1)))

@@ -47,9 +47,7 @@ def _correlation(pairs: list[tuple[float, float]], least: int) -> float | None:
 def _correlations(part: Part) -> tuple[float | None, float | None]:
     if not part.is_lifetime:
         return None, None
-    blocks = _blocks(part, 3600)
-    flowed = total(charge**2 for _, charge in blocks) > 1e-6
-    return _correlation(_steps(part), 100), _correlation(blocks, 5) if flowed else None
+    return _correlation(_steps(part), 100), _correlation(_blocks(part, 3600), 5)
 
 
 def _is_reversed(by_voltage: float | None, by_soc: float | None) -> bool:
@@ -70,7 +68,7 @@ def _soc_error(part: Part, length_s: float) -> float | None:
     """Deviation of the blocks from a line through the origin, in two passes."""
     blocks = _blocks(part, length_s) if part.is_lifetime else []
     charges = total(charge**2 for _, charge in blocks)
-    if len(blocks) < 5 or charges <= 1e-6:
+    if len(blocks) < 5 or charges <= 0:
         return None
     slope = total(change * charge for change, charge in blocks) / charges
     return math.sqrt(total((change - slope * charge) ** 2 for change, charge in blocks) / (len(blocks) - 1))
