@@ -37,7 +37,7 @@ NEWEST_SOC, SHORT_SUMS, LONG_SUMS = 1, 2, 6
 def _advance(block: FloatArray, length_s: float, soc_percent: float, charge_as: float, dt_s: float) -> None:
     """Take a row into the block of one kind."""
     if not np.isnan(soc_percent):
-        if block[_TIME] >= length_s:
+        if block[_TIME] >= length_s and not np.isnan(block[_BEGIN]):
             change, charge = soc_percent - block[_BEGIN], block[_CHARGE]
             block[_COUNT] += 1
             block[_COUNT + 1] += change * change
