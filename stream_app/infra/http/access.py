@@ -14,6 +14,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from stream_app.infra.http import codes
 from stream_app.infra.http.hops import HOP_HEADER, RIGHTS_HEADER, HopKey, target_of
+from stream_app.infra.http.pages.site import is_page
 from stream_app.infra.http.problems import ProblemResponse
 from stream_app.infra.http.security import STATIC
 from stream_app.usecases import rights
@@ -27,7 +28,7 @@ audit = structlog.stdlib.get_logger("audit")
 
 #: What has no data: probes, and how the API is used.
 OPEN_PATHS: Final = frozenset(
-    {"/", "/docs", "/redoc", "/openapi.json", codes.PATH, "/api", "/api/", "/health/live", "/health/ready"}
+    {"/docs", "/redoc", "/openapi.json", codes.PATH, "/api", "/api/", "/health/live", "/health/ready"}
 )
 _ASSETS: Final = "/api/v1/assets/"
 _SCOPES: Final[dict[str, rights.Scope]] = {"GET": "read", "HEAD": "read", "DELETE": "admin"}
@@ -57,7 +58,7 @@ class Access:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Run the application."""
         path = scope.get("path", "")
-        is_open = path in OPEN_PATHS or path.startswith(STATIC + "/")
+        is_open = path in OPEN_PATHS or path.startswith(STATIC + "/") or is_page(path)
         if scope["type"] != "http" or is_open or scope["method"] == "OPTIONS":
             await self._app(scope, receive, send)
             return

@@ -30,6 +30,7 @@ from stream_app.infra.http.bodies import BodyDeadline, BodyLimit, Drain
 from stream_app.infra.http.deps import Services
 from stream_app.infra.http.documentation import create_documented
 from stream_app.infra.http.edge import ConditionalGet, Head, HostCheck, OriginCheck
+from stream_app.infra.http.pages import files, site
 from stream_app.infra.http.security import SecurityHeaders
 from stream_app.infra.telemetry import REQUEST_ID_HEADER, RequestLog
 
@@ -132,7 +133,20 @@ def create_api(services: Services, options: ApiOptions) -> FastAPI:
     problems.install(api)
     routers = [
         noun.router
-        for noun in (tasks, doctor, assets, events, measurements, catalogue, system, dead_letters, health, places)
+        for noun in (
+            tasks,
+            doctor,
+            assets,
+            events,
+            measurements,
+            catalogue,
+            system,
+            dead_letters,
+            health,
+            places,
+            files,
+            site,
+        )
     ]
     for router in routers:
         api.include_router(router)
