@@ -85,9 +85,10 @@ def build_worker(settings: Settings, listener: socket.socket | None = None) -> W
 async def _serve(settings: Settings, catalogue: Catalogue, worker: Worker, listener: socket.socket | None) -> None:
     """Answer HTTP, forget old uploads, close windows of silent assets and look for split ones, until cancelled."""
     views = AssetViews(catalogue, StoredLayouts(worker.tables), settings.allowed_lateness_s)
-    hop_key = HopKey(shared_secret(settings, worker.measurements))
+    secret = shared_secret(settings, worker.measurements)
+    hop_key = HopKey(secret)
     peers = HttpPeers(hop_key, settings.http.forward_timeout_s, cafile=settings.http.tls_cafile)
-    access = build_access(settings)
+    access = build_access(settings, secret)
     lookup = Lookup(
         tables=worker.tables,
         cluster=worker,
@@ -118,7 +119,7 @@ async def _serve(settings: Settings, catalogue: Catalogue, worker: Worker, liste
         cors_origins=http.cors_origins,
         cors_credentials=http.cors_credentials,
         allowed_hosts=http.hosts,
-        authenticate=access.authenticate,
+        credentials=access.credentials,
         rates=access.rates,
         tls=http.tls_certfile is not None,
     )

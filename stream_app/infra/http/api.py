@@ -22,10 +22,11 @@ from stream_app.infra.http import (
     measurements,
     places,
     problems,
+    sessions,
     system,
     tasks,
 )
-from stream_app.infra.http.access import Access, Authenticate
+from stream_app.infra.http.access import Access
 from stream_app.infra.http.bodies import BodyDeadline, BodyLimit, Drain
 from stream_app.infra.http.deps import Services
 from stream_app.infra.http.documentation import create_documented
@@ -33,6 +34,7 @@ from stream_app.infra.http.edge import ConditionalGet, Head, HostCheck, OriginCh
 from stream_app.infra.http.pages import files, site
 from stream_app.infra.http.security import SecurityHeaders
 from stream_app.infra.telemetry import REQUEST_ID_HEADER, RequestLog
+from stream_app.usecases.credentials import Credentials
 
 if TYPE_CHECKING:
     from stream_app.infra.http.rates import Rates
@@ -50,6 +52,7 @@ _TAGS = [
     {"name": "measurements", "description": "Send rows over HTTP instead of Kafka"},
     {"name": "catalogue", "description": "What is computed, and how"},
     {"name": "system", "description": "The workers of the group"},
+    {"name": "session", "description": "Who asks; sessions of browsers"},
     {"name": "health", "description": "Probes"},
 ]
 
@@ -73,8 +76,8 @@ class ApiOptions:
         Whether they may send cookies and authorisation.
     allowed_hosts
         Names of this server in requests, beside addresses and names without a dot.
-    authenticate
-        Tells the rights of a key or token; None: everybody has all.
+    credentials
+        Tells the rights of a key, token or session; None: everybody has all.
     rates
         Limits of how often somebody may ask; None: there are none.
     tls
@@ -86,7 +89,7 @@ class ApiOptions:
     cors_origins: Sequence[str] = ()
     cors_credentials: bool = False
     allowed_hosts: Sequence[str] = ()
-    authenticate: Authenticate | None = None
+    credentials: Credentials | None = None
     rates: Rates | None = None
     tls: bool = False
 
@@ -117,7 +120,7 @@ def create_api(services: Services, options: ApiOptions) -> FastAPI:
             Middleware(HostCheck, allowed=options.allowed_hosts),
             *([cors] if options.cors_origins else []),
             Middleware(OriginCheck, allowed=options.cors_origins),
-            Middleware(Access, authenticate=options.authenticate, hop_key=services.hop_key, rates=options.rates),
+            Middleware(Access, credentials=options.credentials, hop_key=services.hop_key, rates=options.rates),
             Middleware(ConditionalGet),
             Middleware(GZipMiddleware, minimum_size=_COMPRESSED_FROM_BYTES, compresslevel=_COMPRESSION),
             Middleware(problems.UnexpectedErrors),
@@ -130,6 +133,7 @@ def create_api(services: Services, options: ApiOptions) -> FastAPI:
         ],
     )
     api.state.services = services
+    api.state.credentials, api.state.rates = options.credentials, options.rates
     problems.install(api)
     routers = [
         noun.router
@@ -142,6 +146,7 @@ def create_api(services: Services, options: ApiOptions) -> FastAPI:
             catalogue,
             system,
             dead_letters,
+            sessions,
             health,
             places,
             files,

@@ -25,6 +25,7 @@ from stream_app.usecases.rejected_rows import RejectedRows
 from stream_app.usecases.tasks import Tasks
 from stream_app.usecases.uploads import Uploads
 from tests.fakes import PARTITIONS, FakeCluster, FakeLetters, FakeLog, FakeTables
+from tests.unit.infra.http.keys import FOREIGN, MINE, Keys
 
 OPTIONS = ApiOptions(max_upload_bytes=1_000_000, max_body_bytes=10_000)
 
@@ -112,3 +113,18 @@ async def open_site() -> AsyncIterator[OpenSite]:
 @pytest.fixture
 def site(open_site: OpenSite) -> Site:
     return open_site()
+
+
+@pytest.fixture
+def keys() -> Keys:
+    return Keys()
+
+
+@pytest.fixture
+def guarded(open_site: OpenSite, keys: Keys) -> Site:
+    """A worker that asks for keys, with an asset that they all may see and one that some may not."""
+    options = ApiOptions(max_upload_bytes=100_000, max_body_bytes=10_000, credentials=keys.credentials)
+    site = open_site("here", options=options)
+    for asset_id in (MINE, FOREIGN):
+        site.tables.put(asset_id)
+    return site

@@ -61,6 +61,9 @@ async def test_each_route_is_documented_once(site: Site) -> None:
         ("GET", "/api/v1/catalogue"),
         ("GET", "/api/v1/system"),
         ("GET", "/api/v1/dead-letters"),
+        ("GET", "/api/v1/session"),
+        ("POST", "/api/v1/session"),
+        ("DELETE", "/api/v1/session"),
         ("GET", "/api/v1/assets/{asset_id}/events"),
         ("GET", "/api/"),
         ("GET", "/health/live"),
@@ -70,7 +73,7 @@ async def test_each_route_is_documented_once(site: Site) -> None:
         for operation in methods.values():
             assert operation["description"]
             for status, answer in operation["responses"].items():
-                assert any(
+                assert status == "204" or any(
                     content.get("schema") or content.get("itemSchema") for content in answer["content"].values()
                 ), (path, status)
                 if int(status) >= 400:
