@@ -149,11 +149,9 @@ def create_api(services: Services, options: ApiOptions) -> FastAPI:
             sessions,
             health,
             places,
-            files,
-            site,
         )
     ]
-    for router in routers:
+    for router in (*routers, files.router, site.router):
         api.include_router(router)
     api.state.routes = [route for router in routers for route in router.routes]
     return api

@@ -2,7 +2,7 @@
 import { assetPath, get, may, root } from "./api.js";
 import { $, badge, h, message, show, text } from "./dom.js";
 import { follow, say } from "./live.js";
-import { age, count, loadCatalogue, quantity, time, whyNull, labelOf, describe } from "./quantities.js";
+import { age, count, describe, describeBriefly, labelOf, loadCatalogue, quantity, time, whyNull } from "./quantities.js";
 import { forgetting } from "./forget.js";
 import { health } from "./health.js";
 import { losses, cycles, dwell, temperature, warranty } from "./usage.js";
@@ -40,7 +40,7 @@ function put(name, label, metric, note = "") {
     show(place.big, "n/a");
     text(place.note, `because ${whyNull(metric?.reason)}`);
   } else {
-    show(place.big, shown.value, shown.sigma === null ? "" : ` ± ${shown.sigma}`, shown.unit ? h("span", { class: "unit" }, ` ${shown.unit}`) : "");
+    show(place.big, shown.value, shown.sigma === null ? "" : h("span", { class: "unit" }, ` ± ${shown.sigma}`), shown.unit ? h("span", { class: "unit" }, ` ${shown.unit}`) : "");
     text(place.note, note);
   }
 }
@@ -97,7 +97,7 @@ function render(answer) {
   const note = now ? `mean of the ${now.window.size} window` : "";
   put("soc_mean_percent", "State of charge", now?.metrics.soc_mean_percent, note);
   put("power_mean_w", "Power", now?.metrics.power_mean_w, now?.metrics.power_mean_w?.value > 0 ? `charging, ${note}` : note);
-  for (const name of HEADLINES) put(name, labelOf(name), life[name], describe(name).split(":")[0]);
+  for (const name of HEADLINES) put(name, labelOf(name), life[name], describeBriefly(name) === labelOf(name) ? "" : describeBriefly(name));
   losses($("loss"), life, answer.spec);
   cycles($("cycles"), life);
   temperature($("temperature"), life);
@@ -107,14 +107,17 @@ function render(answer) {
   if (!answer.lifetime) show($("note"), message("warn", "No row of this asset has come yet: only its spec is known."));
   else $("note").replaceChildren();
   const starts = (each) => each?.open_windows.map((update) => update.window.start).join();
-  if (starts(before) !== starts(answer)) loadWindows().catch((error) => show($("note"), message("bad", error.message)));
+  if (starts(before) !== starts(answer)) loadWindows().catch((error) => { console.error(error); });
   else timeline.open(answer.open_windows.find((update) => update.window.size === shownSize));
 }
+
+// An asset whose rows are of another year is replayed: how long ago that was says nothing.
+const recently = (iso) => (Math.abs(Date.now() - Date.parse(iso)) < 2 * 86_400_000 ? ` (${age(iso)})` : "");
 
 function freshness() {
   if (!latest?.last_time) return "";
   const behind = latest.meta.lag ? `, ${count(latest.meta.lag)} messages behind` : latest.meta.stale ? ", may be out of date" : "";
-  return `${count(latest.rows)} rows, newest ${time(latest.last_time)} (${age(latest.last_time)})${behind}`;
+  return `${count(latest.rows)} rows, newest ${time(latest.last_time)}${recently(latest.last_time)}${behind}`;
 }
 
 async function start() {

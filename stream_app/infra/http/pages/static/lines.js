@@ -36,9 +36,15 @@ export class Lines {
       show(this.container, h("p", { class: "empty" }, empty));
     } else if (this.plot) {
       this.plot.setData(data);
+      this.last();
     } else {
       this.draw();
     }
+  }
+
+  // Without a pointer over it, the legend shows the newest values.
+  last() {
+    if (!this.plot.over.matches(":hover")) this.plot.setLegend({ idx: this.data[0].length - 1 }, false);
   }
 
   redraw() {
@@ -89,10 +95,13 @@ export class Lines {
       legend: { show: true, markers: { width: 2 } },
     };
     this.plot = new uPlot(options, this.data, this.container);
+    this.last();
+    this.plot.over.addEventListener("mouseleave", () => this.last());
     const canvas = this.plot.root.querySelector("canvas");
     canvas.setAttribute("role", "img");
     canvas.setAttribute("aria-label", `${alt}, ${this.data[0].length} points from ${day(this.data[0][0] * 1000)}`);
     // Series that only bound a band say nothing of their own.
-    this.series.forEach((each, i) => each.hidden && this.plot.root.querySelectorAll(".u-legend .u-series")[i + 1].remove());
+    const rows = [...this.plot.root.querySelectorAll(".u-legend .u-series")];
+    this.series.forEach((each, i) => each.hidden && rows[i + 1].remove());
   }
 }

@@ -15,6 +15,8 @@ export async function loadCatalogue() {
 
 export const labelOf = (name) => words.labels[name] ?? name;
 export const describe = (name) => catalogue.get(name)?.description ?? "";
+// The same in a few words: without its unit and what follows a colon.
+export const describeBriefly = (name) => describe(name).split(":")[0].replace(/ \[[^\]]*\]/, "").replace(/\.$/, "");
 export const whyNull = (reason) => words.reasons[reason] ?? reason?.replaceAll("_", " ") ?? "no row has come yet";
 export const phaseWords = (phase) => words.phases[phase] ?? phase;
 export const warningOf = (name) => words.warnings[name];
@@ -43,9 +45,12 @@ function fixed(value, digits) {
   return shown.replace("-", MINUS).replace(/^−(0(\.0+)?)$/, "$1");
 }
 
-// Digits after the point: two of the uncertainty, or four in all.
+// Digits after the point: one of the uncertainty, two where it begins with 1; or four in all.
 function digitsFor(value, sigma) {
-  if (sigma > 0) return Math.min(6, Math.max(0, (sigma < 0.95 ? 1 : 0) - Math.floor(Math.log10(sigma))));
+  if (sigma > 0) {
+    const power = Math.floor(Math.log10(sigma));
+    return Math.min(6, Math.max(0, (sigma / 10 ** power < 1.95 ? 1 : 0) - power));
+  }
   if (Number.isInteger(value) && Math.abs(value) < 1e15) return 0;
   const size = Math.abs(value);
   return size === 0 ? 0 : Math.min(6, Math.max(0, 3 - Math.floor(Math.log10(size))));

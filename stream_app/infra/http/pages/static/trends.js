@@ -73,8 +73,8 @@ export class Trends {
 function slopeInWords(fit, size) {
   if (!fit) return "A trend needs three windows with a value.";
   const [perMonth, sigma] = [fit.slope * DAY_S * 30, fit.sigma * DAY_S * 30];
-  if (Math.abs(perMonth) < 2 * sigma) return `No trend yet: ${written(perMonth, "%", { sigma })} points a month over ${fit.days} windows of ${size}.`;
-  return `${perMonth < 0 ? "Falls" : "Rises"} by ${written(Math.abs(perMonth), "%", { sigma })} points a month, over ${fit.days} windows of ${size}.`;
+  if (Math.abs(perMonth) < 2 * sigma) return `No trend yet: ${written(perMonth, "", { sigma })} percentage points a month over ${fit.days} windows of ${size}.`;
+  return `${perMonth < 0 ? "Falls" : "Rises"} by ${written(Math.abs(perMonth), "", { sigma })} percentage points a month, over ${fit.days} windows of ${size}.`;
 }
 
 function healthInWords(fit, size) {
@@ -82,9 +82,9 @@ function healthInWords(fit, size) {
   const perYear = fit.slope * DAY_S * 365;
   const sigma = fit.sigma * DAY_S * 365;
   if (perYear >= 0 || -perYear < 2 * sigma) {
-    return `No ageing can be told from noise yet: ${written(perYear, "%", { sigma })} points a year over ${fit.days} windows of ${size}; so there is no date of 80 % or 70 % yet.`;
+    return `No ageing can be told from noise yet: ${written(perYear, "", { sigma })} percentage points a year over ${fit.days} windows of ${size}; so there is no date of 80 % or 70 % yet.`;
   }
   const date = (level, slope) => day(1000 * ((level - fit.start) / slope));
   const span = (level) => `${date(level, fit.slope)} (${date(level, fit.slope - fit.sigma)} to ${date(level, fit.slope + fit.sigma)})`;
-  return `Loses ${written(-perYear, "%", { sigma })} points a year: 80 % on ${span(80)}, 70 % on ${span(70)}.`;
+  return `Loses ${written(-perYear, "", { sigma })} percentage points a year: 80 % on ${span(80)}, 70 % on ${span(70)}.`;
 }

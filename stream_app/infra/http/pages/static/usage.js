@@ -22,11 +22,11 @@ export function losses(place, life, spec) {
     const heatKwh = isKnown(ohmic) ? Math.min(ohmic.value, loss.value) : 0;
     const restKwh = Math.max(0, loss.value - heatKwh);
     const parts = [
-      { label: "Heat in the resistance", value: heatKwh, written: written(heatKwh, "kWh"), fill: "f-discharge" },
-      { label: "All else in the battery", value: restKwh, written: written(restKwh, "kWh"), fill: "f-accent" },
+      isKnown(ohmic) && { label: "Heat in the resistance", value: heatKwh, written: written(heatKwh, "kWh"), fill: "f-discharge" },
+      { label: isKnown(ohmic) ? "All else in the battery" : "In the battery", value: restKwh, written: written(restKwh, "kWh"), fill: "f-accent" },
       { label: "Standby", value: Math.max(0, standby?.value ?? 0), written: ofMetric("standby_energy_kwh", standby), fill: "f-idle" },
-    ];
-    const price = isKnown(cost) ? `It cost ${written(cost.value, "")} at ${spec.energy_price_per_kwh} per kWh.` : `Its cost is n/a because ${whyNull(cost?.reason)}.`;
+    ].filter(Boolean);
+    const price = isKnown(cost) ? `It cost ${cost.value.toFixed(2)} at ${spec.energy_price_per_kwh} per kWh.` : `Its cost is n/a because ${whyNull(cost?.reason)}.`;
     return [
       h("p", {}, "Lost in round trips: ", h("b", {}, ofMetric("loss_kwh", loss)), "."),
       ...shares(parts, { alt: "Energy lost" }),
