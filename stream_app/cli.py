@@ -17,6 +17,7 @@ from stream_app.commands.forget import forget
 from stream_app.commands.keys import app as keys
 from stream_app.commands.produce import produce
 from stream_app.commands.query import query
+from stream_app.commands.report import report
 from stream_app.commands.reset import reset
 from stream_app.commands.run_worker import worker
 from stream_app.commands.topics import app as topics
@@ -29,7 +30,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-for command in (demo, worker, produce, compute, doctor, query, reset, forget):
+for command in (demo, worker, produce, compute, doctor, query, report, reset, forget):
     app.command()(command)
 app.add_typer(topics, name="topics")
 app.add_typer(keys, name="keys")

@@ -42,11 +42,16 @@ def _contents() -> dict[str, bytes]:
     }
 
 
+def content(name: str) -> bytes:
+    """Content of a file. KeyError: there is none."""
+    return _contents()[name]
+
+
 @lru_cache(maxsize=1)
 def _digest() -> str:
     digest = hashlib.sha256()
-    for name, content in _contents().items():
-        digest.update(f"{name} {len(content)} ".encode() + content)
+    for name, found in _contents().items():
+        digest.update(f"{name} {len(found)} ".encode() + found)
     return digest.hexdigest()[:16]
 
 
@@ -58,10 +63,10 @@ def folder() -> str:
 @router.get(PAGE_FILES + "{digest}/{name:path}")
 async def static_file(request: Request, digest: str, name: str) -> Response:
     """Send a file; one of another release is sent anew each time."""
-    content = _contents().get(name)
+    found = _contents().get(name)
     media_type = _TYPES.get("." + name.rpartition(".")[2])
-    if content is None or media_type is None:
+    if found is None or media_type is None:
         raise HTTPException(404)
-    tag = f'"{hashlib.sha256(content).hexdigest()[:16]}"'
+    tag = f'"{hashlib.sha256(found).hexdigest()[:16]}"'
     cache = _CACHE if digest == _digest() else "no-cache"
-    return Response(content, headers={"ETag": tag, "Cache-Control": cache, "Content-Type": media_type})
+    return Response(found, headers={"ETag": tag, "Cache-Control": cache, "Content-Type": media_type})

@@ -37,8 +37,8 @@ async def test_inline_script_is_allowed_by_its_hash_alone(site: Site) -> None:
     assert policy["script-src"] == f"'self' 'sha256-{digest}'"
 
 
-async def test_start_page_leads_to_the_documentation(site: Site) -> None:
-    """For people who open the port."""
+async def test_start_page_leads_programs_to_the_documentation(site: Site) -> None:
+    """Browsers get the dashboard there."""
     answer = await site.client.get("/")
     assert (answer.status_code, answer.headers["location"]) == (307, "/docs")
 
@@ -53,6 +53,7 @@ async def test_each_route_is_documented_once(site: Site) -> None:
         ("GET", "/api/v1/assets"),
         ("GET", "/api/v1/assets/{asset_id}"),
         ("DELETE", "/api/v1/assets/{asset_id}"),
+        ("GET", "/api/v1/assets/{asset_id}/report"),
         ("GET", "/api/v1/assets/{asset_id}/windows/{size}"),
         ("GET", "/api/v1/assets/{asset_id}/spec"),
         ("PUT", "/api/v1/assets/{asset_id}/spec"),
