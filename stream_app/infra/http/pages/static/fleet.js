@@ -145,7 +145,7 @@ function put(item) {
 }
 
 function ask() {
-  const values = { limit: PAGE, cursor: view.cursors.at(-1), search: view.search, state: view.state, uploads: "false" };
+  const values = { limit: PAGE, cursor: view.cursors.at(-1), q: view.search, state: view.state, uploads: "false" };
   if (view.worst) Object.assign(values, { sort: view.worst, order: view.order, metrics: extra() || "" });
   else if (view.sort !== "asset" || view.order !== "asc") Object.assign(values, { sort: view.sort, order: view.order });
   return get(`/api/v1/assets${query(values)}`);
