@@ -20,8 +20,12 @@ from stream_app.infra.kafka.worker import Worker
 from stream_app.infra.row_messages import RowMessages
 from stream_app.settings import Settings
 from stream_app.usecases.admission import AdmissionRules
+from stream_app.usecases.asset_lists import AssetLists
 from stream_app.usecases.asset_views import AssetViews
 from stream_app.usecases.checkpoints import KeptWindows
+from stream_app.usecases.fleet_index import FleetIndex
+from stream_app.usecases.fleet_reading import FleetReader
+from stream_app.usecases.fleet_summary import FleetSummaries
 from stream_app.usecases.ingest import Ingest
 from stream_app.usecases.layouts import StoredLayouts
 from stream_app.usecases.lookup import Lookup
@@ -84,7 +88,8 @@ def build_worker(settings: Settings, listener: socket.socket | None = None) -> W
 
 async def _serve(settings: Settings, catalogue: Catalogue, worker: Worker, listener: socket.socket | None) -> None:
     """Answer HTTP, forget old uploads, close windows of silent assets and look for split ones, until cancelled."""
-    views = AssetViews(catalogue, StoredLayouts(worker.tables), settings.allowed_lateness_s)
+    layouts = StoredLayouts(worker.tables)
+    views = AssetViews(catalogue, layouts, settings.allowed_lateness_s)
     secret = shared_secret(settings, worker.measurements)
     hop_key = HopKey(secret)
     peers = HttpPeers(hop_key, settings.http.forward_timeout_s, cafile=settings.http.tls_cafile)
@@ -99,6 +104,8 @@ async def _serve(settings: Settings, catalogue: Catalogue, worker: Worker, liste
         rejected=worker.rejected,
     )
     rows = RowMessages()
+    reader = FleetReader(catalogue, layouts)
+    index = FleetIndex(worker.tables, reader)
     services = Services(
         cluster=worker,
         lookup=lookup,
@@ -111,6 +118,8 @@ async def _serve(settings: Settings, catalogue: Catalogue, worker: Worker, liste
         catalogue=catalogue,
         hop_key=hop_key,
         dead_letters=LetterReader(settings.kafka),
+        assets=AssetLists(lookup, reader, index, _now_us),
+        fleet=FleetSummaries(lookup, index, _now_us),
     )
     http = settings.http
     options = ApiOptions(
@@ -139,7 +148,7 @@ async def _serve(settings: Settings, catalogue: Catalogue, worker: Worker, liste
         views=views,
         idle_close_s=settings.idle_close_s,
         ttl_s=settings.asset_ttl_s,
-        now_us=lambda: time.time_ns() // 1_000,
+        now_us=_now_us,
     )
     splits = SplitAssets(
         tables=worker.tables,
@@ -155,4 +164,9 @@ async def _serve(settings: Settings, catalogue: Catalogue, worker: Worker, liste
         await asyncio.gather(retention.run(), silence.run(), splits.run(), access.run(), server.renew_certificate())
     finally:
         await asyncio.shield(server.stop())
+        await index.close()
         await peers.close()
+
+
+def _now_us() -> int:
+    return time.time_ns() // 1_000

@@ -11,7 +11,8 @@ import httpx
 from pydantic import BaseModel
 
 from schemas.asset import AssetSpec
-from schemas.lookup import AssetAnswer, AssetPage, Deleted, WindowsAnswer
+from schemas.fleet import AssetPage
+from schemas.lookup import AssetAnswer, Deleted, WindowsAnswer
 from schemas.problem import Problem
 from schemas.task import TaskAccepted, TaskStatus
 from stream_app.errors import ExpectedError

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from types import ModuleType
 from typing import TYPE_CHECKING
 
-from fastapi import FastAPI
+from fastapi import APIRouter, FastAPI
 from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
 from starlette.middleware.gzip import GZipMiddleware
@@ -18,6 +19,7 @@ from stream_app.infra.http import (
     dead_letters,
     doctor,
     events,
+    fleet,
     health,
     measurements,
     places,
@@ -136,23 +138,9 @@ def create_api(services: Services, options: ApiOptions) -> FastAPI:
     api.state.services = services
     api.state.credentials, api.state.rates = options.credentials, options.rates
     problems.install(api)
-    routers = [
-        noun.router
-        for noun in (
-            tasks,
-            doctor,
-            assets,
-            reports,
-            events,
-            measurements,
-            catalogue,
-            system,
-            dead_letters,
-            sessions,
-            health,
-            places,
-        )
-    ]
+    nouns: tuple[ModuleType, ...] = (tasks, doctor, fleet, assets, reports, events, measurements, catalogue)
+    nouns += (system, dead_letters, sessions, health, places)
+    routers: list[APIRouter] = [noun.router for noun in nouns]
     for router in (*routers, files.router, site.router):
         api.include_router(router)
     api.state.routes = [route for router in routers for route in router.routes]

@@ -16,7 +16,11 @@ from stream_app.infra.http.deps import Services
 from stream_app.infra.http.hops import HopKey
 from stream_app.infra.http.ownership import HttpPeers
 from stream_app.infra.row_messages import RowMessages
+from stream_app.usecases.asset_lists import AssetLists
 from stream_app.usecases.asset_views import AssetViews
+from stream_app.usecases.fleet_index import FleetIndex
+from stream_app.usecases.fleet_reading import FleetReader
+from stream_app.usecases.fleet_summary import FleetSummaries
 from stream_app.usecases.layouts import StoredLayouts
 from stream_app.usecases.lookup import Lookup
 from stream_app.usecases.posting import Posting
@@ -24,7 +28,7 @@ from stream_app.usecases.queries import Queries
 from stream_app.usecases.rejected_rows import RejectedRows
 from stream_app.usecases.tasks import Tasks
 from stream_app.usecases.uploads import Uploads
-from tests.fakes import PARTITIONS, FakeCluster, FakeLetters, FakeLog, FakeTables
+from tests.fakes import PARTITIONS, START_US, FakeCluster, FakeLetters, FakeLog, FakeTables
 from tests.unit.infra.http.keys import FOREIGN, MINE, Keys
 
 OPTIONS = ApiOptions(max_upload_bytes=1_000_000, max_body_bytes=10_000)
@@ -55,6 +59,7 @@ class Site:
     tables: FakeTables = field(default_factory=FakeTables)
     cluster: FakeCluster = field(default_factory=FakeCluster)
     letters: FakeLetters = field(default_factory=FakeLetters)
+    now_us: int = START_US
     rejected: RejectedRows = field(default_factory=lambda: RejectedRows(lambda: 0.0))
 
     def __post_init__(self) -> None:
@@ -72,6 +77,8 @@ class Site:
             rejected=self.rejected,
         )
         self.places = lookup.places
+        reader = FleetReader(catalogue, StoredLayouts(self.tables))
+        self.index = FleetIndex(self.tables, reader)
         services = Services(
             cluster=self.cluster,
             lookup=lookup,
@@ -82,6 +89,8 @@ class Site:
             catalogue=catalogue,
             hop_key=key,
             dead_letters=self.letters,
+            assets=AssetLists(lookup, reader, self.index, lambda: self.now_us),
+            fleet=FleetSummaries(lookup, self.index, lambda: self.now_us),
         )
         self.api = create_api(services, self.options)
         self.network.apps[self.name] = self.api
@@ -107,6 +116,7 @@ async def open_site() -> AsyncIterator[OpenSite]:
     yield open_one
     for site in sites:
         await site.client.aclose()
+        await site.index.close()
         await site.peers.close()
 
 
