@@ -3,12 +3,11 @@
 import { get, query, root } from "./api.js";
 import { bar } from "./bars.js";
 import { $, badge, h, message, show, text } from "./dom.js";
-import { fleetEvents } from "./fleet_events.js";
-import { poll, say } from "./live.js";
+import { poll } from "./live.js";
 import { age, count, labelOf, loadCatalogue, metricCell, quantity, short, time, whyNull, written } from "./quantities.js";
 
 const PAGE = 50;
-const LIST_MS = 10_000;
+const LIST_MS = 2_000;
 const STRIP_MS = 2_000;
 const STALE_MS = 60_000;
 const STATES = { charging: "charging", discharging: "discharging", idle: "idle", silent: "silent", unknown: "no power known", upload: "upload" };
@@ -231,8 +230,4 @@ const gone = new URLSearchParams(location.search).get("forgotten");
 await renew();
 if (gone) show($("note"), message("good", `${gone} is forgotten.`));
 poll(strip, STRIP_MS);
-setInterval(() => !document.hidden && list().catch(() => say("off")), LIST_MS);
-fleetEvents((item) => {
-  const row = rows.get(item.asset_id);
-  if (row) put({ ...row.item, ...item });
-});
+poll(list, LIST_MS);
