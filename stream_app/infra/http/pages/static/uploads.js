@@ -1,9 +1,10 @@
 // From a file to its metrics: what was found in it, the way it is read, progress, result.
-import { ask, get, may, problemOf, root, session, toLogin } from "./api.js";
+import { ask, assetPath, get, may, problemOf, root, session, toLogin } from "./api.js";
 import { $, badge, h, message, show, table, text } from "./dom.js";
 import { diagnosisView, mappingOf } from "./diagnosis.js";
 import { say } from "./live.js";
 import { count, loadCatalogue, short, time, whyNull, labelOf, metricCell, quantity, describe, describeBriefly } from "./quantities.js";
+import { Timeline } from "./timeline.js";
 
 const FIRST_BYTES = 1 << 20;
 const POLL_MS = 400;
@@ -146,6 +147,7 @@ function result(task, name, status, warnings) {
   for (const part of parts) {
     const asset = status.assets ? null : `upload-${task}`;
     box.append(h("div", { class: "card stack" }, h("h2", { tabindex: "-1" }, `Result of ${part.asset_id}`), ...body(part, asset, warnings)));
+    if (asset && part.data) plots(box.lastChild, asset);
   }
   return box;
 }
@@ -172,9 +174,16 @@ function body(part, asset, warnings) {
   ];
 }
 
+async function plots(box, asset) {
+  const [soc, power] = [h("div", { class: "plot" }), h("div", { class: "plot" })];
+  box.append(h("div", { class: "grid" }, h("figure", {}, h("figcaption", { class: "soft small" }, "State of charge by the hour"), soc), h("figure", {}, h("figcaption", { class: "soft small" }, "Power by the hour: above zero it charges"), power)));
+  const page = await get(`${assetPath(asset)}/windows/1h?limit=400`);
+  new Timeline(soc, power).set(page.windows, "1h");
+}
+
 function figure(name, metric) {
   const shown = metric ? quantity(metric.value, metric.unit, { sigma: metric.sigma ?? null, name }) : null;
-  return h("div", { class: "figure" }, h("dt", {}, labelOf(name)), ...(shown ? [h("dd", { class: "big" }, shown.value, shown.sigma === null ? "" : h("span", { class: "unit" }, ` ± ${shown.sigma}`), h("span", { class: "unit" }, ` ${shown.unit}`)), h("dd", { class: "note" }, describeBriefly(name))] : [h("dd", { class: "big na" }, "n/a"), h("dd", { class: "note" }, `because ${whyNull(metric?.reason)}`)]));
+  return h("div", { class: "figure" }, h("dt", {}, labelOf(name)), ...(shown ? [h("dd", { class: "big" }, shown.value, shown.sigma === null ? "" : h("span", { class: "unit" }, ` ± ${shown.sigma}`), h("span", { class: "unit" }, ` ${shown.unit}`)), h("dd", { class: "note" }, describeBriefly(name) === labelOf(name) ? "" : describeBriefly(name))] : [h("dd", { class: "big na" }, "n/a"), h("dd", { class: "note" }, `because ${whyNull(metric?.reason)}`)]));
 }
 
 function csv(metrics) {
