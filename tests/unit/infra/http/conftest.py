@@ -27,6 +27,8 @@ from stream_app.usecases.lookup import Lookup
 from stream_app.usecases.posting import Posting
 from stream_app.usecases.queries import Queries
 from stream_app.usecases.rejected_rows import RejectedRows
+from stream_app.usecases.running_uploads import RunningUploads
+from stream_app.usecases.task_list import TaskLists
 from stream_app.usecases.tasks import Tasks
 from stream_app.usecases.uploads import Uploads
 from tests.fakes import PARTITIONS, START_US, FakeCluster, FakeLetters, FakeLog, FakeTables
@@ -78,6 +80,9 @@ class Site:
             rejected=self.rejected,
         )
         self.places = lookup.places
+        self.running = RunningUploads()
+        tasks = Tasks(lookup, self.running)
+        self.uploads = Uploads(lookup, self.log, RowMessages(), ("1h", "1d"), self.running)
         reader = FleetReader(catalogue, StoredLayouts(self.tables))
         self.index = FleetIndex(self.tables, reader)
         lists = AssetLists(lookup, reader, self.index, lambda: self.now_us)
@@ -85,8 +90,10 @@ class Site:
             cluster=self.cluster,
             lookup=lookup,
             queries=Queries(lookup, windows=("1m", "15m")),
-            tasks=Tasks(lookup),
-            uploads=Uploads(lookup, self.log, RowMessages(), windows=("1h", "1d")),
+            tasks=tasks,
+            uploads=self.uploads,
+            running=self.running,
+            task_lists=TaskLists(lookup, tasks, self.uploads, self.running, self.log),
             posting=Posting(lookup, self.log, RowMessages(), windows=("1m", "15m")),
             catalogue=catalogue,
             hop_key=key,
