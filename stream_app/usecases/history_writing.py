@@ -155,6 +155,7 @@ class HistoryWriter:
 
     async def _write(self, batch: Batch, stop: asyncio.Event) -> None:
         if not batch.ends:
+            await self._prepare(stop)  # nothing to do if the connection is there: an idle process tells too
             self._consuming()
             return
         rows = self._rows(batch)

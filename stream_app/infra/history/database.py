@@ -5,7 +5,9 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from importlib.resources import files
+from pathlib import Path
 from typing import Final
 from urllib.parse import urlsplit
 
@@ -40,25 +42,18 @@ def options(settings: HistorySettings) -> dict[str, object]:
     """Options of every connection."""
     return {
         "dsn": settings.url,
-        "password": password(settings),
+        "password": None if settings.password_file is None else partial(_password, settings.password_file),
         "timeout": CONNECT_S,
         "server_settings": {"application_name": "stream-app", "timezone": "UTC"},
     }
 
 
-def password(settings: HistorySettings) -> str | None:
-    """Password of the user, if a file holds one."""
-    if settings.password_file is None:
-        return None
+def _password(file: Path) -> str:
     try:
-        return settings.password_file.read_text("utf-8").rstrip("\r\n")
+        return file.read_text("utf-8").rstrip("\r\n")
     except (OSError, UnicodeDecodeError) as error:
-        reason = getattr(error, "strerror", None) or str(error)
-        msg = (
-            f"STREAM_HISTORY__PASSWORD_FILE: cannot read {settings.password_file} ({reason}): correct the path or the "
-            "file"
-        )
-        raise UnavailableError("history_unavailable", msg, _RETRY_AFTER_S) from None
+        msg = f"STREAM_HISTORY__PASSWORD_FILE: cannot read {file} ({_words(error)}): correct the path or the file"
+        raise _away(msg) from None
 
 
 @contextmanager
@@ -72,11 +67,23 @@ def database_failures(settings: HistorySettings) -> Iterator[None]:
     except asyncpg.InsufficientPrivilegeError as error:
         cure = "let the user of STREAM_HISTORY__URL own the database"
         raise _away(f"the history store at {_place(settings)} refuses ({_words(error)}): {cure}") from error
-    except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+    except _GONE as error:
         raise _away(
             f"the history store at {_place(settings)} does not answer ({_words(error)}): start it, or correct "
             "STREAM_HISTORY__URL"
         ) from error
+    except asyncpg.PostgresError as error:
+        raise _away(f"the history store at {_place(settings)} fails ({_words(error)}): see its log") from error
+
+
+#: A server that is not there, starts, or ends; whatever else it says is its own failure.
+_GONE: Final = (
+    OSError,
+    TimeoutError,
+    asyncpg.PostgresConnectionError,
+    asyncpg.OperatorInterventionError,
+    asyncpg.InterfaceError,
+)
 
 
 def _away(detail: str) -> UnavailableError:

@@ -100,13 +100,14 @@ async def test_the_fleet_is_ranked(site: Site) -> None:
     """By the window that a time is in, or by each asset's newest."""
     site.history.put("b", "15m", BEGIN, rte_raw=7.0)
     site.history.put("c", "15m", BEGIN, rte_raw="no_charge")
-    for query, ranked, undefined in (
+    cases: list[tuple[dict[str, Any], list[tuple[str, float]], int]] = [
         ({"at": "2026-03-01T00:14:00Z"}, [("b", 7), ("a", 0)], 1),
         ({"at": "2026-03-01T00:14:00Z", "order": "asc", "limit": 1}, [("a", 0)], 1),
         ({}, [("b", 7), ("a", 5)], 1),
         ({"at": "2026-04-01T00:00:00Z"}, [], 0),
         ({"size": "lifetime"}, [], 0),
-    ):
+    ]
+    for query, ranked, undefined in cases:
         answer = await site.client.get("/api/v1/fleet", params={"metric": "rte_raw", **query})
         found = FleetAnswer.model_validate_json(answer.content)
         assert [(each.asset_id, each.value) for each in found.assets] == ranked
