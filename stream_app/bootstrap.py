@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import socket
 import time
+from typing import TYPE_CHECKING
 
 from schemas.asset import window_size_s
 from stream_app.access import build_access, shared_secret
@@ -27,6 +28,7 @@ from stream_app.usecases.fleet_changes import FleetChanges
 from stream_app.usecases.fleet_index import FleetIndex
 from stream_app.usecases.fleet_reading import FleetReader
 from stream_app.usecases.fleet_summary import FleetSummaries
+from stream_app.usecases.history_queries import HistoryQueries, known_metrics
 from stream_app.usecases.ingest import Ingest
 from stream_app.usecases.layouts import StoredLayouts
 from stream_app.usecases.lookup import Lookup
@@ -41,6 +43,9 @@ from stream_app.usecases.task_list import TaskLists
 from stream_app.usecases.tasks import Tasks
 from stream_app.usecases.uploads import Uploads
 from stream_app.wire.encode.updates import UpdateForm
+
+if TYPE_CHECKING:
+    from stream_app.infra.history.reads import PostgresReads
 
 
 def build_worker(settings: Settings, listener: socket.socket | None = None) -> Worker:
@@ -113,6 +118,7 @@ async def _serve(settings: Settings, catalogue: Catalogue, worker: Worker, liste
     tasks = Tasks(lookup, running)
     uploads = Uploads(lookup, worker.measurements, rows, settings.upload_windows, running)
     lists = AssetLists(lookup, reader, index, _now_us)
+    reads = _history_reads(settings)
     services = Services(
         cluster=worker,
         lookup=lookup,
@@ -130,6 +136,7 @@ async def _serve(settings: Settings, catalogue: Catalogue, worker: Worker, liste
         assets=lists,
         fleet=FleetSummaries(lookup, index, _now_us),
         changes=FleetChanges(lookup, lists),
+        history=HistoryQueries(reads, known_metrics(catalogue)),
     )
     http = settings.http
     options = ApiOptions(
@@ -177,6 +184,16 @@ async def _serve(settings: Settings, catalogue: Catalogue, worker: Worker, liste
         await asyncio.shield(uploads.close())
         await index.close()
         await peers.close()
+        if reads is not None:
+            await reads.close()
+
+
+def _history_reads(settings: Settings) -> PostgresReads | None:
+    if settings.history.url is None:
+        return None
+    from stream_app.infra.history.reads import PostgresReads  # noqa: PLC0415  # a worker without history needs none
+
+    return PostgresReads(settings.history)
 
 
 def _now_us() -> int:

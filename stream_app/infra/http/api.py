@@ -22,6 +22,7 @@ from stream_app.infra.http import (
     fleet,
     fleet_events,
     health,
+    history,
     measurements,
     places,
     problems,
@@ -53,6 +54,7 @@ _COMPRESSION = 4
 _TAGS = [
     {"name": "tasks", "description": "Look at a file, upload it, poll its result"},
     {"name": "assets", "description": "Look up what is computed; say how an asset's rows are to be read"},
+    {"name": "history", "description": "The past, where the deployment keeps it in a database"},
     {"name": "measurements", "description": "Send rows over HTTP instead of Kafka"},
     {"name": "catalogue", "description": "What is computed, and how"},
     {"name": "system", "description": "The workers of the group"},
@@ -139,7 +141,7 @@ def create_api(services: Services, options: ApiOptions) -> FastAPI:
     api.state.services = services
     api.state.credentials, api.state.rates = options.credentials, options.rates
     problems.install(api)
-    nouns: tuple[ModuleType, ...] = (tasks, doctor, fleet, assets, reports, events, measurements, catalogue)
+    nouns: tuple[ModuleType, ...] = (tasks, doctor, fleet, assets, reports, history, events, measurements, catalogue)
     nouns += (fleet_events, system, dead_letters, sessions, health, places)
     routers: list[APIRouter] = [noun.router for noun in nouns]
     for router in (*routers, files.router, site.router):

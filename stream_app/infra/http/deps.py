@@ -21,6 +21,7 @@ from stream_app.usecases.asset_lists import AssetLists
 from stream_app.usecases.errors import InvalidError
 from stream_app.usecases.fleet_changes import FleetChanges
 from stream_app.usecases.fleet_summary import FleetSummaries
+from stream_app.usecases.history_queries import HistoryQueries
 from stream_app.usecases.lookup import Lookup
 from stream_app.usecases.ports import Cluster, DeadLetterLog
 from stream_app.usecases.posting import Posting
@@ -52,6 +53,7 @@ class Services:
     assets: AssetLists
     fleet: FleetSummaries
     changes: FleetChanges
+    history: HistoryQueries
 
 
 def services_of(request: Request) -> Services:

@@ -22,6 +22,7 @@ from stream_app.usecases.fleet_changes import FleetChanges
 from stream_app.usecases.fleet_index import FleetIndex
 from stream_app.usecases.fleet_reading import FleetReader
 from stream_app.usecases.fleet_summary import FleetSummaries
+from stream_app.usecases.history_queries import HistoryQueries, known_metrics
 from stream_app.usecases.layouts import StoredLayouts
 from stream_app.usecases.lookup import Lookup
 from stream_app.usecases.posting import Posting
@@ -31,6 +32,7 @@ from stream_app.usecases.running_uploads import RunningUploads
 from stream_app.usecases.task_list import TaskLists
 from stream_app.usecases.tasks import Tasks
 from stream_app.usecases.uploads import Uploads
+from tests.fake_history import FakeReads
 from tests.fakes import PARTITIONS, START_US, FakeCluster, FakeLetters, FakeLog, FakeTables
 from tests.unit.infra.http.keys import FOREIGN, MINE, Keys
 
@@ -63,6 +65,8 @@ class Site:
     cluster: FakeCluster = field(default_factory=FakeCluster)
     letters: FakeLetters = field(default_factory=FakeLetters)
     now_us: int = START_US
+    history: FakeReads = field(default_factory=FakeReads)
+    has_history: bool = True
     rejected: RejectedRows = field(default_factory=lambda: RejectedRows(lambda: 0.0))
 
     def __post_init__(self) -> None:
@@ -101,6 +105,7 @@ class Site:
             assets=lists,
             fleet=FleetSummaries(lookup, self.index, lambda: self.now_us),
             changes=FleetChanges(lookup, lists),
+            history=HistoryQueries(self.history if self.has_history else None, known_metrics(catalogue)),
         )
         self.api = create_api(services, self.options)
         self.network.apps[self.name] = self.api
