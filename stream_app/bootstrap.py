@@ -21,8 +21,12 @@ from stream_app.infra.kafka.worker import Worker
 from stream_app.infra.row_messages import RowMessages
 from stream_app.settings import Settings
 from stream_app.usecases.admission import AdmissionRules
+from stream_app.usecases.asset_lists import AssetLists
 from stream_app.usecases.asset_views import AssetViews
 from stream_app.usecases.checkpoints import KeptWindows
+from stream_app.usecases.fleet_index import FleetIndex
+from stream_app.usecases.fleet_reading import FleetReader
+from stream_app.usecases.fleet_summary import FleetSummaries
 from stream_app.usecases.history_queries import HistoryQueries, known_metrics
 from stream_app.usecases.ingest import Ingest
 from stream_app.usecases.layouts import StoredLayouts
@@ -89,10 +93,12 @@ def build_worker(settings: Settings, listener: socket.socket | None = None) -> W
 
 async def _serve(settings: Settings, catalogue: Catalogue, worker: Worker, listener: socket.socket | None) -> None:
     """Answer HTTP, forget old uploads, close windows of silent assets and look for split ones, until cancelled."""
-    views = AssetViews(catalogue, StoredLayouts(worker.tables), settings.allowed_lateness_s)
-    hop_key = HopKey(shared_secret(settings, worker.measurements))
+    layouts = StoredLayouts(worker.tables)
+    views = AssetViews(catalogue, layouts, settings.allowed_lateness_s)
+    secret = shared_secret(settings, worker.measurements)
+    hop_key = HopKey(secret)
     peers = HttpPeers(hop_key, settings.http.forward_timeout_s, cafile=settings.http.tls_cafile)
-    access = build_access(settings)
+    access = build_access(settings, secret)
     lookup = Lookup(
         tables=worker.tables,
         cluster=worker,
@@ -104,6 +110,8 @@ async def _serve(settings: Settings, catalogue: Catalogue, worker: Worker, liste
     )
     rows = RowMessages()
     reads = _history_reads(settings)
+    reader = FleetReader(catalogue, layouts)
+    index = FleetIndex(worker.tables, reader)
     services = Services(
         cluster=worker,
         lookup=lookup,
@@ -117,6 +125,8 @@ async def _serve(settings: Settings, catalogue: Catalogue, worker: Worker, liste
         hop_key=hop_key,
         dead_letters=LetterReader(settings.kafka),
         history=HistoryQueries(reads, known_metrics(catalogue)),
+        assets=AssetLists(lookup, reader, index, _now_us),
+        fleet=FleetSummaries(lookup, index, _now_us),
     )
     http = settings.http
     options = ApiOptions(
@@ -125,7 +135,7 @@ async def _serve(settings: Settings, catalogue: Catalogue, worker: Worker, liste
         cors_origins=http.cors_origins,
         cors_credentials=http.cors_credentials,
         allowed_hosts=http.hosts,
-        authenticate=access.authenticate,
+        credentials=access.credentials,
         rates=access.rates,
         tls=http.tls_certfile is not None,
     )
@@ -145,7 +155,7 @@ async def _serve(settings: Settings, catalogue: Catalogue, worker: Worker, liste
         views=views,
         idle_close_s=settings.idle_close_s,
         ttl_s=settings.asset_ttl_s,
-        now_us=lambda: time.time_ns() // 1_000,
+        now_us=_now_us,
     )
     splits = SplitAssets(
         tables=worker.tables,
@@ -161,6 +171,7 @@ async def _serve(settings: Settings, catalogue: Catalogue, worker: Worker, liste
         await asyncio.gather(retention.run(), silence.run(), splits.run(), access.run(), server.renew_certificate())
     finally:
         await asyncio.shield(server.stop())
+        await index.close()
         await peers.close()
         if reads is not None:
             await reads.close()
@@ -172,3 +183,7 @@ def _history_reads(settings: Settings) -> PostgresReads | None:
     from stream_app.infra.history.reads import PostgresReads  # noqa: PLC0415  # a worker without history needs none
 
     return PostgresReads(settings.history)
+
+
+def _now_us() -> int:
+    return time.time_ns() // 1_000

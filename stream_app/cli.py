@@ -19,6 +19,7 @@ from stream_app.commands.history import app as history
 from stream_app.commands.keys import app as keys
 from stream_app.commands.produce import produce
 from stream_app.commands.query import query
+from stream_app.commands.report import report
 from stream_app.commands.reset import reset
 from stream_app.commands.run_worker import worker
 from stream_app.commands.topics import app as topics
@@ -31,7 +32,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-for command in (demo, worker, produce, compute, doctor, query, reset, forget, export):
+for command in (demo, worker, produce, compute, doctor, query, report, reset, forget, export):
     app.command()(command)
 app.add_typer(topics, name="topics")
 app.add_typer(keys, name="keys")

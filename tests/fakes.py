@@ -25,7 +25,15 @@ from stream_app.domain.views import Windows
 from stream_app.infra.row_messages import RowMessages
 from stream_app.usecases import window_keys
 from stream_app.usecases.errors import InvalidError, UnavailableError
-from stream_app.usecases.ports import MARKER_KEY, PeerAnswer, RowMessage, StoredLetter, WorkerPhase, WorkerStatus
+from stream_app.usecases.ports import (
+    MARKER_KEY,
+    Changed,
+    PeerAnswer,
+    RowMessage,
+    StoredLetter,
+    WorkerPhase,
+    WorkerStatus,
+)
 
 #: Any value but murmur2 will do: what matters is that log and cluster agree.
 PARTITIONS = 4
@@ -95,6 +103,9 @@ class FakeTables:
     owned: set[int] = field(default_factory=lambda: set(range(PARTITIONS)))
     assets: dict[int, dict[bytes, bytes]] = field(default_factory=lambda: {p: {} for p in range(PARTITIONS)})
     closed: dict[int, dict[bytes, bytes]] = field(default_factory=lambda: {p: {} for p in range(PARTITIONS)})
+    received: dict[bytes, int] = field(default_factory=dict)
+    _before: dict[int, dict[bytes, bytes]] = field(default_factory=dict)
+    _changes: dict[int, list[bytes]] = field(default_factory=dict)
 
     def put(
         self,
@@ -149,6 +160,16 @@ class FakeTables:
     ) -> Sequence[bytes]:
         keys = self.assets[partition].keys() - {MARKER_KEY}
         return sorted(key for key in keys if key.startswith(prefix) and key > after)[:limit]
+
+    def changed(self, partition: int, since_ns: int) -> Changed:
+        now = {key: value for key, value in self.assets[partition].items() if key != MARKER_KEY}
+        before, log = self._before.get(partition, {}), self._changes.setdefault(partition, [])
+        log += sorted(key for key in before.keys() | now.keys() if before.get(key) != now.get(key))
+        self._before[partition] = now
+        return Changed(len(log), list(dict.fromkeys(log[since_ns:])))
+
+    def received_ns(self, partition: int, key: bytes) -> int | None:
+        return self.received.get(key)
 
     def windows(self, partition: int, prefix: bytes) -> Mapping[bytes, bytes]:
         return {k: v for k, v in sorted(self.closed[partition].items()) if k.startswith(prefix)}

@@ -17,7 +17,9 @@ from starlette.responses import Response
 from schemas.asset import ASSET_ID_MAX_LENGTH, ASSET_ID_PATTERN
 from stream_app.domain.catalogue import Catalogue
 from stream_app.infra.http.hops import HopKey
+from stream_app.usecases.asset_lists import AssetLists
 from stream_app.usecases.errors import InvalidError
+from stream_app.usecases.fleet_summary import FleetSummaries
 from stream_app.usecases.history_queries import HistoryQueries
 from stream_app.usecases.lookup import Lookup
 from stream_app.usecases.ports import Cluster, DeadLetterLog
@@ -44,6 +46,8 @@ class Services:
     hop_key: HopKey
     dead_letters: DeadLetterLog
     history: HistoryQueries
+    assets: AssetLists
+    fleet: FleetSummaries
 
 
 def services_of(request: Request) -> Services:
