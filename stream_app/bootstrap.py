@@ -24,6 +24,7 @@ from stream_app.usecases.admission import AdmissionRules
 from stream_app.usecases.asset_lists import AssetLists
 from stream_app.usecases.asset_views import AssetViews
 from stream_app.usecases.checkpoints import KeptWindows
+from stream_app.usecases.fleet_changes import FleetChanges
 from stream_app.usecases.fleet_index import FleetIndex
 from stream_app.usecases.fleet_reading import FleetReader
 from stream_app.usecases.fleet_summary import FleetSummaries
@@ -112,6 +113,7 @@ async def _serve(settings: Settings, catalogue: Catalogue, worker: Worker, liste
     reads = _history_reads(settings)
     reader = FleetReader(catalogue, layouts)
     index = FleetIndex(worker.tables, reader)
+    lists = AssetLists(lookup, reader, index, _now_us)
     services = Services(
         cluster=worker,
         lookup=lookup,
@@ -125,8 +127,9 @@ async def _serve(settings: Settings, catalogue: Catalogue, worker: Worker, liste
         hop_key=hop_key,
         dead_letters=LetterReader(settings.kafka),
         history=HistoryQueries(reads, known_metrics(catalogue)),
-        assets=AssetLists(lookup, reader, index, _now_us),
+        assets=lists,
         fleet=FleetSummaries(lookup, index, _now_us),
+        changes=FleetChanges(lookup, lists),
     )
     http = settings.http
     options = ApiOptions(

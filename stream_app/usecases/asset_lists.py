@@ -36,6 +36,7 @@ COVERAGE: Final = "coverage"
 
 #: States that are read before others have the event loop: some ms.
 _AT_ONCE: Final = 100
+_ANY: Final = Wanted()
 _DOING: Final[dict[int, Activity]] = {CHARGING: "charging", DISCHARGING: "discharging", IDLE: "idle"}
 
 
@@ -146,7 +147,7 @@ class AssetLists:
                 found.setdefault(key, []).append(partition)
         page = heapq.nsmallest(wanted.limit, found)
         places = [(partition, key.decode()) for key in page for partition in found[key]]
-        assets = _best(await self._read(places, wanted))
+        assets = _best(await self.read(places, wanted))
         cursor = page[-1].decode() if len(found) > wanted.limit else None
         return AssetList(assets, cursor, partitions, self._meta(partitions), values=[None] * len(assets))
 
@@ -159,13 +160,13 @@ class AssetLists:
         places = [(int(index.columns.partition[slot]), index.ids[slot]) for slot in slots.tolist()]
         deciding = dict(zip(places, values, strict=True))
         cursor = written_cursor(wanted, values[-1], places[-1][1]) if has_more else None
-        assets = _best(await self._read(places, wanted))
+        assets = _best(await self.read(places, wanted))
         if wanted.state is not None:  # it may do something else meanwhile
             assets = [asset for asset in assets if asset.state == wanted.state]
         values = [deciding[asset.partition, asset.asset_id] for asset in assets]
         return AssetList(assets, cursor, partitions, self._meta(partitions), index.behind, values)
 
-    async def _read(self, places: Sequence[tuple[int, str]], wanted: Wanted) -> list[ListedAsset]:
+    async def read(self, places: Sequence[tuple[int, str]], wanted: Wanted = _ANY) -> list[ListedAsset]:
         """Assets of places that have them, as they are now; read with pauses."""
         assets = list[ListedAsset]()
         for low in range(0, len(places), _AT_ONCE):

@@ -13,7 +13,8 @@ import numpy as np
 from stream_app.columns.arrays import BoolArray, FloatArray, IntArray
 from stream_app.domain.lines import NEVER
 from stream_app.usecases.errors import InvalidError
-from stream_app.usecases.fleet_index import Columns, FleetIndex
+from stream_app.usecases.fleet_columns import Columns
+from stream_app.usecases.fleet_index import FleetIndex
 from stream_app.usecases.fleet_reading import CHARGING, DISCHARGING, IDLE, UNKNOWN
 
 #: What an asset does now.

@@ -34,7 +34,8 @@ def site(broker: Broker, tmp_path_factory: pytest.TempPathFactory) -> Iterator[S
 
 
 @pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
+def browser(site: Site) -> Iterator[Browser]:
+    """Started after the worker: while playwright runs, this thread has an event loop."""
     chromium = shutil.which("chromium")
     if chromium is None:
         reason = "needs Debian's chromium: apt-get install chromium"
@@ -138,6 +139,7 @@ def test_an_asset_shows_its_numbers_or_why_there_are_none(browser: Browser, site
         expect(page.locator("#cycles svg")).to_be_visible()
         expect(page.locator("#warranty")).to_contain_text("of 6,000 full cycles")
         expect(page.locator("#windows tbody tr").first).to_be_visible()
+        page.get_by_text("Show them").click()
         page.get_by_label("Find", exact=True).fill("loss_cost")
         expect(page.locator("#all tbody tr:visible")).to_have_count(1)
         expect(page.locator("#all tbody tr:visible")).to_contain_text("n/a because the spec has no energy price")
@@ -208,9 +210,10 @@ def test_an_asset_is_forgotten_after_its_name_was_typed(browser: Browser, site: 
 def _checked(page: Page, axe: str, path: str, theme: str) -> list[str]:
     """Violations of WCAG 2.2 AA and of best practice on a page."""
     page.evaluate(axe)  # by the debugger, which no policy concerns
-    found = page.evaluate(
-        "() => axe.run(document, {runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice']})"
-    )
+    rules = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
+    if theme == "dark":  # the elements are the same
+        rules = ["color-contrast"]
+    found = page.evaluate("rules => axe.run(document, {runOnly: rules, resultTypes: ['violations']})", rules)
     return [
         f"{path} {theme}: {each['id']}: {node['target']} {node['failureSummary']}"
         for each in found["violations"]
@@ -228,6 +231,8 @@ def test_pages_are_for_everybody(browser: Browser, site: Site, axe: str, theme: 
             if path != "/login":
                 expect(page.locator("#live")).to_have_text(LIVE)
             page.wait_for_load_state("load")
+            if path == "/catalogue":  # entries are alike: some of them are enough
+                page.get_by_label("Find").fill("rte_l")
             found += _checked(page, axe, path, theme)
             wide = page.evaluate("document.documentElement.scrollWidth")
             if wide > 390:
@@ -235,7 +240,7 @@ def test_pages_are_for_everybody(browser: Browser, site: Site, axe: str, theme: 
             assert page.locator("html").get_attribute("data-theme") == theme
         seen.page.get_by_role("button", name="colours").click()
         assert seen.page.locator("html").get_attribute("data-theme") != theme
-    assert found == []
+    assert not found, "\n".join(found)
 
 
 @pytest.mark.parametrize("path", PAGES)

@@ -5,6 +5,8 @@ It stands before the routes, so that a new route is closed until it is opened he
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 import structlog
@@ -36,6 +38,8 @@ OPEN_PATHS: Final = frozenset(
 _ASSETS: Final = "/api/v1/assets/"
 _SCOPES: Final[dict[str, rights.Scope]] = {"GET": "read", "HEAD": "read", "DELETE": "admin"}
 _REFUSED: Final = frozenset({401, 403, 429})
+#: Tells again what whoever asks may do, for answers that have no end.
+Renew = Callable[[], Awaitable[Rights | None]]
 _NOBODY: Final = Rights("nobody", frozenset())
 
 
@@ -131,6 +135,7 @@ class Access:
         if session is not None and not (scope["method"] in READS or tells_origin(headers)):
             detail = "a session writes from its own page alone: send Origin, as browsers do, or a key instead"
             return ProblemResponse(scope, 403, "foreign_origin", detail)
+        scope.setdefault("state", {})["renew"] = partial(self._found, self._credentials, given, session)
         return self._limited(scope, found)
 
     @staticmethod

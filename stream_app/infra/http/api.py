@@ -20,6 +20,7 @@ from stream_app.infra.http import (
     doctor,
     events,
     fleet,
+    fleet_events,
     health,
     history,
     measurements,
@@ -141,7 +142,7 @@ def create_api(services: Services, options: ApiOptions) -> FastAPI:
     api.state.credentials, api.state.rates = options.credentials, options.rates
     problems.install(api)
     nouns: tuple[ModuleType, ...] = (tasks, doctor, fleet, assets, history, reports, events, measurements, catalogue)
-    nouns += (system, dead_letters, sessions, health, places)
+    nouns += (fleet_events, system, dead_letters, sessions, health, places)
     routers: list[APIRouter] = [noun.router for noun in nouns]
     for router in (*routers, files.router, site.router):
         api.include_router(router)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import sys
 import time
-from bisect import bisect_left, bisect_right, insort
+from bisect import bisect_left, insort
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
@@ -20,6 +20,7 @@ from stream_app.infra.kafka.errors import ChangelogGapError, StateError
 from stream_app.infra.kafka.log.records import Written
 from stream_app.infra.kafka.member import Member
 from stream_app.infra.kafka.packed_values import PackedValues
+from stream_app.infra.kafka.sorted_keys import SortedKeys
 from stream_app.usecases.ports import MARKER_KEY, Changed, Entry
 from stream_app.wire.batch import Fetch, Headers
 
@@ -27,37 +28,6 @@ _SEPARATOR: Final = b"\x00"
 _OFFSET_HEADER: Final = "offset"
 #: Deletions that are remembered, so that no older value undoes them.
 _DELETIONS: Final = 10_000
-
-
-class SortedKeys:
-    """Different keys, which are sorted when they are asked for: many come at once."""
-
-    def __init__(self) -> None:
-        self._sorted: list[bytes] = []
-        self._new: list[bytes] = []  # not among the sorted ones yet
-
-    def add(self, key: bytes) -> None:
-        """Add a key that is not there."""
-        self._new.append(key)
-
-    def remove(self, key: bytes) -> None:
-        """Remove a key that is there."""
-        keys = self._all()
-        del keys[bisect_left(keys, key)]
-
-    def some(self, prefix: bytes, after: bytes, limit: int | None) -> list[bytes]:
-        """Keys that begin with ``prefix`` and follow ``after``, ascending, no more than ``limit``."""
-        keys, size = self._all(), len(prefix)
-        begin = max(bisect_left(keys, prefix), bisect_right(keys, after))
-        end = bisect_right(keys, prefix, begin, key=lambda key: key[:size])
-        return keys[begin : end if limit is None else min(end, begin + limit)]
-
-    def _all(self) -> list[bytes]:
-        if self._new:
-            self._sorted += self._new
-            self._sorted.sort()  # what is in order costs next to nothing
-            self._new = []
-        return self._sorted
 
 
 @dataclass(slots=True)

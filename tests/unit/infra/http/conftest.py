@@ -18,6 +18,7 @@ from stream_app.infra.http.ownership import HttpPeers
 from stream_app.infra.row_messages import RowMessages
 from stream_app.usecases.asset_lists import AssetLists
 from stream_app.usecases.asset_views import AssetViews
+from stream_app.usecases.fleet_changes import FleetChanges
 from stream_app.usecases.fleet_index import FleetIndex
 from stream_app.usecases.fleet_reading import FleetReader
 from stream_app.usecases.fleet_summary import FleetSummaries
@@ -83,6 +84,7 @@ class Site:
         self.places = lookup.places
         reader = FleetReader(catalogue, StoredLayouts(self.tables))
         self.index = FleetIndex(self.tables, reader)
+        lists = AssetLists(lookup, reader, self.index, lambda: self.now_us)
         services = Services(
             cluster=self.cluster,
             lookup=lookup,
@@ -94,8 +96,9 @@ class Site:
             hop_key=key,
             dead_letters=self.letters,
             history=HistoryQueries(self.history if self.has_history else None, known_metrics(catalogue)),
-            assets=AssetLists(lookup, reader, self.index, lambda: self.now_us),
+            assets=lists,
             fleet=FleetSummaries(lookup, self.index, lambda: self.now_us),
+            changes=FleetChanges(lookup, lists),
         )
         self.api = create_api(services, self.options)
         self.network.apps[self.name] = self.api

@@ -53,6 +53,7 @@ async def test_each_route_is_documented_once(site: Site) -> None:
         ("GET", "/api/v1/metrics/{task_id}"),
         ("GET", "/api/v1/assets"),
         ("GET", "/api/v1/fleet/summary"),
+        ("GET", "/api/v1/events"),
         ("GET", "/api/v1/assets/{asset_id}"),
         ("DELETE", "/api/v1/assets/{asset_id}"),
         ("GET", "/api/v1/assets/{asset_id}/report"),

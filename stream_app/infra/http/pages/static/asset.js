@@ -1,5 +1,5 @@
 // One asset: its answer comes by events whenever it has changed; windows are asked for when one has closed.
-import { assetPath, get, may, root } from "./api.js";
+import { assetPath, get, may, query, root } from "./api.js";
 import { $, badge, h, message, show, text } from "./dom.js";
 import { follow, say } from "./live.js";
 import { age, count, describe, describeBriefly, labelOf, loadCatalogue, quantity, time, whyNull } from "./quantities.js";
@@ -16,7 +16,6 @@ const HEADLINES = [
   "rte_level", "soh_capacity", "capacity_est", "remaining_energy_kwh", "energy_in_kwh", "energy_out_kwh",
   "equivalent_full_cycles", "loss_kwh", "r_step", "coverage",
 ];
-const IDLE_SHARE = 0.02;
 
 const figures = new Map();
 function figure(name, label, explained) {
@@ -45,14 +44,15 @@ function put(name, label, metric, note = "") {
   }
 }
 
-function stateOf(answer) {
-  const last = answer.open_windows[0];
-  const power = last?.metrics.power_mean_w?.value ?? null;
-  const most = Math.max(Math.abs(answer.lifetime?.metrics.power_max_w?.value ?? 0), Math.abs(answer.lifetime?.metrics.power_min_w?.value ?? 0));
-  if (answer.ended) return ["good", "complete"];
-  if (power === null) return ["idle", "no power known"];
-  if (Math.abs(power) <= IDLE_SHARE * most) return ["idle", "idle"];
-  return power > 0 ? ["charging", "charging"] : ["discharging", "discharging"];
+// What the newest row says, which may still wait for its place in the order, is in the fleet's list alone.
+async function newest() {
+  const page = await get(`/api/v1/assets${query({ prefix: id, limit: 1 })}`);
+  const item = page.assets[0];
+  if (item?.asset_id !== id) return;
+  show($("state"), latest.ended ? badge("good", "complete") : badge(item.state, item.state === "unknown" ? "no power known" : item.state));
+  put("soc_percent", "State of charge", { value: item.soc_percent, unit: "%", reason: "soc_missing" }, "newest row");
+  const doing = item.power_w > 0 ? "into the battery, " : item.power_w < 0 ? "out of the battery, " : "";
+  put("power_w", "Power", { value: item.power_w, unit: "W", reason: "power_missing" }, `${doing}newest row`);
 }
 
 let shownSize;
@@ -91,12 +91,12 @@ function render(answer) {
   const before = latest;
   latest = answer;
   const life = answer.lifetime?.metrics ?? {};
-  const now = answer.open_windows[0];
-  show($("state"), badge(...stateOf(answer)));
   text($("fresh"), freshness());
-  const note = now ? `mean of the ${now.window.size} window` : "";
-  put("soc_mean_percent", "State of charge", now?.metrics.soc_mean_percent, note);
-  put("power_mean_w", "Power", now?.metrics.power_mean_w, now?.metrics.power_mean_w?.value > 0 ? `charging, ${note}` : note);
+  if (!before) {
+    put("soc_percent", "State of charge", undefined);
+    put("power_w", "Power", undefined);
+  }
+  newest().catch(() => {}); // with the next event again
   for (const name of HEADLINES) put(name, labelOf(name), life[name], describeBriefly(name) === labelOf(name) ? "" : describeBriefly(name));
   losses($("loss"), life, answer.spec);
   cycles($("cycles"), life);

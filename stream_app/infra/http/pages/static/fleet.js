@@ -3,11 +3,11 @@
 import { get, query, root } from "./api.js";
 import { bar } from "./bars.js";
 import { $, badge, h, message, show, text } from "./dom.js";
-import { poll } from "./live.js";
+import { follow, poll } from "./live.js";
 import { age, count, labelOf, loadCatalogue, metricCell, quantity, short, time, whyNull, written } from "./quantities.js";
 
 const PAGE = 50;
-const LIST_MS = 2_000;
+const LIST_MS = 10_000;
 const STRIP_MS = 2_000;
 const STALE_MS = 60_000;
 const STATES = { charging: "charging", discharging: "discharging", idle: "idle", silent: "silent", unknown: "no power known", upload: "upload" };
@@ -143,6 +143,29 @@ function put(item) {
   return row.element;
 }
 
+// Events of the assets that are shown, and of no others.
+let close = null;
+let followed = "";
+function followShown() {
+  const ids = [...rows.keys()];
+  const key = ids.join("/");
+  if (key === followed) return;
+  followed = key;
+  close?.();
+  close = ids.length ? follow(`/api/v1/events?${new URLSearchParams(ids.map((id) => ["asset", id]))}`, { update, deleted }) : null;
+}
+
+function update(item) {
+  const row = rows.get(item.asset_id);
+  // An event has none of the metrics that the list was asked for.
+  if (row) put({ ...item, metrics: row.item.metrics });
+}
+
+function deleted({ asset_id: id }) {
+  rows.get(id)?.element.remove();
+  rows.delete(id);
+}
+
 function ask() {
   const values = { limit: PAGE, cursor: view.cursors.at(-1), q: view.search, state: view.state, uploads: "false" };
   if (view.worst) Object.assign(values, { sort: view.worst, order: view.order, metrics: extra() || "" });
@@ -159,6 +182,7 @@ async function list() {
   const present = [...$("rows").children];
   if (wanted.length !== present.length || wanted.some((element, i) => element !== present[i])) $("rows").replaceChildren(...wanted);
   for (const [id, row] of rows) if (!wanted.includes(row.element)) rows.delete(id);
+  followShown();
   text($("total"), page.total !== undefined ? `(${count(page.total)})` : "");
   $("first").disabled = view.cursors.length === 1;
   $("next").disabled = !page.next_cursor;

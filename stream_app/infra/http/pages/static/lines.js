@@ -89,7 +89,7 @@ export class Lines {
         ] },
         ...scales.map((name, i) => {
           const of = this.series.find((each) => (each.scale ?? "y") === name);
-          return { ...axis, scale: name, side: i ? 1 : 3, grid: i ? { show: false } : axis.grid, size: 62, values: (_, ticks) => ticks.map((v) => of.tick(v)) };
+          return { ...axis, scale: name, side: i ? 1 : 3, grid: i ? { show: false } : axis.grid, size: 70, values: (_, ticks) => ticks.map((v) => of.tick(v)) };
         }),
       ],
       legend: { show: true, markers: { width: 2 } },

@@ -39,7 +39,7 @@ function columns(windows, pick) {
 }
 
 const plot = (place, colour, alt) => {
-  const percent = (v) => written(v, "%");
+  const percent = (v) => `${v.toFixed(2)} %`;
   return new Lines(place, [
     { label: "Value", colour, written: percent, tick: (v) => `${+v.toFixed(2)} %`, band: [2, 3], points: true },
     { label: "+ 1 sigma", colour, hidden: true, written: percent },

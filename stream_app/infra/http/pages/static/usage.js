@@ -68,7 +68,7 @@ export function dwell(place, windows, lifetime) {
     const most = Math.max(...cells.flatMap((row) => row.cells));
     const scaled = cells.map((row) => ({ ...row, cells: row.cells.map((each) => each / most) }));
     return [
-      heat(scaled, SOC_BINS, { alt: `Share of the time by state of charge, ${rows.length} rows`, axis: "State of charge from, % (bins of 10); darker: longer", written: (y, x) => `${duration(rows[y].seconds[x])} (${(100 * cells[y].cells[x]).toFixed(0)} %)` }),
+      heat(scaled, SOC_BINS, { alt: `Share of the time by state of charge, ${rows.length} rows`, axis: "State of charge from, % (bins of 10); stronger: longer", written: (y, x) => `${duration(rows[y].seconds[x])} (${(100 * cells[y].cells[x]).toFixed(0)} %)` }),
       h("p", { class: "soft small" }, mostTime(cells.at(-1).cells)),
     ];
   });
