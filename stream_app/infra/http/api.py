@@ -31,7 +31,7 @@ from stream_app.infra.http.deps import Services
 from stream_app.infra.http.documentation import create_documented
 from stream_app.infra.http.edge import ConditionalGet, Head, HostCheck, OriginCheck
 from stream_app.infra.http.security import SecurityHeaders
-from stream_app.infra.telemetry import REQUEST_ID_HEADER, RequestLog
+from stream_app.infra.telemetry import REQUEST_ID_HEADER, RequestLog, expect_requests
 
 if TYPE_CHECKING:
     from stream_app.infra.http.rates import Rates
@@ -137,4 +137,5 @@ def create_api(services: Services, options: ApiOptions) -> FastAPI:
     for router in routers:
         api.include_router(router)
     api.state.routes = [route for router in routers for route in router.routes]
+    expect_requests((method, route.path) for route in api.state.routes for method in sorted(route.methods))
     return api
