@@ -7,6 +7,8 @@ import socket
 import time
 from typing import TYPE_CHECKING
 
+from prometheus_client import REGISTRY
+
 from schemas.asset import window_size_s
 from stream_app.access import build_access, shared_secret
 from stream_app.domain.catalogue import Catalogue
@@ -15,6 +17,7 @@ from stream_app.infra.http.deps import Services
 from stream_app.infra.http.hops import HopKey
 from stream_app.infra.http.ownership import HttpPeers
 from stream_app.infra.http.server import HttpServer
+from stream_app.infra.kafka.figures import WorkerFigures
 from stream_app.infra.kafka.log.letter_reader import LetterReader
 from stream_app.infra.kafka.reject_reports import split_assets
 from stream_app.infra.kafka.worker import Worker
@@ -169,10 +172,13 @@ async def _serve(settings: Settings, catalogue: Catalogue, worker: Worker, liste
         source=settings.kafka.measurements_topic,
         clock=time.monotonic,
     )
+    figures = WorkerFigures(worker)
+    REGISTRY.register(figures)
     await server.start()
     try:
         await asyncio.gather(retention.run(), silence.run(), splits.run(), access.run(), server.renew_certificate())
     finally:
+        REGISTRY.unregister(figures)
         await asyncio.shield(server.stop())
         await index.close()
         await peers.close()
