@@ -7,6 +7,8 @@ import socket
 import time
 from typing import TYPE_CHECKING
 
+from prometheus_client import REGISTRY
+
 from schemas.asset import window_size_s
 from stream_app.access import build_access, shared_secret
 from stream_app.domain.catalogue import Catalogue
@@ -15,6 +17,7 @@ from stream_app.infra.http.deps import Services
 from stream_app.infra.http.hops import HopKey
 from stream_app.infra.http.ownership import HttpPeers
 from stream_app.infra.http.server import HttpServer
+from stream_app.infra.kafka.figures import WorkerFigures
 from stream_app.infra.kafka.log.letter_reader import LetterReader
 from stream_app.infra.kafka.reject_reports import split_assets
 from stream_app.infra.kafka.worker import Worker
@@ -112,13 +115,13 @@ async def _serve(settings: Settings, catalogue: Catalogue, worker: Worker, liste
         rejected=worker.rejected,
     )
     rows = RowMessages()
+    reads = _history_reads(settings)
     reader = FleetReader(catalogue, layouts)
     index = FleetIndex(worker.tables, reader)
     running = RunningUploads()
     tasks = Tasks(lookup, running)
     uploads = Uploads(lookup, worker.measurements, rows, settings.upload_windows, running)
     lists = AssetLists(lookup, reader, index, _now_us)
-    reads = _history_reads(settings)
     services = Services(
         cluster=worker,
         lookup=lookup,
@@ -133,10 +136,10 @@ async def _serve(settings: Settings, catalogue: Catalogue, worker: Worker, liste
         catalogue=catalogue,
         hop_key=hop_key,
         dead_letters=LetterReader(settings.kafka),
+        history=HistoryQueries(reads, known_metrics(catalogue)),
         assets=lists,
         fleet=FleetSummaries(lookup, index, _now_us),
         changes=FleetChanges(lookup, lists),
-        history=HistoryQueries(reads, known_metrics(catalogue)),
     )
     http = settings.http
     options = ApiOptions(
@@ -176,10 +179,13 @@ async def _serve(settings: Settings, catalogue: Catalogue, worker: Worker, liste
         source=settings.kafka.measurements_topic,
         clock=time.monotonic,
     )
+    figures = WorkerFigures(worker)
+    REGISTRY.register(figures)
     await server.start()
     try:
         await asyncio.gather(retention.run(), silence.run(), splits.run(), access.run(), server.renew_certificate())
     finally:
+        REGISTRY.unregister(figures)
         await asyncio.shield(server.stop())
         await asyncio.shield(uploads.close())
         await index.close()

@@ -12,6 +12,7 @@ import typer
 from stream_app import __version__
 from stream_app.commands.compute import compute
 from stream_app.commands.demo import demo
+from stream_app.commands.dlq import app as dlq
 from stream_app.commands.doctor import doctor
 from stream_app.commands.export import export
 from stream_app.commands.forget import forget
@@ -36,6 +37,7 @@ for command in (demo, worker, produce, compute, doctor, query, report, reset, fo
     app.command()(command)
 app.add_typer(topics, name="topics")
 app.add_typer(keys, name="keys")
+app.add_typer(dlq, name="dlq")
 app.add_typer(history, name="history")
 
 

@@ -38,7 +38,7 @@ from stream_app.infra.http.documentation import create_documented
 from stream_app.infra.http.edge import ConditionalGet, Head, HostCheck, OriginCheck
 from stream_app.infra.http.pages import files, site
 from stream_app.infra.http.security import SecurityHeaders
-from stream_app.infra.telemetry import REQUEST_ID_HEADER, RequestLog
+from stream_app.infra.telemetry import REQUEST_ID_HEADER, RequestLog, expect_requests
 from stream_app.usecases.credentials import Credentials
 
 if TYPE_CHECKING:
@@ -141,10 +141,11 @@ def create_api(services: Services, options: ApiOptions) -> FastAPI:
     api.state.services = services
     api.state.credentials, api.state.rates = options.credentials, options.rates
     problems.install(api)
-    nouns: tuple[ModuleType, ...] = (tasks, doctor, fleet, assets, reports, history, events, measurements, catalogue)
+    nouns: tuple[ModuleType, ...] = (tasks, doctor, fleet, assets, history, reports, events, measurements, catalogue)
     nouns += (fleet_events, system, dead_letters, sessions, health, places)
     routers: list[APIRouter] = [noun.router for noun in nouns]
     for router in (*routers, files.router, site.router):
         api.include_router(router)
     api.state.routes = [route for router in routers for route in router.routes]
+    expect_requests((method, route.path) for route in api.state.routes for method in sorted(route.methods))
     return api

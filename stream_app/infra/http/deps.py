@@ -50,10 +50,10 @@ class Services:
     catalogue: Catalogue
     hop_key: HopKey
     dead_letters: DeadLetterLog
+    history: HistoryQueries
     assets: AssetLists
     fleet: FleetSummaries
     changes: FleetChanges
-    history: HistoryQueries
 
 
 def services_of(request: Request) -> Services:

@@ -6,6 +6,7 @@ import os
 from collections.abc import AsyncGenerator, Callable, Coroutine
 from typing import Annotated, Any, BinaryIO, Final
 
+import structlog
 from fastapi import APIRouter, File, Form, Path, Query, Request, UploadFile
 from pydantic import ValidationError
 from starlette.responses import Response
@@ -96,6 +97,7 @@ async def upload(
     how = file_spec(spec, nominal_capacity)
     file, size = _taken_over(data)
     accepted = await services.uploads.accept(file, how, size=size)
+    structlog.contextvars.bind_contextvars(task_id=accepted.task_id)  # stands in the request's entry of the log
     response.headers["Location"] = f"{UPLOAD_PATHS[0]}/{accepted.task_id}"
     return TaskAccepted(task_id=accepted.task_id, warnings=list(accepted.told) or None)
 
@@ -168,4 +170,5 @@ async def get_reading(task_id: str, services: ServicesDep, cancel: bool = False)
 async def get_task(task_id: TaskId, services: ServicesDep, hop: Hop) -> Response:
     """Return the state of an upload. `data` is there on SUCCESS, `error` on FAILURE."""
     found = await services.tasks.task(task_id, hop=hop)
+    structlog.contextvars.bind_contextvars(task_id=task_id)
     return answers.relay(found) if isinstance(found, PeerAnswer) else answers.task(found, hop=hop)

@@ -16,6 +16,9 @@ class SortedKeys:
         """Add a key that is not there."""
         self._new.append(key)
 
+    def __len__(self) -> int:
+        return len(self._sorted) + len(self._new)
+
     def remove(self, key: bytes) -> None:
         """Remove a key that is there."""
         keys = self._all()

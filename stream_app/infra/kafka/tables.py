@@ -129,6 +129,11 @@ class Table:
         partition = self.by_partition.get(number)
         return 0 if partition is None else partition.next_offset
 
+    def size_bytes(self, number: int) -> int:
+        """Size of a partition's values in memory, without keys."""
+        partition = self.by_partition.get(number)
+        return 0 if partition is None else partition.entries.size_bytes
+
     def reassigned(self, changed: Collection[int]) -> None:
         """Serve nothing until the recovery; forget partitions that went away or came."""
         self.close()
@@ -248,6 +253,11 @@ class TableStore:
         """Keys of assets that begin with ``prefix`` and follow ``after``, ascending, the marker left out."""
         held = self._assets.by_partition.get(partition)
         return [] if held is None else held.assets.some(prefix, after, limit)
+
+    def asset_count(self, partition: int) -> int:
+        """Count the assets of a partition."""
+        held = self._assets.by_partition.get(partition)
+        return 0 if held is None else len(held.assets)
 
     def windows(self, partition: int, prefix: bytes) -> Mapping[bytes, bytes]:
         """Closed windows whose key begins with ``prefix`` (asset id and separator at least), by key ascending."""

@@ -64,9 +64,9 @@ class Site:
     tables: FakeTables = field(default_factory=FakeTables)
     cluster: FakeCluster = field(default_factory=FakeCluster)
     letters: FakeLetters = field(default_factory=FakeLetters)
-    now_us: int = START_US
     history: FakeReads = field(default_factory=FakeReads)
     has_history: bool = True
+    now_us: int = START_US
     rejected: RejectedRows = field(default_factory=lambda: RejectedRows(lambda: 0.0))
 
     def __post_init__(self) -> None:
@@ -102,10 +102,10 @@ class Site:
             catalogue=catalogue,
             hop_key=key,
             dead_letters=self.letters,
+            history=HistoryQueries(self.history if self.has_history else None, known_metrics(catalogue)),
             assets=lists,
             fleet=FleetSummaries(lookup, self.index, lambda: self.now_us),
             changes=FleetChanges(lookup, lists),
-            history=HistoryQueries(self.history if self.has_history else None, known_metrics(catalogue)),
         )
         self.api = create_api(services, self.options)
         self.network.apps[self.name] = self.api
