@@ -76,7 +76,7 @@ async function loadWindows() {
     show($("sizes"), Object.keys(hasHistory ? PAST : {}).map((span) => h("button", { type: "button", "data-size": span, onclick: () => choose(span) }, span)), sizes.map((size) => h("button", { type: "button", "data-size": size, onclick: () => choose(size) }, size)));
   }
   for (const button of $("sizes").children) button.setAttribute("aria-pressed", String(button.dataset.size === shownSize));
-  if (shownSize in PAST) timeline.past(await past(id, shownSize, sizes, latest.last_time));
+  if (shownSize in PAST) await showPast(sizes);
   else timeline.set(closed[shownSize] ?? [], shownSize);
   trends.set(closed[sizes.at(-1)] ?? [], sizes.at(-1));
   const listed = shownSize in PAST ? sizes.at(-1) : shownSize;
@@ -85,9 +85,32 @@ async function loadWindows() {
   dwell($("dwell"), closed[sizes.at(-1)] ?? [], latest.lifetime);
 }
 
+async function showPast(sizes) {
+  try {
+    text($("past-note"), "Asking the history store …");
+    timeline.past(await past(id, shownSize, sizes, latest.last_time));
+    text($("past-note"), "");
+  } catch (error) {
+    text($("past-note"), `The past cannot be shown: ${error.message}.`);
+  }
+}
+
+// One load at a time: where event time runs fast, windows close while the last ones are on their way.
+let loading = null;
+function renewWindows() {
+  loading ??= loadWindows()
+    .catch((error) => show($("note"), message("bad", error.message)))
+    .finally(() => {
+      loading = null;
+    });
+  return loading;
+}
+
 async function choose(size) {
   shownSize = size;
-  await loadWindows();
+  for (const button of $("sizes").children) button.setAttribute("aria-pressed", String(button.dataset.size === size));
+  await loading;
+  await renewWindows();
 }
 
 function render(answer) {
@@ -110,7 +133,7 @@ function render(answer) {
   if (!answer.lifetime) show($("note"), message("warn", "No row of this asset has come yet: only its spec is known."));
   else $("note").replaceChildren();
   const starts = (each) => each?.open_windows.map((update) => update.window.start).join();
-  if (starts(before) !== starts(answer)) loadWindows().catch((error) => { console.error(error); });
+  if (starts(before) !== starts(answer)) renewWindows();
   else timeline.open(answer.open_windows.find((update) => update.window.size === shownSize));
 }
 
