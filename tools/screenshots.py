@@ -110,7 +110,7 @@ def _take_all(url: str) -> None:
 
 def _opened(page: Page, address: str) -> Page:
     page.goto(address)
-    page.wait_for_function("document.getElementById('live').dataset.live === 'on'")
+    page.locator("#live[data-live=on]").wait_for()
     page.wait_for_timeout(4000)  # plots and rates need a second look at the values
     return page
 
