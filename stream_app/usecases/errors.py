@@ -5,6 +5,7 @@ ServiceError
 ├── InvalidError      the caller's input is wrong; nothing was done
 ├── ForbiddenError    the caller may not do it
 ├── ChangedError      the thing is not as the caller has it; nothing was done
+├── ConflictError     it does not go with what was done before; nothing was done
 └── UnavailableError  cannot tell or do it yet; asking again later is right
 """
 
@@ -54,6 +55,10 @@ class ForbiddenError(ServiceError):
 
 class ChangedError(ServiceError):
     """The thing has changed since the caller saw it."""
+
+
+class ConflictError(ServiceError):
+    """It does not go with what was done before."""
 
 
 class UnavailableError(ServiceError):

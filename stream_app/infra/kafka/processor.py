@@ -40,6 +40,13 @@ _SKIPPED: Final = Counter(
 _ROWS: Final = Counter("stream_rows", "Rows applied to the state; those read again after a fault count again")
 
 
+def rows_applied() -> float:
+    """Rows that this process has applied; those read again after a fault count again."""
+    return next(
+        sample.value for family in _ROWS.collect() for sample in family.samples if sample.name.endswith("_total")
+    )
+
+
 class Processor:
     """Applies fetches, one at a time, and has checkpoints written.
 
