@@ -36,6 +36,7 @@ from stream_app.usecases.ports import Tables
 from stream_app.usecases.posting import Posting
 from stream_app.usecases.queries import Queries
 from stream_app.usecases.rate_history import RateHistory
+from stream_app.usecases.receipts import Receipts
 from stream_app.usecases.retention import UploadRetention
 from stream_app.usecases.running_uploads import RunningUploads
 from stream_app.usecases.silence import SilentAssets
@@ -128,7 +129,12 @@ async def _serve(settings: Settings, catalogue: Catalogue, worker: Worker, liste
         running=running,
         task_lists=TaskLists(lookup, tasks, uploads, running, worker.measurements),
         posting=Posting(
-            lookup, worker.measurements, rows, settings.windows, at_home=settings.kafka.partitioner == "murmur2"
+            lookup,
+            worker.measurements,
+            rows,
+            settings.windows,
+            Receipts(worker.measurements, running, keyed),
+            at_home=settings.kafka.partitioner == "murmur2",
         ),
         catalogue=catalogue,
         hop_key=hop_key,

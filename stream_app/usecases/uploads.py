@@ -129,9 +129,10 @@ class Uploads:
             if key is not None:
                 task_id = id_of_key("upload", key)
                 digest = await asyncio.to_thread(digest_of, file, file_spec.model_dump_json())
-                if (before := await self._keyed.before(task_id, digest)) is not None:
+                before = await self._keyed.before(task_id, digest)
+                if before is not None or self._running.get(task_id) is not None:  # it may have come meanwhile
                     file.close()
-                    return Accepted(task_id, before.told)
+                    return Accepted(task_id, () if before is None else before.told)
         except ServiceError:
             file.close()
             raise

@@ -28,6 +28,7 @@ from stream_app.usecases.lookup import Lookup
 from stream_app.usecases.posting import Posting
 from stream_app.usecases.queries import Queries
 from stream_app.usecases.rate_history import RateHistory
+from stream_app.usecases.receipts import Receipts
 from stream_app.usecases.rejected_rows import RejectedRows
 from stream_app.usecases.running_uploads import RunningUploads
 from stream_app.usecases.system import System
@@ -100,7 +101,7 @@ class Site:
             uploads=self.uploads,
             running=self.running,
             task_lists=TaskLists(lookup, tasks, self.uploads, self.running, self.log),
-            posting=Posting(lookup, self.log, RowMessages(), windows=("1m", "15m")),
+            posting=Posting(lookup, self.log, RowMessages(), ("1m", "15m"), Receipts(self.log, self.running, keyed)),
             catalogue=catalogue,
             hop_key=key,
             dead_letters=self.letters,
