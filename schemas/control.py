@@ -37,6 +37,9 @@ class EndOfUpload(_Control):
     )
     allow_rejected: bool = Field(default=False, description="Accept that more than 1 % of the rows is left out")
     warnings: tuple[str, ...] = Field(default=(), description="How the file was read, and what is suspicious in it")
+    digest: str | None = Field(
+        default=None, max_length=64, description="Of an upload with an Idempotency-Key: SHA-256 of what was sent"
+    )
     assets: tuple[str, ...] = Field(
         default=(), description="Of a file with several assets: their names; the first one's rows are this upload's"
     )

@@ -12,6 +12,7 @@ class DeadLetterItem(BaseModel):
 
     model_config = ConfigDict(frozen=True)
 
+    id: str = Field(description="Partition and offset in the dead-letter topic", examples=["0-17"])
     partition: int = Field(description="Of the dead-letter topic")
     offset: int = Field(description="Of the dead-letter topic")
     time: str = Field(description="When it was written; ISO 8601, UTC")
@@ -21,7 +22,7 @@ class DeadLetterItem(BaseModel):
     source_partition: int | None = Field(description="Partition of the measurements topic where the original stands")
     source_offset: int | None
     rows: str | None = Field(description="Positions in the message, such as 3,17-20; null: all of it")
-    value: str | None = Field(description="Beginning of the original value as text")
+    value: str | None = Field(description="The original value as text; in a list its beginning")
 
 
 class DeadLettersAnswer(BaseModel):

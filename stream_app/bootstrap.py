@@ -19,6 +19,7 @@ from stream_app.infra.http.ownership import HttpPeers
 from stream_app.infra.http.server import HttpServer
 from stream_app.infra.kafka.figures import WorkerFigures
 from stream_app.infra.kafka.log.letter_reader import LetterReader
+from stream_app.infra.kafka.processor import rows_applied
 from stream_app.infra.kafka.reject_reports import split_assets
 from stream_app.infra.kafka.worker import Worker
 from stream_app.infra.row_messages import RowMessages
@@ -33,15 +34,19 @@ from stream_app.usecases.fleet_reading import FleetReader
 from stream_app.usecases.fleet_summary import FleetSummaries
 from stream_app.usecases.history_queries import HistoryQueries, known_metrics
 from stream_app.usecases.ingest import Ingest
+from stream_app.usecases.keyed_requests import KeyedRequests
 from stream_app.usecases.layouts import StoredLayouts
 from stream_app.usecases.lookup import Lookup
 from stream_app.usecases.ports import Tables
 from stream_app.usecases.posting import Posting
 from stream_app.usecases.queries import Queries
+from stream_app.usecases.rate_history import RateHistory
+from stream_app.usecases.receipts import Receipts
 from stream_app.usecases.retention import UploadRetention
 from stream_app.usecases.running_uploads import RunningUploads
 from stream_app.usecases.silence import SilentAssets
 from stream_app.usecases.splits import SplitAssets
+from stream_app.usecases.system import System
 from stream_app.usecases.task_list import TaskLists
 from stream_app.usecases.tasks import Tasks
 from stream_app.usecases.uploads import Uploads
@@ -118,9 +123,11 @@ async def _serve(settings: Settings, catalogue: Catalogue, worker: Worker, liste
     reads = _history_reads(settings)
     reader = FleetReader(catalogue, layouts)
     index = FleetIndex(worker.tables, reader)
+    history = RateHistory(lookup, rows_applied, time.time)
     running = RunningUploads()
     tasks = Tasks(lookup, running)
-    uploads = Uploads(lookup, worker.measurements, rows, settings.upload_windows, running)
+    keyed = KeyedRequests(tasks)
+    uploads = Uploads(lookup, worker.measurements, rows, settings.upload_windows, running, keyed)
     lists = AssetLists(lookup, reader, index, _now_us)
     services = Services(
         cluster=worker,
@@ -131,7 +138,12 @@ async def _serve(settings: Settings, catalogue: Catalogue, worker: Worker, liste
         running=running,
         task_lists=TaskLists(lookup, tasks, uploads, running, worker.measurements),
         posting=Posting(
-            lookup, worker.measurements, rows, settings.windows, at_home=settings.kafka.partitioner == "murmur2"
+            lookup,
+            worker.measurements,
+            rows,
+            settings.windows,
+            Receipts(worker.measurements, running, keyed),
+            at_home=settings.kafka.partitioner == "murmur2",
         ),
         catalogue=catalogue,
         hop_key=hop_key,
@@ -140,6 +152,7 @@ async def _serve(settings: Settings, catalogue: Catalogue, worker: Worker, liste
         assets=lists,
         fleet=FleetSummaries(lookup, index, _now_us),
         changes=FleetChanges(lookup, lists),
+        system=System(lookup, history),
     )
     http = settings.http
     options = ApiOptions(
@@ -183,7 +196,9 @@ async def _serve(settings: Settings, catalogue: Catalogue, worker: Worker, liste
     REGISTRY.register(figures)
     await server.start()
     try:
-        await asyncio.gather(retention.run(), silence.run(), splits.run(), access.run(), server.renew_certificate())
+        await asyncio.gather(
+            retention.run(), silence.run(), splits.run(), access.run(), history.run(), server.renew_certificate()
+        )
     finally:
         REGISTRY.unregister(figures)
         await asyncio.shield(server.stop())

@@ -252,6 +252,9 @@ class FakeLetters:
     async def newest(self, count: int) -> Sequence[StoredLetter]:
         return self.letters[-count:]
 
+    async def one(self, partition: int, offset: int) -> StoredLetter | None:
+        return next((each for each in self.letters if (each.partition, each.offset) == (partition, offset)), None)
+
 
 class FakePeers:
     """Workers that answer from a dictionary; the others cannot be reached."""

@@ -6,6 +6,7 @@ ServiceError
 ├── ForbiddenError    the caller may not do it
 ├── ChangedError      the thing is not as the caller has it; nothing was done
 ├── NotConfiguredError the deployment lacks what it would need
+├── ConflictError     it does not go with what was done before; nothing was done
 └── UnavailableError  cannot tell or do it yet; asking again later is right
 """
 
@@ -59,6 +60,10 @@ class ChangedError(ServiceError):
 
 class NotConfiguredError(ServiceError):
     """The deployment is without what it would need; asking again does not help."""
+
+
+class ConflictError(ServiceError):
+    """It does not go with what was done before."""
 
 
 class UnavailableError(ServiceError):

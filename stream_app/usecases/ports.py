@@ -174,6 +174,10 @@ class DeadLetterLog(Protocol):
         """The newest ``count`` letters of each partition; UnavailableError when the broker does not answer."""
         ...
 
+    async def one(self, partition: int, offset: int) -> StoredLetter | None:
+        """The letter at a place; None: there is none. UnavailableError as :meth:`newest`."""
+        ...
+
 
 WorkerPhase = Literal["starting", "waiting_for_broker", "joining", "recovering", "ready", "stopping", "failed"]
 

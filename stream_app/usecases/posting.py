@@ -16,6 +16,7 @@ from schemas.lookup import SpecAnswer
 from stream_app.usecases.errors import ChangedError, InvalidError, NotFoundError
 from stream_app.usecases.lookup import Local, Lookup
 from stream_app.usecases.ports import MeasurementLog, RowReader
+from stream_app.usecases.receipts import Receipts
 from stream_app.usecases.rights import current_rights
 
 #: Assets that are looked up in the tables before others have the event loop: a few ms.
@@ -61,6 +62,8 @@ class Posting:
         Reads and checks posted rows.
     windows
         Names of the window sizes of an asset whose spec names none.
+    receipts
+        Of rows that had a key.
     at_home
         Whether rows are taken in the partition alone that the default partitioner chooses.
     """
@@ -71,20 +74,28 @@ class Posting:
         measurements: MeasurementLog,
         rows: RowReader,
         windows: Sequence[str],
+        receipts: Receipts,
         *,
         at_home: bool = False,
     ) -> None:
-        self._lookup = lookup
+        self._lookup, self._receipts = lookup, receipts
         self._windows = tuple(windows)
         self._measurements = measurements
         self._rows = rows
         self._at_home = at_home
 
-    async def measurements(self, body: bytes) -> Posted:
+    async def measurements(self, body: bytes, key: str | None = None) -> Posted:
         """Append posted rows, all or, if one of them is wrong, none; all are acked by the broker.
+
+        Parameters
+        ----------
+        key
+            The same body with the same key is written once.
 
         Raises
         ------
+        ConflictError
+            Another body had the key, or writing this one was broken off.
         InvalidError
             A row is wrong; nothing was sent.
         NotFoundError
@@ -103,12 +114,22 @@ class Posting:
         for asset_id, of_asset in messages.items():
             records = by_partition.setdefault(places[asset_id], [])
             records += ((asset_id.encode(), message.value) for message in of_asset)
-        ends = await asyncio.gather(*(self._measurements.append_to(p, records) for p, records in by_partition.items()))
-        last = dict(zip(by_partition, ends, strict=True))
+        if key is None:
+            last = await self._append(by_partition)
+        elif (before := await self._receipts.ends(body, key)) is not None:
+            last = before
+        else:
+            async with self._receipts.written(body, key) as receipt:
+                last = receipt.ends = await self._append(by_partition)
         return Posted(
             rows=sum(message.rows for of_asset in messages.values() for message in of_asset),
-            written={asset_id: Written(partition, last[partition]) for asset_id, partition in places.items()},
+            written={asset_id: Written(p, last[p]) for asset_id, p in places.items() if p in last},
         )
+
+    async def _append(self, by_partition: Mapping[int, Sequence[tuple[bytes, bytes]]]) -> dict[int, int]:
+        """Append records to their partitions; returns the offset of the last of each."""
+        ends = await asyncio.gather(*(self._measurements.append_to(p, records) for p, records in by_partition.items()))
+        return dict(zip(by_partition, ends, strict=True))
 
     async def _places(self, asset_ids: Sequence[str]) -> dict[str, int]:
         """Partition of each asset: where its rows are, asked of the others for all of them at once."""

@@ -25,6 +25,7 @@ class ReadingProgress:
     bytes: int
     rows_read: int | None
     rows_published: int
+    digest: str | None = None
 
 
 @dataclass(eq=False, slots=True)
@@ -48,6 +49,7 @@ class RunningUpload:
     rows: int | None = None
     published: int = 0
     told: tuple[str, ...] = ()
+    digest: str | None = None
     #: Whether nobody waits for the outcome: it is told by the task alone.
     is_detached: bool = False
     #: Why it was cancelled; "": it was not.
@@ -67,7 +69,7 @@ class RunningUpload:
             percent = 50 + 50 * (self.published / self.rows if self.rows else share)
         else:
             percent = 50 * share if self.phase == "checking" else 0.0
-        return ReadingProgress(self.phase, round(percent, 1), at, self.size, self.rows, self.published)
+        return ReadingProgress(self.phase, round(percent, 1), at, self.size, self.rows, self.published, self.digest)
 
     def _position(self) -> int:
         """How many bytes have been read in this pass."""

@@ -105,10 +105,12 @@ class TaskLists:
         for number, task_id in enumerate(ids):
             if number % _AT_ONCE == _AT_ONCE - 1:
                 await asyncio.sleep(0)
-            tasks.append(self._listed(task_id, found[task_id]))
+            if (listed := self._listed(task_id, found[task_id])) is not None:
+                tasks.append(listed)
         return TaskList(tasks, ids[-1] if len(found) > limit else None, partitions)
 
-    def _listed(self, task_id: str, partition: int | None) -> ListedTask:
+    def _listed(self, task_id: str, partition: int | None) -> ListedTask | None:
+        """An upload; None: it is a receipt."""
         running = self._running.get(task_id)
         reading = None if running is None else running.progress()
         asset_id = UPLOAD_PREFIX + task_id
@@ -118,6 +120,8 @@ class TaskLists:
         summary = self._lookup.views.summary(asset_id, value)
         if summary.ended is None:
             return ListedTask(task_id, "STARTED", summary.rows, summary.rows_rejected, None, None, reading)
+        if summary.ended.rows == 0 and summary.ended.digest is not None:
+            return None
         error = error_of(summary)
         ended = datetime.fromtimestamp((summary.ended_timestamp_ms or 0) / 1000, UTC)
         return ListedTask(

@@ -63,6 +63,8 @@ class Task:
         What there was to say about the file.
     is_settled
         Whether all that is in the log of an upload is known; asked for only while it has not ended.
+    digest
+        Of what was sent, if it had an Idempotency-Key and has ended.
     parts
         Of a file with several assets: their tasks, by the file's names of the assets; a worker's answer where it lives
         with another one.
@@ -75,6 +77,7 @@ class Task:
     error: str | None = None
     warnings: Sequence[str] = ()
     is_settled: bool = True
+    digest: str | None = None
     parts: Mapping[str, Task | PeerAnswer] = field(default_factory=dict)
 
 
@@ -99,7 +102,7 @@ class Tasks:
         """
         found = await self._found(task_id, hop=hop)
         is_told = isinstance(found, Task) or found.status == HTTPStatus.OK
-        if hop or not is_told or (state := _state_of(found)) in ("SUCCESS", "FAILURE"):
+        if hop or not is_told or (state := state_of(found)) in ("SUCCESS", "FAILURE"):
             return found
         reading, is_certain = await self.reading(id_of(found))
         if reading is None and is_certain and state == "STARTED" and _is_settled(found):
@@ -196,10 +199,11 @@ class Tasks:
         )
         if ended is None:
             return task
-        return replace(task, warnings=ended.warnings, parts=dict.fromkeys(ended.assets, task))
+        return replace(task, warnings=ended.warnings, digest=ended.digest, parts=dict.fromkeys(ended.assets, task))
 
 
-def _state_of(found: Task | PeerAnswer) -> TaskState:
+def state_of(found: Task | PeerAnswer) -> TaskState:
+    """State of a task. NotFoundError: another worker says that there is none."""
     return found.state if isinstance(found, Task) else outcome_of(found)[0]
 
 

@@ -26,7 +26,8 @@ from schemas.asset import UNLIMITED_AHEAD_S, AssetSpec
 from schemas.control import ERROR_MAX_LENGTH, EndOfUpload, SpecControl
 from schemas.diagnosis import Diagnosis
 from schemas.file import FileSpec
-from stream_app.usecases.errors import InvalidError, UnavailableError
+from stream_app.usecases.errors import InvalidError, ServiceError, UnavailableError
+from stream_app.usecases.keyed_requests import KeyedRequests, digest_of, id_of_key
 from stream_app.usecases.lookup import Lookup
 from stream_app.usecases.ports import CheckedFile, MeasurementLog, RowMessage, RowReader
 from stream_app.usecases.running_uploads import RunningUpload, RunningUploads
@@ -77,6 +78,8 @@ class Uploads:
         Window sizes that an upload keeps.
     running
         The files that are being read.
+    keyed
+        Knows the files that had a key.
     """
 
     #: How long whoever uploads waits for the outcome [s].
@@ -89,24 +92,29 @@ class Uploads:
         rows: RowReader,
         windows: Sequence[str],
         running: RunningUploads,
+        keyed: KeyedRequests,
     ) -> None:
         self._lookup = lookup
         self._measurements = measurements
         self._rows = rows
         self._windows = tuple(windows)
-        self._running = running
+        self._running, self._keyed = running, keyed
         self._parsing = asyncio.Semaphore(CONCURRENT_PARSES)
 
-    async def accept(self, file: BinaryIO, file_spec: FileSpec, *, size: int = 0) -> Accepted:
+    async def accept(self, file: BinaryIO, file_spec: FileSpec, *, size: int = 0, key: str | None = None) -> Accepted:
         """Append a whole file, which is closed then; if that takes longer than a moment, it goes on by itself.
 
         Parameters
         ----------
         size
             Of the file [bytes]; 0: it is not known.
+        key
+            The same file with the same key is the same task.
 
         Raises
         ------
+        ConflictError
+            Another file had the key.
         InvalidError
             The file is no table of measurements; nothing was sent.
         UnavailableError
@@ -117,10 +125,18 @@ class Uploads:
             self._lookup.require_ready()
             if self._running.under_way >= MOST_UPLOADS:
                 raise UnavailableError("too_many_uploads", f"{MOST_UPLOADS} files are being read: send it later", 10)
-        except UnavailableError:
+            task_id, digest = str(uuid.uuid4()), None
+            if key is not None:
+                task_id = id_of_key("upload", key)
+                digest = await asyncio.to_thread(digest_of, file, file_spec.model_dump_json())
+                before = await self._keyed.before(task_id, digest)
+                if before is not None or self._running.get(task_id) is not None:  # it may have come meanwhile
+                    file.close()
+                    return Accepted(task_id, () if before is None else before.told)
+        except ServiceError:
             file.close()
             raise
-        upload = RunningUpload(str(uuid.uuid4()), file, size)
+        upload = RunningUpload(task_id, file, size, digest=digest)
         self._running.add(upload.task_id, upload)
         # When a file is sent says nothing of the time of its rows.
         spec = file_spec.of_asset().model_copy(update={"max_ahead_s": UNLIMITED_AHEAD_S})
@@ -165,7 +181,12 @@ class Uploads:
             end = EndOfUpload(asset_id=asset_ids[0], rows=0, allow_rejected=file_spec.allow_rejected)
             for asset_id in asset_ids[1:]:
                 await self._append(asset_id, [_json(end.model_copy(update=_of(asset_id, rows)))])
-            whole = {"rows": rows[asset_ids[0]], "assets": assets, "warnings": _shortened(upload.told)}
+            whole = {
+                "rows": rows[asset_ids[0]],
+                "digest": upload.digest,
+                "assets": assets,
+                "warnings": _shortened(upload.told),
+            }
             await self._append(asset_ids[0], [_json(end.model_copy(update=whole))])
             upload.phase = "sent"
         except (Exception, asyncio.CancelledError) as error:
@@ -242,7 +263,7 @@ class Uploads:
                 log.error("upload %s failed", upload.task_id, exc_info=error)
                 reason = f"something unexpected happened ({type(error).__name__}): the worker's log has it"
         for asset_id in reversed(asset_ids if upload.announced else ()):
-            end = EndOfUpload(error=reason[:ERROR_MAX_LENGTH], **_of(asset_id, rows))
+            end = EndOfUpload(error=reason[:ERROR_MAX_LENGTH], digest=upload.digest, **_of(asset_id, rows))
             try:
                 await self._append(asset_id, [_json(end)])
             except UnavailableError:

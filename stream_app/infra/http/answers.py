@@ -7,6 +7,7 @@ without these. Updates are the text that the metrics topic has, put into the ans
 from __future__ import annotations
 
 import asyncio
+from dataclasses import asdict
 from datetime import UTC, datetime
 from http import HTTPStatus
 from typing import Any, Final
@@ -22,6 +23,7 @@ from stream_app.usecases.lookup import AssetFreshness
 from stream_app.usecases.ports import PeerAnswer
 from stream_app.usecases.posting import spec_tag
 from stream_app.usecases.queries import AssetFound, SpecFound, WindowsFound
+from stream_app.usecases.running_uploads import ReadingProgress
 from stream_app.usecases.tasks import Task
 from stream_app.wire.encode.updates import updates
 
@@ -108,7 +110,7 @@ def task(found: Task, *, hop: bool = False) -> Response:
     """Answer a :class:`schemas.task.TaskStatus`; to another worker also whether all of the log is known."""
     content = {"task_id": found.task_id, **_result(found)}
     if hop:
-        content["is_settled"] = found.is_settled
+        content |= {"is_settled": found.is_settled, "digest": found.digest}
     if found.warnings:
         content["warnings"] = found.warnings
     if found.parts:
@@ -118,6 +120,14 @@ def task(found: Task, *, hop: bool = False) -> Response:
             for name, part in found.parts.items()
         ]
     return json(content)
+
+
+def reading(found: ReadingProgress, *, hop: bool = False) -> dict[str, Any]:
+    """A :class:`schemas.task.ReadingProgress`; to another worker also the digest."""
+    content = asdict(found)
+    if not hop:
+        del content["digest"]
+    return content
 
 
 def _results_of(answer: PeerAnswer) -> dict[str, Any]:
@@ -145,7 +155,7 @@ def _result(found: Task) -> dict[str, Any]:
     if found.progress is not None:
         progress = {name: getattr(found.progress, name) for name in ("rows_sent", "rows_applied", "rows_rejected")}
         if found.progress.reading is not None:
-            progress["reading"] = found.progress.reading
+            progress["reading"] = reading(found.progress.reading)
     return {"state": found.state, "data": data, "progress": progress, "error": found.error}
 
 

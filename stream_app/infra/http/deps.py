@@ -6,7 +6,7 @@ from collections.abc import Callable, Collection, Coroutine, Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any, Final, get_origin
 
-from fastapi import Depends, Path, Query, Request
+from fastapi import Depends, Header, Path, Query, Request
 from fastapi.dependencies.utils import get_flat_params
 from fastapi.params import Form
 from fastapi.params import Query as QueryInfo
@@ -27,6 +27,7 @@ from stream_app.usecases.ports import Cluster, DeadLetterLog
 from stream_app.usecases.posting import Posting
 from stream_app.usecases.queries import Queries
 from stream_app.usecases.running_uploads import RunningUploads
+from stream_app.usecases.system import System
 from stream_app.usecases.task_list import TaskLists
 from stream_app.usecases.tasks import Tasks
 from stream_app.usecases.uploads import Uploads
@@ -54,6 +55,7 @@ class Services:
     assets: AssetLists
     fleet: FleetSummaries
     changes: FleetChanges
+    system: System
 
 
 def services_of(request: Request) -> Services:
@@ -89,6 +91,15 @@ AssetPath = Annotated[
         pattern=ASSET_ID_PATTERN,
         description="Id of the asset",
         examples=["bess-001"],
+    ),
+]
+IdempotencyKey = Annotated[
+    str | None,
+    Header(
+        min_length=1,
+        max_length=255,
+        description="The same request under the same key counts once, as long as uploads are kept; with another body "
+        "it is 409",
     ),
 ]
 Limit = Annotated[int, Query(ge=1, le=1000, description="Entries at most")]

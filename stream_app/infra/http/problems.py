@@ -21,6 +21,7 @@ from stream_app.domain.errors import DomainError
 from stream_app.infra.http.codes import PATH
 from stream_app.usecases.errors import (
     ChangedError,
+    ConflictError,
     ForbiddenError,
     InvalidError,
     NotConfiguredError,
@@ -103,6 +104,8 @@ def _service_error(request: Request, error: Exception) -> Response:
             return ProblemResponse(scope, 404, error.code, error.detail, partitions=partitions)
         case ForbiddenError():
             return ProblemResponse(scope, 403, error.code, error.detail)
+        case ConflictError():
+            return ProblemResponse(scope, 409, error.code, error.detail)
         case ChangedError():
             return ProblemResponse(scope, 412, error.code, error.detail)
         case InvalidError():

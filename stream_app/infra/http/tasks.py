@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import AsyncGenerator, Callable, Coroutine
+from dataclasses import asdict
 from typing import Annotated, Any, BinaryIO, Final
 
 import structlog
@@ -14,7 +15,7 @@ from starlette.responses import Response
 from schemas.file import FileSpec
 from schemas.task import TaskAccepted, TaskCancelled, TaskPage, TaskStatus
 from stream_app.infra.http import answers
-from stream_app.infra.http.deps import Hop, HopOnly, Limit, ReadyRoute, ServicesDep
+from stream_app.infra.http.deps import Hop, HopOnly, IdempotencyKey, Limit, ReadyRoute, ServicesDep
 from stream_app.infra.http.problems import describe
 from stream_app.usecases.errors import InvalidError, NotFoundError
 from stream_app.usecases.ports import PeerAnswer
@@ -73,7 +74,7 @@ router = APIRouter(tags=["tasks"], route_class=_UploadRoute, responses=describe(
     status_code=202,
     response_model=TaskAccepted,
     response_model_exclude_none=True,
-    responses=describe(400, 413),
+    responses=describe(400, 409, 413),
 )
 async def upload(
     data: Annotated[
@@ -87,6 +88,7 @@ async def upload(
     spec: Annotated[
         str | None, Form(description="How to read the file, as JSON (FileSpec)", examples=['{"timezone": "UTC"}'])
     ] = None,
+    idempotency_key: IdempotencyKey = None,
 ) -> TaskAccepted:
     """Compute the metrics of a file; poll the task.
 
@@ -96,7 +98,7 @@ async def upload(
     """
     how = file_spec(spec, nominal_capacity)
     file, size = _taken_over(data)
-    accepted = await services.uploads.accept(file, how, size=size)
+    accepted = await services.uploads.accept(file, how, size=size, key=idempotency_key)
     structlog.contextvars.bind_contextvars(task_id=accepted.task_id)  # stands in the request's entry of the log
     response.headers["Location"] = f"{UPLOAD_PATHS[0]}/{accepted.task_id}"
     return TaskAccepted(task_id=accepted.task_id, warnings=list(accepted.told) or None)
@@ -135,7 +137,12 @@ async def list_tasks(
     if not current_rights().sees(UPLOAD_PREFIX):
         return answers.json({"tasks": [], "next_cursor": None})
     found = await services.task_lists.page(cursor=cursor, limit=limit, hop=hop)
-    return answers.json(found if hop else {"tasks": found.tasks, "next_cursor": found.next_cursor})
+    tasks = [
+        {**asdict(task), "reading": None if task.reading is None else answers.reading(task.reading, hop=hop)}
+        for task in found.tasks
+    ]
+    more = {"partitions": found.partitions} if hop else {}
+    return answers.json({"tasks": tasks, "next_cursor": found.next_cursor} | more)
 
 
 @router.post(
@@ -162,7 +169,7 @@ async def get_reading(task_id: str, services: ServicesDep, cancel: bool = False)
     running = services.running.get(task_id)
     if running is None:
         raise NotFoundError("unknown_task", "this worker does not read its file")
-    return answers.json(running.progress())
+    return answers.json(answers.reading(running.progress(), hop=True))
 
 
 @router.get(UPLOAD_PATHS[0] + "/{task_id}/", response_model=TaskStatus, include_in_schema=False)

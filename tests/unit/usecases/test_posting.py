@@ -7,7 +7,9 @@ import pytest
 from schemas.asset import AssetSpec
 from schemas.control import SpecControl
 from stream_app.usecases.errors import InvalidError, UnavailableError
+from stream_app.usecases.keyed_requests import KeyedRequests
 from stream_app.usecases.posting import Posting
+from stream_app.usecases.receipts import Receipts
 from tests.fake_files import FakeRows
 from tests.fakes import PARTITIONS, partition_of
 from tests.worker import THERE, Worker
@@ -20,7 +22,8 @@ def worker() -> Worker:
 
 @pytest.fixture
 def posting(worker: Worker) -> Posting:
-    return Posting(worker.lookup, worker.log, FakeRows(), windows=("1m", "15m"))
+    receipts = Receipts(worker.log, worker.running, KeyedRequests(worker.tasks))
+    return Posting(worker.lookup, worker.log, FakeRows(), ("1m", "15m"), receipts)
 
 
 async def test_posted_rows_are_grouped_by_asset(posting: Posting, worker: Worker) -> None:

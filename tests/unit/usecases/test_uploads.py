@@ -15,6 +15,7 @@ from schemas.control import EndOfUpload, SpecControl
 from schemas.file import FileSpec
 from stream_app.usecases import uploads
 from stream_app.usecases.errors import InvalidError, UnavailableError
+from stream_app.usecases.keyed_requests import KeyedRequests
 from stream_app.usecases.uploads import Uploads
 from tests.fake_files import FakeFile, FakeRows
 from tests.fakes import FakeLog
@@ -35,7 +36,7 @@ def log(worker: Worker) -> FakeLog:
 
 @pytest.fixture
 def accept(worker: Worker) -> Uploads:
-    return Uploads(worker.lookup, worker.log, FakeRows(), ("1h", "1d"), worker.running)
+    return Uploads(worker.lookup, worker.log, FakeRows(), ("1h", "1d"), worker.running, KeyedRequests(worker.tasks))
 
 
 def a_file(*lines: str) -> BinaryIO:
@@ -149,7 +150,7 @@ class Held(FakeRows):
 @pytest.fixture
 def held(worker: Worker) -> Iterator[tuple[Uploads, Held]]:
     rows = Held()
-    uploads_ = Uploads(worker.lookup, worker.log, rows, ("1h", "1d"), worker.running)
+    uploads_ = Uploads(worker.lookup, worker.log, rows, ("1h", "1d"), worker.running, KeyedRequests(worker.tasks))
     uploads_.answered_within_s = 0.01
     yield uploads_, rows
     rows.may_go_on.set()

@@ -23,12 +23,16 @@ from stream_app.usecases.fleet_index import FleetIndex
 from stream_app.usecases.fleet_reading import FleetReader
 from stream_app.usecases.fleet_summary import FleetSummaries
 from stream_app.usecases.history_queries import HistoryQueries, known_metrics
+from stream_app.usecases.keyed_requests import KeyedRequests
 from stream_app.usecases.layouts import StoredLayouts
 from stream_app.usecases.lookup import Lookup
 from stream_app.usecases.posting import Posting
 from stream_app.usecases.queries import Queries
+from stream_app.usecases.rate_history import RateHistory
+from stream_app.usecases.receipts import Receipts
 from stream_app.usecases.rejected_rows import RejectedRows
 from stream_app.usecases.running_uploads import RunningUploads
+from stream_app.usecases.system import System
 from stream_app.usecases.task_list import TaskLists
 from stream_app.usecases.tasks import Tasks
 from stream_app.usecases.uploads import Uploads
@@ -84,9 +88,12 @@ class Site:
             rejected=self.rejected,
         )
         self.places = lookup.places
+        self.rows, self.now_s = 0.0, 1000.0
+        self.history = RateHistory(lookup, lambda: self.rows, lambda: self.now_s)
         self.running = RunningUploads()
         tasks = Tasks(lookup, self.running)
-        self.uploads = Uploads(lookup, self.log, RowMessages(), ("1h", "1d"), self.running)
+        keyed = KeyedRequests(tasks)
+        self.uploads = Uploads(lookup, self.log, RowMessages(), ("1h", "1d"), self.running, keyed)
         reader = FleetReader(catalogue, StoredLayouts(self.tables))
         self.index = FleetIndex(self.tables, reader)
         lists = AssetLists(lookup, reader, self.index, lambda: self.now_us)
@@ -98,7 +105,7 @@ class Site:
             uploads=self.uploads,
             running=self.running,
             task_lists=TaskLists(lookup, tasks, self.uploads, self.running, self.log),
-            posting=Posting(lookup, self.log, RowMessages(), windows=("1m", "15m")),
+            posting=Posting(lookup, self.log, RowMessages(), ("1m", "15m"), Receipts(self.log, self.running, keyed)),
             catalogue=catalogue,
             hop_key=key,
             dead_letters=self.letters,
@@ -106,6 +113,7 @@ class Site:
             assets=lists,
             fleet=FleetSummaries(lookup, self.index, lambda: self.now_us),
             changes=FleetChanges(lookup, lists),
+            system=System(lookup, self.history),
         )
         self.api = create_api(services, self.options)
         self.network.apps[self.name] = self.api

@@ -19,7 +19,7 @@ from tests.unit.infra.http.test_problems import problem_of
 if TYPE_CHECKING:
     from tests.unit.infra.http.conftest import OpenSite, Site
 
-VALUES: Final = {"size": "1m", "task_id": "0c9f7f0e-8f0b-4c1c-9d55-1b8d5d0d5c0f"}
+VALUES: Final = {"letter_id": "0-1", "size": "1m", "task_id": "0c9f7f0e-8f0b-4c1c-9d55-1b8d5d0d5c0f"}
 ROW = {"asset_id": MINE, "timestamp": 1649808002, "current": -40, "voltage": 890.5, "soc": 51}
 
 

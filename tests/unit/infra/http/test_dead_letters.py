@@ -9,6 +9,7 @@ import pytest
 from schemas.rejected import HEADER_PREFIX
 from stream_app.infra.http.api import ApiOptions
 from stream_app.usecases.ports import StoredLetter
+from tests.unit.infra.http.test_problems import problem_of
 
 if TYPE_CHECKING:
     from tests.unit.infra.http.conftest import OpenSite, Site
@@ -31,6 +32,7 @@ async def test_the_newest_letters_come_first_and_are_counted_by_code(site: Site)
     assert body["by_code"] == {"bad_row": 1, "late": 2}
     assert len(body["letters"][0]["value"]) == 2000
     assert body["letters"][2] == {
+        "id": "0-0",
         "partition": 0,
         "offset": 0,
         "time": "1970-01-01T00:16:40.000Z",
@@ -73,3 +75,14 @@ async def test_letters_of_foreign_assets_are_left_out(
     body = (await site.client.get(LETTERS, headers={"X-API-Key": key})).json()
     assert [item["offset"] for item in body["letters"]] == offsets
     assert sum(body["by_code"].values()) == len(offsets)
+
+
+async def test_one_letter_is_told_as_a_whole(open_site: OpenSite, keys: Keys) -> None:
+    """Those of foreign assets are not there, as those that never were."""
+    site = open_site(options=ApiOptions(max_upload_bytes=9, max_body_bytes=9, credentials=keys.credentials))
+    site.letters.letters = [letter(5, b"mine-1", "late", b"x" * 9000), letter(6, b"foreign-1", "late")]
+    headers = {"X-API-Key": keys.mine}
+    found = (await site.client.get(f"{LETTERS}/0-5", headers=headers)).json()
+    assert (found["id"], found["value"]) == ("0-5", "x" * 9000)
+    for name in ("0-6", "0-7", "1-5", "x", "0-", "0-5-6", "\u0660-5"):
+        problem_of(await site.client.get(f"{LETTERS}/{name}", headers=headers), 404, "unknown_dead_letter")

@@ -11,7 +11,7 @@ import httpx
 import pytest
 
 from schemas.lookup import AssetAnswer
-from schemas.system import SystemAnswer
+from schemas.system import HistoryAnswer, SystemAnswer
 from stream_app.infra.http import events
 from stream_app.infra.http.server import HttpServer
 
@@ -101,3 +101,34 @@ async def test_the_workers_are_listed(open_site: OpenSite) -> None:
     ]
     assert (system.unreachable, system.without_owner) == (["http://gone:8000"], [3])
     assert [(p.position, p.lag) for p in system.workers[0].partitions] == [(7, 0), (0, None)]
+
+
+async def test_the_last_hour_of_all_workers_is_told(open_site: OpenSite) -> None:
+    """Rates by partition, as checkpoints include messages; a worker that does not answer is named."""
+    here, there = open_site("here"), open_site("there")
+    here.tables.owned, there.tables.owned = {0, 1}, {2}
+    here.cluster.others = [there.url, "http://gone:8000"]
+    here.cluster.lags[1] = None
+    here.history.note()
+    for rows, position in ((500, 20), (500, 20), (800, 50)):
+        here.rows, here.now_s = rows, here.now_s + 10
+        here.tables.reach(0, position)
+        here.history.note()
+    answer = HistoryAnswer.model_validate_json((await here.client.get("/api/v1/system/history")).content)
+    assert answer.unreachable == ["http://gone:8000"]
+    mine, its = answer.workers
+    assert (mine.url, its.url, its.steps) == (here.url, there.url, [])
+    assert [step.rows_per_s for step in mine.steps] == [50, 0, 30]
+    assert [step.messages_per_s for step in mine.steps] == [{0: 2, 1: 0}, {0: 0, 1: 0}, {0: 3, 1: 0}]
+    assert (mine.steps[-1].time, mine.steps[-1].lag) == ("1970-01-01T00:17:10Z", {0: 0, 1: None})
+    system = SystemAnswer.model_validate_json((await here.client.get("/api/v1/system")).content)
+    worker = system.workers[0]
+    assert worker.rows_per_s == 30
+    assert [(p.messages_per_s, p.checkpoint_time) for p in worker.partitions] == [
+        (3, "1970-01-01T00:17:10Z"),
+        (0, None),
+    ]
+    here.tables.owned = {1}
+    here.history.note()  # no time has passed
+    assert len(here.history.steps) == 3
+    assert here.history.checkpoint_s == {}

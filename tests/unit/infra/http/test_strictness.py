@@ -203,7 +203,7 @@ async def test_a_body_that_stops_is_told_after_a_while() -> None:
 def test_every_code_has_its_entry_and_one_status() -> None:
     """The page that each problem's type leads to."""
     written = re.compile(
-        r"""(?:InvalidError|NotFoundError|UnavailableError|ForbiddenError|ChangedError|Refusal)\(\s*"([a-z_]+)"|"""
+        r"""(?:InvalidError|NotFoundError|UnavailableError|ForbiddenError|ChangedError|ConflictError|Refusal)\(\s*"([a-z_]+)"|"""
         r"""ProblemResponse\([^"]*?,\s*(?:\d+),\s*"([a-z_]+)"|^    code = "([a-z_]+)\"""",
         re.MULTILINE,
     )

@@ -7,6 +7,7 @@ import json
 import uuid
 from typing import TYPE_CHECKING
 
+import httpx
 import pytest
 
 from schemas.control import EndOfUpload
@@ -148,3 +149,38 @@ async def test_a_file_is_taken_over_from_the_form(site: Site) -> None:
     await upload.task
     assert (upload.phase, upload.rows, upload.size) == ("sent", 2, len(CSV))
     assert json.loads(site.log.values(f"upload-{upload.task_id}")[-1])["rows"] == 2
+
+
+async def test_the_same_file_under_the_same_key_is_the_same_task(sites: tuple[Site, Site]) -> None:
+    """At both workers, while it is read and when it has ended; another file under the key is refused."""
+    here, there = sites
+
+    async def send(site: Site, content: bytes = CSV, key: str = "k-1", capacity: str = "9") -> httpx.Response:
+        form = {"nominal_capacity": capacity}
+        headers = {"Idempotency-Key": key}
+        return await site.client.post(TASKS, files={"data": ("a.csv", content)}, data=form, headers=headers)
+
+    first = await send(here)
+    assert first.status_code == 202, first.text
+    task_id = first.json()["task_id"]
+    asset_id = f"upload-{task_id}"
+    count = len(here.log.values(asset_id))
+    for site in (here, there):
+        assert (await send(site)).json()["task_id"] == task_id
+        problem_of(await send(site, CSV + b"4/13/2022 0:02,40,900,50\n"), 409, "key_reused")
+        problem_of(await send(site, capacity="10"), 409, "key_reused")
+    (end,) = [each for each in here.log.controls(asset_id) if isinstance(each, EndOfUpload)]
+    owner = here if partition_of(asset_id.encode()) < 2 else there
+    owner.tables.put(asset_id, ended=end, ended_timestamp_ms=1)
+    for site in (here, there):  # as after a restart
+        for upload in list(site.running):
+            site.running.remove(upload)
+    for site in (here, there):
+        assert (await send(site)).json()["task_id"] == task_id
+        problem_of(await send(site, CSV + b"4/13/2022 0:02,40,900,50\n"), 409, "key_reused")
+    assert len(here.log.values(asset_id)) == count
+    for partition, records in enumerate(here.log.partitions):
+        (here if partition < 2 else there).tables.reach(partition, len(records))
+    another = (await send(there, key="k-2")).json()["task_id"]
+    assert another != task_id
+    assert len(here.log.values(f"upload-{another}")) == count

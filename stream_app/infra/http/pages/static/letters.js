@@ -25,8 +25,15 @@ function letter(item) {
     h("h3", {}, badge("bad", item.code ?? "unknown"), item.key ? h("a", { href: `${root}/assets/${encodeURIComponent(item.key)}` }, item.key) : h("span", { class: "soft" }, "no key"), h("span", { class: "soft small" }, `${time(item.time)} (${age(item.time)})`)),
     h("p", {}, item.message || words[item.code] || ""),
     h("p", { class: "soft small" }, `${item.rows === null || item.rows === undefined ? "the whole message" : `rows ${item.rows}`} at offset ${item.source_offset ?? "–"} of partition ${item.source_partition ?? "–"}`),
-    item.value === null ? null : h("details", { open }, h("summary", {}, "The message"), h("pre", { class: "code", tabindex: "0" }, item.value)),
+    item.value === null ? null : h("details", { open, ontoggle: (event) => whole(item, event.target) }, h("summary", {}, "The message"), h("pre", { class: "code", tabindex: "0" }, item.value)),
   );
+}
+
+// The list has the beginning of a message.
+async function whole(item, details) {
+  if (!details.open) return;
+  const letter = await get(`/api/v1/dead-letters/${item.id}`).catch(() => null);
+  if (letter?.value) text(details.querySelector("pre"), letter.value);
 }
 
 async function load() {

@@ -3,10 +3,10 @@ import { get } from "./api.js";
 import { $, badge, h, message, show, table, text } from "./dom.js";
 import { Lines } from "./lines.js";
 import { poll } from "./live.js";
-import { age, count, phaseWords, short, time } from "./quantities.js";
+import { age, count, phaseWords, short } from "./quantities.js";
 
 const PERIOD_MS = 2000;
-const HOUR_S = 3600;
+const HOUR_MS = 10_000;
 const points = { at: [], lag: [], rate: [] };
 
 const sum = (values) => (values.some((value) => value === null || value === undefined) ? null : values.reduce((a, b) => a + b, 0));
@@ -30,30 +30,14 @@ function figure(name, value, note, kind) {
   text(place.said, note);
 }
 
-// The messages that were applied since the look before, by partition, tell the rate where no worker does.
-let before = null;
-function messagesPerS(partitions) {
-  const now = { at: performance.now(), position: new Map(partitions.map((each) => [each.partition, each.position])) };
-  let rateNow = null;
-  if (before) {
-    let applied = 0;
-    for (const [partition, position] of now.position) applied += Math.max(0, position - (before.position.get(partition) ?? position));
-    rateNow = (applied / (now.at - before.at)) * 1000;
-  }
-  before = now;
-  return rateNow;
-}
-
 function render(answer) {
   const partitions = answer.workers.flatMap((worker) => worker.partitions.map((each) => ({ ...each, owner: worker }))).sort((a, b) => a.partition - b.partition);
   const total = sum(partitions.map((each) => each.lag));
-  const workerRates = answer.workers.map((worker) => worker.rows_per_s);
-  const hasRates = workerRates.length && workerRates.every((each) => each !== undefined && each !== null);
-  const perS = hasRates ? sum(workerRates) : messagesPerS(partitions);
+  const perS = sum(answer.workers.map((worker) => worker.rows_per_s));
   const ready = answer.workers.filter((worker) => worker.phase === "ready").length;
   figure("Workers", `${ready} of ${answer.workers.length + answer.unreachable.length}`, "ready");
   figure("Messages behind", total === null ? "n/a" : count(total), total === null ? "because a partition's end is not known yet" : "over all partitions", total === null ? "na" : "");
-  figure(hasRates ? "Rows" : "Messages", perS === null ? "n/a" : `${short(Math.round(perS))}/s`, perS === null ? "because two looks are needed" : hasRates ? "applied, all workers" : "applied, all workers", perS === null ? "na" : "");
+  figure("Rows", perS === null ? "n/a" : `${short(Math.round(perS))}/s`, perS === null ? "because a worker has not counted for ten seconds yet" : "applied, all workers", perS === null ? "na" : "");
   figure("Partitions", count(partitions.length), answer.without_owner.length ? `${answer.without_owner.length} more have no owner` : "each has an owner");
 
   show($("note"), [
@@ -68,52 +52,65 @@ function render(answer) {
     { name: "Kafka", cell: (worker) => (worker.connected ? "connected" : badge("bad", "not connected")) },
     { name: "Partitions", cell: (worker) => worker.partitions.map((each) => each.partition).sort((a, b) => a - b).join(", ") || "none" },
     { name: "Behind", num: true, cell: (worker) => lagText(sum(worker.partitions.map((each) => each.lag))) },
-    ...(hasRates ? [{ name: "Rows/s", num: true, cell: (worker) => short(Math.round(worker.rows_per_s)) }] : []),
-    ...(answer.workers.some((worker) => worker.version) ? [{ name: "Version", cell: (worker) => worker.version ?? "–" }] : []),
-    ...(answer.workers.some((worker) => worker.checkpoint_time) ? [{ name: "Last checkpoint", cell: (worker) => (worker.checkpoint_time ? `${time(worker.checkpoint_time)} (${age(worker.checkpoint_time)})` : "–") }] : []),
+    { name: "Rows/s", num: true, cell: (worker) => (worker.rows_per_s === null ? "n/a" : short(Math.round(worker.rows_per_s))) },
   ], answer.workers, { label: "Workers" }));
 
   show($("partitions"), table([
     { name: "Partition", cell: (each) => String(each.partition) },
     { name: "Owner", cell: (each) => h("code", {}, each.owner.url) },
     { name: "Next offset", num: true, cell: (each) => count(each.position) },
+    { name: "Messages/s", num: true, cell: (each) => (each.messages_per_s === null ? "n/a" : short(Math.round(each.messages_per_s))) },
     { name: "Behind", num: true, cell: (each) => lagText(each.lag) },
+    { name: "Most in the last hour", num: true, cell: (each) => (mostBehind.has(each.partition) ? count(mostBehind.get(each.partition)) : "–") },
+    { name: "Last checkpoint", num: true, cell: (each) => (each.checkpoint_time ? age(each.checkpoint_time) : "none yet") },
   ], partitions, { label: "Partitions" }));
-  remember(answer, total, perS);
+  remember(total, perS);
 }
 
 const lagText = (value) => (value === null ? "n/a" : count(value));
 
-function remember(answer, total, perS) {
-  const now = Date.now() / 1000;
-  points.at.push(now);
-  points.lag.push(total);
-  points.rate.push(perS);
-  while (points.at.length && points.at[0] < now - HOUR_S) for (const column of Object.values(points)) column.shift();
-  const told = past(answer);
-  lag.set(told ? [told.at, told.lag] : [points.at, points.lag], "Lag is not known yet.");
-  rate.set(told ? [told.at, told.rate] : [points.at, points.rate], "Two looks are needed: a moment.");
-}
+// --- the last hour, as the workers remember it; and the seconds since, as this page saw them ------------------------------
 
-// What the workers themselves remember of the last hour, where they do.
-function past(answer) {
-  const histories = answer.workers.map((worker) => worker.history).filter((each) => each?.length);
-  if (!histories.length) return null;
+let hour = { at: [], lag: [], rate: [] };
+const mostBehind = new Map();
+
+async function loadHour() {
+  const answer = await get("/api/v1/system/history");
   const at = new Map();
-  for (const history of histories) {
-    for (const point of history) {
-      const t = Math.round(Date.parse(point.time) / 10_000) * 10;
-      const known = at.get(t) ?? { lag: 0, rate: 0 };
-      at.set(t, { lag: point.lag === null || known.lag === null ? null : known.lag + point.lag, rate: known.rate + (point.rows_per_s ?? 0) });
+  mostBehind.clear();
+  for (const { steps, step_s: stepS } of answer.workers) {
+    for (const step of steps) {
+      const t = Math.round(Date.parse(step.time) / 1000 / stepS) * stepS;
+      const seen = at.get(t) ?? { lag: 0, rate: 0 };
+      const lags = Object.entries(step.lag);
+      for (const [partition, each] of lags) mostBehind.set(Number(partition), Math.max(each ?? 0, mostBehind.get(Number(partition)) ?? 0));
+      const behind = sum(lags.map(([, each]) => each));
+      at.set(t, { lag: behind === null || seen.lag === null ? null : seen.lag + behind, rate: seen.rate + step.rows_per_s });
     }
   }
-  const sorted = [...at.entries()].sort((a, b) => a[0] - b[0]);
-  return { at: sorted.map(([t]) => t), lag: sorted.map(([, each]) => each.lag), rate: sorted.map(([, each]) => each.rate) };
+  const sorted = [...at.entries()].sort((one, other) => one[0] - other[0]);
+  hour = { at: sorted.map(([t]) => t), lag: sorted.map(([, each]) => each.lag), rate: sorted.map(([, each]) => each.rate) };
+  const newest = hour.at.at(-1) ?? 0;
+  while (points.at.length && points.at[0] <= newest) for (const column of Object.values(points)) column.shift();
+}
+
+function remember(total, perS) {
+  points.at.push(Date.now() / 1000);
+  points.lag.push(total);
+  points.rate.push(perS);
+  const at = [...hour.at, ...points.at];
+  lag.set([at, [...hour.lag, ...points.lag]], "How far behind it is, is not known yet.");
+  rate.set([at, [...hour.rate, ...points.rate]], "Two looks are needed: a moment.");
 }
 
 let hasAnswer = false;
+let hourAt = -HOUR_MS;
 await poll(async () => {
   try {
+    if (performance.now() - hourAt >= HOUR_MS) {
+      hourAt = performance.now();
+      await loadHour();
+    }
     render(await get("/api/v1/system"));
     hasAnswer = true;
   } catch (error) {
