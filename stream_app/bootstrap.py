@@ -19,8 +19,7 @@ from stream_app.infra.http.ownership import HttpPeers
 from stream_app.infra.http.server import HttpServer
 from stream_app.infra.kafka.figures import WorkerFigures
 from stream_app.infra.kafka.log.letter_reader import LetterReader
-from stream_app.infra.kafka.processor import rows_applied
-from stream_app.infra.kafka.reject_reports import split_assets
+from stream_app.infra.kafka.reject_reports import rows_applied, split_assets
 from stream_app.infra.kafka.worker import Worker
 from stream_app.infra.row_messages import RowMessages
 from stream_app.settings import Settings
@@ -123,7 +122,7 @@ async def _serve(settings: Settings, catalogue: Catalogue, worker: Worker, liste
     reads = _history_reads(settings)
     reader = FleetReader(catalogue, layouts)
     index = FleetIndex(worker.tables, reader)
-    history = RateHistory(lookup, rows_applied, time.time)
+    rates = RateHistory(lookup, rows_applied, time.time)
     running = RunningUploads()
     tasks = Tasks(lookup, running)
     keyed = KeyedRequests(tasks)
@@ -152,7 +151,7 @@ async def _serve(settings: Settings, catalogue: Catalogue, worker: Worker, liste
         assets=lists,
         fleet=FleetSummaries(lookup, index, _now_us),
         changes=FleetChanges(lookup, lists),
-        system=System(lookup, history),
+        system=System(lookup, rates),
     )
     http = settings.http
     options = ApiOptions(
@@ -197,7 +196,7 @@ async def _serve(settings: Settings, catalogue: Catalogue, worker: Worker, liste
     await server.start()
     try:
         await asyncio.gather(
-            retention.run(), silence.run(), splits.run(), access.run(), history.run(), server.renew_certificate()
+            retention.run(), silence.run(), splits.run(), access.run(), rates.run(), server.renew_certificate()
         )
     finally:
         REGISTRY.unregister(figures)

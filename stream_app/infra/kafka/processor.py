@@ -46,13 +46,6 @@ _BATCH_S: Final = Histogram(
 _UNAPPLIED: Final = Counter("stream_batch_failures", "Fetches that could not be applied; each is read again")
 
 
-def rows_applied() -> float:
-    """Rows that this process has applied; those read again after a fault count again."""
-    return next(
-        sample.value for family in _ROWS.collect() for sample in family.samples if sample.name.endswith("_total")
-    )
-
-
 class Processor:
     """Applies fetches, one at a time, and has checkpoints written.
 

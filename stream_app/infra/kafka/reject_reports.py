@@ -32,6 +32,13 @@ for _result in ("applied", "late", "rejected"):
 
 split_assets: Final = prometheus_client.Counter("stream_split_assets", "Assets found with rows in several partitions")
 
+
+def rows_applied() -> float:
+    """Rows that this process has applied; those read again after a fault count again."""
+    applied = prometheus_client.REGISTRY.get_sample_value("stream_rows_total", {"result": "applied"})
+    return applied or 0.0
+
+
 _PERIOD_S: Final = 1.0
 _REPEAT_S: Final = 60.0
 

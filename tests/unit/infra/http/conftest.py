@@ -89,7 +89,7 @@ class Site:
         )
         self.places = lookup.places
         self.rows, self.now_s = 0.0, 1000.0
-        self.history = RateHistory(lookup, lambda: self.rows, lambda: self.now_s)
+        self.rates = RateHistory(lookup, lambda: self.rows, lambda: self.now_s)
         self.running = RunningUploads()
         tasks = Tasks(lookup, self.running)
         keyed = KeyedRequests(tasks)
@@ -113,7 +113,7 @@ class Site:
             assets=lists,
             fleet=FleetSummaries(lookup, self.index, lambda: self.now_us),
             changes=FleetChanges(lookup, lists),
-            system=System(lookup, self.history),
+            system=System(lookup, self.rates),
         )
         self.api = create_api(services, self.options)
         self.network.apps[self.name] = self.api

@@ -109,11 +109,11 @@ async def test_the_last_hour_of_all_workers_is_told(open_site: OpenSite) -> None
     here.tables.owned, there.tables.owned = {0, 1}, {2}
     here.cluster.others = [there.url, "http://gone:8000"]
     here.cluster.lags[1] = None
-    here.history.note()
+    here.rates.note()
     for rows, position in ((500, 20), (500, 20), (800, 50)):
         here.rows, here.now_s = rows, here.now_s + 10
         here.tables.reach(0, position)
-        here.history.note()
+        here.rates.note()
     answer = HistoryAnswer.model_validate_json((await here.client.get("/api/v1/system/history")).content)
     assert answer.unreachable == ["http://gone:8000"]
     mine, its = answer.workers
@@ -129,6 +129,6 @@ async def test_the_last_hour_of_all_workers_is_told(open_site: OpenSite) -> None
         (0, None),
     ]
     here.tables.owned = {1}
-    here.history.note()  # no time has passed
-    assert len(here.history.steps) == 3
-    assert here.history.checkpoint_s == {}
+    here.rates.note()  # no time has passed
+    assert len(here.rates.steps) == 3
+    assert here.rates.checkpoint_s == {}
