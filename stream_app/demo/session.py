@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import fcntl
+import os
 import signal
 import socket
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
@@ -23,6 +24,8 @@ from stream_app.settings import KafkaSettings
 from stream_app.worker_client import NoWorkerError, WorkerClient
 
 _POLL_S: Final = 0.1
+#: More closed windows than a worker keeps by itself: plots have a past without a history store.
+_KEPT: Final = '{"1m": 60, "15m": 96, "1h": 96, "1d": 30}'
 #: The demo's history may be some seconds old: it is read as charts of days, and written at less cost so [s].
 _FLUSH_INTERVAL_S: Final = "5"
 _READY_TIMEOUT_S: Final = 300.0
@@ -82,7 +85,11 @@ async def session(
             console.print(line)
         log = data_dir / "worker.log"
         console.print("starting the worker; the first start after an installation compiles for up to a minute")
-        own = {"STREAM_HTTP__PORT": str(port), "STREAM_DATA_DIR": str(data_dir / "worker")}
+        own = {
+            "STREAM_HTTP__PORT": str(port),
+            "STREAM_DATA_DIR": str(data_dir / "worker"),
+            "STREAM_KEEP_WINDOWS": os.environ.get("STREAM_KEEP_WINDOWS", _KEPT),
+        }
         programs = [await stack.enter_async_context(program("worker", environment | own, log))]
         client = await stack.enter_async_context(WorkerClient(f"http://127.0.0.1:{port}"))
         if store is not None:

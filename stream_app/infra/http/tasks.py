@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator, Callable, Coroutine
 from typing import Annotated, Any, Final
 
+import structlog
 from fastapi import APIRouter, File, Form, Path, Request, UploadFile
 from pydantic import ValidationError
 from starlette.responses import Response
@@ -87,6 +88,7 @@ async def upload(
     The whole file is checked first: a bad file sends nothing, and the problem names its first bad row and column.
     """
     accepted = await services.uploads.accept(data.file, file_spec(spec, nominal_capacity))
+    structlog.contextvars.bind_contextvars(task_id=accepted.task_id)  # stands in the request's entry of the log
     response.headers["Location"] = f"{UPLOAD_PATHS[0]}/{accepted.task_id}"
     return TaskAccepted(task_id=accepted.task_id, warnings=list(accepted.told) or None)
 
@@ -111,4 +113,5 @@ async def get_task(
 ) -> Response:
     """Return the state of an upload. `data` is there on SUCCESS, `error` on FAILURE."""
     found = await services.tasks.task(task_id, hop=hop)
+    structlog.contextvars.bind_contextvars(task_id=task_id)
     return answers.relay(found) if isinstance(found, PeerAnswer) else answers.task(found)

@@ -9,7 +9,7 @@ import pytest
 
 from schemas.history import FleetAnswer, HistoryAnswer
 from stream_app.infra.http.api import ApiOptions
-from stream_app.usecases.rights import Rights
+from tests.unit.infra.http.keys import Keys
 from tests.unit.infra.http.test_problems import problem_of
 
 if TYPE_CHECKING:
@@ -118,15 +118,12 @@ async def test_the_fleet_is_ranked(site: Site) -> None:
 
 async def test_others_assets_are_not_ranked(open_site: OpenSite) -> None:
     """Who sees a prefix gets these assets alone, in the counts too."""
-
-    async def authenticate(given: str) -> Rights:
-        return Rights("key", frozenset({"read"}), "mine-")
-
-    options = ApiOptions(max_upload_bytes=1000, max_body_bytes=1000, authenticate=authenticate)
+    keys = Keys()
+    options = ApiOptions(max_upload_bytes=1000, max_body_bytes=1000, credentials=keys.credentials)
     site = open_site(options=options)
     for asset_id in ("mine-1", "mine-2", "foreign"):
         site.history.put(asset_id, "15m", BEGIN, rte_raw=1.0)
-    answer = await site.client.get("/api/v1/fleet?metric=rte_raw", headers={"X-API-Key": "k"})
+    answer = await site.client.get("/api/v1/fleet?metric=rte_raw", headers={"X-API-Key": keys.mine})
     found = FleetAnswer.model_validate_json(answer.content)
     assert ([each.asset_id for each in found.assets], found.defined) == (["mine-1", "mine-2"], 2)
 
