@@ -8,6 +8,8 @@ RUN pip wheel --quiet --require-hashes --requirement requirements.lock --wheel-d
 COPY pyproject.toml README.md LICENSE ./
 COPY schemas schemas
 COPY stream_app stream_app
+# The build fetches the dashboard's plotting library from npm, by its hash.
+COPY tools/front_end.py tools/front_end.py
 RUN python -m venv /opt/stream-app \
     && /opt/stream-app/bin/pip install --quiet --no-index --find-links /wheels '.[embedded]'
 

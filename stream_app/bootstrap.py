@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import socket
 import time
+from typing import TYPE_CHECKING
 
 from prometheus_client import REGISTRY
 
@@ -23,8 +24,14 @@ from stream_app.infra.kafka.worker import Worker
 from stream_app.infra.row_messages import RowMessages
 from stream_app.settings import Settings
 from stream_app.usecases.admission import AdmissionRules
+from stream_app.usecases.asset_lists import AssetLists
 from stream_app.usecases.asset_views import AssetViews
 from stream_app.usecases.checkpoints import KeptWindows
+from stream_app.usecases.fleet_changes import FleetChanges
+from stream_app.usecases.fleet_index import FleetIndex
+from stream_app.usecases.fleet_reading import FleetReader
+from stream_app.usecases.fleet_summary import FleetSummaries
+from stream_app.usecases.history_queries import HistoryQueries, known_metrics
 from stream_app.usecases.ingest import Ingest
 from stream_app.usecases.layouts import StoredLayouts
 from stream_app.usecases.lookup import Lookup
@@ -37,6 +44,9 @@ from stream_app.usecases.splits import SplitAssets
 from stream_app.usecases.tasks import Tasks
 from stream_app.usecases.uploads import Uploads
 from stream_app.wire.encode.updates import UpdateForm
+
+if TYPE_CHECKING:
+    from stream_app.infra.history.reads import PostgresReads
 
 
 def build_worker(settings: Settings, listener: socket.socket | None = None) -> Worker:
@@ -87,10 +97,12 @@ def build_worker(settings: Settings, listener: socket.socket | None = None) -> W
 
 async def _serve(settings: Settings, catalogue: Catalogue, worker: Worker, listener: socket.socket | None) -> None:
     """Answer HTTP, forget old uploads, close windows of silent assets and look for split ones, until cancelled."""
-    views = AssetViews(catalogue, StoredLayouts(worker.tables), settings.allowed_lateness_s)
-    hop_key = HopKey(shared_secret(settings, worker.measurements))
+    layouts = StoredLayouts(worker.tables)
+    views = AssetViews(catalogue, layouts, settings.allowed_lateness_s)
+    secret = shared_secret(settings, worker.measurements)
+    hop_key = HopKey(secret)
     peers = HttpPeers(hop_key, settings.http.forward_timeout_s, cafile=settings.http.tls_cafile)
-    access = build_access(settings)
+    access = build_access(settings, secret)
     lookup = Lookup(
         tables=worker.tables,
         cluster=worker,
@@ -101,6 +113,10 @@ async def _serve(settings: Settings, catalogue: Catalogue, worker: Worker, liste
         rejected=worker.rejected,
     )
     rows = RowMessages()
+    reads = _history_reads(settings)
+    reader = FleetReader(catalogue, layouts)
+    index = FleetIndex(worker.tables, reader)
+    lists = AssetLists(lookup, reader, index, _now_us)
     services = Services(
         cluster=worker,
         lookup=lookup,
@@ -113,6 +129,10 @@ async def _serve(settings: Settings, catalogue: Catalogue, worker: Worker, liste
         catalogue=catalogue,
         hop_key=hop_key,
         dead_letters=LetterReader(settings.kafka),
+        history=HistoryQueries(reads, known_metrics(catalogue)),
+        assets=lists,
+        fleet=FleetSummaries(lookup, index, _now_us),
+        changes=FleetChanges(lookup, lists),
     )
     http = settings.http
     options = ApiOptions(
@@ -121,7 +141,7 @@ async def _serve(settings: Settings, catalogue: Catalogue, worker: Worker, liste
         cors_origins=http.cors_origins,
         cors_credentials=http.cors_credentials,
         allowed_hosts=http.hosts,
-        authenticate=access.authenticate,
+        credentials=access.credentials,
         rates=access.rates,
         tls=http.tls_certfile is not None,
     )
@@ -141,7 +161,7 @@ async def _serve(settings: Settings, catalogue: Catalogue, worker: Worker, liste
         views=views,
         idle_close_s=settings.idle_close_s,
         ttl_s=settings.asset_ttl_s,
-        now_us=lambda: time.time_ns() // 1_000,
+        now_us=_now_us,
     )
     splits = SplitAssets(
         tables=worker.tables,
@@ -160,4 +180,19 @@ async def _serve(settings: Settings, catalogue: Catalogue, worker: Worker, liste
     finally:
         REGISTRY.unregister(figures)
         await asyncio.shield(server.stop())
+        await index.close()
         await peers.close()
+        if reads is not None:
+            await reads.close()
+
+
+def _history_reads(settings: Settings) -> PostgresReads | None:
+    if settings.history.url is None:
+        return None
+    from stream_app.infra.history.reads import PostgresReads  # noqa: PLC0415  # a worker without history needs none
+
+    return PostgresReads(settings.history)
+
+
+def _now_us() -> int:
+    return time.time_ns() // 1_000

@@ -14,10 +14,13 @@ from stream_app.commands.compute import compute
 from stream_app.commands.demo import demo
 from stream_app.commands.dlq import app as dlq
 from stream_app.commands.doctor import doctor
+from stream_app.commands.export import export
 from stream_app.commands.forget import forget
+from stream_app.commands.history import app as history
 from stream_app.commands.keys import app as keys
 from stream_app.commands.produce import produce
 from stream_app.commands.query import query
+from stream_app.commands.report import report
 from stream_app.commands.reset import reset
 from stream_app.commands.run_worker import worker
 from stream_app.commands.topics import app as topics
@@ -30,11 +33,12 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-for command in (demo, worker, produce, compute, doctor, query, reset, forget):
+for command in (demo, worker, produce, compute, doctor, query, report, reset, forget, export):
     app.command()(command)
 app.add_typer(topics, name="topics")
 app.add_typer(keys, name="keys")
 app.add_typer(dlq, name="dlq")
+app.add_typer(history, name="history")
 
 
 def _show_version(wanted: bool) -> None:

@@ -13,7 +13,8 @@ from typing import Final
 from rich.console import Console
 from rich.live import Live
 
-from schemas.lookup import AssetAnswer, AssetItem
+from schemas.fleet import AssetItem
+from schemas.lookup import AssetAnswer
 from schemas.metrics import MetricsUpdate, Window
 from stream_app.demo.sample_day import PACK, simulate_day, write_csv
 from stream_app.demo.session import Session, session

@@ -14,6 +14,8 @@ from typing import Final
 from stream_app.errors import ExpectedError
 
 _STOP_TIMEOUT_S: Final = 25.0
+#: More closed windows than a worker keeps by itself: plots have a past without a history store.
+_KEPT: Final = '{"1m": 60, "15m": 96, "1h": 96, "1d": 30}'
 
 
 class WorkerProcess:
@@ -46,11 +48,15 @@ class WorkerProcess:
 @asynccontextmanager
 async def worker_process(broker: str, port: int, data_dir: Path, log: Path) -> AsyncIterator[WorkerProcess]:
     """Run ``stream-app worker`` while the context is open."""
-    environment = os.environ | {
-        "STREAM_KAFKA__BOOTSTRAP_SERVERS": broker,
-        "STREAM_HTTP__PORT": str(port),
-        "STREAM_DATA_DIR": str(data_dir),
-    }
+    environment = (
+        {"STREAM_KEEP_WINDOWS": _KEPT}
+        | os.environ
+        | {
+            "STREAM_KAFKA__BOOTSTRAP_SERVERS": broker,
+            "STREAM_HTTP__PORT": str(port),
+            "STREAM_DATA_DIR": str(data_dir),
+        }
+    )
     with log.open("wb") as output:
         process = await asyncio.create_subprocess_exec(
             sys.executable,

@@ -14,7 +14,8 @@ from schemas.file import FileSpec
 from stream_app.usecases import uploads
 from stream_app.usecases.errors import InvalidError, UnavailableError
 from stream_app.usecases.uploads import Uploads
-from tests.fakes import FakeLog, FakeRows
+from tests.fake_files import FakeRows
+from tests.fakes import FakeLog
 from tests.worker import Worker
 
 SPEC = FileSpec(nominal_capacity_ah=94.0)

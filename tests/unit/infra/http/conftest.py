@@ -16,7 +16,13 @@ from stream_app.infra.http.deps import Services
 from stream_app.infra.http.hops import HopKey
 from stream_app.infra.http.ownership import HttpPeers
 from stream_app.infra.row_messages import RowMessages
+from stream_app.usecases.asset_lists import AssetLists
 from stream_app.usecases.asset_views import AssetViews
+from stream_app.usecases.fleet_changes import FleetChanges
+from stream_app.usecases.fleet_index import FleetIndex
+from stream_app.usecases.fleet_reading import FleetReader
+from stream_app.usecases.fleet_summary import FleetSummaries
+from stream_app.usecases.history_queries import HistoryQueries, known_metrics
 from stream_app.usecases.layouts import StoredLayouts
 from stream_app.usecases.lookup import Lookup
 from stream_app.usecases.posting import Posting
@@ -24,7 +30,9 @@ from stream_app.usecases.queries import Queries
 from stream_app.usecases.rejected_rows import RejectedRows
 from stream_app.usecases.tasks import Tasks
 from stream_app.usecases.uploads import Uploads
-from tests.fakes import PARTITIONS, FakeCluster, FakeLetters, FakeLog, FakeTables
+from tests.fake_history import FakeReads
+from tests.fakes import PARTITIONS, START_US, FakeCluster, FakeLetters, FakeLog, FakeTables
+from tests.unit.infra.http.keys import FOREIGN, MINE, Keys
 
 OPTIONS = ApiOptions(max_upload_bytes=1_000_000, max_body_bytes=10_000)
 
@@ -54,6 +62,9 @@ class Site:
     tables: FakeTables = field(default_factory=FakeTables)
     cluster: FakeCluster = field(default_factory=FakeCluster)
     letters: FakeLetters = field(default_factory=FakeLetters)
+    history: FakeReads = field(default_factory=FakeReads)
+    has_history: bool = True
+    now_us: int = START_US
     rejected: RejectedRows = field(default_factory=lambda: RejectedRows(lambda: 0.0))
 
     def __post_init__(self) -> None:
@@ -71,6 +82,9 @@ class Site:
             rejected=self.rejected,
         )
         self.places = lookup.places
+        reader = FleetReader(catalogue, StoredLayouts(self.tables))
+        self.index = FleetIndex(self.tables, reader)
+        lists = AssetLists(lookup, reader, self.index, lambda: self.now_us)
         services = Services(
             cluster=self.cluster,
             lookup=lookup,
@@ -81,6 +95,10 @@ class Site:
             catalogue=catalogue,
             hop_key=key,
             dead_letters=self.letters,
+            history=HistoryQueries(self.history if self.has_history else None, known_metrics(catalogue)),
+            assets=lists,
+            fleet=FleetSummaries(lookup, self.index, lambda: self.now_us),
+            changes=FleetChanges(lookup, lists),
         )
         self.api = create_api(services, self.options)
         self.network.apps[self.name] = self.api
@@ -106,9 +124,25 @@ async def open_site() -> AsyncIterator[OpenSite]:
     yield open_one
     for site in sites:
         await site.client.aclose()
+        await site.index.close()
         await site.peers.close()
 
 
 @pytest.fixture
 def site(open_site: OpenSite) -> Site:
     return open_site()
+
+
+@pytest.fixture
+def keys() -> Keys:
+    return Keys()
+
+
+@pytest.fixture
+def guarded(open_site: OpenSite, keys: Keys) -> Site:
+    """A worker that asks for keys, with an asset that they all may see and one that some may not."""
+    options = ApiOptions(max_upload_bytes=100_000, max_body_bytes=10_000, credentials=keys.credentials)
+    site = open_site("here", options=options)
+    for asset_id in (MINE, FOREIGN):
+        site.tables.put(asset_id)
+    return site

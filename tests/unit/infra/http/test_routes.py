@@ -11,7 +11,8 @@ from prometheus_client.parser import text_string_to_metric_families
 from pydantic import BaseModel
 
 from schemas.control import EndOfUpload
-from schemas.lookup import AssetAnswer, AssetPage, CatalogueAnswer, SpecAnswer, WindowsAnswer
+from schemas.fleet import AssetPage
+from schemas.lookup import AssetAnswer, CatalogueAnswer, SpecAnswer, WindowsAnswer
 from schemas.rejected import RejectCode
 from schemas.task import TaskStatus
 from stream_app.infra.kafka import reject_reports  # noqa: F401
