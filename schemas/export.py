@@ -1,6 +1,6 @@
 """Writes the contract for producers and consumers in any language, as JSON Schema and, for typed readers, as Avro.
 
-``python -m schemas.export`` writes both.
+``python -m schemas.export`` writes both, and messages once more in draft 7, which schema registries can check.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from schemas.task import TaskAccepted, TaskStatus
 
 FOLDER = Path(__file__).parent / "json"
 AVRO_FOLDER = Path(__file__).parent / "avro"
+REGISTRY_FOLDER = Path(__file__).parent / "registry"
 #: Raised by a change that breaks producers or consumers of the version before.
 VERSION = 1
 
@@ -35,6 +36,9 @@ MODELS: dict[str, TypeAdapter[Any]] = {
     "task_accepted": TypeAdapter(TaskAccepted),
     "task_status": TypeAdapter(TaskStatus),
 }
+
+#: Values of messages: what a schema registry is asked about.
+REGISTRY_MODELS = ("measurement", "control", "metrics_update", "flat_update")
 
 #: What has one type for each of its names; ``metrics_update`` does not.
 AVRO_MODELS: dict[str, type[BaseModel]] = {"flat_update": FlatUpdate}
@@ -112,6 +116,21 @@ def render(name: str) -> str:
     return json.dumps(schema, indent=2, sort_keys=True) + "\n"
 
 
+def render_for_registry(name: str) -> str:
+    """Render a message's schema in draft 7, without an ``$id``: registries resolve no reference below a ``urn:``."""
+    schema = json.loads(json.dumps(MODELS[name].json_schema()).replace('"#/$defs/', '"#/definitions/'))
+    schema.pop("discriminator", None)  # OpenAPI's
+    if "$defs" in schema:
+        schema["definitions"] = schema.pop("$defs")
+    head = {"$schema": "http://json-schema.org/draft-07/schema#"}
+    return json.dumps(head | schema, indent=2, sort_keys=True) + "\n"
+
+
+def registry_path(name: str) -> Path:
+    """File of a message's schema in draft 7."""
+    return REGISTRY_FOLDER / f"{name}.schema.json"
+
+
 def path(name: str) -> Path:
     """File of a model's schema."""
     return FOLDER / f"{name}.schema.json"
@@ -130,5 +149,7 @@ def avro_path(name: str) -> Path:
 if __name__ == "__main__":
     for model in MODELS:
         path(model).write_text(render(model), encoding="utf-8")
+    for model in REGISTRY_MODELS:
+        registry_path(model).write_text(render_for_registry(model), encoding="utf-8")
     for model in AVRO_MODELS:
         avro_path(model).write_text(render_avro(model), encoding="utf-8")

@@ -1,4 +1,4 @@
-"""The topics as AsyncAPI 3.0, generated from the schemas: ``python -m tools.asyncapi`` (``make docs``) writes it."""
+"""The topics as AsyncAPI 3.1, generated from the schemas: ``python -m tools.asyncapi`` (``make docs``) writes it."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def document() -> dict[str, Any]:
     key = {"type": "string", "description": "The asset's id, UTF-8"}
     either = "The asset's id, or id, size and start of the window"
     return {
-        "asyncapi": "3.0.0",
+        "asyncapi": "3.1.0",
         "info": {
             "title": "stream-app",
             "version": str(export.VERSION),
