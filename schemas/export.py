@@ -15,7 +15,7 @@ from schemas.asset import AssetSpec
 from schemas.avro_schema import avro_schema
 from schemas.control import CONTROL
 from schemas.measurement import Measurement
-from schemas.metrics import FlatUpdate, MetricsUpdate, UpdateHeaders
+from schemas.metrics import EventHeaders, FlatUpdate, MetricsUpdate, UpdateHeaders
 from schemas.rejected import RejectedRow
 from schemas.task import TaskAccepted, TaskStatus
 
@@ -32,6 +32,7 @@ MODELS: dict[str, TypeAdapter[Any]] = {
     "metrics_update": TypeAdapter(MetricsUpdate),
     "flat_update": TypeAdapter(FlatUpdate),
     "update_headers": TypeAdapter(UpdateHeaders),
+    "event_headers": TypeAdapter(EventHeaders),
     "rejected_row": TypeAdapter(RejectedRow),
     "task_accepted": TypeAdapter(TaskAccepted),
     "task_status": TypeAdapter(TaskStatus),
@@ -81,6 +82,15 @@ EXAMPLES: dict[str, list[dict[str, Any]]] = {
     ],
     "flat_update": [{**_HEAD, "values": {"rte_v1": 0.93, "soc_dwell_s.0": 0.0, "soc_dwell_s.1": 900.0}}],
     "update_headers": [{"size": "15m", "final": "false", "seq": "4711", "asset": "bess-001"}],
+    "event_headers": [
+        {
+            "content-type": "application/json",
+            "ce_specversion": "1.0",
+            "ce_type": "app.stream.metrics.update.v1",
+            "ce_source": "/stream-app/3",
+            "ce_id": "bess-001/15m/2022-04-13T00:00:00Z/4711",
+        }
+    ],
     "rejected_row": [
         {
             "code": "out_of_range",
