@@ -15,6 +15,7 @@ from stream_app.commands.demo import demo
 from stream_app.commands.doctor import doctor
 from stream_app.commands.forget import forget
 from stream_app.commands.keys import app as keys
+from stream_app.commands.plan import plan
 from stream_app.commands.produce import produce
 from stream_app.commands.query import query
 from stream_app.commands.reset import reset
@@ -29,7 +30,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-for command in (demo, worker, produce, compute, doctor, query, reset, forget):
+for command in (demo, worker, produce, compute, doctor, query, plan, reset, forget):
     app.command()(command)
 app.add_typer(topics, name="topics")
 app.add_typer(keys, name="keys")
