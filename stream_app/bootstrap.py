@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import socket
 import time
+from typing import TYPE_CHECKING
 
 from schemas.asset import window_size_s
 from stream_app.access import build_access, shared_secret
@@ -22,6 +23,7 @@ from stream_app.settings import Settings
 from stream_app.usecases.admission import AdmissionRules
 from stream_app.usecases.asset_views import AssetViews
 from stream_app.usecases.checkpoints import KeptWindows
+from stream_app.usecases.history_queries import HistoryQueries, known_metrics
 from stream_app.usecases.ingest import Ingest
 from stream_app.usecases.layouts import StoredLayouts
 from stream_app.usecases.lookup import Lookup
@@ -34,6 +36,9 @@ from stream_app.usecases.splits import SplitAssets
 from stream_app.usecases.tasks import Tasks
 from stream_app.usecases.uploads import Uploads
 from stream_app.wire.encode.updates import UpdateForm
+
+if TYPE_CHECKING:
+    from stream_app.infra.history.reads import PostgresReads
 
 
 def build_worker(settings: Settings, listener: socket.socket | None = None) -> Worker:
@@ -99,6 +104,7 @@ async def _serve(settings: Settings, catalogue: Catalogue, worker: Worker, liste
         rejected=worker.rejected,
     )
     rows = RowMessages()
+    reads = _history_reads(settings)
     services = Services(
         cluster=worker,
         lookup=lookup,
@@ -111,6 +117,7 @@ async def _serve(settings: Settings, catalogue: Catalogue, worker: Worker, liste
         catalogue=catalogue,
         hop_key=hop_key,
         dead_letters=LetterReader(settings.kafka),
+        history=HistoryQueries(reads, known_metrics(catalogue)),
     )
     http = settings.http
     options = ApiOptions(
@@ -156,3 +163,13 @@ async def _serve(settings: Settings, catalogue: Catalogue, worker: Worker, liste
     finally:
         await asyncio.shield(server.stop())
         await peers.close()
+        if reads is not None:
+            await reads.close()
+
+
+def _history_reads(settings: Settings) -> PostgresReads | None:
+    if settings.history.url is None:
+        return None
+    from stream_app.infra.history.reads import PostgresReads  # noqa: PLC0415  # a worker without history needs none
+
+    return PostgresReads(settings.history)

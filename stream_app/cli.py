@@ -13,7 +13,9 @@ from stream_app import __version__
 from stream_app.commands.compute import compute
 from stream_app.commands.demo import demo
 from stream_app.commands.doctor import doctor
+from stream_app.commands.export import export
 from stream_app.commands.forget import forget
+from stream_app.commands.history import app as history
 from stream_app.commands.keys import app as keys
 from stream_app.commands.plan import plan
 from stream_app.commands.produce import produce
@@ -30,10 +32,11 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-for command in (demo, worker, produce, compute, doctor, query, plan, reset, forget):
+for command in (demo, worker, produce, compute, doctor, query, plan, reset, forget, export):
     app.command()(command)
 app.add_typer(topics, name="topics")
 app.add_typer(keys, name="keys")
+app.add_typer(history, name="history")
 
 
 def _show_version(wanted: bool) -> None:

@@ -11,6 +11,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from schemas.asset import UNLIMITED_AHEAD_S, AssetSpec, Duplicates, window_size_s
 from stream_app.errors import ExpectedError
+from stream_app.history_settings import HistorySettings
 from stream_app.http_settings import HttpSettings, SecuritySettings
 from stream_app.server_address import require_server
 
@@ -165,6 +166,7 @@ class Settings(BaseSettings):
     http: HttpSettings = HttpSettings()
     security: SecuritySettings = SecuritySettings()
     output: OutputSettings = OutputSettings()
+    history: HistorySettings = HistorySettings()
     data_dir: Path = Path(".stream-app")
     log_level: str = "INFO"
     log_json: bool = True

@@ -12,6 +12,7 @@ from stream_app.errors import ExpectedError
 if TYPE_CHECKING:
     from pydantic import ValidationError
 
+    from stream_app.history_settings import HistorySettings
     from stream_app.settings import Settings
 
 Broker = Annotated[
@@ -46,6 +47,14 @@ def settings_from(**overrides: Any) -> Settings:
         raise ExpectedError(msg) from None
     except ValidationError as error:
         raise ExpectedError(_told(error)) from None
+
+
+def require_history(settings: Settings) -> HistorySettings:
+    """Settings of the history store; ExpectedError if none is named."""
+    if settings.history.url is None:
+        msg = "STREAM_HISTORY__URL is not set: name the database, such as postgresql://stream@db-1:5432/stream_history"
+        raise ExpectedError(msg)
+    return settings.history
 
 
 def _told(error: ValidationError) -> str:

@@ -88,9 +88,9 @@ class Checkpoints:
         changes = state.set_aside()
         closed = views.concatenated(state.fleet, list(changes.closed))
         for low in range(0, len(closed), _WINDOWS_PER_SLICE):
-            yield _updates_of_closed(state, _part(closed, slice(low, low + _WINDOWS_PER_SLICE)), self._form)
+            yield from _updates_of_closed(state, _part(closed, slice(low, low + _WINDOWS_PER_SLICE)), self._form)
         for slots in _asset_slices(changes.published):
-            yield _updates_of_assets(state, slots, self._form)
+            yield from _updates_of_assets(state, slots, self._form)
         windows = yield from self._window_entries(state, changes, closed, position)
         assets = [Entry(asset_id.encode(), None, offset) for asset_id, offset in sorted(changes.forgotten.items())]
         for slots in _asset_slices(changes.slots):
@@ -173,18 +173,20 @@ class Checkpoints:
 def all_updates(state: PartitionState, changes: Changes, form: UpdateForm) -> UpdateList:
     """Updates of the windows that closed, then of lifetimes and open windows of the assets that changed."""
     closed = views.concatenated(state.fleet, list(changes.closed))
-    return UpdateList.joined([_updates_of_closed(state, closed, form), _updates_of_assets(state, changes.slots, form)])
+    return UpdateList.joined(
+        [*_updates_of_closed(state, closed, form), *_updates_of_assets(state, changes.slots, form)]
+    )
 
 
-def _updates_of_closed(state: PartitionState, closed: Windows, form: UpdateForm) -> UpdateList:
+def _updates_of_closed(state: PartitionState, closed: Windows, form: UpdateForm) -> Iterator[UpdateList]:
     fleet = state.fleet
     if not len(closed):
-        return UpdateList()
+        return iter(())
     readings = views.read(fleet, closed, closed=True)
     return update_records(readings, fleet.ids, fleet.ended, form=form, partition=state.partition, closed=True)
 
 
-def _updates_of_assets(state: PartitionState, slots: IntArray, form: UpdateForm) -> UpdateList:
+def _updates_of_assets(state: PartitionState, slots: IntArray, form: UpdateForm) -> Iterator[UpdateList]:
     fleet = state.fleet
     return update_records(current(fleet, slots), fleet.ids, fleet.ended, form=form, partition=state.partition)
 

@@ -5,6 +5,7 @@ ServiceError
 ├── InvalidError      the caller's input is wrong; nothing was done
 ├── ForbiddenError    the caller may not do it
 ├── ChangedError      the thing is not as the caller has it; nothing was done
+├── NotConfiguredError the deployment lacks what it would need
 └── UnavailableError  cannot tell or do it yet; asking again later is right
 """
 
@@ -54,6 +55,10 @@ class ForbiddenError(ServiceError):
 
 class ChangedError(ServiceError):
     """The thing has changed since the caller saw it."""
+
+
+class NotConfiguredError(ServiceError):
+    """The deployment is without what it would need; asking again does not help."""
 
 
 class UnavailableError(ServiceError):

@@ -19,6 +19,7 @@ from stream_app.infra.http import (
     doctor,
     events,
     health,
+    history,
     measurements,
     places,
     problems,
@@ -46,6 +47,7 @@ _COMPRESSION = 4
 _TAGS = [
     {"name": "tasks", "description": "Look at a file, upload it, poll its result"},
     {"name": "assets", "description": "Look up what is computed; say how an asset's rows are to be read"},
+    {"name": "history", "description": "The past, where the deployment keeps it in a database"},
     {"name": "measurements", "description": "Send rows over HTTP instead of Kafka"},
     {"name": "catalogue", "description": "What is computed, and how"},
     {"name": "system", "description": "The workers of the group"},
@@ -132,7 +134,19 @@ def create_api(services: Services, options: ApiOptions) -> FastAPI:
     problems.install(api)
     routers = [
         noun.router
-        for noun in (tasks, doctor, assets, events, measurements, catalogue, system, dead_letters, health, places)
+        for noun in (
+            tasks,
+            doctor,
+            assets,
+            history,
+            events,
+            measurements,
+            catalogue,
+            system,
+            dead_letters,
+            health,
+            places,
+        )
     ]
     for router in routers:
         api.include_router(router)

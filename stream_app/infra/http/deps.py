@@ -18,6 +18,7 @@ from schemas.asset import ASSET_ID_MAX_LENGTH, ASSET_ID_PATTERN
 from stream_app.domain.catalogue import Catalogue
 from stream_app.infra.http.hops import HopKey
 from stream_app.usecases.errors import InvalidError
+from stream_app.usecases.history_queries import HistoryQueries
 from stream_app.usecases.lookup import Lookup
 from stream_app.usecases.ports import Cluster, DeadLetterLog
 from stream_app.usecases.posting import Posting
@@ -42,6 +43,7 @@ class Services:
     catalogue: Catalogue
     hop_key: HopKey
     dead_letters: DeadLetterLog
+    history: HistoryQueries
 
 
 def services_of(request: Request) -> Services:

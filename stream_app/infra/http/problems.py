@@ -23,6 +23,7 @@ from stream_app.usecases.errors import (
     ChangedError,
     ForbiddenError,
     InvalidError,
+    NotConfiguredError,
     NotFoundError,
     ServiceError,
     UnavailableError,
@@ -109,6 +110,8 @@ def _service_error(request: Request, error: Exception) -> Response:
             return ProblemResponse(
                 scope, 422, error.code, error.detail, row=error.row, column=error.column, errors=errors or None
             )
+        case NotConfiguredError():
+            return ProblemResponse(scope, 501, error.code, error.detail)
         case UnavailableError():
             headers = {"Retry-After": str(error.retry_after_s)}
             return ProblemResponse(scope, 503, error.code, error.detail, headers=headers)

@@ -42,8 +42,9 @@ class UpdateBatches:
         for block in updates.blocks:
             chosen = partitions_of(block.asset_ids, self._partitions)
             records = RecordBlock(block.keys, block.values, block.headers)
-            for number in np.unique(chosen).tolist():
-                some = records.at(np.flatnonzero(chosen == number))
+            numbers = sorted(set(chosen.tolist()))  # one, but for assets that another partitioner placed
+            for number in numbers:
+                some = records if len(numbers) == 1 else records.at(np.flatnonzero(chosen == number))
                 for batch in self._open[number].put(some):
                     self._built[number].append(batch)
                     yield

@@ -5,7 +5,7 @@ Headers are written as a record has them (KIP-82): a list of pairs for each upda
 
 from __future__ import annotations
 
-from collections.abc import Container, Mapping, Sequence
+from collections.abc import Container, Iterator, Mapping, Sequence
 from typing import Final
 
 import numpy as np
@@ -31,15 +31,22 @@ def update_records(
     form: UpdateForm,
     partition: int,
     closed: bool = False,
-) -> UpdateList:
-    """Write the update of each window; parameters as in :func:`stream_app.wire.encode.updates.updates`."""
+) -> Iterator[UpdateList]:
+    """Write the update of each window, a block after the other.
+
+    Parameters as in :func:`stream_app.wire.encode.updates.updates`.
+    """
     if not len(readings.windows):
-        return UpdateList()
+        return
     labels = labels_of(readings.windows, asset_ids, ended, partition=partition, closed=closed)
     assets = ByteColumn.of(labels.ids).at(labels.asset)
     keys = _keys(labels) if form.keyed_by_window else assets
     headers = _headers(labels, f"{form.event_source}/{partition}" if form.event_source else "")
-    return UpdateList([UpdateBlock(assets, keys, texts_of(readings, labels, form), headers)])
+    low = 0
+    for texts_ in texts_of(readings, labels, form):
+        rows = slice(low, low + len(texts_))
+        yield UpdateList([UpdateBlock(assets[rows], keys[rows], texts_, headers[rows])])
+        low = rows.stop
 
 
 def _short(text: bytes) -> bytes:

@@ -80,6 +80,11 @@ class Heads(NamedTuple):
     size_us: IntArray
     start_us: IntArray
 
+    def part(self, rows: slice) -> Heads:
+        """Those of some windows."""
+        some = (column[rows] for column in (self.size, self.size_us, self.start_us))
+        return Heads(self.assets, self.asset[rows], self.is_final, self.sizes, *some)
+
     def most_bytes(self) -> int:
         """Room that is enough for all of them."""
         assets, sizes = self.assets.ends - self.assets.starts, self.sizes.ends - self.sizes.starts

@@ -6,7 +6,7 @@ texts that are the same every time. A dict per metric and window would cost ten 
 
 from __future__ import annotations
 
-from collections.abc import Container, Mapping, Sequence
+from collections.abc import Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Final, NamedTuple
@@ -29,6 +29,9 @@ from stream_app.wire.encode.json_columns import Texts
 from stream_app.wire.encode.update_text import FIXED, LINE, NONE, Heads, write_updates
 
 LIFETIME_NAME = "lifetime"
+
+#: Updates that are written at once: their texts stay in the processor's cache until they are in a batch.
+UPDATES_PER_BLOCK: Final = 50
 
 #: Names and brackets of what only some updates have, and the text of a coverage, which stands with many metrics.
 _OPTIONAL_BYTES: Final = len(b',"sigma":,"value_unchecked":[],"coverage":') + 24
@@ -116,7 +119,7 @@ def updates(
     if not len(readings.windows):
         return []
     labels = labels_of(readings.windows, asset_ids, ended, partition=partition, closed=closed)
-    return [text for text in texts_of(readings, labels, NESTED) if text is not None]
+    return [text for block in texts_of(readings, labels, NESTED) for text in block if text is not None]
 
 
 def labels_of(
@@ -144,14 +147,20 @@ def labels_of(
     )
 
 
-def texts_of(readings: Readings, labels: Labels, form: UpdateForm) -> ByteColumn:
-    """JSON of each window, one at least."""
-    plan = _plan(readings.layout)
-    numbers, whole = json_columns.numbers(readings.numbers), json_columns.numbers(readings.whole)
-    heads = _heads(labels)
+def texts_of(readings: Readings, labels: Labels, form: UpdateForm) -> Iterator[ByteColumn]:
+    """JSON of each window, one at least, UPDATES_PER_BLOCK in a column."""
+    plan, heads = _plan(readings.layout), _heads(labels)
+    for low in range(0, len(labels.asset), UPDATES_PER_BLOCK):
+        yield _block(readings, heads, form, plan, slice(low, low + UPDATES_PER_BLOCK))
+
+
+def _block(readings: Readings, heads: Heads, form: UpdateForm, plan: _Plan, rows: slice) -> ByteColumn:
+    """JSON of some windows."""
+    heads = heads.part(rows)
+    numbers, whole = json_columns.numbers(readings.numbers[rows]), json_columns.numbers(readings.whole[rows])
     number_bytes = (len(numbers) + len(whole)) * (form.has_metrics + form.has_values)
-    out = np.empty(len(labels.asset) * plan.most_bytes + number_bytes + heads.most_bytes(), np.uint8)
-    ends = np.empty(len(labels.asset), np.int64)
+    out = np.empty(len(heads.asset) * plan.most_bytes + number_bytes + heads.most_bytes(), np.uint8)
+    ends = np.empty(len(heads.asset), np.int64)
     write_updates(
         out,
         ends,
@@ -159,7 +168,7 @@ def texts_of(readings: Readings, labels: Labels, form: UpdateForm) -> ByteColumn
         plan.lines,
         (numbers, np.empty(readings.layout.numbers + 1, np.int64)),
         (whole, np.empty(readings.layout.whole + 1, np.int64)),
-        readings.codes,
+        readings.codes[rows],
         heads,
         form.has_metrics,
         form.has_values,
@@ -168,7 +177,8 @@ def texts_of(readings: Readings, labels: Labels, form: UpdateForm) -> ByteColumn
     if not readings.late or not form.has_metrics:
         return written
     timed = frozenset(columns.name for columns in readings.layout.metrics if columns.timed)
-    return _with_late(written, readings.late, timed)
+    late = {name: LateMetric(metric.coverage[rows], metric.since_us[rows]) for name, metric in readings.late.items()}
+    return _with_late(written, late, timed)
 
 
 def _with_late(written: ByteColumn, late: Mapping[str, LateMetric], timed: frozenset[str]) -> ByteColumn:

@@ -49,6 +49,8 @@ SPECS = {
 #: Values that are small differences of large sums, by a part of their name: relative and absolute tolerance.
 CANCELLING = {
     "_std_": (1e-6, 2e-4),
+    "rest_charge": (1e-12, 1e-15),  # currents of both signs, in another order: by bins of the current
+    "rest_energy": (1e-12, 1e-15),
     "soc_error": (1e-6, 2e-4),
     "aliasing": (1e-6, 1e-9),
     "self_discharge": (1e-6, 1e-9),

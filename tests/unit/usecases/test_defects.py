@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from typing import Any, ClassVar
 
 import numpy as np
@@ -46,7 +47,7 @@ class RowsAtSoc66(Metric):
 def defect(monkeypatch: pytest.MonkeyPatch) -> None:
     """Give the writer of updates a defect: it fails on a window with an SoC of 66 %."""
 
-    def failing(readings: Readings, *assets: Any, **options: Any) -> UpdateList:
+    def failing(readings: Readings, *assets: Any, **options: Any) -> Iterator[UpdateList]:
         if (readings.by_metric[RowsAtSoc66.name].value < 0).any():
             raise ZeroDivisionError("a defect")
         return update_records(readings, *assets, **options)

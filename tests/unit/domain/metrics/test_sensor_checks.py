@@ -179,9 +179,9 @@ def test_few_rows_tell_nothing(name: str, reason: str) -> None:
 
 def test_a_block_begins_at_a_row_with_a_soc() -> None:
     """Time that passes after a gap, before a SoC is read, is in no block."""
-    soc = [20, 40] * 6 + [None, None, 40]
-    rows = {"current_a": [10, -10] * 6 + [None, 10, 10], "voltage_v": [900] * 15}
-    whole = {"current_a": rows["current_a"][:12], "voltage_v": [900] * 12, "soc_percent": soc[:12]}
-    assert compute("soc_charge_correlation", dt_s=3600, soc_percent=soc, **rows) == compute(
-        "soc_charge_correlation", dt_s=3600, **whole
+    soc = [*[20, 40] * 6, None, None, 40]
+    current = [*[10, -10] * 6, None, 10, 10]
+    after_a_gap = compute("soc_charge_correlation", dt_s=3600, soc_percent=soc, current_a=current, voltage_v=[900] * 15)
+    assert after_a_gap == compute(
+        "soc_charge_correlation", dt_s=3600, soc_percent=soc[:12], current_a=current[:12], voltage_v=[900] * 12
     )

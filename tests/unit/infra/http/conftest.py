@@ -17,6 +17,7 @@ from stream_app.infra.http.hops import HopKey
 from stream_app.infra.http.ownership import HttpPeers
 from stream_app.infra.row_messages import RowMessages
 from stream_app.usecases.asset_views import AssetViews
+from stream_app.usecases.history_queries import HistoryQueries, known_metrics
 from stream_app.usecases.layouts import StoredLayouts
 from stream_app.usecases.lookup import Lookup
 from stream_app.usecases.posting import Posting
@@ -24,6 +25,7 @@ from stream_app.usecases.queries import Queries
 from stream_app.usecases.rejected_rows import RejectedRows
 from stream_app.usecases.tasks import Tasks
 from stream_app.usecases.uploads import Uploads
+from tests.fake_history import FakeReads
 from tests.fakes import PARTITIONS, FakeCluster, FakeLetters, FakeLog, FakeTables
 
 OPTIONS = ApiOptions(max_upload_bytes=1_000_000, max_body_bytes=10_000)
@@ -54,6 +56,8 @@ class Site:
     tables: FakeTables = field(default_factory=FakeTables)
     cluster: FakeCluster = field(default_factory=FakeCluster)
     letters: FakeLetters = field(default_factory=FakeLetters)
+    history: FakeReads = field(default_factory=FakeReads)
+    has_history: bool = True
     rejected: RejectedRows = field(default_factory=lambda: RejectedRows(lambda: 0.0))
 
     def __post_init__(self) -> None:
@@ -81,6 +85,7 @@ class Site:
             catalogue=catalogue,
             hop_key=key,
             dead_letters=self.letters,
+            history=HistoryQueries(self.history if self.has_history else None, known_metrics(catalogue)),
         )
         self.api = create_api(services, self.options)
         self.network.apps[self.name] = self.api

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import re
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -62,6 +63,8 @@ async def test_each_route_is_documented_once(site: Site) -> None:
         ("GET", "/api/v1/system"),
         ("GET", "/api/v1/dead-letters"),
         ("GET", "/api/v1/assets/{asset_id}/events"),
+        ("GET", "/api/v1/assets/{asset_id}/history"),
+        ("GET", "/api/v1/fleet"),
         ("GET", "/api/"),
         ("GET", "/health/live"),
         ("GET", "/health/ready"),
@@ -97,6 +100,7 @@ async def test_the_first_try_of_each_operation_succeeds(site: Site) -> None:
             tried.append((method, path))
             if "measurements" in path:
                 site.tables.put("bess-001", sizes=("1m", "15m"))
+                site.history.put("bess-001", "15m", datetime(2026, 3, 1, tzinfo=UTC), soc_mean_percent=50.0)
     assert len(tried) > 10
 
 

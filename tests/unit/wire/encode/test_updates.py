@@ -25,6 +25,7 @@ from stream_app.domain.views import Readings, Windows
 from stream_app.infra.kafka.log.batch_writing import RecordBlock, whole_batches
 from stream_app.wire.encode import json_columns
 from stream_app.wire.encode import updates as update_json
+from stream_app.wire.encode.update_list import UpdateList
 from stream_app.wire.encode.update_records import update_records
 from stream_app.wire.encode.updates import NESTED, UpdateForm
 
@@ -157,7 +158,7 @@ FORMS = [
 def test_records_have_the_text_in_each_form(given_: tuple[Fleet, Readings], form: UpdateForm, *, closed: bool) -> None:
     """A list has a name for each number; keys and headers say what the text does, as a reader of Kafka sees them."""
     fleet, readings = given_
-    records = update_records(readings, fleet.ids, fleet.ended, form=form, partition=3, closed=closed)
+    records = UpdateList.joined(update_records(readings, fleet.ids, fleet.ended, form=form, partition=3, closed=closed))
     assert len(records) == len(readings.windows)
     (batch,) = whole_batches("t", [RecordBlock(*block[1:]) for block in records.blocks])
     read = list(MemoryRecords(bytes(batch._build())).next_batch())

@@ -1,0 +1,205 @@
+"""Windows in PostgreSQL: a batch is copied to a temporary table as CSV and merged from there, all or nothing."""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from hashlib import blake2b
+from itertools import groupby
+from typing import Any, Final
+
+import asyncpg
+import orjson
+from asyncpg import Connection
+
+from stream_app.history_settings import HistorySettings
+from stream_app.infra.history.columns import (
+    LIST,
+    add_columns,
+    incoming_statement,
+    merge_statements,
+    new_columns,
+    read_columns,
+)
+from stream_app.infra.history.database import connect, database_failures, lock, migrate
+from stream_app.usecases.history_ports import RowsRefusedError, WindowRow
+from stream_app.usecases.history_writing import month_of
+from stream_app.wire.update import UpdateValues, Value
+
+#: Table of a month, as ``windows_2026_03``.
+MONTH: Final = re.compile("windows_([0-9]{4,})_([0-9]{2})")
+#: Sets of reasons that are remembered as stored; a fleet has some hundred.
+_REMEMBERED: Final = 20_000
+
+_Reasons = tuple[tuple[str, ...], tuple[str | None, ...]]
+
+
+class PostgresStore:
+    """The store, with one connection, which is made anew when it has failed (port ``WindowStore``)."""
+
+    def __init__(self, settings: HistorySettings) -> None:
+        self._settings = settings
+        self._connection: Connection | None = None
+        self._columns: dict[str, str] = {}
+        self._months: set[datetime] = set()
+        self._reasons: dict[_Reasons, int | None] = {}
+
+    async def prepare(self) -> None:
+        """Connect, and bring the tables to this release's form; UnavailableError while that is impossible."""
+        await self._connected()
+
+    async def close(self) -> None:
+        """Close the connection."""
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            connection.terminate()
+
+    async def write(self, rows: Sequence[WindowRow]) -> None:
+        """Merge rows (port)."""
+        try:
+            with database_failures(self._settings):
+                try:
+                    await self._write(await self._connected(), rows)
+                except (asyncpg.DataError, asyncpg.ProgramLimitExceededError) as error:
+                    raise RowsRefusedError(str(error)) from error
+        except RowsRefusedError:
+            self._reasons.clear()  # those of this batch are not stored
+            raise
+        except Exception:
+            await self.close()  # what was known of the database need not hold for the next one
+            raise
+
+    async def drop_before(self, time: datetime) -> Sequence[str]:
+        """Drop months (port)."""
+        dropped = []
+        with database_failures(self._settings):
+            connection = await self._connected()
+            for name in await months(connection):
+                year, month = map(int, MONTH.fullmatch(name).groups())  # type: ignore[union-attr]  # months() matched it
+                begin, end = month_of(datetime(year, month, 1, tzinfo=UTC))
+                if end <= time:
+                    await connection.execute(f"drop table {name}")
+                    self._months.discard(begin)
+                    dropped.append(name)
+        return dropped
+
+    async def _connected(self) -> Connection:
+        if self._connection is not None and not self._connection.is_closed():
+            return self._connection
+        self._connection = None
+        connection = await connect(self._settings)
+        try:
+            with database_failures(self._settings):
+                await migrate(connection)
+                self._months.clear()
+                self._reasons.clear()
+                await self._look_at_columns(connection)
+        except BaseException:
+            connection.terminate()
+            raise
+        self._connection = connection
+        return connection
+
+    async def _look_at_columns(self, connection: Connection) -> None:
+        self._columns = await read_columns(connection)
+        self._merges = merge_statements(self._columns)
+        await connection.execute("drop table if exists incoming")
+        await connection.execute(incoming_statement(self._columns))
+
+    async def _write(self, connection: Connection, rows: Sequence[WindowRow]) -> None:
+        added: dict[str, str] = {}
+        for names, group in groupby(rows, key=lambda row: row.values.names):
+            added |= new_columns({**self._columns, **added}, names, (row.values.values for row in group))
+        if added:
+            await add_columns(connection, added)
+            await self._look_at_columns(connection)
+        await self._add_months(connection, rows)
+        async with connection.transaction():
+            await connection.execute("truncate incoming")
+            ids = await self._store_reasons(connection, rows)
+            await connection.copy_to_table("incoming", source=io.BytesIO(self._csv(rows, ids)), format="csv")
+            for merge in self._merges:
+                await connection.execute(merge)
+
+    async def _add_months(self, connection: Connection, rows: Sequence[WindowRow]) -> None:
+        needed = {month_of(start) for start in {row.head.start for row in rows if row.in_windows}}
+        missing = [month for month in sorted(needed) if month[0] not in self._months]
+        if not missing:
+            return
+        async with connection.transaction():
+            await lock(connection)
+            for begin, end in missing:
+                await connection.execute(
+                    f"create table if not exists windows_{begin:%Y_%m} partition of windows "
+                    f"for values from ('{begin:%Y-%m-%d} 00:00:00+00') to ('{end:%Y-%m-%d} 00:00:00+00')"
+                )
+        self._months |= {begin for begin, _ in missing}
+
+    async def _store_reasons(self, connection: Connection, rows: Sequence[WindowRow]) -> list[int | None]:
+        """Id of each row's reasons."""
+        if len(self._reasons) > _REMEMBERED:
+            self._reasons.clear()
+        new: dict[int, str] = {}
+        ids: list[int | None] = []
+        for row in rows:
+            key = row.values.names, row.values.reasons
+            if key not in self._reasons:
+                text = _reasons_text(row.values)
+                self._reasons[key] = None if text is None else _hash(text)
+                if text is not None:
+                    new[_hash(text)] = text
+            ids.append(self._reasons[key])
+        if new:
+            try:
+                await connection.executemany("insert into reasons values ($1, $2) on conflict do nothing", new.items())
+            except BaseException:
+                self._reasons.clear()
+                raise
+        return ids
+
+    def _csv(self, rows: Sequence[WindowRow], ids: Sequence[int | None]) -> bytes:
+        """Rows in the order of the columns of ``incoming``."""
+        out = io.StringIO()
+        writer = csv.writer(out, lineterminator="\n")
+        order: tuple[str, ...] = tuple(self._columns)
+        is_list = [kind == LIST for kind in self._columns.values()]
+        lists = [i for i, each in enumerate(is_list) if each]
+        places: dict[tuple[str, ...], list[int | None]] = {}
+        for row, reasons_id in zip(rows, ids, strict=True):
+            head, names = row.head, row.values.names
+            if names not in places:
+                places[names] = [names.index(name) if name in names else None for name in order]
+            given = row.values.values
+            cells: list[Any] = [None if place is None else given[place] for place in places[names]]
+            for i in lists:
+                if cells[i] is not None:
+                    cells[i] = _list_text(cells[i])
+            keys = head.asset_id, head.size, head.start, head.partition, head.seq, head.final, reasons_id
+            writer.writerow([*keys, *cells, row.in_windows, row.in_latest])
+        return out.getvalue().encode()
+
+
+async def months(connection: Connection) -> list[str]:
+    """Tables of months, ascending."""
+    rows = await connection.fetch(
+        "select table_name from information_schema.tables where table_schema = current_schema()"
+    )
+    return sorted(row["table_name"] for row in rows if MONTH.fullmatch(row["table_name"]))
+
+
+def _list_text(numbers: Value) -> str:
+    return "{" + str(numbers)[1:-1] + "}"
+
+
+def _reasons_text(values: UpdateValues) -> str | None:
+    reasons = {name: reason for name, reason in zip(values.names, values.reasons, strict=True) if reason is not None}
+    # Sorted, so that equal sets have one text whatever the order of their metrics.
+    return orjson.dumps(reasons, option=orjson.OPT_SORT_KEYS).decode() if reasons else None
+
+
+def _hash(text: str) -> int:
+    """Id of a set of reasons, the same in every process."""
+    return int.from_bytes(blake2b(text.encode(), digest_size=8).digest(), "big", signed=True)

@@ -1,0 +1,248 @@
+"""Keeps the metrics topic in a store: reads, puts updates of one window together, merges, then commits offsets.
+
+A crash between merge and commit repeats updates, which change nothing: of a window the highest ``seq`` stays.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Collection, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Final
+
+from schemas.asset import is_upload
+from stream_app.usecases.errors import UnavailableError
+from stream_app.usecases.history_ports import (
+    HistoryFigures,
+    RowsRefusedError,
+    UpdateRecord,
+    UpdateSource,
+    WindowRow,
+    WindowStore,
+)
+from stream_app.wire.update import UnreadableUpdateError, UpdateHead, content, head, require_names
+
+log = logging.getLogger(__name__)
+
+LIFETIME: Final = "lifetime"
+#: A batch is written when it has so many windows, or so many bytes: some 100 MB of memory.
+_MOST_WINDOWS: Final = 10_000
+_MOST_BYTES: Final = 64 << 20
+_POLL_S: Final = 1.0
+_AGAIN_S: Final = 1.0
+_RETIRE_EVERY_S: Final = 3600.0
+_WAITS_FOR_KAFKA: Final = "waiting for Kafka"
+_WAITS_FOR_DATABASE: Final = "waiting for the database"
+
+_Key = tuple[str, str, datetime]
+
+
+@dataclass(slots=True)
+class Batch:
+    """Updates that are not written yet: of each window the newest."""
+
+    windows: dict[_Key, tuple[UpdateHead, UpdateRecord]] = field(default_factory=dict)
+    ends: dict[int, int] = field(default_factory=dict)  # next offset of each partition
+    bytes: int = 0
+
+    @property
+    def is_full(self) -> bool:
+        """Whether it has to be written before more is read."""
+        return len(self.windows) >= _MOST_WINDOWS or self.bytes >= _MOST_BYTES
+
+    def take(self, of: UpdateHead, record: UpdateRecord) -> None:
+        """Keep an update if it is the newest of its window."""
+        key = of.asset_id, of.size, of.start
+        before = self.windows.get(key)
+        if before is None or before[0].seq < of.seq:
+            self.windows[key] = of, record
+            self.bytes += len(record.value or b"")
+
+    def newest(self) -> set[_Key]:
+        """Of each asset and size the window that was newest when the asset's last row was applied."""
+        found: dict[tuple[str, str], UpdateHead] = {}
+        for of, _ in self.windows.values():
+            other = found.get((of.asset_id, of.size))
+            if other is None or (other.seq, other.start) < (of.seq, of.start):
+                found[of.asset_id, of.size] = of
+        return {(of.asset_id, of.size, of.start) for of in found.values()}
+
+
+class HistoryWriter:
+    """Reads the source and writes the store until it is stopped; whatever is away, it waits and goes on.
+
+    Parameters
+    ----------
+    sizes
+        Window sizes that are kept; none: all.
+    flush_interval_s
+        Updates of one window are put together for so long.
+    retention
+        How long windows are kept; None: for ever.
+    now, clock
+        Wall clock, and one that never goes back [s].
+    """
+
+    def __init__(
+        self,
+        source: UpdateSource,
+        store: WindowStore,
+        figures: HistoryFigures,
+        *,
+        sizes: Collection[str],
+        flush_interval_s: float,
+        retention: timedelta | None,
+        now: Callable[[], datetime],
+        clock: Callable[[], float],
+    ) -> None:
+        self._source, self._store, self._figures = source, store, figures
+        self._sizes, self._flush_interval_s = frozenset(sizes), flush_interval_s
+        self._retention, self._now, self._clock = retention, now, clock
+        self._retire_at = clock()
+        self._told = ""
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Keep the store up to date; ends when ``stop`` is set, after a last batch."""
+        await self._prepare(stop)
+        while not stop.is_set():
+            try:
+                batch = await self._gather(stop)
+            except UnavailableError as error:
+                await self._wait(stop, _WAITS_FOR_KAFKA, error)
+                continue
+            await self._write(batch, stop)
+            await self._retire()
+
+    async def _prepare(self, stop: asyncio.Event) -> None:
+        while not stop.is_set():
+            try:
+                await self._store.prepare()
+            except UnavailableError as error:
+                await self._wait(stop, _WAITS_FOR_DATABASE, error)
+            else:
+                return
+
+    async def _gather(self, stop: asyncio.Event) -> Batch:
+        batch = Batch()
+        until: float | None = None
+        while True:
+            records = await self._source.read(_POLL_S if until is None else max(0.0, until - self._clock()))
+            self._take(batch, records)
+            if records and until is None:
+                until = self._clock() + self._flush_interval_s
+            if stop.is_set() or batch.is_full or until is None or self._clock() >= until:
+                return batch
+
+    def _take(self, batch: Batch, records: Sequence[UpdateRecord]) -> None:
+        self._figures.read(len(records))
+        horizon = self._horizon()
+        for record in records:
+            batch.ends[record.partition] = record.offset + 1
+            try:
+                of = head(record.value or b"")
+            except UnreadableUpdateError as error:
+                self._leave_out(record, error)
+                continue
+            if is_upload(of.asset_id) or (self._sizes and of.size not in self._sizes):
+                continue
+            if horizon is not None and of.size != LIFETIME and _month_end(of.start) <= horizon:
+                self._figures.left_out("expired")
+                continue
+            batch.take(of, record)
+
+    async def _write(self, batch: Batch, stop: asyncio.Event) -> None:
+        if not batch.ends:
+            await self._prepare(stop)  # nothing to do if the connection is there: an idle process tells too
+            self._consuming()
+            return
+        rows = self._rows(batch)
+        begin = self._clock()
+        while True:
+            try:
+                await self._merge(rows)
+                await self._source.commit(batch.ends)
+            except UnavailableError as error:
+                if stop.is_set():
+                    return
+                is_kafka = error.code == "broker_unavailable"
+                await self._wait(stop, _WAITS_FOR_KAFKA if is_kafka else _WAITS_FOR_DATABASE, error)
+            else:
+                self._figures.written(len(rows), self._clock() - begin)
+                self._consuming()
+                return
+
+    def _rows(self, batch: Batch) -> list[tuple[WindowRow, UpdateRecord]]:
+        newest = batch.newest()
+        rows = []
+        for key, (of, record) in batch.windows.items():
+            try:
+                values = content(record.value or b"")
+                require_names(values.names)
+            except UnreadableUpdateError as error:
+                self._leave_out(record, error)
+            else:
+                rows.append((WindowRow(of, values, of.size != LIFETIME, key in newest), record))
+        return rows
+
+    async def _merge(self, rows: Sequence[tuple[WindowRow, UpdateRecord]]) -> None:
+        """Write rows; of those that the store refuses the others."""
+        if not rows:
+            return
+        try:
+            await self._store.write([row for row, _ in rows])
+        except RowsRefusedError as error:
+            if len(rows) == 1:
+                self._leave_out(rows[0][1], error)
+                return
+            half = len(rows) // 2
+            await self._merge(rows[:half])
+            await self._merge(rows[half:])
+
+    def _leave_out(self, record: UpdateRecord, why: Exception) -> None:
+        self._figures.left_out("poison")
+        log.error(
+            "the update at offset %d of partition %d of the metrics topic is left out of the history: %s",
+            record.offset,
+            record.partition,
+            why,
+        )
+
+    async def _retire(self) -> None:
+        horizon = self._horizon()
+        if horizon is None or self._clock() < self._retire_at:
+            return
+        with suppress(UnavailableError):  # the next batch tells
+            for month in await self._store.drop_before(horizon):
+                log.info("%s is older than the retention and was dropped", month)
+            self._retire_at = self._clock() + _RETIRE_EVERY_S
+
+    def _horizon(self) -> datetime | None:
+        return None if self._retention is None else self._now() - self._retention
+
+    def _consuming(self) -> None:
+        if self._told:
+            log.info("the history goes on")
+            self._told = ""
+        self._figures.phase("consuming", "")
+
+    async def _wait(self, stop: asyncio.Event, phase: str, error: UnavailableError) -> None:
+        self._figures.phase(phase, error.detail)
+        if phase != self._told:
+            log.error("the history waits: %s", error.detail)
+            self._told = phase
+        with suppress(TimeoutError):
+            async with asyncio.timeout(_AGAIN_S):
+                await stop.wait()
+
+
+def month_of(time: datetime) -> tuple[datetime, datetime]:
+    """Begin and end of a time's month, in UTC."""
+    begin = time.astimezone(UTC).replace(day=1, hour=0, minute=0, second=0, microsecond=0)
+    return begin, (begin + timedelta(days=32)).replace(day=1)
+
+
+def _month_end(time: datetime) -> datetime:
+    return month_of(time)[1]
