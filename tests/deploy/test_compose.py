@@ -56,9 +56,19 @@ def test_our_containers_write_to_volumes_alone(name: str) -> None:
 @pytest.mark.parametrize("name", OURS)
 def test_our_containers_start_with_their_environment(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Every variable is one that is read, and it is said who may use the API."""
-    settings = variables.settings(OURS[name]["environment"], monkeypatch)
+    environment = {key: str(value) for key, value in OURS[name]["environment"].items() if value is not None}
+    settings = variables.settings(environment, monkeypatch)
     assert settings.security.mode == "none"
     assert settings.kafka.bootstrap_servers.split(":")[0] in SERVICES
+
+
+def test_the_history_store_is_the_one_that_is_told() -> None:
+    """The user and the database of the address, which workers get from the shell."""
+    database = SERVICES["postgres"]["environment"]
+    address = f"postgresql://{database['POSTGRES_USER']}@postgres:5432/{database['POSTGRES_DB']}"
+    assert SERVICES["history"]["environment"]["STREAM_HISTORY__URL"] == address
+    assert SERVICES["worker"]["environment"]["STREAM_HISTORY__URL"] is None
+    assert f"export STREAM_HISTORY__URL={address}" in (ROOT / "docker-compose.yml").read_text("utf-8")
 
 
 def test_files_that_are_copied_are_there() -> None:

@@ -176,6 +176,14 @@ def test_ports_and_probes_are_those_of_the_program(manifests: tuple[Manifest, ..
     assert probes["startup"] == probes["liveness"], "a worker that waits for Kafka is not restarted"
     for service in of_kind(manifests, "Service"):
         assert {port["targetPort"] for port in service["spec"]["ports"]} <= set(ports)
+    history = pods(manifests).get("stream-app-history")
+    if history is not None:
+        (container,) = history["spec"]["containers"]
+        opened = environment(history, manifests)["STREAM_HISTORY__PORT"]
+        assert [str(port["containerPort"]) for port in container["ports"]] == [opened]
+        assert {container[f"{name}Probe"]["httpGet"]["port"] for name in ("startup", "liveness", "readiness")} == {
+            "http"
+        }
     for monitor in of_kind(manifests, "PodMonitor"):
         for endpoint in monitor["spec"]["podMetricsEndpoints"]:
             assert endpoint["port"] in ports
