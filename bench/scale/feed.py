@@ -14,7 +14,7 @@ from typing import Final
 from bench.environments import ROOT
 from bench.scale.cycle import CYCLE_S
 
-_BEGIN_S: Final = 60.0
+_BEGIN_S: Final = 240.0
 _END_S: Final = 20.0
 
 

@@ -17,7 +17,7 @@ from bench.scale.worker_process import working
 #: All assets of a fleet are new in its first minute.
 _ADMIT: Final = {"STREAM_MAX_NEW_ASSETS_PER_MIN": "1000000"}
 #: Rows of a cycle of the load at most: it has them in memory.
-_CYCLE_ROWS: Final = 1_200_000
+_CYCLE_ROWS: Final = 600_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +63,7 @@ class Steady(Experiment):
     async def _of(self, testbed: Testbed, assets: int, rate_per_s: float, emit_s: float) -> Record:
         sizes, run = testbed.sizes, f"steady-{assets}-{rate_per_s:g}-{emit_s:g}"
         job = testbed.job(run)
-        cycle_s = max(10, min(60, _CYCLE_ROWS // assets))
+        cycle_s = max(5, min(60, _CYCLE_ROWS // assets))
         names = {"states": f"{run}-assets-changelog", "windows": f"{run}-windows-changelog", "updates": job.output}
         async with working(job, {**_ADMIT, "STREAM_EMIT_INTERVAL_S": f"{emit_s:g}"}) as worker:
             await worker.ready()

@@ -34,9 +34,9 @@ class Sizes:
     #: Assets, rows per second of each, and the emit interval [s].
     steady: tuple[tuple[int, float, float], ...] = (
         (1_000, 1.0, 0.0),
-        (10_000, 1.0, 0.0),
+        (1_000, 1.0, 10.0),
         (10_000, 1.0, 10.0),
-        (100_000, 0.2, 10.0),
+        (100_000, 0.02, 10.0),
     )
     steady_settle_s: float = 20.0
     steady_s: float = 45.0
