@@ -82,6 +82,7 @@ def build_worker(settings: Settings, listener: socket.socket | None = None) -> W
                 has_metrics=settings.output.format != "flat",
                 has_values=settings.output.format != "nested",
                 keyed_by_window=settings.kafka.metrics_key == "window",
+                event_source=f"/{settings.kafka.app_id}" if settings.output.cloudevents else "",
             ),
             admission=AdmissionRules(
                 in_all=settings.max_assets,

@@ -23,9 +23,9 @@ from stream_app.infra.kafka.log import topics
 from stream_app.settings import KafkaSettings
 from stream_app.worker_client import NoWorkerError, WorkerClient
 
-#: More closed windows than a worker keeps by itself: their plots and tables have a past.
-_KEPT: Final = '{"1m": 60, "15m": 96, "1h": 96, "1d": 30}'
 _POLL_S: Final = 0.1
+#: More closed windows than a worker keeps by itself: plots have a past without a history store.
+_KEPT: Final = '{"1m": 60, "15m": 96, "1h": 96, "1d": 30}'
 #: The demo's history may be some seconds old: it is read as charts of days, and written at less cost so [s].
 _FLUSH_INTERVAL_S: Final = "5"
 _READY_TIMEOUT_S: Final = 300.0
