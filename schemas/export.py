@@ -1,6 +1,6 @@
 """Writes the contract for producers and consumers in any language, as JSON Schema and, for typed readers, as Avro.
 
-``python -m schemas.export`` writes both.
+``python -m schemas.export`` writes both, and messages once more in draft 7, which schema registries can check.
 """
 
 from __future__ import annotations
@@ -15,12 +15,13 @@ from schemas.asset import AssetSpec
 from schemas.avro_schema import avro_schema
 from schemas.control import CONTROL
 from schemas.measurement import Measurement
-from schemas.metrics import FlatUpdate, MetricsUpdate, UpdateHeaders
+from schemas.metrics import EventHeaders, FlatUpdate, MetricsUpdate, UpdateHeaders
 from schemas.rejected import RejectedRow
 from schemas.task import TaskAccepted, TaskStatus
 
 FOLDER = Path(__file__).parent / "json"
 AVRO_FOLDER = Path(__file__).parent / "avro"
+REGISTRY_FOLDER = Path(__file__).parent / "registry"
 #: Raised by a change that breaks producers or consumers of the version before.
 VERSION = 1
 
@@ -31,10 +32,14 @@ MODELS: dict[str, TypeAdapter[Any]] = {
     "metrics_update": TypeAdapter(MetricsUpdate),
     "flat_update": TypeAdapter(FlatUpdate),
     "update_headers": TypeAdapter(UpdateHeaders),
+    "event_headers": TypeAdapter(EventHeaders),
     "rejected_row": TypeAdapter(RejectedRow),
     "task_accepted": TypeAdapter(TaskAccepted),
     "task_status": TypeAdapter(TaskStatus),
 }
+
+#: Values of messages: what a schema registry is asked about.
+REGISTRY_MODELS = ("measurement", "control", "metrics_update", "flat_update")
 
 #: What has one type for each of its names; ``metrics_update`` does not.
 AVRO_MODELS: dict[str, type[BaseModel]] = {"flat_update": FlatUpdate}
@@ -77,6 +82,15 @@ EXAMPLES: dict[str, list[dict[str, Any]]] = {
     ],
     "flat_update": [{**_HEAD, "values": {"rte_v1": 0.93, "soc_dwell_s.0": 0.0, "soc_dwell_s.1": 900.0}}],
     "update_headers": [{"size": "15m", "final": "false", "seq": "4711", "asset": "bess-001"}],
+    "event_headers": [
+        {
+            "content-type": "application/json",
+            "ce_specversion": "1.0",
+            "ce_type": "app.stream.metrics.update.v1",
+            "ce_source": "/stream-app/3",
+            "ce_id": "bess-001/15m/2022-04-13T00:00:00Z/4711",
+        }
+    ],
     "rejected_row": [
         {
             "code": "out_of_range",
@@ -112,6 +126,21 @@ def render(name: str) -> str:
     return json.dumps(schema, indent=2, sort_keys=True) + "\n"
 
 
+def render_for_registry(name: str) -> str:
+    """Render a message's schema in draft 7, without an ``$id``: registries resolve no reference below a ``urn:``."""
+    schema = json.loads(json.dumps(MODELS[name].json_schema()).replace('"#/$defs/', '"#/definitions/'))
+    schema.pop("discriminator", None)  # OpenAPI's
+    if "$defs" in schema:
+        schema["definitions"] = schema.pop("$defs")
+    head = {"$schema": "http://json-schema.org/draft-07/schema#"}
+    return json.dumps(head | schema, indent=2, sort_keys=True) + "\n"
+
+
+def registry_path(name: str) -> Path:
+    """File of a message's schema in draft 7."""
+    return REGISTRY_FOLDER / f"{name}.schema.json"
+
+
 def path(name: str) -> Path:
     """File of a model's schema."""
     return FOLDER / f"{name}.schema.json"
@@ -130,5 +159,7 @@ def avro_path(name: str) -> Path:
 if __name__ == "__main__":
     for model in MODELS:
         path(model).write_text(render(model), encoding="utf-8")
+    for model in REGISTRY_MODELS:
+        registry_path(model).write_text(render_for_registry(model), encoding="utf-8")
     for model in AVRO_MODELS:
         avro_path(model).write_text(render_avro(model), encoding="utf-8")

@@ -84,5 +84,25 @@ class UpdateHeaders(BaseModel):
     asset: AssetId
 
 
+class EventHeaders(BaseModel):
+    """Further headers of an update with ``STREAM_OUTPUT__CLOUDEVENTS``: a CloudEvent in Kafka's binary mode.
+
+    A repeated update is the same event: it has the same source and id.
+    """
+
+    model_config = ConfigDict(frozen=True, populate_by_name=True)
+
+    content_type: Literal["application/json"] = Field(default="application/json", alias="content-type")
+    ce_specversion: Literal["1.0"] = "1.0"
+    ce_type: Literal["app.stream.metrics.update.v1"] = "app.stream.metrics.update.v1"
+    ce_source: str = Field(
+        description="Application id and partition of the measurements topic", examples=["/stream-app/3"]
+    )
+    ce_id: str = Field(
+        description="Asset, size and start of the window, and seq",
+        examples=["bess-001/15m/2022-04-13T00:00:00Z/4711"],
+    )
+
+
 #: Stands between asset id, size and start in the key of a window (``STREAM_KAFKA__METRICS_KEY=window``); none has it.
 KEY_SEPARATOR: Final = "/"

@@ -39,8 +39,10 @@ from stream_app.usecases.ports import Tables
 from stream_app.usecases.posting import Posting
 from stream_app.usecases.queries import Queries
 from stream_app.usecases.retention import UploadRetention
+from stream_app.usecases.running_uploads import RunningUploads
 from stream_app.usecases.silence import SilentAssets
 from stream_app.usecases.splits import SplitAssets
+from stream_app.usecases.task_list import TaskLists
 from stream_app.usecases.tasks import Tasks
 from stream_app.usecases.uploads import Uploads
 from stream_app.wire.encode.updates import UpdateForm
@@ -76,6 +78,7 @@ def build_worker(settings: Settings, listener: socket.socket | None = None) -> W
                 has_metrics=settings.output.format != "flat",
                 has_values=settings.output.format != "nested",
                 keyed_by_window=settings.kafka.metrics_key == "window",
+                event_source=f"/{settings.kafka.app_id}" if settings.output.cloudevents else "",
             ),
             admission=AdmissionRules(
                 in_all=settings.max_assets,
@@ -113,26 +116,31 @@ async def _serve(settings: Settings, catalogue: Catalogue, worker: Worker, liste
         rejected=worker.rejected,
     )
     rows = RowMessages()
-    reads = _history_reads(settings)
     reader = FleetReader(catalogue, layouts)
     index = FleetIndex(worker.tables, reader)
+    running = RunningUploads()
+    tasks = Tasks(lookup, running)
+    uploads = Uploads(lookup, worker.measurements, rows, settings.upload_windows, running)
     lists = AssetLists(lookup, reader, index, _now_us)
+    reads = _history_reads(settings)
     services = Services(
         cluster=worker,
         lookup=lookup,
         queries=Queries(lookup, settings.windows),
-        tasks=Tasks(lookup),
-        uploads=Uploads(lookup, worker.measurements, rows, settings.upload_windows),
+        tasks=tasks,
+        uploads=uploads,
+        running=running,
+        task_lists=TaskLists(lookup, tasks, uploads, running, worker.measurements),
         posting=Posting(
             lookup, worker.measurements, rows, settings.windows, at_home=settings.kafka.partitioner == "murmur2"
         ),
         catalogue=catalogue,
         hop_key=hop_key,
         dead_letters=LetterReader(settings.kafka),
-        history=HistoryQueries(reads, known_metrics(catalogue)),
         assets=lists,
         fleet=FleetSummaries(lookup, index, _now_us),
         changes=FleetChanges(lookup, lists),
+        history=HistoryQueries(reads, known_metrics(catalogue)),
     )
     http = settings.http
     options = ApiOptions(
@@ -180,6 +188,7 @@ async def _serve(settings: Settings, catalogue: Catalogue, worker: Worker, liste
     finally:
         REGISTRY.unregister(figures)
         await asyncio.shield(server.stop())
+        await asyncio.shield(uploads.close())
         await index.close()
         await peers.close()
         if reads is not None:

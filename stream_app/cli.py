@@ -18,6 +18,7 @@ from stream_app.commands.export import export
 from stream_app.commands.forget import forget
 from stream_app.commands.history import app as history
 from stream_app.commands.keys import app as keys
+from stream_app.commands.plan import plan
 from stream_app.commands.produce import produce
 from stream_app.commands.query import query
 from stream_app.commands.report import report
@@ -33,7 +34,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-for command in (demo, worker, produce, compute, doctor, query, report, reset, forget, export):
+for command in (demo, worker, produce, compute, doctor, query, report, plan, reset, forget, export):
     app.command()(command)
 app.add_typer(topics, name="topics")
 app.add_typer(keys, name="keys")

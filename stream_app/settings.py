@@ -153,6 +153,7 @@ class OutputSettings(BaseModel):
     format: Literal["nested", "flat", "both"] = Field(
         default="nested", description="Whether an update has `metrics`, `values` or both"
     )
+    cloudevents: bool = Field(default=False, description="Whether an update has the headers of a CloudEvent too")
 
 
 class Settings(BaseSettings):

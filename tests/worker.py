@@ -16,6 +16,7 @@ from stream_app.usecases.layouts import StoredLayouts
 from stream_app.usecases.lookup import Lookup
 from stream_app.usecases.queries import Queries
 from stream_app.usecases.rejected_rows import RejectedRows
+from stream_app.usecases.running_uploads import RunningUploads
 from stream_app.usecases.tasks import Tasks
 from tests.fakes import CATALOGUE, PARTITIONS, START_US, FakeCluster, FakeLog, FakePeers, FakeTables
 
@@ -45,7 +46,8 @@ class Worker:
             rejected=self.rejected,
         )
         self.queries = Queries(self.lookup, windows=("1m", "15m"))
-        self.tasks = Tasks(self.lookup)
+        self.running = RunningUploads()
+        self.tasks = Tasks(self.lookup, self.running)
         reader = FleetReader(CATALOGUE, StoredLayouts(self.tables))
         self.index = FleetIndex(self.tables, reader)
         self.lists = AssetLists(self.lookup, reader, self.index, lambda: self.now_us)

@@ -1,4 +1,4 @@
-"""The topics as AsyncAPI 3.0, generated from the schemas: ``python -m tools.asyncapi`` (``make docs``) writes it."""
+"""The topics as AsyncAPI 3.1, generated from the schemas: ``python -m tools.asyncapi`` (``make docs``) writes it."""
 
 from __future__ import annotations
 
@@ -32,6 +32,7 @@ Idempotence: updates may be repeated after a crash. The same asset, window and `
 consumer that keeps the highest `seq` per asset and window has the newest state exactly once.
 Final: the last update of a window has `final`; it comes once, and may be repeated as any other.
 Form: STREAM_OUTPUT__FORMAT is nested (`metrics`), flat (`values`) or both.
+Headers: with STREAM_OUTPUT__CLOUDEVENTS also those of schemas/json/event_headers.schema.json.
 Codec: STREAM_KAFKA__COMPRESSION, gzip by default."""
 _LETTERS = f"""\
 Messages, or rows of one, that could not be applied: the original key, value and headers. Further headers, each with the
@@ -44,7 +45,7 @@ def document() -> dict[str, Any]:
     key = {"type": "string", "description": "The asset's id, UTF-8"}
     either = "The asset's id, or id, size and start of the window"
     return {
-        "asyncapi": "3.0.0",
+        "asyncapi": "3.1.0",
         "info": {
             "title": "stream-app",
             "version": str(export.VERSION),

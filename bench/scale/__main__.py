@@ -25,11 +25,13 @@ from bench.scale.latency import Latency
 from bench.scale.lookups import Lookups
 from bench.scale.overload import Overload
 from bench.scale.recovery import Recovery
+from bench.scale.steady import Steady
 from bench.scale.testbed import QUICK, Record, Sizes, Testbed
 from bench.scale.workers import Workers
 
 EXPERIMENTS: Final[Mapping[str, Experiment]] = {
-    experiment.name: experiment for experiment in (Assets(), Workers(), Latency(), Lookups(), Recovery(), Overload())
+    experiment.name: experiment
+    for experiment in (Assets(), Workers(), Steady(), Latency(), Lookups(), Recovery(), Overload())
 }
 
 
@@ -111,6 +113,7 @@ def _sizes(asked: argparse.Namespace) -> Sizes:
         "backlog_rows": asked.backlog or (asked.rows and asked.rows * 5 // 2),
         "fleets": asked.fleets,
         "recovery_assets": asked.recovery_assets,
+        "steady": asked.steady,
         "probes": asked.probes,
         "lookups_s": asked.lookup_seconds,
     }
@@ -119,6 +122,11 @@ def _sizes(asked: argparse.Namespace) -> Sizes:
 
 def _names(text: str) -> list[str]:
     return [name for name in text.split(",") if name]
+
+
+def _fleets(text: str) -> tuple[tuple[int, float, float], ...]:
+    fleets = [one.split(":") for one in _names(text)]
+    return tuple((int(assets), float(rate), float(emit)) for assets, rate, emit in fleets)
 
 
 def _numbers(text: str) -> tuple[int, ...]:
@@ -135,6 +143,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--backlog", type=int, help="rows for overload instead of 2.5 times as many")
     parser.add_argument("--fleets", type=_numbers, help="numbers of assets instead of 100,10000,100000")
     parser.add_argument("--recovery-assets", type=int, help="assets to recover instead of 100,000")
+    parser.add_argument(
+        "--steady", type=_fleets, help="assets:rows/s of each:emit interval, such as 1000:1:0,10000:1:10"
+    )
     parser.add_argument("--probes", type=int, help="of each load instead of 250")
     parser.add_argument("--lookup-seconds", type=float, help="for each way to look up instead of 10")
     parser.add_argument("--capacity", type=float, help="rows/s that loads are shares of, instead of what was measured")

@@ -50,15 +50,16 @@ class _Template:
 class Cycle:
     """A cycle of a fleet; ``rows_per_batch`` as a producer that lingers for a moment would make them."""
 
-    def __init__(self, assets: int, rows_per_batch: int) -> None:
-        rows = Rows.of(CYCLE_S * assets, assets)
+    def __init__(self, assets: int, rows_per_batch: int, cycle_s: int = CYCLE_S) -> None:
+        self._cycle_s = cycle_s
+        rows = Rows.of(cycle_s * assets, assets)
         self._templates = list(_templates(rows, rows_per_batch))
 
     def batches(self, cycle: int, now_ms: int) -> Iterator[tuple[int, int, bytes]]:
         """Batches of the cycle of that number in the order of their last rows: partition, rows, and the batch."""
-        begin = np.datetime64((START + timedelta(seconds=cycle * CYCLE_S)).replace(tzinfo=None), "s")
-        texts = np.datetime_as_string(begin + np.arange(CYCLE_S)).astype(f"S{_STAMP_BYTES}")
-        stamps = texts.view(np.uint8).reshape(CYCLE_S, _STAMP_BYTES)
+        begin = np.datetime64((START + timedelta(seconds=cycle * self._cycle_s)).replace(tzinfo=None), "s")
+        texts = np.datetime_as_string(begin + np.arange(self._cycle_s)).astype(f"S{_STAMP_BYTES}")
+        stamps = texts.view(np.uint8).reshape(self._cycle_s, _STAMP_BYTES)
         for template in self._templates:
             template.content[template.stamps] = stamps[template.seconds]
             yield template.partition, template.rows, _batch(template.content.tobytes(), template.rows, now_ms)

@@ -12,8 +12,9 @@ from dataclasses import dataclass
 from typing import Final
 
 from bench.environments import ROOT
+from bench.scale.cycle import CYCLE_S
 
-_BEGIN_S: Final = 60.0
+_BEGIN_S: Final = 240.0
 _END_S: Final = 20.0
 
 
@@ -36,13 +37,14 @@ class Feed:
 
 @asynccontextmanager
 async def feeding(
-    broker: str, topic: str, rate_per_s: float, *, assets: int = 100, first_cycle: int = 0
+    broker: str, topic: str, rate_per_s: float, *, assets: int = 100, first_cycle: int = 0, cycle_s: int = CYCLE_S
 ) -> AsyncIterator[Feed]:
     """Send rows from a process of its own for as long as the context is open; the feed has its report afterwards."""
     feed = Feed(rate_per_s)
     words = ["--broker", broker, "--topic", topic, "--rate", str(rate_per_s), "--assets", str(assets)]
+    words += ["--first-cycle", str(first_cycle), "--cycle-seconds", str(cycle_s)]
     process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "bench.scale.load", *words, "--first-cycle", str(first_cycle)),
+        *(sys.executable, "-m", "bench.scale.load", *words),
         env={**os.environ, "PYTHONPATH": str(ROOT)},
         stdin=asyncio.subprocess.DEVNULL,
         stdout=asyncio.subprocess.PIPE,

@@ -16,14 +16,14 @@ from typing import Final
 
 from aiokafka import AIOKafkaProducer
 
-from bench.scale.cycle import Cycle, ReadyBatch, rows_per_batch
+from bench.scale.cycle import CYCLE_S, Cycle, ReadyBatch, rows_per_batch
 from bench.scale.numbers import Pace
 
 _MAX_REQUEST_BYTES: Final = 8 << 20
 
 
 async def _run(asked: argparse.Namespace) -> None:
-    cycle = Cycle(asked.assets, rows_per_batch(asked.rate))
+    cycle = Cycle(asked.assets, rows_per_batch(asked.rate), asked.cycle_seconds)
     stop = asyncio.Event()
     for signal_ in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(signal_, stop.set)
@@ -71,6 +71,9 @@ def main() -> None:
     parser.add_argument("--topic", required=True)
     parser.add_argument("--rate", type=float, required=True, help="rows per second")
     parser.add_argument("--assets", type=int, default=100)
+    parser.add_argument(
+        "--cycle-seconds", type=int, default=CYCLE_S, help="event time of a cycle; less memory for more assets"
+    )
     parser.add_argument("--first-cycle", type=int, default=0, help="where event time goes on")
     parser.add_argument("--most-seconds", type=float, default=300.0, help="it ends by itself then")
     asyncio.run(_run(parser.parse_args()))

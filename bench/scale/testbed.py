@@ -31,6 +31,15 @@ class Sizes:
     recovery_assets: int = 100_000
     recovery_rows_per_asset: int = 3
     backlog_rows: int = 5_000_000
+    #: Assets, rows per second of each, and the emit interval [s].
+    steady: tuple[tuple[int, float, float], ...] = (
+        (1_000, 1.0, 0.0),
+        (1_000, 1.0, 10.0),
+        (10_000, 1.0, 10.0),
+        (100_000, 0.02, 10.0),
+    )
+    steady_settle_s: float = 20.0
+    steady_s: float = 45.0
 
 
 QUICK: Final = Sizes(
@@ -42,6 +51,9 @@ QUICK: Final = Sizes(
     lookups_s=2.0,
     recovery_assets=2_000,
     backlog_rows=400_000,
+    steady=((1_000, 1.0, 0.0), (1_000, 1.0, 10.0)),
+    steady_settle_s=3.0,
+    steady_s=10.0,
 )
 
 

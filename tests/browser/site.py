@@ -132,6 +132,7 @@ def visit(browser: Browser, site: Site, key: str | None, **options: Any) -> Iter
                 f"{site.worker.url}/api/v1/session", data={"key": key}, headers={"Origin": site.worker.url}
             )
             assert opened.ok, opened.text()
+        context.set_default_timeout(60_000)
         seen = Visit(context.new_page(), site.worker.url)
         yield seen
         assert seen.wrong == []

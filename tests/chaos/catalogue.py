@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from tests.chaos.faults import broker, lateness, measured, processes, rows, topics
+from tests.chaos.faults import broker, lateness, measured, processes, rolling, rows, topics
 from tests.chaos.lab import SESSION_TIMEOUT_S
 from tests.chaos.runs import Script
 
@@ -31,6 +31,12 @@ FAULTS: dict[str, Fault] = {
         session_timeout_s=10.0,
     ),
     "C9": Fault("SIGTERM 50 times, at all moments", measured.stopped, 400_000),
+    "C10": Fault(
+        "three workers restarted one after the other by SIGTERM, five times; session timeout 10 s",
+        rolling.restarted,
+        400_000,
+        session_timeout_s=10.0,
+    ),
     "F1": Fault("kill -9 at each of five points of a fetch's way", processes.killed_at_points),
     "F2": Fault("kill -9 of all workers, data directories wiped", processes.all_killed),
     "F3": Fault("SIGSTOP for two session timeouts, SIGCONT", processes.stopped_and_continued),

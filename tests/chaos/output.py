@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import time
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 
@@ -23,6 +24,8 @@ class Output:
         self._consumer = AIOKafkaConsumer(bootstrap_servers=lab.kafka.bootstrap_servers, fetch_max_wait_ms=50)
         self._seqs: dict[int, int] = {}
         self._grown = asyncio.Event()
+        self._came: dict[int, float] = {}
+        self._still_s: dict[int, float] = {}
 
     async def run(self, begun: asyncio.Event) -> None:
         """Follow until cancelled."""
@@ -35,7 +38,20 @@ class Output:
                 # Both topics have the same partitions and partitioner.
                 seq: int = orjson.loads(record.value)["seq"]
                 self._seqs[record.partition] = max(seq, self._seqs.get(record.partition, -1))
+                self._note(record.partition, time.monotonic())
                 self._grown.set()
+
+    def _note(self, partition: int, now: float) -> None:
+        still_s = now - self._came.get(partition, now)
+        self._still_s[partition] = max(still_s, self._still_s.get(partition, 0.0))
+        self._came[partition] = now
+
+    def longest_still_s(self) -> list[float]:
+        """Longest time without new output of each partition since the last call [s]."""
+        now = time.monotonic()
+        found = [max(longest, now - self._came[number]) for number, longest in self._still_s.items()]
+        self._still_s = dict.fromkeys(self._still_s, 0.0)
+        return found
 
     async def source_ends(self) -> dict[int, int]:
         """Offset of the next message of each source partition."""

@@ -47,13 +47,22 @@ def node_example() -> Path:
     _need("node", "npm")
     files = [NODE_EXAMPLE / name for name in ("package.json", "package-lock.json", "final_windows.js")]
 
-    def fetch(directory: Path) -> Sequence[str]:
-        directory.mkdir()
-        for file in files:
-            shutil.copy(file, directory)
-        return ["npm", "ci", "--silent", "--ignore-scripts", "--prefix", str(directory)]
+    return _fetched("node", files, lambda directory: _npm(directory, files)) / "final_windows.js"
 
-    return _fetched("node", files, fetch) / "final_windows.js"
+
+def asyncapi_schema(version: str) -> Path:
+    """JSON Schema of AsyncAPI documents, by the makers of AsyncAPI."""
+    _need("npm")
+    files = [FOLDER / "asyncapi" / name for name in ("package.json", "package-lock.json")]
+    package = _fetched("asyncapi", files, lambda directory: _npm(directory, files))
+    return package / "node_modules" / "@asyncapi" / "specs" / "schemas" / f"{version}-without-$id.json"
+
+
+def _npm(directory: Path, files: Sequence[Path]) -> Sequence[str]:
+    directory.mkdir()
+    for file in files:
+        shutil.copy(file, directory)
+    return ["npm", "ci", "--silent", "--ignore-scripts", "--prefix", str(directory)]
 
 
 def _need(*tools: str) -> None:

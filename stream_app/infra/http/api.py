@@ -141,7 +141,7 @@ def create_api(services: Services, options: ApiOptions) -> FastAPI:
     api.state.services = services
     api.state.credentials, api.state.rates = options.credentials, options.rates
     problems.install(api)
-    nouns: tuple[ModuleType, ...] = (tasks, doctor, fleet, assets, history, reports, events, measurements, catalogue)
+    nouns: tuple[ModuleType, ...] = (tasks, doctor, fleet, assets, reports, history, events, measurements, catalogue)
     nouns += (fleet_events, system, dead_letters, sessions, health, places)
     routers: list[APIRouter] = [noun.router for noun in nouns]
     for router in (*routers, files.router, site.router):

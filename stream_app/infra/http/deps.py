@@ -26,6 +26,8 @@ from stream_app.usecases.lookup import Lookup
 from stream_app.usecases.ports import Cluster, DeadLetterLog
 from stream_app.usecases.posting import Posting
 from stream_app.usecases.queries import Queries
+from stream_app.usecases.running_uploads import RunningUploads
+from stream_app.usecases.task_list import TaskLists
 from stream_app.usecases.tasks import Tasks
 from stream_app.usecases.uploads import Uploads
 
@@ -42,14 +44,16 @@ class Services:
     queries: Queries
     tasks: Tasks
     uploads: Uploads
+    running: RunningUploads
+    task_lists: TaskLists
     posting: Posting
     catalogue: Catalogue
     hop_key: HopKey
     dead_letters: DeadLetterLog
-    history: HistoryQueries
     assets: AssetLists
     fleet: FleetSummaries
     changes: FleetChanges
+    history: HistoryQueries
 
 
 def services_of(request: Request) -> Services:

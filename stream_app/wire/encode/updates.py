@@ -62,11 +62,14 @@ class UpdateForm:
         The defined numbers alone, in a flat map.
     keyed_by_window
         Whether each window has a key of its own; else the key is the asset's.
+    event_source
+        What the source of an update begins with, as a CloudEvent (its partition follows); "": it is none.
     """
 
     has_metrics: bool = True
     has_values: bool = False
     keyed_by_window: bool = False
+    event_source: str = ""
 
 
 NESTED: Final = UpdateForm()

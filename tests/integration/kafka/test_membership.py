@@ -15,6 +15,7 @@ from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 
 from stream_app.http_settings import HttpSettings
+from stream_app.infra.kafka.engine.assignor import WatchfulAssignor
 from stream_app.infra.kafka.errors import ClockError, GroupRefusedError, SharedUrlError
 from stream_app.infra.kafka.worker import Worker
 from stream_app.settings import KafkaSettings, Settings
@@ -55,6 +56,21 @@ async def test_a_session_outside_the_broker_s_limits_ends_the_worker(kafka: Kafk
     short = kafka.model_copy(update={"session_timeout_s": 3.0})
     async with running(short, ready=False) as run:
         with pytest.raises(GroupRefusedError, match=r"STREAM_KAFKA__SESSION_TIMEOUT_S=3 .*group\.min\.session"):
+            await run.task
+
+
+async def test_a_worker_whose_coordination_dies_ends_with_the_reason(
+    kafka: KafkaSettings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nobody else looks after its membership: it would neither join nor end, as one with another worker's id does."""
+
+    def refuse(*_: object) -> None:
+        msg = "the assignment names another worker"
+        raise AssertionError(msg)
+
+    monkeypatch.setattr(WatchfulAssignor, "on_assignment", refuse)
+    async with running(kafka, ready=False) as run:
+        with pytest.raises(GroupRefusedError, match=r"the assignment names another worker.*start the worker again"):
             await run.task
 
 

@@ -61,7 +61,10 @@ class Stack:
         self._configure(webhook.server_port)
         folder = str(self._directory)
         self._run(
-            "prometheus", f"--config.file={folder}/prometheus.yml", f"--web.listen-address=127.0.0.1:{self._port}"
+            "prometheus",
+            f"--config.file={folder}/prometheus.yml",
+            f"--web.listen-address=127.0.0.1:{self._port}",
+            "--rules.alert.resend-delay=2s",  # the first alerts come before it knows the Alertmanager
         )
         self._run(
             "prometheus-alertmanager",

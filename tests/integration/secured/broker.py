@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -12,7 +13,9 @@ import trustme
 from aiokafka.protocol.admin import CreateAclsRequest
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, load_pem_private_key
 
+from stream_app.infra.kafka.errors import AccessError, BrokerUnavailableError
 from stream_app.infra.kafka.log.access import connection
+from stream_app.infra.kafka.log.contact import reach
 from stream_app.infra.kafka.log.rights import Right
 from stream_app.settings import KafkaSettings
 from tests.kafka import KafkaProcess, free_port, settings_for
@@ -136,10 +139,24 @@ def secured_broker(jars: Path, files: Path) -> Iterator[Secured]:
         ],
     )
     process.start()
+    broker = Secured(plain, tls, user, elsewhere, files)
     try:
-        yield Secured(plain, tls, user, elsewhere, files)
+        asyncio.run(_answers(broker))
+        yield broker
     finally:
         process.stop()
+
+
+async def _answers(broker: Secured) -> None:
+    """Wait until each listener serves: they open one after the other."""
+    async with asyncio.timeout(60):
+        for kafka in (broker.as_user(), broker.as_certified()):
+            while True:
+                try:
+                    await reach(kafka)
+                    break
+                except (BrokerUnavailableError, AccessError):
+                    await asyncio.sleep(0.2)
 
 
 def _write_store(certificate: trustme.LeafCert, path: Path) -> None:

@@ -138,6 +138,7 @@ def test_memory_of_a_drain_is_told_by_halves() -> None:
 RECORDS: dict[str, dict[str, Any]] = {
     "assets": {"assets": 100, "rows_per_s": 1234567.8, "rows_per_cpu_s": 2e6, "relative": 1.0, "peak_mb": 200.0},
     "workers": {"workers": 2, "rows_per_s": 5e5, "cpu_s": 1.5, "others_cpu_s": 1.0},
+    "steady": {"assets": 1_000, "worker_cores": 0.25, "states_per_s": 1_000.0},
     "latency": {"share": 0.5, "topic_ms": [1.0, 2.0], "http_ms": [3.0, 4.0], "topic_p50_ms": 1.0},
     "lookups": {"share": 0.0, "loop": "open", "p99_ms": 2.25},
     "recovery": {"start": "again", "assets": 100_000, "ready_s": 12.345},

@@ -9,6 +9,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescap
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from stream_app import __version__
+from stream_app.infra.http.deps import services_of
 from stream_app.infra.http.pages import files
 from stream_app.infra.http.security import PAGE_FILES
 
@@ -51,6 +52,8 @@ def _page(request: Request, name: str, title: str, **values: str) -> HTMLRespons
         navigation=NAVIGATION,
         here=request.scope["path"],
         version=__version__,
+        # Without a store a question for the past is an error, which browsers show as one.
+        history="on" if services_of(request).history.is_there else "off",
         **values,
     )
     return HTMLResponse(content, headers={"Vary": "Accept"})

@@ -28,6 +28,8 @@ from stream_app.usecases.lookup import Lookup
 from stream_app.usecases.posting import Posting
 from stream_app.usecases.queries import Queries
 from stream_app.usecases.rejected_rows import RejectedRows
+from stream_app.usecases.running_uploads import RunningUploads
+from stream_app.usecases.task_list import TaskLists
 from stream_app.usecases.tasks import Tasks
 from stream_app.usecases.uploads import Uploads
 from tests.fake_history import FakeReads
@@ -62,9 +64,9 @@ class Site:
     tables: FakeTables = field(default_factory=FakeTables)
     cluster: FakeCluster = field(default_factory=FakeCluster)
     letters: FakeLetters = field(default_factory=FakeLetters)
+    now_us: int = START_US
     history: FakeReads = field(default_factory=FakeReads)
     has_history: bool = True
-    now_us: int = START_US
     rejected: RejectedRows = field(default_factory=lambda: RejectedRows(lambda: 0.0))
 
     def __post_init__(self) -> None:
@@ -82,6 +84,9 @@ class Site:
             rejected=self.rejected,
         )
         self.places = lookup.places
+        self.running = RunningUploads()
+        tasks = Tasks(lookup, self.running)
+        self.uploads = Uploads(lookup, self.log, RowMessages(), ("1h", "1d"), self.running)
         reader = FleetReader(catalogue, StoredLayouts(self.tables))
         self.index = FleetIndex(self.tables, reader)
         lists = AssetLists(lookup, reader, self.index, lambda: self.now_us)
@@ -89,16 +94,18 @@ class Site:
             cluster=self.cluster,
             lookup=lookup,
             queries=Queries(lookup, windows=("1m", "15m")),
-            tasks=Tasks(lookup),
-            uploads=Uploads(lookup, self.log, RowMessages(), windows=("1h", "1d")),
+            tasks=tasks,
+            uploads=self.uploads,
+            running=self.running,
+            task_lists=TaskLists(lookup, tasks, self.uploads, self.running, self.log),
             posting=Posting(lookup, self.log, RowMessages(), windows=("1m", "15m")),
             catalogue=catalogue,
             hop_key=key,
             dead_letters=self.letters,
-            history=HistoryQueries(self.history if self.has_history else None, known_metrics(catalogue)),
             assets=lists,
             fleet=FleetSummaries(lookup, self.index, lambda: self.now_us),
             changes=FleetChanges(lookup, lists),
+            history=HistoryQueries(self.history if self.has_history else None, known_metrics(catalogue)),
         )
         self.api = create_api(services, self.options)
         self.network.apps[self.name] = self.api

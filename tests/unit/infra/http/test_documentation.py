@@ -50,7 +50,10 @@ async def test_each_route_is_documented_once(site: Site) -> None:
     assert {(method.upper(), path) for path, methods in paths.items() for method in methods} == {
         ("POST", "/api/v1/metrics"),
         ("POST", "/api/v1/doctor"),
+        ("GET", "/api/v1/metrics"),
         ("GET", "/api/v1/metrics/{task_id}"),
+        ("DELETE", "/api/v1/metrics/{task_id}"),
+        ("POST", "/api/v1/metrics/{task_id}/cancel"),
         ("GET", "/api/v1/assets"),
         ("GET", "/api/v1/fleet/summary"),
         ("GET", "/api/v1/events"),

@@ -60,7 +60,8 @@ async def test_upload_is_accepted_with_its_task(site: Site, path: str) -> None:
 async def test_task_is_polled_from_started_to_success(site: Site, slash: str) -> None:
     """Until then `data` is null."""
     asset_id = f"upload-{TASK}"
-    site.tables.put(asset_id)
+    partition = site.tables.put(asset_id)
+    await site.log.append(b"x", [b"its end may be here"], partition)
     answer = await site.client.get(f"/api/v1/metrics/{TASK}{slash}")
     assert answer.status_code == 200
     assert answer.json() == {

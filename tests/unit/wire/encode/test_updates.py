@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from schemas.asset import window_size_name
 from schemas.control import EndOfUpload
-from schemas.metrics import MetricsUpdate, UpdateHeaders
+from schemas.metrics import EventHeaders, MetricsUpdate, UpdateHeaders
 from stream_app.domain import views
 from stream_app.domain.catalogue import Catalogue
 from stream_app.domain.lines import NEVER
@@ -147,9 +147,10 @@ def test_updates_have_the_bytes_of_plain_ones(given_: tuple[Fleet, Readings], *,
 
 
 FORMS = [
-    UpdateForm(has_metrics=metrics, has_values=values, keyed_by_window=keyed)
+    UpdateForm(has_metrics=metrics, has_values=values, keyed_by_window=keyed, event_source=source)
     for metrics, values in ((True, False), (False, True), (True, True))
     for keyed in (False, True)
+    for source in ("", "/fleet")
 ]
 
 
@@ -172,10 +173,13 @@ def test_records_have_the_text_in_each_form(given_: tuple[Fleet, Readings], form
             "seq": str(update["seq"]),
             "asset": asset_id,
         }
+        UpdateHeaders.model_validate(headers)
+        if form.event_source:
+            event_id = f"{asset_id}/{window['size']}/{window['start']}/{update['seq']}"
+            headers |= EventHeaders(ce_source="/fleet/3", ce_id=event_id).model_dump(by_alias=True)
         assert record.asset_id == asset_id.encode()
         assert (as_read.key, as_read.value) == (key.encode(), text)
         assert [(name, content.decode()) for name, content in as_read.headers] == list(headers.items())
-        UpdateHeaders.model_validate(headers)
 
 
 def test_an_update_is_one() -> None:

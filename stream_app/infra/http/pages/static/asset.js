@@ -8,6 +8,7 @@ import { health } from "./health.js";
 import { losses, cycles, dwell, temperature, warranty } from "./usage.js";
 import { specForm } from "./spec.js";
 import { Trends } from "./trends.js";
+import { hasHistory, PAST, past } from "./history.js";
 import { Timeline } from "./timeline.js";
 import { allMetrics, windowTable } from "./tables.js";
 
@@ -64,7 +65,7 @@ let closed = {};
 async function loadWindows() {
   const sizes = latest.open_windows.map((update) => update.window.size);
   shownSize ??= sizes[Math.min(1, sizes.length - 1)];
-  const wanted = new Set([shownSize, sizes.at(-1), ...sizes.filter((size) => size === "1h")]);
+  const wanted = new Set([shownSize in PAST ? null : shownSize, sizes.at(-1), ...sizes.filter((size) => size === "1h")]);
   await Promise.all(
     [...wanted].filter(Boolean).map(async (size) => {
       const page = await get(`${assetPath(id)}/windows/${size}?limit=400`);
@@ -72,13 +73,15 @@ async function loadWindows() {
     }),
   );
   if (!$("sizes").childElementCount) {
-    show($("sizes"), sizes.map((size) => h("button", { type: "button", "data-size": size, onclick: () => choose(size) }, size)));
+    show($("sizes"), Object.keys(hasHistory ? PAST : {}).map((span) => h("button", { type: "button", "data-size": span, onclick: () => choose(span) }, span)), sizes.map((size) => h("button", { type: "button", "data-size": size, onclick: () => choose(size) }, size)));
   }
   for (const button of $("sizes").children) button.setAttribute("aria-pressed", String(button.dataset.size === shownSize));
-  timeline.set(closed[shownSize] ?? [], shownSize);
+  if (shownSize in PAST) timeline.past(await past(id, shownSize, sizes, latest.last_time));
+  else timeline.set(closed[shownSize] ?? [], shownSize);
   trends.set(closed[sizes.at(-1)] ?? [], sizes.at(-1));
-  windowTable($("windows"), closed[shownSize] ?? []);
-  text($("windows-note"), `${count((closed[shownSize] ?? []).length)} of ${shownSize}, newest first`);
+  const listed = shownSize in PAST ? sizes.at(-1) : shownSize;
+  windowTable($("windows"), closed[listed] ?? []);
+  text($("windows-note"), `${count((closed[listed] ?? []).length)} of ${listed}, newest first`);
   dwell($("dwell"), closed[sizes.at(-1)] ?? [], latest.lifetime);
 }
 

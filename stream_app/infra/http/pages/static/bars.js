@@ -58,5 +58,6 @@ export function shares(parts, { alt }) {
 export function bar(share, { label, warn = false }) {
   const inner = h("i", { class: warn ? "warn" : null });
   inner.style.width = `${Math.min(100, Math.max(0, 100 * share))}%`;
-  return h("span", { class: "bar", role: "img", "aria-label": label }, inner);
+  // Without a label the number stands beside it.
+  return h("span", label ? { class: "bar", role: "img", "aria-label": label } : { class: "bar", "aria-hidden": "true" }, inner);
 }

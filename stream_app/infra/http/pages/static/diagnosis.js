@@ -86,6 +86,6 @@ export function mappingOf(columns, others, spec, again) {
 }
 
 function automatic(columns, name) {
-  const found = columns.find((column) => column.name === name);
+  const found = columns.find((column) => column.name === (name === "timestamp" ? "time" : name));
   return found ? `by the title: ${found.title}` : "none";
 }

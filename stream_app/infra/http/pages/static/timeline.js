@@ -23,6 +23,14 @@ export class Timeline {
     this.draw();
   }
 
+  // From the history store: {at, soc, low, high, power}.
+  past({ at: times, soc, low, high, power }) {
+    this.size = null;
+    const none = "The history store has no windows of this time.";
+    this.soc.set([times, soc, high, low], none);
+    this.power.set([times, power], none);
+  }
+
   open(update) {
     if (!update || update.window.size !== this.size) return;
     const last = this.windows.at(-1);

@@ -1,9 +1,10 @@
 // From a file to its metrics: what was found in it, the way it is read, progress, result.
-import { ask, get, may, problemOf, root, session, toLogin } from "./api.js";
+import { ask, assetPath, get, may, problemOf, root, send, session, toLogin } from "./api.js";
 import { $, badge, h, message, show, table, text } from "./dom.js";
 import { diagnosisView, mappingOf } from "./diagnosis.js";
 import { say } from "./live.js";
 import { count, loadCatalogue, short, time, whyNull, labelOf, metricCell, quantity, describe, describeBriefly } from "./quantities.js";
+import { Timeline } from "./timeline.js";
 
 const FIRST_BYTES = 1 << 20;
 const POLL_MS = 400;
@@ -100,6 +101,7 @@ function upload(capacityAh, spec) {
   request.send(form);
 }
 
+const READING = { waiting: "Waiting for its turn", checking: "Checking the file", sending: "Sending its rows", sent: "", failed: "Failed" };
 const wait = (ms) => new Promise((done) => setTimeout(done, ms));
 
 async function follow(task, name, warnings) {
@@ -125,14 +127,19 @@ async function follow(task, name, warnings) {
     const sent = (status.assets ?? [status]).reduce((sum, each) => sum + (each.progress?.rows_sent ?? 0), 0);
     const rate = ((rows - applied) / (performance.now() - at)) * 1000;
     [applied, at] = [rows, performance.now()];
-    if (sent) {
+    const reading = status.progress?.reading;
+    if (reading && reading.phase !== "sent") {
+      bar.max = 100;
+      bar.value = reading.percent;
+      text(said, `${READING[reading.phase]}: ${reading.percent.toFixed(0)} %${reading.rows_published ? `, ${count(reading.rows_published)} rows sent` : ""}${rate > 0 ? `, ${short(rate)} rows/s` : ""}`);
+    } else if (sent) {
       bar.max = sent;
       bar.value = rows;
       text(said, `${count(rows)} of ${count(sent)} rows applied${rate > 0 ? `, ${short(rate)} rows/s` : ""}`);
     }
     if (status.state === "SUCCESS" || status.state === "FAILURE") {
       show(work, result(task, name, status, warnings));
-      past();
+      past().catch(() => {}); // the list of the moment before stays
       work.querySelector("h2").focus();
       return;
     }
@@ -146,6 +153,7 @@ function result(task, name, status, warnings) {
   for (const part of parts) {
     const asset = status.assets ? null : `upload-${task}`;
     box.append(h("div", { class: "card stack" }, h("h2", { tabindex: "-1" }, `Result of ${part.asset_id}`), ...body(part, asset, warnings)));
+    if (asset && part.data) plots(box.lastChild, asset);
   }
   return box;
 }
@@ -172,9 +180,16 @@ function body(part, asset, warnings) {
   ];
 }
 
+async function plots(box, asset) {
+  const [soc, power] = [h("div", { class: "plot" }), h("div", { class: "plot" })];
+  box.append(h("div", { class: "grid" }, h("figure", {}, h("figcaption", { class: "soft small" }, "State of charge by the hour"), soc), h("figure", {}, h("figcaption", { class: "soft small" }, "Power by the hour: above zero it charges"), power)));
+  const page = await get(`${assetPath(asset)}/windows/1h?limit=400`);
+  new Timeline(soc, power).set(page.windows, "1h");
+}
+
 function figure(name, metric) {
   const shown = metric ? quantity(metric.value, metric.unit, { sigma: metric.sigma ?? null, name }) : null;
-  return h("div", { class: "figure" }, h("dt", {}, labelOf(name)), ...(shown ? [h("dd", { class: "big" }, shown.value, shown.sigma === null ? "" : h("span", { class: "unit" }, ` ± ${shown.sigma}`), h("span", { class: "unit" }, ` ${shown.unit}`)), h("dd", { class: "note" }, describeBriefly(name))] : [h("dd", { class: "big na" }, "n/a"), h("dd", { class: "note" }, `because ${whyNull(metric?.reason)}`)]));
+  return h("div", { class: "figure" }, h("dt", {}, labelOf(name)), ...(shown ? [h("dd", { class: "big" }, shown.value, shown.sigma === null ? "" : h("span", { class: "unit" }, ` ± ${shown.sigma}`), h("span", { class: "unit" }, ` ${shown.unit}`)), h("dd", { class: "note" }, describeBriefly(name) === labelOf(name) ? "" : describeBriefly(name))] : [h("dd", { class: "big na" }, "n/a"), h("dd", { class: "note" }, `because ${whyNull(metric?.reason)}`)]));
 }
 
 function csv(metrics) {
@@ -185,20 +200,39 @@ function csv(metrics) {
 
 const save = (name, type, content, label) => h("a", { class: "button", download: name, href: URL.createObjectURL(new Blob([content], { type })) }, label);
 
+const STATES = { PENDING: ["idle", "waiting"], STARTED: ["idle", "computing"], SUCCESS: ["good", "done"], FAILURE: ["bad", "failed"] };
+
 async function past() {
-  try {
-    const page = await get("/api/v1/assets?prefix=upload-&limit=100");
-    if (!page.assets.length) return show($("past"), h("p", { class: "empty" }, "None yet."));
-    const newest = [...page.assets].sort((a, b) => (b.last_time ?? "").localeCompare(a.last_time ?? ""));
-    return show($("past"), table([
-      { name: "Upload", cell: (item) => h("a", { href: `${root}/assets/${item.asset_id}` }, item.asset_id.slice(7, 15)) },
-      { name: "Rows", num: true, cell: (item) => count(item.rows) },
-      { name: "Newest row", cell: (item) => time(item.last_time) },
-      { name: "Report", cell: (item) => h("a", { href: `${root}/api/v1/assets/${item.asset_id}/report` }, "report", h("span", { class: "sr" }, ` of ${item.asset_id.slice(7, 15)}`)) },
-    ], newest, { label: "Past uploads" }));
-  } catch (error) {
-    return show($("past"), message("bad", error.message));
-  }
+  const [page, isAdmin, isWriter] = [await get("/api/v1/metrics?limit=200"), await may("admin"), await may("write")];
+  if (!page.tasks.length) return show($("past"), h("p", { class: "empty" }, "None yet."));
+  const newest = [...page.tasks].sort((a, b) => (b.ended ?? "9").localeCompare(a.ended ?? "9"));
+  return show($("past"), table([
+    { name: "Upload", cell: (task) => h("a", { href: `#${task.task_id}`, onclick: () => follow(task.task_id, task.task_id.slice(0, 8), []) }, task.task_id.slice(0, 8)) },
+    { name: "State", cell: (task) => badge(...STATES[task.state]) },
+    { name: "Rows", num: true, cell: (task) => `${count(task.rows_applied)}${task.rows_rejected ? `, ${count(task.rows_rejected)} left out` : ""}` },
+    { name: "Finished", cell: (task) => (task.ended ? time(task.ended) : "not yet") },
+    { name: "What can be done", cell: (task) => actions(task, isAdmin, isWriter) },
+  ], newest, { label: "Past uploads" }));
+}
+
+function actions(task, isAdmin, isWriter) {
+  const named = (label) => [label, h("span", { class: "sr" }, ` of ${task.task_id.slice(0, 8)}`)];
+  const act = (method, path) => async () => {
+    try {
+      await send(method, path);
+      await past().catch((error) => show($("past"), message("bad", error.message)));
+    } catch (error) {
+      show(work, message("bad", error.message));
+    }
+  };
+  const path = `/api/v1/metrics/${task.task_id}`;
+  return h("span", { class: "row" },
+    task.state === "SUCCESS" ? h("a", { href: `${root}/assets/upload-${task.task_id}` }, named("plots")) : null,
+    task.state === "SUCCESS" ? h("a", { href: `${root}/api/v1/assets/upload-${task.task_id}/report` }, named("report")) : null,
+    task.ended === null && isWriter ? h("button", { type: "button", onclick: act("POST", `${path}/cancel`) }, named("Cancel")) : null,
+    task.ended !== null && isAdmin ? h("button", { type: "button", onclick: act("DELETE", path) }, named("Forget")) : null,
+    task.error ? h("span", { class: "small soft" }, task.error) : null,
+  );
 }
 
 function take(chosen) {
@@ -221,7 +255,7 @@ drop.addEventListener("drop", (event) => {
 });
 
 await Promise.all([loadCatalogue(), session()]);
-await past();
+await past().catch((error) => show($("past"), message("bad", error.message)));
 say("on");
 const task = location.hash.slice(1);
 if (/^[0-9a-f-]{36}$/.test(task)) await follow(task, "the file", []);

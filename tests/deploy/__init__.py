@@ -1,0 +1,1 @@
+"""The files of a deployment agree with the program that they deploy."""
