@@ -6,6 +6,7 @@ import os
 import shutil
 import signal
 import subprocess
+import tempfile
 from pathlib import Path
 from typing import Final
 
@@ -29,15 +30,13 @@ def require_postgres() -> None:
 class PostgresProcess:
     """PostgreSQL on a port of its own; it refuses to run as root, so that user ``postgres`` runs it then."""
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self) -> None:
+        # A folder of its own: pytest's are closed to other users whenever another session of pytest begins.
+        directory = Path(tempfile.mkdtemp(prefix="stream-postgres-"))
         self._data, self.port = directory / "data", free_port()
         self._as = ["runuser", "-u", _USER, "--"] if os.geteuid() == 0 else []
-        directory.mkdir(parents=True, exist_ok=True)
         if self._as:
             shutil.chown(directory, _USER, _USER)
-            for parent in directory.parents:  # temporary folders are root's alone
-                if parent.stat().st_uid == os.geteuid() and parent.stat().st_mode & 0o077 == 0:
-                    parent.chmod(0o711)
         self._run("initdb", "-D", str(self._data), "-A", "trust", "-U", "stream", "--no-sync", "-E", "UTF8")
 
     @property
@@ -54,6 +53,11 @@ class PostgresProcess:
         """End it in good order, if it runs."""
         if (self._data / "postmaster.pid").exists():
             self._run("pg_ctl", "-D", str(self._data), "-m", "fast", "-w", "stop")
+
+    def remove(self) -> None:
+        """End it, and delete its data."""
+        self.stop()
+        shutil.rmtree(self._data.parent)
 
     @property
     def pid(self) -> int:

@@ -31,6 +31,8 @@ LIFETIME: Final = "lifetime"
 #: A batch is written when it has so many windows, or so many bytes: some 100 MB of memory.
 _MOST_WINDOWS: Final = 10_000
 _MOST_BYTES: Final = 64 << 20
+#: Updates that are read before others have the event loop: some ms.
+_AT_ONCE: Final = 200
 _POLL_S: Final = 1.0
 _AGAIN_S: Final = 1.0
 _RETIRE_EVERY_S: Final = 3600.0
@@ -158,7 +160,7 @@ class HistoryWriter:
             await self._prepare(stop)  # nothing to do if the connection is there: an idle process tells too
             self._consuming()
             return
-        rows = self._rows(batch)
+        rows = await self._rows(batch)
         begin = self._clock()
         while True:
             try:
@@ -174,10 +176,12 @@ class HistoryWriter:
                 self._consuming()
                 return
 
-    def _rows(self, batch: Batch) -> list[tuple[WindowRow, UpdateRecord]]:
+    async def _rows(self, batch: Batch) -> list[tuple[WindowRow, UpdateRecord]]:
         newest = batch.newest()
-        rows = []
-        for key, (of, record) in batch.windows.items():
+        rows: list[tuple[WindowRow, UpdateRecord]] = []
+        for number, (key, (of, record)) in enumerate(batch.windows.items()):
+            if number % _AT_ONCE == 0:
+                await asyncio.sleep(0)  # heartbeats go on
             try:
                 values = content(record.value or b"")
                 require_names(values.names)

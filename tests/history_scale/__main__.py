@@ -188,7 +188,7 @@ async def main(assets: int, windows: int) -> None:
             stream = Stream(assets, windows)
             await produce(stream, kafka)
             tell(f"{stream.written} updates of {len(stream.newest)} windows are in the topic ({broker.kind})")
-            postgres = PostgresProcess(folder / "postgres")
+            postgres = PostgresProcess()
             postgres.start()
             try:
                 found = await ingest(stream, postgres, kafka, folder)
@@ -197,7 +197,7 @@ async def main(assets: int, windows: int) -> None:
                 found["cpu_s_per_million"] = (found["client_s"] + found["server_s"]) / millions
                 tell(orjson.dumps(found | await questions(stream, postgres), option=orjson.OPT_INDENT_2).decode())
             finally:
-                postgres.stop()
+                postgres.remove()
 
 
 if __name__ == "__main__":

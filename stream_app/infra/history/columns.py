@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from operator import itemgetter
 from typing import Final
 
 from asyncpg import Connection
 
 from stream_app.infra.history.database import lock
-from stream_app.usecases.history_ports import RowsRefusedError
 from stream_app.wire.update import Value
 
 #: Columns of every window, and their types.
@@ -41,23 +41,18 @@ async def read_columns(connection: Connection) -> dict[str, str]:
 
 
 def new_columns(known: Mapping[str, str], names: Sequence[str], values: Iterable[Sequence[Value]]) -> dict[str, str]:
-    """Type of each column that these values need and that is not there; a metric that is always null needs none.
-
-    Raises
-    ------
-    RowsRefusedError
-        A value is a list where the column holds numbers, or the other way round.
-    """
+    """Type of each column that these values need and that is not there; a metric that is always null needs none."""
+    unknown = [i for i, name in enumerate(names) if name not in known]
+    if not unknown:
+        return {}
     found: dict[str, str] = {}
+    pick, nulls = itemgetter(unknown[0], *unknown), (None,) * (len(unknown) + 1)
     for row in values:
-        for name, value in zip(names, row, strict=True):
-            if value is None:
-                continue
-            kind = LIST if isinstance(value, list) else NUMBER
-            if known.get(name, found.setdefault(name, kind)) != kind:
-                msg = f"the value of {name} is {'a list' if kind == LIST else 'a number'}, which it was not before"
-                raise RowsRefusedError(msg)
-    return {name: kind for name, kind in found.items() if name not in known}
+        if pick(row) != nulls:  # seldom: each row is looked at as a whole
+            for i in unknown:
+                if row[i] is not None:
+                    found.setdefault(names[i], LIST if isinstance(row[i], list) else NUMBER)
+    return found
 
 
 async def add_columns(connection: Connection, columns: Mapping[str, str]) -> None:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import csv
-import io
+import asyncio
 import re
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from datetime import UTC, datetime
 from hashlib import blake2b
 from itertools import groupby
-from typing import Any, Final
+from operator import itemgetter
+from typing import Final
 
 import asyncpg
 import orjson
@@ -17,6 +17,7 @@ from asyncpg import Connection
 
 from stream_app.history_settings import HistorySettings
 from stream_app.infra.history.columns import (
+    KEYS,
     LIST,
     add_columns,
     incoming_statement,
@@ -33,7 +34,10 @@ from stream_app.wire.update import UpdateValues, Value
 MONTH: Final = re.compile("windows_([0-9]{4,})_([0-9]{2})")
 #: Sets of reasons that are remembered as stored; a fleet has some hundred.
 _REMEMBERED: Final = 20_000
+#: Rows that are written as text before others have the event loop: some ms.
+_AT_ONCE: Final = 200
 
+_Pick = Callable[[Sequence[Value]], tuple[Value, ...]]
 _Reasons = tuple[tuple[str, ...], tuple[str | None, ...]]
 
 
@@ -120,7 +124,7 @@ class PostgresStore:
         async with connection.transaction():
             await connection.execute("truncate incoming")
             ids = await self._store_reasons(connection, rows)
-            await connection.copy_to_table("incoming", source=io.BytesIO(self._csv(rows, ids)), format="csv")
+            await connection.copy_to_table("incoming", source=self._csv(rows, ids), columns=self._order(), format="csv")
             for merge in self._merges:
                 await connection.execute(merge)
 
@@ -160,26 +164,37 @@ class PostgresStore:
                 raise
         return ids
 
-    def _csv(self, rows: Sequence[WindowRow], ids: Sequence[int | None]) -> bytes:
-        """Rows in the order of the columns of ``incoming``."""
-        out = io.StringIO()
-        writer = csv.writer(out, lineterminator="\n")
-        order: tuple[str, ...] = tuple(self._columns)
-        is_list = [kind == LIST for kind in self._columns.values()]
-        lists = [i for i, each in enumerate(is_list) if each]
-        places: dict[tuple[str, ...], list[int | None]] = {}
-        for row, reasons_id in zip(rows, ids, strict=True):
-            head, names = row.head, row.values.names
-            if names not in places:
-                places[names] = [names.index(name) if name in names else None for name in order]
-            given = row.values.values
-            cells: list[Any] = [None if place is None else given[place] for place in places[names]]
-            for i in lists:
-                if cells[i] is not None:
-                    cells[i] = _list_text(cells[i])
-            keys = head.asset_id, head.size, head.start, head.partition, head.seq, head.final, reasons_id
-            writer.writerow([*keys, *cells, row.in_windows, row.in_latest])
-        return out.getvalue().encode()
+    async def _csv(self, rows: Sequence[WindowRow], ids: Sequence[int | None]) -> AsyncIterator[bytes]:
+        """Rows in the order of ``_order``, some at a time: others have the event loop between."""
+        numbers = [name for name, kind in self._columns.items() if kind != LIST]
+        lists = [name for name, kind in self._columns.items() if kind == LIST]
+        places: dict[tuple[str, ...], tuple[_Pick, list[tuple[str, int | None]]]] = {}
+        for first in range(0, len(rows), _AT_ONCE):
+            lines = []
+            some = slice(first, first + _AT_ONCE)
+            for row, reasons_id in zip(rows[some], ids[some], strict=True):
+                head, names, given = row.head, row.values.names, row.values.values
+                if names not in places:
+                    at = {name: i for i, name in enumerate(names)}
+                    places[names] = _pick([at.get(name) for name in numbers]), [(name, at.get(name)) for name in lists]
+                pick, at_lists = places[names]
+                cells = [_list_text(name, None if i is None else given[i]) for name, i in at_lists]
+                asset_id = head.asset_id.replace('"', '""')
+                keys = (
+                    f'"{asset_id}",{head.size},{head.start.isoformat()},{_text(head.partition)},{head.seq},'
+                    f"{head.final:d},{_text(reasons_id)},{row.in_windows:d},{row.in_latest:d}"
+                )
+                # Numbers as JSON are numbers as CSV, written in a tenth of the time that Python's str takes.
+                written = orjson.dumps(pick(given))[1:-1].replace(b"null", b"")
+                lines.append(b",".join((keys.encode(), *cells, *([written] if numbers else []))))
+            lines.append(b"")
+            yield b"\n".join(lines)
+            await asyncio.sleep(0)
+
+    def _order(self) -> list[str]:
+        """Columns of ``incoming`` in the order of the text: lists before numbers."""
+        by_kind = sorted(self._columns, key=lambda name: self._columns[name] != LIST)
+        return [*KEYS, "in_windows", "in_latest", *by_kind]
 
 
 async def months(connection: Connection) -> list[str]:
@@ -190,8 +205,25 @@ async def months(connection: Connection) -> list[str]:
     return sorted(row["table_name"] for row in rows if MONTH.fullmatch(row["table_name"]))
 
 
-def _list_text(numbers: Value) -> str:
-    return "{" + str(numbers)[1:-1] + "}"
+def _pick(places: Sequence[int | None]) -> _Pick:
+    """What takes the values at some places; None where there is no place."""
+    known = [place for place in places if place is not None]
+    if len(known) == len(places) > 1:
+        return itemgetter(*known)
+    return lambda values: tuple([None if place is None else values[place] for place in places])
+
+
+def _text(number: int | None) -> str:
+    return "" if number is None else str(number)
+
+
+def _list_text(name: str, numbers: Value) -> bytes:
+    if numbers is None:
+        return b""
+    if not isinstance(numbers, list):
+        msg = f"the value of {name} is a number, and was a list before"
+        raise RowsRefusedError(msg)
+    return b'"{' + orjson.dumps(numbers)[1:-1] + b'}"'
 
 
 def _reasons_text(values: UpdateValues) -> str | None:

@@ -18,12 +18,12 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 @pytest.fixture(scope="session")
-def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PostgresProcess]:
+def postgres() -> Iterator[PostgresProcess]:
     require_postgres()
-    process = PostgresProcess(tmp_path_factory.mktemp("postgres"))
+    process = PostgresProcess()
     process.start()
     yield process
-    process.stop()
+    process.remove()
 
 
 @pytest.fixture

@@ -121,13 +121,13 @@ async def until(holds: Callable[[], Awaitable[bool]], timeout_s: float = 60, eve
 
 
 @pytest.fixture
-def mortal(tmp_path: Path) -> Iterator[PostgresProcess]:
+def mortal() -> Iterator[PostgresProcess]:
     """A PostgreSQL of the test's own, to be killed."""
     require_postgres()
-    postgres = PostgresProcess(tmp_path / "postgres")
+    postgres = PostgresProcess()
     postgres.start()
     yield postgres
-    postgres.stop()
+    postgres.remove()
 
 
 async def test_killed_processes_leave_the_deduplicated_topic(

@@ -101,8 +101,11 @@ async def test_what_cannot_be_stored_is_refused_as_a_whole(history: HistorySetti
     """A list where there were numbers; the rows beside it are not written, and the store goes on."""
     store = PostgresStore(history)
     await store.write(rows(an_update(1, x=1.0)))
-    with pytest.raises(RowsRefusedError, match="x is a list"):
+    with pytest.raises(RowsRefusedError, match="double precision"):
         await store.write(rows(an_update(2, x=2.0, asset="b"), an_update(2, x=[1.0])))
+    await store.write(rows(an_update(1, asset="list", z=[1.0])))
+    with pytest.raises(RowsRefusedError, match="z is a number"):
+        await store.write(rows(an_update(2, x=2.0, asset="b"), an_update(2, asset="list", z=1.0)))
     await store.write(rows(an_update(3, x=3.0, y="no_charge")))
     await store.close()
     assert await fetch(
