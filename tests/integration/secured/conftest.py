@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator, Iterator
-from typing import Any
 
 import pytest
 
-from tests.integration.secured.broker import Secured, secured_broker
+from tests.integration.secured.broker import Secured, cut_connections, secured_broker
 from tests.kafka_jars import kafka_jars
 
 
@@ -23,9 +21,5 @@ def secured(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Secured]:
 
 @pytest.fixture(autouse=True)
 async def _cut_connections() -> AsyncIterator[None]:
-    """Cut what is still open: aiokafka never closes a connection whose client ends while TLS and SASL are agreed on."""
     yield
-    loop: Any = asyncio.get_running_loop()
-    for transport in list(loop._transports.values()):
-        transport.abort()
-    await asyncio.sleep(0)
+    await cut_connections()
