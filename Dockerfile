@@ -8,6 +8,8 @@ RUN pip wheel --quiet --require-hashes --requirement requirements.lock --wheel-d
 COPY pyproject.toml README.md LICENSE ./
 COPY schemas schemas
 COPY stream_app stream_app
+# The build fetches the dashboard's plotting library from npm, by its hash.
+COPY tools/front_end.py tools/front_end.py
 # Without pip. Tests, headers and the clients of Flight and S3 are not used: 75 MB of numba and pyarrow.
 RUN python -m venv --without-pip /opt/stream-app \
     && pip --python /opt/stream-app/bin/python install --quiet --no-index --find-links /wheels '.[embedded]' \

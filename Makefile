@@ -11,7 +11,7 @@ STAMP := $(VENV)/.installed
 COMPOSE = $(shell docker compose version >/dev/null 2>&1 && echo docker compose || echo docker-compose)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check lint coverage docs format lock site up down clean
+.PHONY: help demo test check lint coverage docs format lock screenshots site up down clean
 
 help: ## Show this help
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -43,6 +43,7 @@ docs: $(STAMP) ## Generate what is generated: the metrics page from the docstrin
 	$(BIN)/python -m schemas.export
 	$(BIN)/python -m stream_app.infra.http.codes
 	$(BIN)/python -m tools.asyncapi
+	$(BIN)/python -m tools.grafana_dashboard
 	$(BIN)/python -m tools.scale_page
 
 format: $(STAMP) ## Format, and mend what the linter can
@@ -62,6 +63,9 @@ lock: $(STAMP) ## Renew requirements.lock from pyproject.toml (ARGS="--upgrade" 
 site: $(STAMP) ## The documentation as a site that loads nothing from elsewhere, into site/ (warnings are errors)
 	$(BIN)/properdocs build --quiet --strict --clean $(ARGS)
 
+screenshots: $(STAMP) ## Pictures of the dashboard in docs/img, from a demo that runs for some minutes (needs chromium)
+	@exec $(BIN)/python -m tools.screenshots $(ARGS)
+
 up: ## Kafka, topics and worker in containers (ARGS="--scale worker=2")
 	$(COMPOSE) up --build --detach $(ARGS)
 
@@ -72,7 +76,7 @@ clean: ## Delete the virtual environment, caches and the demo's data
 	rm -rf $(VENV) .demo .stream-app .cache build dist site .hypothesis .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .coverage htmlcov
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
-$(STAMP): requirements.lock pyproject.toml
+$(STAMP): requirements.lock pyproject.toml tools/front_end.py
 	@command -v $(PYTHON) >/dev/null || { \
 		echo "$(PYTHON) is not there: install Python 3.11 or newer, or name one: make PYTHON=python3.12" >&2; exit 1; }
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \

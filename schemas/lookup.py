@@ -32,28 +32,6 @@ class AssetMeta(AnswerMeta):
     )
 
 
-class AssetItem(BaseModel):
-    """One asset of a list."""
-
-    model_config = ConfigDict(frozen=True)
-
-    asset_id: AssetId
-    partition: int
-    rows: int
-    last_time: str | None = Field(description="Stamp of the newest row; ISO 8601, UTC")
-
-
-class AssetPage(BaseModel):
-    """Assets by id, ascending."""
-
-    model_config = ConfigDict(frozen=True)
-
-    assets: list[AssetItem]
-    next_cursor: str | None = Field(description="`cursor` of the next page; null on the last one")
-    partitions: list[int] = Field(description="Partitions of the measurements topic that the list covers")
-    meta: AnswerMeta
-
-
 class AssetRejected(BaseModel):
     """Rows of an asset that went to the dead letters, counted by the worker that has its partition now."""
 

@@ -9,6 +9,13 @@ from pydantic import BaseModel, ConfigDict, Field
 #: Prefix of the headers that a dead-letter record has in addition to the original key, value and headers.
 HEADER_PREFIX = "__stream_app.errors."
 
+#: Prefix of the headers that a replayed message has in addition to the original ones.
+REPLAY_PREFIX = "__stream_app.replay."
+#: How often the message was replayed.
+ATTEMPT_HEADER = REPLAY_PREFIX + "attempt"
+#: Positions of the rows that count, such as ``3,17-20``: its others counted when the message first came. Else all do.
+ROWS_HEADER = REPLAY_PREFIX + "rows"
+
 RejectCode = Literal[
     "bad_json",
     "bad_arrow",

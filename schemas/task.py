@@ -12,7 +12,7 @@ TaskState = Literal["PENDING", "STARTED", "SUCCESS", "FAILURE"]
 
 
 class TaskAccepted(BaseModel):
-    """The upload's rows are all in Kafka; poll the task for its result."""
+    """The file was taken; poll the task for its result."""
 
     task_id: str
     warnings: list[str] | None = Field(
@@ -29,12 +29,24 @@ class TaskData(BaseModel):
     metrics: dict[str, MetricValue] = Field(description="Every metric over the whole upload, by name")
 
 
+class ReadingProgress(BaseModel):
+    """How far a file is read: to check it, and once more to send its rows."""
+
+    phase: Literal["waiting", "checking", "sending", "sent", "failed"]
+    percent: float = Field(description="Of both readings [%]", ge=0, le=100)
+    bytes_read: int = Field(description="In this reading")
+    bytes: int = Field(description="Size of the file; 0: unknown")
+    rows_read: int | None = Field(description="Rows in the file that count; null until it has been checked")
+    rows_published: int = Field(description="Rows that are in Kafka")
+
+
 class TaskProgress(BaseModel):
     """How far an upload is."""
 
     rows_sent: int | None = Field(description="Rows in the file; null while unknown")
     rows_applied: int
     rows_rejected: int
+    reading: ReadingProgress | None = Field(default=None, description="Only while the file is read")
 
 
 class AssetResult(BaseModel):
@@ -63,3 +75,32 @@ class TaskStatus(BaseModel):
     assets: list[AssetResult] | None = Field(
         default=None, description="Of a file with several assets, in place of data: a result each; else not there"
     )
+
+
+class TaskItem(BaseModel):
+    """One upload of a list."""
+
+    model_config = ConfigDict(frozen=True)
+
+    task_id: str
+    state: TaskState
+    rows_applied: int
+    rows_rejected: int
+    ended: str | None = Field(description="When all of it had been sent, or it failed; ISO 8601, UTC; null: not yet")
+    error: str | None = Field(default=None, description="Why it failed")
+    reading: ReadingProgress | None = Field(default=None, description="Only while the file is read")
+
+
+class TaskPage(BaseModel):
+    """Uploads by task id, ascending."""
+
+    model_config = ConfigDict(frozen=True)
+
+    tasks: list[TaskItem]
+    next_cursor: str | None = Field(description="`cursor` of the next page; null on the last one")
+
+
+class TaskCancelled(BaseModel):
+    """The task is being stopped, or forgotten."""
+
+    task_id: str

@@ -12,11 +12,9 @@ from stream_app.errors import ExpectedError
 from stream_app.infra.kafka.log.key_topic import KeyTopic
 from stream_app.settings import Settings
 from stream_app.usecases.api_keys import KeyRing
-from stream_app.usecases.errors import UnavailableError
-from stream_app.usecases.rights import Rights
+from stream_app.usecases.credentials import Credentials
 
 if TYPE_CHECKING:
-    from stream_app.infra.http.access import Authenticate
     from stream_app.infra.http.rates import Rates
     from stream_app.infra.http.tokens import Tokens
     from stream_app.infra.kafka.log.measurements import MeasurementTopic
@@ -30,7 +28,7 @@ class BuiltAccess:
 
     Parameters
     ----------
-    authenticate
+    credentials
         None: everybody may do everything.
     rates
         None: there are no limits.
@@ -38,7 +36,7 @@ class BuiltAccess:
         Keys and the topic that they are read from; None: there are no keys.
     """
 
-    authenticate: Authenticate | None
+    credentials: Credentials | None
     rates: Rates | None
     keys: tuple[KeyTopic, KeyRing] | None = None
 
@@ -49,8 +47,14 @@ class BuiltAccess:
             await topic.follow(ring)
 
 
-def build_access(settings: Settings) -> BuiltAccess:
-    """Build what the settings want; a worker without access control says so."""
+def build_access(settings: Settings, secret: Callable[[], bytes | None]) -> BuiltAccess:
+    """Build what the settings want; a worker without access control says so.
+
+    Parameters
+    ----------
+    secret
+        What the workers share: it signs sessions.
+    """
     security = settings.security
     is_open = not (security.has_keys or security.has_tokens)
     rates: Rates | None = None
@@ -72,15 +76,14 @@ def build_access(settings: Settings) -> BuiltAccess:
 
         tokens = Tokens(security.jwt)
 
-    async def authenticate(given: str) -> Rights | None:
-        if given.startswith("sk.") and keys is not None:
-            _, ring = keys
-            if not ring.is_complete:
-                raise UnavailableError("not_ready", "the API keys are not read yet: ask again")
-            return ring.rights(given, time.time())
-        return None if tokens is None else await tokens.rights(given)
-
-    return BuiltAccess(authenticate, rates, keys)
+    credentials = Credentials(
+        keys=None if keys is None else keys[1],
+        tokens=None if tokens is None else tokens.rights,
+        secret=secret,
+        session_s=security.session_s,
+        clock=time.time,
+    )
+    return BuiltAccess(credentials, rates, keys)
 
 
 def shared_secret(settings: Settings, measurements: MeasurementTopic) -> Callable[[], bytes | None]:

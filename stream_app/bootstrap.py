@@ -7,6 +7,8 @@ import socket
 import time
 from typing import TYPE_CHECKING
 
+from prometheus_client import REGISTRY
+
 from schemas.asset import window_size_s
 from stream_app.access import build_access, shared_secret
 from stream_app.domain.catalogue import Catalogue
@@ -15,14 +17,20 @@ from stream_app.infra.http.deps import Services
 from stream_app.infra.http.hops import HopKey
 from stream_app.infra.http.ownership import HttpPeers
 from stream_app.infra.http.server import HttpServer
+from stream_app.infra.kafka.figures import WorkerFigures
 from stream_app.infra.kafka.log.letter_reader import LetterReader
 from stream_app.infra.kafka.reject_reports import split_assets
 from stream_app.infra.kafka.worker import Worker
 from stream_app.infra.row_messages import RowMessages
 from stream_app.settings import Settings
 from stream_app.usecases.admission import AdmissionRules
+from stream_app.usecases.asset_lists import AssetLists
 from stream_app.usecases.asset_views import AssetViews
 from stream_app.usecases.checkpoints import KeptWindows
+from stream_app.usecases.fleet_changes import FleetChanges
+from stream_app.usecases.fleet_index import FleetIndex
+from stream_app.usecases.fleet_reading import FleetReader
+from stream_app.usecases.fleet_summary import FleetSummaries
 from stream_app.usecases.history_queries import HistoryQueries, known_metrics
 from stream_app.usecases.ingest import Ingest
 from stream_app.usecases.layouts import StoredLayouts
@@ -31,8 +39,10 @@ from stream_app.usecases.ports import Tables
 from stream_app.usecases.posting import Posting
 from stream_app.usecases.queries import Queries
 from stream_app.usecases.retention import UploadRetention
+from stream_app.usecases.running_uploads import RunningUploads
 from stream_app.usecases.silence import SilentAssets
 from stream_app.usecases.splits import SplitAssets
+from stream_app.usecases.task_list import TaskLists
 from stream_app.usecases.tasks import Tasks
 from stream_app.usecases.uploads import Uploads
 from stream_app.wire.encode.updates import UpdateForm
@@ -90,10 +100,12 @@ def build_worker(settings: Settings, listener: socket.socket | None = None) -> W
 
 async def _serve(settings: Settings, catalogue: Catalogue, worker: Worker, listener: socket.socket | None) -> None:
     """Answer HTTP, forget old uploads, close windows of silent assets and look for split ones, until cancelled."""
-    views = AssetViews(catalogue, StoredLayouts(worker.tables), settings.allowed_lateness_s)
-    hop_key = HopKey(shared_secret(settings, worker.measurements))
+    layouts = StoredLayouts(worker.tables)
+    views = AssetViews(catalogue, layouts, settings.allowed_lateness_s)
+    secret = shared_secret(settings, worker.measurements)
+    hop_key = HopKey(secret)
     peers = HttpPeers(hop_key, settings.http.forward_timeout_s, cafile=settings.http.tls_cafile)
-    access = build_access(settings)
+    access = build_access(settings, secret)
     lookup = Lookup(
         tables=worker.tables,
         cluster=worker,
@@ -104,19 +116,30 @@ async def _serve(settings: Settings, catalogue: Catalogue, worker: Worker, liste
         rejected=worker.rejected,
     )
     rows = RowMessages()
+    reader = FleetReader(catalogue, layouts)
+    index = FleetIndex(worker.tables, reader)
+    running = RunningUploads()
+    tasks = Tasks(lookup, running)
+    uploads = Uploads(lookup, worker.measurements, rows, settings.upload_windows, running)
+    lists = AssetLists(lookup, reader, index, _now_us)
     reads = _history_reads(settings)
     services = Services(
         cluster=worker,
         lookup=lookup,
         queries=Queries(lookup, settings.windows),
-        tasks=Tasks(lookup),
-        uploads=Uploads(lookup, worker.measurements, rows, settings.upload_windows),
+        tasks=tasks,
+        uploads=uploads,
+        running=running,
+        task_lists=TaskLists(lookup, tasks, uploads, running, worker.measurements),
         posting=Posting(
             lookup, worker.measurements, rows, settings.windows, at_home=settings.kafka.partitioner == "murmur2"
         ),
         catalogue=catalogue,
         hop_key=hop_key,
         dead_letters=LetterReader(settings.kafka),
+        assets=lists,
+        fleet=FleetSummaries(lookup, index, _now_us),
+        changes=FleetChanges(lookup, lists),
         history=HistoryQueries(reads, known_metrics(catalogue)),
     )
     http = settings.http
@@ -126,7 +149,7 @@ async def _serve(settings: Settings, catalogue: Catalogue, worker: Worker, liste
         cors_origins=http.cors_origins,
         cors_credentials=http.cors_credentials,
         allowed_hosts=http.hosts,
-        authenticate=access.authenticate,
+        credentials=access.credentials,
         rates=access.rates,
         tls=http.tls_certfile is not None,
     )
@@ -146,7 +169,7 @@ async def _serve(settings: Settings, catalogue: Catalogue, worker: Worker, liste
         views=views,
         idle_close_s=settings.idle_close_s,
         ttl_s=settings.asset_ttl_s,
-        now_us=lambda: time.time_ns() // 1_000,
+        now_us=_now_us,
     )
     splits = SplitAssets(
         tables=worker.tables,
@@ -157,11 +180,16 @@ async def _serve(settings: Settings, catalogue: Catalogue, worker: Worker, liste
         source=settings.kafka.measurements_topic,
         clock=time.monotonic,
     )
+    figures = WorkerFigures(worker)
+    REGISTRY.register(figures)
     await server.start()
     try:
         await asyncio.gather(retention.run(), silence.run(), splits.run(), access.run(), server.renew_certificate())
     finally:
+        REGISTRY.unregister(figures)
         await asyncio.shield(server.stop())
+        await asyncio.shield(uploads.close())
+        await index.close()
         await peers.close()
         if reads is not None:
             await reads.close()
@@ -173,3 +201,7 @@ def _history_reads(settings: Settings) -> PostgresReads | None:
     from stream_app.infra.history.reads import PostgresReads  # noqa: PLC0415  # a worker without history needs none
 
     return PostgresReads(settings.history)
+
+
+def _now_us() -> int:
+    return time.time_ns() // 1_000

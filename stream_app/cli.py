@@ -12,6 +12,7 @@ import typer
 from stream_app import __version__
 from stream_app.commands.compute import compute
 from stream_app.commands.demo import demo
+from stream_app.commands.dlq import app as dlq
 from stream_app.commands.doctor import doctor
 from stream_app.commands.export import export
 from stream_app.commands.forget import forget
@@ -20,6 +21,7 @@ from stream_app.commands.keys import app as keys
 from stream_app.commands.plan import plan
 from stream_app.commands.produce import produce
 from stream_app.commands.query import query
+from stream_app.commands.report import report
 from stream_app.commands.reset import reset
 from stream_app.commands.run_worker import worker
 from stream_app.commands.topics import app as topics
@@ -32,10 +34,11 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-for command in (demo, worker, produce, compute, doctor, query, plan, reset, forget, export):
+for command in (demo, worker, produce, compute, doctor, query, report, plan, reset, forget, export):
     app.command()(command)
 app.add_typer(topics, name="topics")
 app.add_typer(keys, name="keys")
+app.add_typer(dlq, name="dlq")
 app.add_typer(history, name="history")
 
 

@@ -110,6 +110,9 @@ class SecuritySettings(BaseModel):
         default=None, description="none: everybody may do everything; without it the server listens on loopback alone"
     )
     jwt: JwtSettings = JwtSettings()
+    session_s: int = Field(
+        default=43_200, ge=60, le=2_592_000, description="How long a browser's session is valid at most"
+    )
     rate_limit: str | None = Field(
         default=None,
         pattern=r"^[1-9][0-9]{0,8}/(second|minute|hour)$",

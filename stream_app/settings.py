@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from functools import cached_property
 from pathlib import Path
 from typing import Final, Literal, Self
@@ -240,6 +241,15 @@ class Settings(BaseSettings):
     def window_sizes_s(self) -> tuple[int, ...]:
         """Window sizes in seconds, ascending."""
         return tuple(window_size_s(size) for size in self.windows)
+
+    def secrets(self) -> list[str]:
+        """All secrets that the settings hold or whose files can be read, so that no log has them."""
+        kafka = self.kafka
+        found = [each.get_secret_value() for each in (kafka.sasl_password, kafka.ssl_keyfile_password) if each]
+        for file in filter(None, (kafka.sasl_password_file, self.http.secret_file)):
+            with suppress(OSError, UnicodeDecodeError):  # who needs the file says what is wrong with it
+                found.append(file.read_text("utf-8").strip())
+        return found
 
     def require_access(self) -> None:
         """Raise ExpectedError if others reach the HTTP server and nobody has said who may use it."""

@@ -11,7 +11,8 @@ import httpx
 from pydantic import BaseModel
 
 from schemas.asset import AssetSpec
-from schemas.lookup import AssetAnswer, AssetPage, Deleted
+from schemas.fleet import AssetPage
+from schemas.lookup import AssetAnswer, Deleted, WindowsAnswer
 from schemas.problem import Problem
 from schemas.task import TaskAccepted, TaskStatus
 from stream_app.errors import ExpectedError
@@ -98,6 +99,11 @@ class WorkerClient:
 
     async def _asset(self, asset_id: str) -> httpx.Response:
         return await self._send(self._http.build_request("GET", f"/api/v1/assets/{quote(asset_id, safe='')}"))
+
+    async def windows(self, asset_id: str, size: str) -> WindowsAnswer:
+        """Newest windows of a size, the first thousand."""
+        path = f"/api/v1/assets/{quote(asset_id, safe='')}/windows/{size}"
+        return _read(WindowsAnswer, await self._send(self._http.build_request("GET", path, params={"limit": 1_000})))
 
     async def assets(self, prefix: str = "", cursor: str = "") -> AssetPage:
         """Assets whose ids begin with ``prefix`` and follow ``cursor``, the first thousand."""

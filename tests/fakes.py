@@ -4,28 +4,32 @@ from __future__ import annotations
 
 import asyncio
 import zlib
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import groupby
 from operator import itemgetter
-from typing import Any, BinaryIO
+from typing import Any
 
 import numpy as np
 
 from schemas.asset import AssetSpec, window_size_s
 from schemas.control import CONTROL, EndOfUpload
-from schemas.diagnosis import Diagnosis
-from schemas.file import FileSpec
 from stream_app.domain import ingestion
 from stream_app.domain.catalogue import Catalogue
 from stream_app.domain.rows import Rows
 from stream_app.domain.snapshot import Marker, Snapshots
 from stream_app.domain.state import Ended, Fleet
 from stream_app.domain.views import Windows
-from stream_app.infra.row_messages import RowMessages
 from stream_app.usecases import window_keys
-from stream_app.usecases.errors import InvalidError, UnavailableError
-from stream_app.usecases.ports import MARKER_KEY, PeerAnswer, RowMessage, StoredLetter, WorkerPhase, WorkerStatus
+from stream_app.usecases.errors import UnavailableError
+from stream_app.usecases.ports import (
+    MARKER_KEY,
+    Changed,
+    PeerAnswer,
+    StoredLetter,
+    WorkerPhase,
+    WorkerStatus,
+)
 
 #: Any value but murmur2 will do: what matters is that log and cluster agree.
 PARTITIONS = 4
@@ -95,6 +99,9 @@ class FakeTables:
     owned: set[int] = field(default_factory=lambda: set(range(PARTITIONS)))
     assets: dict[int, dict[bytes, bytes]] = field(default_factory=lambda: {p: {} for p in range(PARTITIONS)})
     closed: dict[int, dict[bytes, bytes]] = field(default_factory=lambda: {p: {} for p in range(PARTITIONS)})
+    received: dict[bytes, int] = field(default_factory=dict)
+    _before: dict[int, dict[bytes, bytes]] = field(default_factory=dict)
+    _changes: dict[int, list[bytes]] = field(default_factory=dict)
 
     def put(
         self,
@@ -149,6 +156,16 @@ class FakeTables:
     ) -> Sequence[bytes]:
         keys = self.assets[partition].keys() - {MARKER_KEY}
         return sorted(key for key in keys if key.startswith(prefix) and key > after)[:limit]
+
+    def changed(self, partition: int, since_ns: int) -> Changed:
+        now = {key: value for key, value in self.assets[partition].items() if key != MARKER_KEY}
+        before, log = self._before.get(partition, {}), self._changes.setdefault(partition, [])
+        log += sorted(key for key in before.keys() | now.keys() if before.get(key) != now.get(key))
+        self._before[partition] = now
+        return Changed(len(log), list(dict.fromkeys(log[since_ns:])))
+
+    def received_ns(self, partition: int, key: bytes) -> int | None:
+        return self.received.get(key)
 
     def windows(self, partition: int, prefix: bytes) -> Mapping[bytes, bytes]:
         return {k: v for k, v in sorted(self.closed[partition].items()) if k.startswith(prefix)}
@@ -248,46 +265,3 @@ class FakePeers:
         if worker not in self.answers:
             return None
         return PeerAnswer(worker, *self.answers[worker])
-
-
-class FakeFile:
-    def __init__(self, file: BinaryIO, spec: FileSpec) -> None:
-        self._file, self.rows = file, 0
-        self.assets: list[str] = []
-        self.told = [] if spec.timezone is None else [f"stamps are of {spec.timezone}"]
-
-    def messages(self, asset_ids: Sequence[str]) -> Iterator[tuple[str, RowMessage]]:
-        self._file.seek(0)
-        (asset_id,) = asset_ids
-        waiting: list[str] = []
-        for number, line in enumerate(self._file, start=1):
-            if b"bad" in line:
-                raise InvalidError("bad_row", f"row {number}, column voltage: no number", number, "voltage")
-            waiting.append(line.decode().strip())
-            if len(waiting) == 2:
-                yield asset_id, RowMessage(2, f"{asset_id}:{'|'.join(waiting)}".encode())
-                waiting = []
-        if waiting:
-            yield asset_id, RowMessage(1, f"{asset_id}:{waiting[0]}".encode())
-
-
-class FakeRows:
-    """A file or body is lines ``asset_id,voltage``; a message holds two rows."""
-
-    def check(self, file: BinaryIO, spec: FileSpec) -> FakeFile:
-        checked = FakeFile(file, spec)
-        checked.rows = sum(message.rows for _, message in checked.messages([""]))
-        return checked
-
-    def diagnose(self, file: BinaryIO, spec: FileSpec, name: str) -> Diagnosis:
-        return RowMessages().diagnose(file, spec, name)
-
-    def json(self, body: bytes) -> Mapping[str, Sequence[RowMessage]]:
-        messages: dict[str, list[RowMessage]] = {}
-        for index, line in enumerate(body.splitlines()):
-            asset_id, value = line.decode().split(",")
-            if value == "bad":
-                errors = ((index, "voltage", "no number"),)
-                raise InvalidError("bad_row", f"row {index}, column voltage: no number", index, "voltage", errors)
-            messages.setdefault(asset_id, []).append(RowMessage(1, line))
-        return messages

@@ -82,6 +82,8 @@ class KafkaProcess:
         Id of the cluster that it belongs to; else it is one by itself.
     heap
         Of its JVM.
+    format_options
+        Of the tool that makes its data directory.
     """
 
     def __init__(
@@ -94,10 +96,12 @@ class KafkaProcess:
         properties: Sequence[str] = (),
         cluster: str | None = None,
         heap: str = "768m",
+        format_options: Sequence[str] = (),
     ) -> None:
         self._jars, self._directory, self._heap = jars, directory, heap
         self._cluster = cluster or a_cluster_id()
         self._port, self._controller = (free_port(), free_port()) if port is None else (port, port + 1)
+        self._format_options = format_options
         self._proxied, self._properties = dict(proxied or {}), list(properties)
         self._process: subprocess.Popen[bytes] | None = None
 
@@ -125,7 +129,15 @@ class KafkaProcess:
                 protocols="".join(f",{name}:PLAINTEXT" for name in names.values()),
             )
             properties.write_text("\n".join((content, *self._properties, "")))
-            tool = ["kafka.tools.StorageTool", "format", "-t", self._cluster, "-c", str(properties)]
+            tool = [
+                "kafka.tools.StorageTool",
+                "format",
+                "-t",
+                self._cluster,
+                "-c",
+                str(properties),
+                *self._format_options,
+            ]
             subprocess.run(self._java(*tool, heap="256m"), check=True, capture_output=True)
         if _listens(self._port):
             msg = f"port {self._port} is taken: Kafka cannot listen there"

@@ -35,7 +35,7 @@ class PostgresProcess:
         directory.mkdir(parents=True, exist_ok=True)
         if self._as:
             shutil.chown(directory, _USER, _USER)
-            for parent in directory.parents:  # pytest makes them for root alone
+            for parent in directory.parents:  # temporary folders are root's alone
                 if parent.stat().st_uid == os.geteuid() and parent.stat().st_mode & 0o077 == 0:
                     parent.chmod(0o711)
         self._run("initdb", "-D", str(self._data), "-A", "trust", "-U", "stream", "--no-sync", "-E", "UTF8")
@@ -55,9 +55,14 @@ class PostgresProcess:
         if (self._data / "postmaster.pid").exists():
             self._run("pg_ctl", "-D", str(self._data), "-m", "fast", "-w", "stop")
 
+    @property
+    def pid(self) -> int:
+        """Of the postmaster, while it runs."""
+        return int((self._data / "postmaster.pid").read_text().split()[0])
+
     def kill(self) -> None:
         """End it and all its children at once, as a power failure would."""
-        postmaster = int((self._data / "postmaster.pid").read_text().split()[0])
+        postmaster = self.pid
         children = [int(pid) for pid in Path(f"/proc/{postmaster}/task/{postmaster}/children").read_text().split()]
         for pid in (postmaster, *children):
             os.kill(pid, signal.SIGKILL)

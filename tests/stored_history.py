@@ -52,6 +52,18 @@ def expected(updates: Iterable[bytes]) -> Tables:
     return windows, latest
 
 
+async def stored_sample(url: str, share: int) -> dict[tuple[str, str, datetime], Stored]:
+    """Of the windows each one whose seq is a multiple of ``share``."""
+    connection = await asyncpg.connect(url)
+    said = await connection.fetch("select * from reasons")
+    reasons = {row["id"]: orjson.loads(row["reasons"]) for row in said}
+    rows = [
+        _state(dict(row), reasons) for row in await connection.fetch("select * from windows where seq % $1 = 0", share)
+    ]
+    await connection.close()
+    return {(asset_id, size, state.start): state for asset_id, size, state in rows}
+
+
 async def stored(url: str) -> Tables:
     """Windows and latest states of a store."""
     connection = await asyncpg.connect(url)

@@ -7,13 +7,18 @@ from dataclasses import dataclass, field
 from schemas.asset import AssetSpec
 from schemas.lookup import AssetMeta, SpecAnswer
 from schemas.problem import Problem
+from stream_app.usecases.asset_lists import AssetLists
 from stream_app.usecases.asset_views import AssetViews
+from stream_app.usecases.fleet_index import FleetIndex
+from stream_app.usecases.fleet_reading import FleetReader
+from stream_app.usecases.fleet_summary import FleetSummaries
 from stream_app.usecases.layouts import StoredLayouts
 from stream_app.usecases.lookup import Lookup
 from stream_app.usecases.queries import Queries
 from stream_app.usecases.rejected_rows import RejectedRows
+from stream_app.usecases.running_uploads import RunningUploads
 from stream_app.usecases.tasks import Tasks
-from tests.fakes import CATALOGUE, PARTITIONS, FakeCluster, FakeLog, FakePeers, FakeTables
+from tests.fakes import CATALOGUE, PARTITIONS, START_US, FakeCluster, FakeLog, FakePeers, FakeTables
 
 HERE, THERE, ELSEWHERE = "http://here", "http://there", "http://elsewhere"
 
@@ -26,6 +31,7 @@ class Worker:
     cluster: FakeCluster = field(default_factory=FakeCluster)
     log: FakeLog = field(default_factory=FakeLog)
     peers: FakePeers = field(default_factory=FakePeers)
+    now_us: int = START_US
     rejected: RejectedRows = field(default_factory=lambda: RejectedRows(lambda: 0.0))
 
     def __post_init__(self) -> None:
@@ -40,7 +46,12 @@ class Worker:
             rejected=self.rejected,
         )
         self.queries = Queries(self.lookup, windows=("1m", "15m"))
-        self.tasks = Tasks(self.lookup)
+        self.running = RunningUploads()
+        self.tasks = Tasks(self.lookup, self.running)
+        reader = FleetReader(CATALOGUE, StoredLayouts(self.tables))
+        self.index = FleetIndex(self.tables, reader)
+        self.lists = AssetLists(self.lookup, reader, self.index, lambda: self.now_us)
+        self.summaries = FleetSummaries(self.lookup, self.index, lambda: self.now_us)
 
     def give_away(self, *partitions: int, to: str = THERE) -> None:
         """Let another worker own some partitions."""

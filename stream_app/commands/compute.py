@@ -17,6 +17,7 @@ from stream_app.errors import ExpectedError
 if TYPE_CHECKING:
     from schemas.file import FileSpec
     from stream_app.infra.files import MeasurementFile
+    from stream_app.usecases.compute import Computed
     from stream_app.usecases.ports import RowMessage
 
 
@@ -53,12 +54,8 @@ def compute(
     allow_rejected: options.AllowRejected = None,
 ) -> None:
     """Compute the metrics of files, without Kafka. Several files of one asset are one: name it with --asset."""
-    from schemas.asset import window_size_s
-    from schemas.file import too_many_left_out
     from schemas.metrics import MetricsUpdate
-    from stream_app.infra.files.measurement_file import KEPT_ROWS
     from stream_app.terminal import metrics_table, stdout
-    from stream_app.usecases.compute import compute as compute_metrics
 
     file_spec = options.file_spec(
         spec,
@@ -81,6 +78,28 @@ def compute(
         strict=strict,
         allow_rejected=allow_rejected,
     )
+    computed = computed_of(files, file_spec, asset)
+    updates = [update.json for update in computed.updates if update.window.end is None or window]
+    if as_json:
+        for update in updates:
+            typer.echo(update)
+    else:
+        stdout().print(metrics_table([MetricsUpdate.model_validate_json(update) for update in updates]))
+
+
+def computed_of(files: Sequence[str], file_spec: FileSpec, asset: str | None) -> Computed:
+    """Compute the metrics of files.
+
+    Raises
+    ------
+    ExpectedError
+        There is no nominal capacity, a file cannot be read, or more than 1 % of its rows were left out.
+    """
+    from schemas.asset import window_size_s
+    from schemas.file import too_many_left_out
+    from stream_app.infra.files.measurement_file import KEPT_ROWS
+    from stream_app.usecases.compute import compute as compute_metrics
+
     if file_spec.nominal_capacity_ah is None:
         msg = "say the nominal capacity: --nominal-capacity AH, or nominal_capacity_ah in --spec"
         raise ExpectedError(msg)
@@ -98,12 +117,7 @@ def compute(
         ):
             msg = "more than 1 % of the rows were left out: --allow-rejected accepts that"
             raise ExpectedError(msg)
-    updates = [update.json for update in computed.updates if update.window.end is None or window]
-    if as_json:
-        for update in updates:
-            typer.echo(update)
-    else:
-        stdout().print(metrics_table([MetricsUpdate.model_validate_json(update) for update in updates]))
+    return computed
 
 
 def _checked(

@@ -57,7 +57,7 @@ def worker(
     from stream_app.infra.telemetry import configure_logging
     from stream_app.warm_up import warm_up
 
-    configure_logging(settings.log_level, json=settings.log_json)
+    configure_logging(settings.log_level, json=settings.log_json, secrets=settings.secrets())
     warm_up()
     if early is not None:
         early.stop()

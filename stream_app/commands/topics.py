@@ -17,19 +17,34 @@ app = typer.Typer(no_args_is_help=True, help="Create and check the topics; go on
 
 
 @app.command()
-def ensure(broker: Broker = None) -> None:
-    """Create the topics that are missing; those that exist are left as they are."""
-    from stream_app.infra.kafka.log import topics
+def ensure(
+    *,
+    principal: Annotated[
+        str | None,
+        typer.Option(
+            "--acls", metavar="User:NAME", help="Print the commands that grant it the least rights of a worker"
+        ),
+    ] = None,
+    broker: Broker = None,
+) -> None:
+    """Create the topics that are missing; those that exist are left as they are.
+
+    This needs the right Create on the topics. A worker needs Read and Write on the measurements and the changelogs,
+    Write on the metrics and the dead letters, and Read on its group.
+    """
+    from stream_app.infra.kafka.log import rights, topics
 
     settings = settings_from(kafka={"bootstrap_servers": broker})
     created = asyncio.run(topics.ensure(settings.kafka))
     for line in created or ["all topics are there"]:
         typer.echo(line)
+    for line in rights.commands(settings.kafka, principal) if principal is not None else ():
+        typer.echo(line)
 
 
 @app.command()
 def check(broker: Broker = None) -> None:
-    """Say what is wrong with the topics, and the cure of each; exit code 1 if anything is."""
+    """Say what is wrong with the topics and the rights to them, and the cure of each; exit code 1 if anything is."""
     from stream_app.infra.kafka.log import topics
 
     settings = settings_from(kafka={"bootstrap_servers": broker})

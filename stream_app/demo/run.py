@@ -13,7 +13,8 @@ from typing import Final
 from rich.console import Console
 from rich.live import Live
 
-from schemas.lookup import AssetAnswer, AssetItem
+from schemas.fleet import AssetItem
+from schemas.lookup import AssetAnswer
 from schemas.metrics import MetricsUpdate, Window
 from stream_app.demo.sample_day import PACK, simulate_day, write_csv
 from stream_app.demo.session import Session, session
@@ -59,7 +60,7 @@ async def run_live(options: DemoOptions, kafka: KafkaSettings, console: Console)
     """Run until cancelled."""
     async with AsyncExitStack() as stack:
         running = await stack.enter_async_context(
-            session(kafka, options.data_dir, options.port, options.broker, console)
+            session(kafka, options.data_dir, options.port, options.broker, console, history=True)
         )
         async with asyncio.TaskGroup() as tasks:
             if options.fleet_size:
@@ -70,7 +71,7 @@ async def run_live(options: DemoOptions, kafka: KafkaSettings, console: Console)
 async def run_once(options: DemoOptions, kafka: KafkaSettings, console: Console) -> MetricsUpdate:
     """Upload the simulated day as any client would, and return its metrics over all rows."""
     nominal_capacity_ah = PACK.nominal_capacity_ah
-    async with session(kafka, options.data_dir, options.port, options.broker, console) as running:
+    async with session(kafka, options.data_dir, options.port, options.broker, console, history=False) as running:
         client, file = running.client, await _sample(options)
         task_id = await client.upload(file, nominal_capacity_ah)
         console.print(f"uploaded {file} (nominal capacity {nominal_capacity_ah:g} Ah): {client.url}, task {task_id}")
@@ -118,7 +119,8 @@ async def _caught_up(client: WorkerClient) -> None:
 
 async def _show(running: Session, options: DemoOptions, console: Console) -> None:
     sample = await _sample(options)
-    places = links(running.client.url, running.kafka.bootstrap_servers, str(running.log), str(sample))
+    servers, log = running.kafka.bootstrap_servers, str(running.log)
+    places = links(running.client.url, servers, log, str(sample), has_history=running.has_history)
     if not console.is_terminal:
         for name, place in places:
             console.print(f"{name}: {place}")

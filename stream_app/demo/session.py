@@ -5,9 +5,10 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import fcntl
+import os
 import signal
 import socket
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +16,7 @@ from typing import Final, TypeVar
 
 from rich.console import Console
 
-from stream_app.demo.worker_process import WorkerProcess, worker_process
+from stream_app.demo.program import Program, program
 from stream_app.errors import ExpectedError
 from stream_app.infra.kafka.embedded import EmbeddedBroker
 from stream_app.infra.kafka.log import topics
@@ -23,6 +24,10 @@ from stream_app.settings import KafkaSettings
 from stream_app.worker_client import NoWorkerError, WorkerClient
 
 _POLL_S: Final = 0.1
+#: More closed windows than a worker keeps by itself: plots have a past without a history store.
+_KEPT: Final = '{"1m": 60, "15m": 96, "1h": 96, "1d": 30}'
+#: The demo's history may be some seconds old: it is read as charts of days, and written at less cost so [s].
+_FLUSH_INTERVAL_S: Final = "5"
 _READY_TIMEOUT_S: Final = 300.0
 
 T = TypeVar("T")
@@ -35,27 +40,29 @@ class Session:
     kafka: KafkaSettings
     client: WorkerClient
     log: Path
-    _process: WorkerProcess
+    has_history: bool
+    _programs: Sequence[Program]
 
     async def while_alive(self, work: Awaitable[T]) -> T:
-        """Await ``work``; ExpectedError as soon as the worker's process ends."""
-        task, ended = asyncio.ensure_future(work), asyncio.create_task(self._process.ended())
+        """Await ``work``; ExpectedError as soon as a part's process ends."""
+        task = asyncio.ensure_future(work)
+        ends = [asyncio.create_task(each.ended()) for each in self._programs]
         try:
-            await asyncio.wait({task, ended}, return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait({task, *ends}, return_when=asyncio.FIRST_COMPLETED)
             if not task.done():
-                raise ended.result()
+                raise next(each.result() for each in ends if each.done())
             return await task
         finally:
-            for each in (task, ended):
+            for each in (task, *ends):
                 each.cancel()
-            await asyncio.gather(task, ended, return_exceptions=True)
+            await asyncio.gather(task, *ends, return_exceptions=True)
 
 
 @asynccontextmanager
 async def session(
-    kafka: KafkaSettings, data_dir: Path, port: int, broker: str | None, console: Console
+    kafka: KafkaSettings, data_dir: Path, port: int, broker: str | None, console: Console, *, history: bool
 ) -> AsyncIterator[Session]:
-    """Run broker (unless one is named), topics and worker while the context is open.
+    """Run broker and history store (unless a broker is named), topics and worker while the context is open.
 
     Raises
     ------
@@ -65,17 +72,30 @@ async def session(
     _require_free(port)
     async with contextlib.AsyncExitStack() as stack:
         stack.enter_context(_locked(data_dir))
+        store = None
         if broker is None:
             console.print("starting the embedded broker")
-            broker = (await stack.enter_async_context(EmbeddedBroker(data_dir / "broker"))).bootstrap_servers
+            embedded = await stack.enter_async_context(EmbeddedBroker(data_dir / "broker", with_database=history))
+            broker, store = embedded.bootstrap_servers, embedded.database_url
+        environment = {"STREAM_KAFKA__BOOTSTRAP_SERVERS": broker}
+        if store is not None:
+            environment |= {"STREAM_HISTORY__URL": store, "STREAM_HISTORY__FLUSH_INTERVAL_S": _FLUSH_INTERVAL_S}
         kafka = kafka.model_copy(update={"bootstrap_servers": broker})
         for line in await topics.ensure(kafka):
             console.print(line)
         log = data_dir / "worker.log"
         console.print("starting the worker; the first start after an installation compiles for up to a minute")
-        process = await stack.enter_async_context(worker_process(broker, port, data_dir / "worker", log))
+        own = {
+            "STREAM_HTTP__PORT": str(port),
+            "STREAM_DATA_DIR": str(data_dir / "worker"),
+            "STREAM_KEEP_WINDOWS": os.environ.get("STREAM_KEEP_WINDOWS", _KEPT),
+        }
+        programs = [await stack.enter_async_context(program("worker", environment | own, log))]
         client = await stack.enter_async_context(WorkerClient(f"http://127.0.0.1:{port}"))
-        running = Session(kafka, client, log, process)
+        if store is not None:
+            history_log = data_dir / "history.log"
+            programs.append(await stack.enter_async_context(program("history", environment, history_log)))
+        running = Session(kafka, client, log, store is not None, programs)
         await running.while_alive(_ready(client, console))
         yield running
 

@@ -9,10 +9,12 @@ from datetime import UTC, datetime
 from http import HTTPStatus
 from typing import Final
 
+import numpy as np
 import orjson
 
 from schemas.asset import AssetSpec
-from stream_app.demo.simulator import Pack, Simulation, Trace
+from stream_app.columns.arrays import FloatArray
+from stream_app.demo.simulator import DAY_S, Pack, Simulation, Trace
 from stream_app.infra.kafka.log.measurements import MeasurementTopic
 from stream_app.worker_client import RefusedError, WorkerClient
 
@@ -22,6 +24,19 @@ PERIOD_S: Final = 2
 TICK_S: Final = 0.5
 PREFIX: Final = "demo-"
 _FORWARD_ROWS: Final = 20_000
+_HEAT_K_PER_V: Final = 3.0
+#: Nameplate and limits, so that every part of the dashboard has something to show.
+_SPEC: Final = AssetSpec(
+    nominal_energy_kwh=90.0,
+    energy_price_per_kwh=0.28,
+    warranty_full_cycles=6_000.0,
+    warranty_throughput_kwh=500_000.0,
+    temperature_low_c=10.0,
+    temperature_high_c=40.0,
+    soc_low_percent=10.0,
+    soc_high_percent=90.0,
+    sampling_period_s=PERIOD_S,
+)
 
 
 @dataclass(slots=True)
@@ -62,12 +77,24 @@ def _messages(asset_id: str, trace: Trace) -> list[bytes]:
                 "current": round(current_a, 1),
                 "voltage": round(voltage_v, 2),
                 "soc": round(100 * soc, 1),
+                "temperature": round(temperature_c, 1),
             }
         )
-        for time_s, current_a, voltage_v, soc in zip(
-            trace.time_s.tolist(), trace.current_a.tolist(), trace.voltage_v.tolist(), trace.soc.tolist(), strict=True
+        for time_s, current_a, voltage_v, soc, temperature_c in zip(
+            trace.time_s.tolist(),
+            trace.current_a.tolist(),
+            trace.voltage_v.tolist(),
+            trace.soc.tolist(),
+            _temperature_c(trace).tolist(),
+            strict=True,
         )
     ]
+
+
+def _temperature_c(trace: Trace) -> FloatArray:
+    """A day's swing, and heat that follows the load as the RC element does."""
+    day = np.sin(2 * np.pi * (trace.time_s / DAY_S - 0.4))
+    return 23.0 + 6.0 * day + _HEAT_K_PER_V * np.abs(trace.rc_v)
 
 
 @dataclass(slots=True)
@@ -106,9 +133,8 @@ class SimulatedFleet:
                     raise
                 last_time = None  # the worker does not know it yet
             if last_time is None:
-                pack = asset.simulation.pack
-                spec = AssetSpec(nominal_capacity_ah=pack.nominal_capacity_ah, sampling_period_s=PERIOD_S)
-                await worker.put_spec(asset.asset_id, spec)
+                capacity_ah = asset.simulation.pack.nominal_capacity_ah
+                await worker.put_spec(asset.asset_id, _SPEC.model_copy(update={"nominal_capacity_ah": capacity_ah}))
             else:
                 await asyncio.to_thread(asset.forward_to, datetime.fromisoformat(last_time))
 

@@ -45,11 +45,14 @@ class Observation:
         )
 
 
-def links(url: str, broker: str, log: str, sample: str) -> list[tuple[str, str]]:
+def links(url: str, broker: str, log: str, sample: str, *, has_history: bool) -> list[tuple[str, str]]:
     """Return the places worth a look, each with its name; ``sample`` is a file to upload."""
+    asset = f"{url}/api/v1/assets/demo-01"
+    past = f"{asset}/history?metric=soc_mean_percent&size=15m"
     return [
         ("try the API", f"{url}/docs"),
-        ("look up an asset", f"{url}/api/v1/assets/demo-01"),
+        ("look up an asset", asset),
+        *([("its past", past)] if has_history else []),
         ("all metrics", f"{url}/api/v1/catalogue"),
         ("upload a file", f"curl -F data=@{sample} -F nominal_capacity=100 {url}/api/v1/metrics"),
         ("Kafka", broker),

@@ -50,6 +50,22 @@ class Windows:
         since = dict(_since(fleet, slot, size_us, start_us)) if fleet.since else {}
         return cls(slot, size_us, start_us, seq, totals, fleet.specs.take(slot), spec_json, since)
 
+    def part(self, part: slice) -> Windows:
+        """Some of the windows."""
+        index = np.arange(len(self))[part]
+        first = int(index[0]) if len(index) else 0
+        since = {i - first: since for i, since in self.since.items() if first <= i < first + len(index)}
+        return Windows(
+            slot=self.slot[part],
+            size_us=self.size_us[part],
+            start_us=self.start_us[part],
+            seq=self.seq[part],
+            totals=self.totals[part],
+            specs=self.specs.take(index),
+            spec_json=self.spec_json[part],
+            since=since,
+        )
+
 
 def _since(
     fleet: Fleet, slot: IntArray, size_us: IntArray, start_us: IntArray

@@ -82,9 +82,14 @@ class KeyRing:
         record = self.records.get(key_id)
         expected = _NOBODY_SHA256 if record is None else record.sha256
         is_right = hmac.compare_digest(_sha256(secret), expected)
-        if mark != _MARK or record is None or not is_right or not record.is_valid(now_s):
+        return self.rights_of(key_id, now_s) if mark == _MARK and is_right else None
+
+    def rights_of(self, key_id: str, now_s: float) -> Rights | None:
+        """What the key of an id allows; None: there is none, or it is valid no more."""
+        record = self.records.get(key_id)
+        if record is None or not record.is_valid(now_s):
             return None
-        return Rights(f"key {record.id} ({record.name})", record.scopes, record.prefix)
+        return Rights(f"key {record.id} ({record.name})", record.scopes, record.prefix, record.expires_s)
 
 
 def _sha256(secret: str) -> str:

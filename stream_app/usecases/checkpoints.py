@@ -88,7 +88,7 @@ class Checkpoints:
         changes = state.set_aside()
         closed = views.concatenated(state.fleet, list(changes.closed))
         for low in range(0, len(closed), _WINDOWS_PER_SLICE):
-            yield from _updates_of_closed(state, _part(closed, slice(low, low + _WINDOWS_PER_SLICE)), self._form)
+            yield from _updates_of_closed(state, closed.part(slice(low, low + _WINDOWS_PER_SLICE)), self._form)
         for slots in _asset_slices(changes.published):
             yield from _updates_of_assets(state, slots, self._form)
         windows = yield from self._window_entries(state, changes, closed, position)
@@ -202,18 +202,3 @@ def _asset_slices(slots: IntArray) -> Iterator[IntArray]:
     """Assets, some at a time."""
     for low in range(0, len(slots), _ASSETS_PER_SLICE):
         yield slots[low : low + _ASSETS_PER_SLICE]
-
-
-def _part(windows: Windows, part: slice) -> Windows:
-    """Some of the windows."""
-    index = np.arange(len(windows))[part]
-    return Windows(
-        slot=windows.slot[part],
-        size_us=windows.size_us[part],
-        start_us=windows.start_us[part],
-        seq=windows.seq[part],
-        totals=windows.totals[part],
-        specs=windows.specs.take(index),
-        spec_json=windows.spec_json[part],
-        since={i - part.start: since for i, since in windows.since.items() if part.start <= i < part.stop},
-    )

@@ -82,6 +82,11 @@ class HistoryQueries:
     def __init__(self, reads: HistoryReads | None, metrics: Mapping[str, KnownMetric]) -> None:
         self._reads, self._metrics = reads, metrics
 
+    @property
+    def is_there(self) -> bool:
+        """Whether a store is configured."""
+        return self._reads is not None
+
     async def series(
         self,
         asset_id: str,

@@ -55,6 +55,17 @@ class WholeCheckpoint(Checkpoint):
     updates: UpdateList
 
 
+class Changed(NamedTuple):
+    """Assets of a partition that were put or deleted, oldest first, and until when [ns since 1970].
+
+    ``whole``: they are all that there are, and what is not among them is gone.
+    """
+
+    until_ns: int
+    keys: Sequence[bytes]
+    whole: bool = False
+
+
 class Tables(Protocol):
     """The queryable tables as of the last checkpoint, by source partition. Reads only: checkpoints write them."""
 
@@ -79,6 +90,14 @@ class Tables(Protocol):
         """Closed windows whose key begins with ``prefix``, by key ascending; must cost O(result), not O(table)."""
         ...
 
+    def changed(self, partition: int, since_ns: int) -> Changed:
+        """Assets that were put or deleted after ``since_ns``, which is an earlier answer's or 0; costs O(result)."""
+        ...
+
+    def received_ns(self, partition: int, key: bytes) -> int | None:
+        """When an asset's state came last [ns since 1970]; None: not since this worker has the partition."""
+        ...
+
 
 class NoTables:
     """Tables of whoever begins with nothing and keeps nothing."""
@@ -100,6 +119,14 @@ class NoTables:
     def windows(self, partition: int, prefix: bytes) -> Mapping[bytes, bytes]:
         """None."""
         return {}
+
+    def changed(self, partition: int, since_ns: int) -> Changed:
+        """None."""
+        return Changed(since_ns, ())
+
+    def received_ns(self, partition: int, key: bytes) -> int | None:
+        """None."""
+        return None
 
 
 class MeasurementLog(Protocol):

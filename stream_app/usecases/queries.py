@@ -8,27 +8,21 @@ another worker: it is answered from this worker's tables alone.
 from __future__ import annotations
 
 import asyncio
-import heapq
 import re
 from bisect import bisect_left
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 from urllib.parse import quote
 
-import msgspec
-import numpy as np
-
 from schemas.asset import AssetSpec, window_size_s
-from stream_app.domain.lines import NEVER
 from stream_app.domain.views import Readings
 from stream_app.usecases import window_keys
 from stream_app.usecases.asset_views import AssetView
 from stream_app.usecases.errors import InvalidError, NotFoundError, UnavailableError
-from stream_app.usecases.lookup import AssetFreshness, Freshness, Local, Lookup
+from stream_app.usecases.lookup import AssetFreshness, Local, Lookup
 from stream_app.usecases.ports import PeerAnswer
 from stream_app.usecases.rejected_rows import AssetRejects
-from stream_app.wire.encode.updates import iso_times
 
 #: How long an answer waits for the asker's own writes: less than what another worker is given to answer.
 _READ_YOUR_WRITES_S = 1.5
@@ -37,9 +31,8 @@ _READ_YOUR_WRITES_POLL_S = 0.02
 #: As in the keys of windows.
 _WINDOW_CURSOR: Final = re.compile("[0-9]{20}")
 
-#: Windows, and states, that are read before others have the event loop: a few ms.
+#: Windows that are read before others have the event loop: a few ms.
 _WINDOWS_AT_ONCE: Final = 20
-_STATES_AT_ONCE: Final = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,26 +80,6 @@ class WindowsFound:
         """Whether the page ends with the open window."""
         readings = None if self.view is None else self.view.readings
         return readings is not None and bool((readings.windows.size_us == self.size_us).any())
-
-
-@dataclass(frozen=True, slots=True)
-class ListedAsset:
-    """One asset of a list, as :class:`schemas.lookup.AssetItem` describes."""
-
-    asset_id: str
-    partition: int
-    rows: int
-    last_time: str | None
-
-
-@dataclass(frozen=True, slots=True)
-class AssetList:
-    """Assets by id, ascending, as :class:`schemas.lookup.AssetPage` describes."""
-
-    assets: list[ListedAsset]
-    next_cursor: str | None
-    partitions: list[int]
-    meta: Freshness
 
 
 class Queries:
@@ -215,68 +188,3 @@ class Queries:
             parts.append(self._views.windows(asset_id, size_s, stored))
             await asyncio.sleep(0)
         return parts, keys[begin][len(prefix) :].decode() if begin else None
-
-    async def assets(self, *, prefix: str = "", cursor: str = "", limit: int, hop: bool = False) -> AssetList:
-        """Assets of all workers whose id begins with ``prefix`` and follows ``cursor``, ascending."""
-        self._lookup.require_ready()
-        missing = set(range(self._cluster.partition_count()))
-        pages = [await self._assets_here(prefix, cursor, limit)]
-        missing -= set(pages[0].partitions)
-        if hop:
-            return pages[0]
-        if missing:
-            params = {"prefix": prefix, "cursor": cursor, "limit": str(limit)}
-            for answer in await self._lookup.ask_all("assets", params):
-                try:
-                    page = msgspec.json.decode(answer.body, type=AssetList)
-                except msgspec.MsgspecError:
-                    continue  # a problem, or not a worker of this program
-                pages.append(page)
-                missing -= set(page.partitions)
-            if missing:
-                raise self._lookup.unanswered(missing)
-        return self._merged(pages, limit)
-
-    async def _assets_here(self, prefix: str, cursor: str, limit: int) -> AssetList:
-        partitions = sorted(self._tables.partitions())
-        first, after = prefix.encode(), cursor.encode()
-        keys: set[bytes] = set()
-        for partition in partitions:
-            keys.update(self._tables.asset_keys(partition, prefix=first, after=after, limit=limit + 1))
-        # Values of one moment, read with pauses: the states of a long page would hold the event loop up.
-        page = [(key.decode(), self._lookup.stored(key)) for key in heapq.nsmallest(limit, keys)]
-        assets = list[ListedAsset]()
-        for low in range(0, len(page), _STATES_AT_ONCE):
-            assets += self._listed(page[low : low + _STATES_AT_ONCE])
-            await asyncio.sleep(0)
-        return AssetList(
-            assets=assets,
-            next_cursor=assets[-1].asset_id if len(keys) > limit else None,
-            partitions=partitions,
-            meta=self._lookup.freshness_of_all([self._cluster.lag(partition) for partition in partitions]),
-        )
-
-    def _listed(self, page: Sequence[tuple[str, Sequence[tuple[int, bytes]]]]) -> Iterator[ListedAsset]:
-        """Assets with the partitions that have them and their values there; that with most rows is listed."""
-        found = []
-        for asset_id, stored in page:
-            places = [(partition, self._views.progress(asset_id, value)) for partition, value in stored]
-            found.append((asset_id, *max(places, key=lambda place: place[1].rows)))
-        times = iter(iso_times(np.array([p.last_us for _, _, p in found if p.last_us != NEVER], np.int64)))
-        for asset_id, partition, progress in found:
-            last_time = None if progress.last_us == NEVER else next(times)
-            yield ListedAsset(asset_id, partition, progress.rows, last_time)
-
-    def _merged(self, pages: Sequence[AssetList], limit: int) -> AssetList:
-        best: dict[str, ListedAsset] = {}
-        for asset in (asset for page in pages for asset in page.assets):
-            if asset.asset_id not in best or best[asset.asset_id].rows < asset.rows:
-                best[asset.asset_id] = asset
-        ids = sorted(best)[:limit]
-        more = len(best) > limit or any(page.next_cursor for page in pages)
-        return AssetList(
-            assets=[best[asset_id] for asset_id in ids],
-            next_cursor=ids[-1] if more else None,
-            partitions=sorted({p for page in pages for p in page.partitions}),
-            meta=self._lookup.freshness_of_all([page.meta.lag for page in pages]),
-        )

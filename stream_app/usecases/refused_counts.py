@@ -16,7 +16,7 @@ from stream_app.wire.batch import Batch, Fetch, Reject
 from stream_app.wire.decode.keys import asset_id as asset_of_key
 
 #: Codes of rows that are among those of a batch, and are not applied.
-_OF_SOUND_ROWS: Final = frozenset({"late", "implausible_time", "too_many_assets", "wrong_partition"})
+SOUND_CODES: Final = frozenset({"late", "implausible_time", "too_many_assets", "wrong_partition"})
 
 
 def refused_in(
@@ -35,7 +35,7 @@ def refused_in(
         for reject in rejects
     ]
     for asset_id, rows, reject in found:
-        if asset_id is not None and reject.code in _OF_SOUND_ROWS:
+        if asset_id is not None and reject.code in SOUND_CODES:
             new[asset_id] -= rows
     known = {asset_id for asset_id, _, _ in found if asset_id is not None} | {asset_id for asset_id, _ in leaps}
     before = {asset_id: max(0, state.rows(asset_id, rows_at) - new[asset_id]) for asset_id in known}

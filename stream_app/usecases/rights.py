@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from contextvars import ContextVar
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Final, Literal, get_args
 
 import msgspec
@@ -25,11 +25,18 @@ class Rights:
         ``read``: look up; ``write``: send rows, files and specs; ``admin``: all, and delete.
     prefix
         What the ids of all assets that exist for the asker begin with.
+    expires_s
+        When they end, in seconds since 1970; None: never.
     """
 
     subject: str
     scopes: frozenset[Scope]
     prefix: str = ""
+    expires_s: int | None = field(default=None, compare=False)
+
+    def until(self, expires_s: int) -> Rights:
+        """The same rights with another end."""
+        return replace(self, expires_s=expires_s)
 
     def may(self, scope: Scope) -> bool:
         """Whether the scope is granted."""

@@ -10,9 +10,11 @@ import json
 import uuid
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from http import HTTPStatus
 from typing import Final
+
+import msgspec
 
 from schemas.file import too_many_left_out
 from schemas.task import TaskState
@@ -21,9 +23,12 @@ from stream_app.usecases.asset_views import AssetSummary
 from stream_app.usecases.errors import NotFoundError
 from stream_app.usecases.lookup import Lookup
 from stream_app.usecases.ports import PeerAnswer
+from stream_app.usecases.running_uploads import ReadingProgress, RunningUploads
 
 #: An upload is an asset of this name followed by its task id.
 UPLOAD_PREFIX: Final = "upload-"
+
+_UNKNOWN: Final = b'"unknown_task"'
 
 #: How many unknown tasks are remembered with the offset that settles whether they exist.
 _REMEMBERED_TASKS: Final = 10_000
@@ -31,11 +36,15 @@ _REMEMBERED_TASKS: Final = 10_000
 
 @dataclass(frozen=True, slots=True)
 class TaskProgress:
-    """How far an upload is, in rows; ``rows_sent`` is None until its end is known."""
+    """How far an upload is, in rows; ``rows_sent`` is None until its end is known.
+
+    ``reading`` is how far the file is read and sent; None where no worker reads it any more.
+    """
 
     rows_sent: int | None
     rows_applied: int
     rows_rejected: int
+    reading: ReadingProgress | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +61,8 @@ class Task:
         Why the task failed.
     warnings
         What there was to say about the file.
+    is_settled
+        Whether all that is in the log of an upload is known; asked for only while it has not ended.
     parts
         Of a file with several assets: their tasks, by the file's names of the assets; a worker's answer where it lives
         with another one.
@@ -63,18 +74,21 @@ class Task:
     progress: TaskProgress | None = None
     error: str | None = None
     warnings: Sequence[str] = ()
+    is_settled: bool = True
     parts: Mapping[str, Task | PeerAnswer] = field(default_factory=dict)
 
 
 class Tasks:
-    """Look-ups of tasks; ``lookup`` knows the tables, the log and the other workers."""
+    """Look-ups of tasks; ``lookup`` knows the tables, the log and the other workers, ``running`` this one's files."""
 
-    def __init__(self, lookup: Lookup) -> None:
-        self._lookup = lookup
+    def __init__(self, lookup: Lookup, running: RunningUploads) -> None:
+        self._lookup, self._running = lookup, running
         self._settled_at: OrderedDict[str, int] = OrderedDict()
 
     async def task(self, task_id: str, *, hop: bool = False) -> Task | PeerAnswer:
-        """Find the state of an upload.
+        """Find the state of an upload, and while it is read how far that is.
+
+        An upload that has no end, and that no worker reads, has failed: its worker was killed.
 
         Raises
         ------
@@ -83,6 +97,29 @@ class Tasks:
         UnavailableError
             The worker that would know does not answer.
         """
+        found = await self._found(task_id, hop=hop)
+        is_told = isinstance(found, Task) or found.status == HTTPStatus.OK
+        if hop or not is_told or (state := _state_of(found)) in ("SUCCESS", "FAILURE"):
+            return found
+        reading, is_certain = await self.reading(id_of(found))
+        if reading is None and is_certain and state == "STARTED" and _is_settled(found):
+            return _interrupted(found)
+        return found if reading is None else _with_reading(found, reading)
+
+    async def reading(self, task_id: str) -> tuple[ReadingProgress | None, bool]:
+        """How far the file of a task is read, and whether all workers were asked if none reads it."""
+        if (here := self._running.get(task_id)) is not None:
+            return here.progress(), True
+        peers = self._lookup.cluster.peers()
+        answers = await self._lookup.ask_all(f"uploads/{task_id}", {})
+        for answer in answers:
+            if answer.status == HTTPStatus.OK:
+                return msgspec.json.decode(answer.body, type=ReadingProgress), True
+        # A worker of an older release does not know the question.
+        knowing = [answer for answer in answers if answer.status == HTTPStatus.NOT_FOUND and _UNKNOWN in answer.body]
+        return None, len(knowing) == len(peers)
+
+    async def _found(self, task_id: str, *, hop: bool = False) -> Task | PeerAnswer:
         unknown = NotFoundError("unknown_task", f"there is no task {task_id!r}: it never was, or it has been forgotten")
         try:
             task_id = str(uuid.UUID(task_id))
@@ -93,6 +130,9 @@ class Tasks:
         if not self._owns(partition):
             return await self._there(task_id, partition, hop)
         if (task := self._here(task_id, partition)) is not None:
+            if task.state == "STARTED":
+                end = await self._lookup.log.end_offset(partition)
+                task = replace(task, is_settled=self._lookup.position(partition) >= end)
             return await self._whole(task)
         # What was accepted before this question stands below the end of the log now. Once the table has come that far
         # without it, the task does not exist.
@@ -113,7 +153,7 @@ class Tasks:
         if len(task.parts) < 2:
             return task
         names = list(task.parts)
-        others = [await self.task(part_id(task.task_id, name)) for name in names[1:]]
+        others = [await self._found(part_id(task.task_id, name)) for name in names[1:]]
         parts = dict(zip(names, [replace(task, parts={}), *others], strict=True))
         outcomes = [(part.state, part.error) if isinstance(part, Task) else outcome_of(part) for part in parts.values()]
         states = {state for state, _ in outcomes}
@@ -142,7 +182,7 @@ class Tasks:
         summary, ended = view.summary, view.summary.ended
         state: TaskState = "STARTED"
         if ended is not None:
-            state = "SUCCESS" if _error_of(summary) is None else "FAILURE"
+            state = "SUCCESS" if error_of(summary) is None else "FAILURE"
         task = Task(
             task_id=task_id,
             state=state,
@@ -152,11 +192,49 @@ class Tasks:
                 rows_applied=summary.rows,
                 rows_rejected=summary.rows_rejected,
             ),
-            error=_error_of(summary),
+            error=error_of(summary),
         )
         if ended is None:
             return task
         return replace(task, warnings=ended.warnings, parts=dict.fromkeys(ended.assets, task))
+
+
+def _state_of(found: Task | PeerAnswer) -> TaskState:
+    return found.state if isinstance(found, Task) else outcome_of(found)[0]
+
+
+def id_of(found: Task | PeerAnswer) -> str:
+    """Id of a task."""
+    return found.task_id if isinstance(found, Task) else str(json.loads(found.body)["task_id"])
+
+
+def _is_settled(found: Task | PeerAnswer) -> bool:
+    return found.is_settled if isinstance(found, Task) else bool(json.loads(found.body).get("is_settled"))
+
+
+def _interrupted(found: Task | PeerAnswer) -> Task | PeerAnswer:
+    """The task as one whose file nobody reads any more."""
+
+    def error(rows: int) -> str:
+        return f"the worker that read the file was killed; {rows} of its rows count: send the file again"
+
+    if isinstance(found, Task):
+        rows = 0 if found.progress is None else found.progress.rows_applied
+        return replace(found, state="FAILURE", error=error(rows))
+    content = json.loads(found.body)
+    rows = (content.get("progress") or {}).get("rows_applied", 0)
+    return replace(found, body=json.dumps(content | {"state": "FAILURE", "error": error(rows)}).encode())
+
+
+def _with_reading(found: Task | PeerAnswer, reading: ReadingProgress) -> Task | PeerAnswer:
+    """The task with how far its file is read."""
+    if isinstance(found, Task):
+        progress = found.progress or TaskProgress(None, 0, 0)
+        return replace(found, progress=replace(progress, reading=reading))
+    content = json.loads(found.body)
+    progress_ = content.get("progress") or {"rows_sent": None, "rows_applied": 0, "rows_rejected": 0}
+    content["progress"] = progress_ | {"reading": asdict(reading)}
+    return replace(found, body=json.dumps(content).encode())
 
 
 def part_id(task_id: str, asset: str) -> str:
@@ -179,10 +257,10 @@ def outcome_of(answer: PeerAnswer) -> tuple[TaskState, str | None]:
 
 
 def _has_succeeded(summary: AssetSummary) -> bool:
-    return summary.ended is not None and _error_of(summary) is None
+    return summary.ended is not None and error_of(summary) is None
 
 
-def _error_of(summary: AssetSummary) -> str | None:
+def error_of(summary: AssetSummary) -> str | None:
     """Why an upload has failed."""
     ended = summary.ended
     if ended is None or ended.error is not None:

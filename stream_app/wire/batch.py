@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 
@@ -23,6 +24,22 @@ def header_name(name: bytes) -> str:
 def header_name_bytes(name: str) -> bytes:
     """Bytes of a header's name."""
     return name.encode(errors="surrogateescape")
+
+
+@runtime_checkable
+class SearchableHeaders(Protocol):
+    """Headers of many messages that are searched without decoding those of each."""
+
+    def messages_with(self, name: str) -> Sequence[int]:
+        """Indices of the messages that have a header of this name, ascending."""
+        ...
+
+
+def messages_with(headers: Sequence[Headers], name: str) -> Sequence[int]:
+    """Indices of the messages that have a header of this name, ascending."""
+    if isinstance(headers, SearchableHeaders):
+        return headers.messages_with(name)
+    return [i for i, some in enumerate(headers) if any(each == name for each, _ in some)]
 
 
 def headers_bytes(headers: Headers) -> int:

@@ -7,14 +7,19 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from datetime import datetime
 from pathlib import Path
+
+import httpx
 
 from tests.kafka import free_port
 
 START_TIMEOUT_S = 480.0  # the first start of an installation compiles
 _END_TIMEOUT_S = 40.0
+_HISTORY_S = 120.0
 
 
 class Demo:
@@ -38,6 +43,21 @@ class Demo:
     def rows(self) -> list[int]:
         """Rows applied, as each status line told them."""
         return [int(found[1]) for line in self.lines if (found := re.search(r"· (\d+) rows ·", line))]
+
+    def past(self) -> dict[float, float]:
+        """Mean SoC of an asset by the minute's begin [Unix time], from the history, as soon as it has any."""
+        query = {"metric": "soc_mean_percent", "size": "1m"}
+        deadline = time.monotonic() + _HISTORY_S
+        while True:
+            answer = httpx.get(f"http://127.0.0.1:{self.port}/api/v1/assets/demo-01/history", params=query, timeout=30)
+            if answer.status_code == 200:
+                found = answer.json()
+                begin = datetime.fromisoformat(found["start"]).timestamp()
+                past = {begin + 60 * i: value for i, value in enumerate(found["values"]) if value is not None}
+                if past:
+                    return past
+            assert time.monotonic() < deadline, answer.text
+            time.sleep(0.2)  # it is another process's
 
     def until(self, holds: Callable[[Demo], bool]) -> None:
         """Wait until what it said is enough."""

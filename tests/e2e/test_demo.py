@@ -20,6 +20,7 @@ def test_demo_ends_cleanly_and_goes_on_where_it_was(tmp_path: Path) -> None:
         first.until(lambda demo: len(demo.rows()) > 1 and demo.rows()[-1] > 0)
         assets = httpx.get(f"http://127.0.0.1:{first.port}/api/v1/assets").json()["assets"]
         assert [asset["asset_id"] for asset in assets] == ["demo-01", "demo-02"]
+        past = first.past()
         assert first.end(signal.SIGINT) == 0, first.lines
     with demo("--data-dir", str(tmp_path), "--assets", "2") as second:
         second.until(lambda demo: len(demo.rows()) > 1 and demo.rows()[-1] > first.rows()[-1])
@@ -27,6 +28,7 @@ def test_demo_ends_cleanly_and_goes_on_where_it_was(tmp_path: Path) -> None:
         assert asset["rows_rejected"] == 0
         # No row is missing and none came twice: the fleet went on with the very next one.
         assert asset["lifetime"]["metrics"]["gap_count"]["value"] == 0
+        assert past.keys() <= second.past().keys()  # the history goes on too
         assert second.end(signal.SIGTERM) == 0, second.lines
 
 

@@ -6,6 +6,7 @@ It stands before the routes, so that a new route is closed until it is opened he
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 import structlog
@@ -13,28 +14,33 @@ from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from stream_app.infra.http import codes
+from stream_app.infra.http.edge import READS, tells_origin
 from stream_app.infra.http.hops import HOP_HEADER, RIGHTS_HEADER, HopKey, target_of
+from stream_app.infra.http.pages.site import is_page
 from stream_app.infra.http.problems import ProblemResponse
 from stream_app.infra.http.security import STATIC
+from stream_app.infra.http.sessions import PATH as SESSION
+from stream_app.infra.http.sessions import session_of
 from stream_app.usecases import rights
 from stream_app.usecases.errors import UnavailableError
 from stream_app.usecases.rights import EVERYTHING, Rights
 
 if TYPE_CHECKING:
     from stream_app.infra.http.rates import Rates
+    from stream_app.usecases.credentials import Credentials
 
 audit = structlog.stdlib.get_logger("audit")
 
 #: What has no data: probes, and how the API is used.
 OPEN_PATHS: Final = frozenset(
-    {"/", "/docs", "/redoc", "/openapi.json", codes.PATH, "/api", "/api/", "/health/live", "/health/ready"}
+    {"/docs", "/redoc", "/openapi.json", codes.PATH, "/api", "/api/", "/health/live", "/health/ready"}
 )
 _ASSETS: Final = "/api/v1/assets/"
 _SCOPES: Final[dict[str, rights.Scope]] = {"GET": "read", "HEAD": "read", "DELETE": "admin"}
 _REFUSED: Final = frozenset({401, 403, 429})
-
-#: Rights of a key or token; None: there are none.
-Authenticate = Callable[[str], Awaitable[Rights | None]]
+#: Tells again what whoever asks may do, for answers that have no end.
+Renew = Callable[[], Awaitable[Rights | None]]
+_NOBODY: Final = Rights("nobody", frozenset())
 
 
 class Access:
@@ -42,23 +48,21 @@ class Access:
 
     Parameters
     ----------
-    authenticate
-        Tells the rights of what a request brings; None: everybody has all.
+    credentials
+        Tell the rights of what a request brings; None: everybody has all.
     hop_key
         Tells workers from those who pose as one.
     rates
         Limits; None: there are none.
     """
 
-    def __init__(self, app: ASGIApp, authenticate: Authenticate | None, hop_key: HopKey, rates: Rates | None) -> None:
+    def __init__(self, app: ASGIApp, credentials: Credentials | None, hop_key: HopKey, rates: Rates | None) -> None:
         self._app = app
-        self._authenticate, self._hop_key, self._rates = authenticate, hop_key, rates
+        self._credentials, self._hop_key, self._rates = credentials, hop_key, rates
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Run the application."""
-        path = scope.get("path", "")
-        is_open = path in OPEN_PATHS or path.startswith(STATIC + "/")
-        if scope["type"] != "http" or is_open or scope["method"] == "OPTIONS":
+        if scope["type"] != "http" or is_open(scope["method"], scope["path"]):
             await self._app(scope, receive, send)
             return
         headers = Headers(scope=scope)
@@ -86,9 +90,9 @@ class Access:
             if scope["method"] not in ("GET", "HEAD") or status in _REFUSED:
                 audit.info(
                     "write" if status not in _REFUSED else "refused",
-                    subject=who,
+                    subject=scope.get("state", {}).get("subject", who),
                     method=scope["method"],
-                    resource=path,
+                    resource=scope["path"],
                     status=status,
                     address=_address(scope),
                 )
@@ -106,31 +110,48 @@ class Access:
                 return ProblemResponse(
                     scope, 403, "foreign_hop", "this worker does not know the secret of the asking one"
                 )
-        if self._authenticate is None:
+        if self._credentials is None:
             return self._limited(scope, EVERYTHING)
         address = _address(scope)
         if self._rates is not None and (wait_s := self._rates.refuse_failures(address)) is not None:
             return _too_many(scope, wait_s, "wrong keys came from this address")
-        given = _credentials(headers)
+        if is_for_sessions(scope["method"], scope["path"]):
+            return self._limited(scope, _NOBODY)
+        given = _key_or_token(headers)
+        session = session_of(scope) if given is None else None
         try:
-            found = None if given is None else await self._authenticate(given)
+            found = await self._found(self._credentials, given, session)
         except UnavailableError as error:
             headers_ = {"Retry-After": str(error.retry_after_s)}
             return ProblemResponse(scope, 503, error.code, error.detail, headers=headers_)
         if found is None:
             if given is not None and self._rates is not None:
                 self._rates.failed(address)
-            told = "there is no key or token" if given is None else "the key or token is not valid, or no longer"
+            told = "there is no key or token"
+            if given is not None or session is not None:
+                told = f"the {'session' if given is None else 'key or token'} is not valid, or no longer"
             detail = f"{told}: send Authorization: Bearer …, or X-API-Key"
             return ProblemResponse(scope, 401, "unauthenticated", detail, headers={"WWW-Authenticate": "Bearer"})
+        if session is not None and not (scope["method"] in READS or tells_origin(headers)):
+            detail = "a session writes from its own page alone: send Origin, as browsers do, or a key instead"
+            return ProblemResponse(scope, 403, "foreign_origin", detail)
+        scope.setdefault("state", {})["renew"] = partial(self._found, self._credentials, given, session)
         return self._limited(scope, found)
 
+    @staticmethod
+    async def _found(credentials: Credentials, given: str | None, session: str | None) -> Rights | None:
+        if given is not None:
+            return await credentials.rights(given)
+        return None if session is None else await credentials.rights_of_session(session)
+
     def _limited(self, scope: Scope, found: Rights) -> Rights | ProblemResponse:
-        who = _address(scope) if found is EVERYTHING else found.subject
+        who = _address(scope) if found in (EVERYTHING, _NOBODY) else found.subject
         wait_s = None if self._rates is None else self._rates.refuse(who)
         return found if wait_s is None else _too_many(scope, wait_s, "there were too many requests")
 
     def _refusal(self, scope: Scope, found: Rights) -> ProblemResponse | None:
+        if scope["path"] == SESSION:
+            return None  # everybody may know who it is
         needed = _SCOPES.get(scope["method"], "write")
         if not found.may(needed):
             return ProblemResponse(
@@ -145,7 +166,17 @@ class Access:
         return None
 
 
-def _credentials(headers: Headers) -> str | None:
+def is_open(method: str, path: str) -> bool:
+    """Whether a path has no data: everybody may ask for it."""
+    return path in OPEN_PATHS or path.startswith(STATIC + "/") or is_page(path) or method == "OPTIONS"
+
+
+def is_for_sessions(method: str, path: str) -> bool:
+    """Whether a request opens or ends a session: it brings its own key, or needs none."""
+    return path == SESSION and method in ("POST", "DELETE")
+
+
+def _key_or_token(headers: Headers) -> str | None:
     kind, _, token = headers.get("authorization", "").partition(" ")
     if kind.lower() == "bearer" and token:
         return token.strip()

@@ -104,9 +104,11 @@ def spec(found: SpecFound) -> Response:
     return answer
 
 
-def task(found: Task) -> Response:
-    """Answer a :class:`schemas.task.TaskStatus`."""
+def task(found: Task, *, hop: bool = False) -> Response:
+    """Answer a :class:`schemas.task.TaskStatus`; to another worker also whether all of the log is known."""
     content = {"task_id": found.task_id, **_result(found)}
+    if hop:
+        content["is_settled"] = found.is_settled
     if found.warnings:
         content["warnings"] = found.warnings
     if found.parts:
@@ -139,7 +141,12 @@ def _result(found: Task) -> dict[str, Any]:
             "total_data_points": metrics["total_data_points"]["value"],
             "metrics": metrics,
         }
-    return {"state": found.state, "data": data, "progress": found.progress, "error": found.error}
+    progress: dict[str, Any] | None = None
+    if found.progress is not None:
+        progress = {name: getattr(found.progress, name) for name in ("rows_sent", "rows_applied", "rows_rejected")}
+        if found.progress.reading is not None:
+            progress["reading"] = found.progress.reading
+    return {"state": found.state, "data": data, "progress": progress, "error": found.error}
 
 
 def _rejected(found: AssetFound) -> dict[str, object] | None:

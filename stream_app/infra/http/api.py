@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from types import ModuleType
 from typing import TYPE_CHECKING
 
-from fastapi import FastAPI
+from fastapi import APIRouter, FastAPI
 from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
 from starlette.middleware.gzip import GZipMiddleware
@@ -18,21 +19,27 @@ from stream_app.infra.http import (
     dead_letters,
     doctor,
     events,
+    fleet,
+    fleet_events,
     health,
     history,
     measurements,
     places,
     problems,
+    reports,
+    sessions,
     system,
     tasks,
 )
-from stream_app.infra.http.access import Access, Authenticate
+from stream_app.infra.http.access import Access
 from stream_app.infra.http.bodies import BodyDeadline, BodyLimit, Drain
 from stream_app.infra.http.deps import Services
 from stream_app.infra.http.documentation import create_documented
 from stream_app.infra.http.edge import ConditionalGet, Head, HostCheck, OriginCheck
+from stream_app.infra.http.pages import files, site
 from stream_app.infra.http.security import SecurityHeaders
-from stream_app.infra.telemetry import REQUEST_ID_HEADER, RequestLog
+from stream_app.infra.telemetry import REQUEST_ID_HEADER, RequestLog, expect_requests
+from stream_app.usecases.credentials import Credentials
 
 if TYPE_CHECKING:
     from stream_app.infra.http.rates import Rates
@@ -51,6 +58,7 @@ _TAGS = [
     {"name": "measurements", "description": "Send rows over HTTP instead of Kafka"},
     {"name": "catalogue", "description": "What is computed, and how"},
     {"name": "system", "description": "The workers of the group"},
+    {"name": "session", "description": "Who asks; sessions of browsers"},
     {"name": "health", "description": "Probes"},
 ]
 
@@ -74,8 +82,8 @@ class ApiOptions:
         Whether they may send cookies and authorisation.
     allowed_hosts
         Names of this server in requests, beside addresses and names without a dot.
-    authenticate
-        Tells the rights of a key or token; None: everybody has all.
+    credentials
+        Tells the rights of a key, token or session; None: everybody has all.
     rates
         Limits of how often somebody may ask; None: there are none.
     tls
@@ -87,7 +95,7 @@ class ApiOptions:
     cors_origins: Sequence[str] = ()
     cors_credentials: bool = False
     allowed_hosts: Sequence[str] = ()
-    authenticate: Authenticate | None = None
+    credentials: Credentials | None = None
     rates: Rates | None = None
     tls: bool = False
 
@@ -118,7 +126,7 @@ def create_api(services: Services, options: ApiOptions) -> FastAPI:
             Middleware(HostCheck, allowed=options.allowed_hosts),
             *([cors] if options.cors_origins else []),
             Middleware(OriginCheck, allowed=options.cors_origins),
-            Middleware(Access, authenticate=options.authenticate, hop_key=services.hop_key, rates=options.rates),
+            Middleware(Access, credentials=options.credentials, hop_key=services.hop_key, rates=options.rates),
             Middleware(ConditionalGet),
             Middleware(GZipMiddleware, minimum_size=_COMPRESSED_FROM_BYTES, compresslevel=_COMPRESSION),
             Middleware(problems.UnexpectedErrors),
@@ -131,24 +139,13 @@ def create_api(services: Services, options: ApiOptions) -> FastAPI:
         ],
     )
     api.state.services = services
+    api.state.credentials, api.state.rates = options.credentials, options.rates
     problems.install(api)
-    routers = [
-        noun.router
-        for noun in (
-            tasks,
-            doctor,
-            assets,
-            history,
-            events,
-            measurements,
-            catalogue,
-            system,
-            dead_letters,
-            health,
-            places,
-        )
-    ]
-    for router in routers:
+    nouns: tuple[ModuleType, ...] = (tasks, doctor, fleet, assets, reports, history, events, measurements, catalogue)
+    nouns += (fleet_events, system, dead_letters, sessions, health, places)
+    routers: list[APIRouter] = [noun.router for noun in nouns]
+    for router in (*routers, files.router, site.router):
         api.include_router(router)
     api.state.routes = [route for router in routers for route in router.routes]
+    expect_requests((method, route.path) for route in api.state.routes for method in sorted(route.methods))
     return api

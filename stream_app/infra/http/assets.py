@@ -2,22 +2,18 @@
 
 from __future__ import annotations
 
-import re
-from dataclasses import replace
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Body, Header, Path, Query
 from fastapi.openapi.models import Example
 from starlette.responses import Response
 
-from schemas.asset import ASSET_ID_MAX_LENGTH, ASSET_ID_PATTERN, AssetSpec
-from schemas.lookup import AssetAnswer, AssetPage, Deleted, SpecAccepted, SpecAnswer, WindowsAnswer
+from schemas.asset import AssetSpec
+from schemas.lookup import AssetAnswer, Deleted, SpecAccepted, SpecAnswer, WindowsAnswer
 from stream_app.infra.http import answers
 from stream_app.infra.http.deps import AssetPath, Hop, Limit, ReadyRoute, ServicesDep
 from stream_app.infra.http.problems import describe
-from stream_app.usecases.errors import InvalidError
 from stream_app.usecases.ports import PeerAnswer
-from stream_app.usecases.rights import current_rights
 
 MinOffset = Annotated[
     int | None,
@@ -28,35 +24,9 @@ MinOffset = Annotated[
 
 IfMatch = Annotated[str | None, Header(description="ETag of the spec that this replaces; another one is 412")]
 
-_ASSET_ID = re.compile(ASSET_ID_PATTERN)
-#: What an asset id may begin with.
-_ID_PART = r"^[^\s/\x00-\x1f\x7f]*$"
 _SPECS: dict[str, Example] = {"nameplate": {"summary": "A pack's capacity", "value": {"nominal_capacity_ah": 94.0}}}
 
 router = APIRouter(prefix="/api/v1/assets", tags=["assets"], route_class=ReadyRoute, responses=describe(422, 503))
-
-
-@router.get("", response_model=AssetPage)
-async def list_assets(
-    services: ServicesDep,
-    hop: Hop,
-    prefix: Annotated[
-        str, Query(max_length=200, pattern=_ID_PART, description="Only ids that begin so", examples=["bess-"])
-    ] = "",
-    cursor: Annotated[str, Query(description="`next_cursor` of the page before")] = "",
-    limit: Limit = 100,
-) -> Response:
-    """List the assets of all workers by id. An upload is an asset too, named `upload-` and its task id."""
-    if cursor and (len(cursor) > ASSET_ID_MAX_LENGTH or _ASSET_ID.fullmatch(cursor) is None):
-        raise InvalidError(
-            "bad_cursor", "the cursor is no asset id: use next_cursor of the page before", column="cursor"
-        )
-    rights = current_rights()
-    narrowed = rights.narrowed(prefix)
-    found = await services.queries.assets(prefix=narrowed or rights.prefix, cursor=cursor, limit=limit, hop=hop)
-    if narrowed is None:  # no asset that exists for the asker begins so
-        found = replace(found, assets=[], next_cursor=None)
-    return answers.json(found)
 
 
 @router.get("/{asset_id}", response_model=AssetAnswer, responses=describe(404))

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Coroutine
+from collections.abc import Callable, Collection, Coroutine, Mapping
 from dataclasses import dataclass
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, Final, get_origin
 
 from fastapi import Depends, Path, Query, Request
 from fastapi.dependencies.utils import get_flat_params
@@ -17,12 +17,17 @@ from starlette.responses import Response
 from schemas.asset import ASSET_ID_MAX_LENGTH, ASSET_ID_PATTERN
 from stream_app.domain.catalogue import Catalogue
 from stream_app.infra.http.hops import HopKey
+from stream_app.usecases.asset_lists import AssetLists
 from stream_app.usecases.errors import InvalidError
+from stream_app.usecases.fleet_changes import FleetChanges
+from stream_app.usecases.fleet_summary import FleetSummaries
 from stream_app.usecases.history_queries import HistoryQueries
 from stream_app.usecases.lookup import Lookup
 from stream_app.usecases.ports import Cluster, DeadLetterLog
 from stream_app.usecases.posting import Posting
 from stream_app.usecases.queries import Queries
+from stream_app.usecases.running_uploads import RunningUploads
+from stream_app.usecases.task_list import TaskLists
 from stream_app.usecases.tasks import Tasks
 from stream_app.usecases.uploads import Uploads
 
@@ -39,10 +44,15 @@ class Services:
     queries: Queries
     tasks: Tasks
     uploads: Uploads
+    running: RunningUploads
+    task_lists: TaskLists
     posting: Posting
     catalogue: Catalogue
     hop_key: HopKey
     dead_letters: DeadLetterLog
+    assets: AssetLists
+    fleet: FleetSummaries
+    changes: FleetChanges
     history: HistoryQueries
 
 
@@ -96,7 +106,8 @@ class StrictRoute(APIRoute):
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         """Wrap the handler."""
         handle = super().get_route_handler()
-        names = {f.alias for f in get_flat_params(self.dependant) if isinstance(f.field_info, QueryInfo)}
+        params = [f for f in get_flat_params(self.dependant) if isinstance(f.field_info, QueryInfo)]
+        names = {f.alias: get_origin(f.field_info.annotation) is list for f in params}
         takes = self._content_types()
 
         async def handle_strictly(request: Request) -> Response:
@@ -119,13 +130,14 @@ class StrictRoute(APIRoute):
         return frozenset({_FORM if isinstance(self.body_field.field_info, Form) else _JSON})
 
 
-def _require_known(request: Request, names: Collection[str]) -> None:
+def _require_known(request: Request, names: Mapping[str, bool]) -> None:
+    """Require names that the path has, each once but for those that may come several times."""
     given = [name for name, _ in request.query_params.multi_items()]
     for name in given:
         if name not in names:
             known = f"it knows {', '.join(sorted(names))}" if names else "it knows none"
             raise InvalidError("unknown_parameter", f"{name!r} is no parameter of this path: {known}", column=name)
-        if given.count(name) > 1:
+        if given.count(name) > 1 and not names[name]:
             raise InvalidError("repeated_field", f"the parameter {name} comes more than once: send one", column=name)
 
 

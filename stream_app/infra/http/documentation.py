@@ -9,7 +9,7 @@ from typing import Any
 
 from fastapi import FastAPI, Request
 from fastapi.openapi.docs import get_redoc_html, get_swagger_ui_html
-from fastapi.responses import HTMLResponse, RedirectResponse
+from fastapi.responses import HTMLResponse
 from fastapi_offline import FastAPIOffline
 
 from stream_app.infra.http import codes
@@ -50,10 +50,6 @@ def create_documented(**options: Any) -> FastAPI:
     @api.get(codes.PATH, include_in_schema=False)
     async def problems() -> HTMLResponse:
         return HTMLResponse(codes.page())
-
-    @api.get("/", include_in_schema=False)
-    async def start(request: Request) -> RedirectResponse:
-        return RedirectResponse(request.scope.get("root_path", "") + "/docs")
 
     return api
 

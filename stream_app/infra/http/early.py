@@ -17,6 +17,12 @@ _POLL_S: Final = 0.05
 _SOCKET_S: Final = 5.0
 _DETAIL: Final = "the worker starts: it loads its libraries and compiled code"
 
+#: For browsers, which ask again by themselves.
+_PAGE: Final = (
+    '<!doctype html><html lang="en"><meta charset="utf-8"><meta http-equiv="refresh" content="2">'
+    f"<title>Starting</title><h1>Starting</h1><p>{_DETAIL}. This page loads again by itself.</p></html>"
+).encode()
+
 
 class PortUnavailableError(ExpectedError):
     """The server's address cannot be bound; the message tells the cure."""
@@ -86,7 +92,9 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _answer(self) -> None:
         path = self.path.partition("?")[0]
-        if path == "/health/live":
+        if path != "/health/live" and "text/html" in self.headers.get("Accept", ""):
+            status, media_type, body = 503, "text/html; charset=utf-8", _PAGE
+        elif path == "/health/live":
             status, media_type = 200, "application/json"
             body = WorkerHealth(phase="starting", detail=_DETAIL).model_dump_json().encode()
         else:

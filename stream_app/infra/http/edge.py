@@ -12,7 +12,8 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from stream_app.infra.http.problems import ProblemResponse
 
-_READS: Final = frozenset({"GET", "HEAD", "OPTIONS"})
+#: Methods that change nothing.
+READS: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 
 
 def host_name(authority: str) -> str:
@@ -80,7 +81,7 @@ class OriginCheck:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Run the application."""
-        if scope["type"] != "http" or scope["method"] in _READS or self._takes(Headers(scope=scope)):
+        if scope["type"] != "http" or scope["method"] in READS or self._takes(Headers(scope=scope)):
             await self._app(scope, receive, send)
             return
         detail = (
@@ -96,6 +97,11 @@ class OriginCheck:
         if site is not None:
             return site in ("same-origin", "none")  # behind a proxy the browser knows better than Host does
         return origin is None or urlsplit(origin).netloc.lower() == headers.get("host", "").lower()
+
+
+def tells_origin(headers: Headers) -> bool:
+    """Whether a request says which page sends it, as browsers do with every write; that page has been looked at."""
+    return "origin" in headers or "sec-fetch-site" in headers
 
 
 class Head:

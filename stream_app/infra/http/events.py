@@ -11,16 +11,17 @@ from fastapi import APIRouter, Depends, Header, Request
 from fastapi.sse import EventSourceResponse, ServerSentEvent
 
 from stream_app.infra.http import answers
-from stream_app.infra.http.deps import AssetPath, ReadyRoute, ServicesDep
+from stream_app.infra.http.access import Renew
+from stream_app.infra.http.deps import AssetPath, ReadyRoute, ServicesDep, services_of
 from stream_app.infra.http.problems import describe
 from stream_app.usecases.errors import NotFoundError, UnavailableError
 from stream_app.usecases.ports import PeerAnswer
 from stream_app.usecases.queries import AssetFound
 
 #: How often the state is looked at: checkpoints come no faster by default.
-_PERIOD_S: Final = 1.0
-#: After this a stream ends, and clients ask again: rights that were taken away end with it.
-_LIFETIME_S: Final = 900.0
+PERIOD_S: Final = 1.0
+#: After this a stream ends, and clients ask again: maybe another worker.
+LIFETIME_S: Final = 900.0
 
 router = APIRouter(prefix="/api/v1/assets", tags=["assets"], route_class=ReadyRoute, responses=describe(404, 422, 503))
 
@@ -34,6 +35,13 @@ class _Meta(msgspec.Struct):
 
 class _Answer(msgspec.Struct):
     meta: _Meta
+
+
+async def may_go_on(request: Request) -> bool:
+    """Whether a stream goes on: the worker is ready, and whoever listens still has a key or session."""
+    renewed: Renew | None = getattr(request.state, "renew", None)
+    is_ready = services_of(request).cluster.status().phase == "ready"
+    return is_ready and (renewed is None or await renewed() is not None)
 
 
 async def _state(asset_id: AssetPath, services: ServicesDep) -> _State:
@@ -70,12 +78,12 @@ async def asset_events(
     seen = last_event_id
     content, seq = first
     clock = asyncio.get_running_loop().time
-    end_s = clock() + _LIFETIME_S
-    while clock() < end_s and services.cluster.status().phase == "ready":
+    end_s = clock() + LIFETIME_S
+    while clock() < end_s and await may_go_on(request):
         if seq != seen:
             yield ServerSentEvent(raw_data=content, event="update", id=str(seq))
             seen = seq
-        await asyncio.sleep(_PERIOD_S)
+        await asyncio.sleep(PERIOD_S)
         try:
             content, seq = await _state(asset_id, services)
         except NotFoundError:

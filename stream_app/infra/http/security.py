@@ -19,6 +19,8 @@ HEADERS: Final = {
 
 #: Files of the documentation: browsers may keep them.
 STATIC: Final = "/static-offline-docs"
+#: Files of the pages: the same.
+PAGE_FILES: Final = "/static/"
 
 
 class SecurityHeaders:
@@ -34,7 +36,7 @@ class SecurityHeaders:
         async def add(message: Message) -> None:
             if message["type"] == "http.response.start":
                 headers = MutableHeaders(scope=message)
-                may_keep = "etag" in headers and scope["path"].startswith(STATIC)
+                may_keep = "etag" in headers and scope["path"].startswith((STATIC, PAGE_FILES))
                 for name, value in self._headers.items():
                     if may_keep and name == "Cache-Control":
                         continue

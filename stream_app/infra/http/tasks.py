@@ -2,24 +2,30 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import AsyncGenerator, Callable, Coroutine
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, BinaryIO, Final
 
-from fastapi import APIRouter, File, Form, Path, Request, UploadFile
+import structlog
+from fastapi import APIRouter, File, Form, Path, Query, Request, UploadFile
 from pydantic import ValidationError
 from starlette.responses import Response
 
 from schemas.file import FileSpec
-from schemas.task import TaskAccepted, TaskStatus
+from schemas.task import TaskAccepted, TaskCancelled, TaskPage, TaskStatus
 from stream_app.infra.http import answers
-from stream_app.infra.http.deps import Hop, ReadyRoute, ServicesDep
+from stream_app.infra.http.deps import Hop, HopOnly, Limit, ReadyRoute, ServicesDep
 from stream_app.infra.http.problems import describe
-from stream_app.usecases.errors import InvalidError
+from stream_app.usecases.errors import InvalidError, NotFoundError
 from stream_app.usecases.ports import PeerAnswer
+from stream_app.usecases.rights import current_rights
+from stream_app.usecases.tasks import UPLOAD_PREFIX
 
 UPLOAD_PATHS = ("/api/v1/metrics", "/api/v1/metrics/")
 
 _PORTION_BYTES: Final = 1 << 20
+
+TaskId = Annotated[str, Path(max_length=100, examples=["0c9f7f0e-8f0b-4c1c-9d55-1b8d5d0d5c0f"])]
 
 
 class PortionedRequest(Request):
@@ -82,13 +88,25 @@ async def upload(
         str | None, Form(description="How to read the file, as JSON (FileSpec)", examples=['{"timezone": "UTC"}'])
     ] = None,
 ) -> TaskAccepted:
-    """Compute the metrics of a file. The answer comes when every row is stored in Kafka; then poll the task.
+    """Compute the metrics of a file; poll the task.
 
-    The whole file is checked first: a bad file sends nothing, and the problem names its first bad row and column.
+    The whole file is checked before any row of it is sent. The answer comes when all of it is stored in Kafka, or after
+    two seconds; a bad file is a problem that names its first bad row and column, or, if it is found later, a FAILURE
+    of the task that does.
     """
-    accepted = await services.uploads.accept(data.file, file_spec(spec, nominal_capacity))
+    how = file_spec(spec, nominal_capacity)
+    file, size = _taken_over(data)
+    accepted = await services.uploads.accept(file, how, size=size)
+    structlog.contextvars.bind_contextvars(task_id=accepted.task_id)  # stands in the request's entry of the log
     response.headers["Location"] = f"{UPLOAD_PATHS[0]}/{accepted.task_id}"
     return TaskAccepted(task_id=accepted.task_id, warnings=list(accepted.told) or None)
+
+
+def _taken_over(data: UploadFile) -> tuple[BinaryIO, int]:
+    """The file and its size: the framework closes its own when the answer is sent."""
+    data.file.seek(0)
+    file = os.fdopen(os.dup(data.file.fileno()), "rb")
+    return file, os.fstat(file.fileno()).st_size
 
 
 def file_spec(text: str | None, nominal_capacity_ah: float | None = None) -> FileSpec:
@@ -104,11 +122,53 @@ def file_spec(text: str | None, nominal_capacity_ah: float | None = None) -> Fil
     )
 
 
+@router.get(UPLOAD_PATHS[0], response_model=TaskPage)
+async def list_tasks(
+    services: ServicesDep,
+    hop: Hop,
+    cursor: Annotated[
+        str, Query(max_length=36, pattern="^[0-9a-f-]*$", description="`next_cursor` of the page before")
+    ] = "",
+    limit: Limit = 100,
+) -> Response:
+    """List the uploads of all workers by task id. A key that sees some assets alone finds none."""
+    if not current_rights().sees(UPLOAD_PREFIX):
+        return answers.json({"tasks": [], "next_cursor": None})
+    found = await services.task_lists.page(cursor=cursor, limit=limit, hop=hop)
+    return answers.json(found if hop else {"tasks": found.tasks, "next_cursor": found.next_cursor})
+
+
+@router.post(
+    UPLOAD_PATHS[0] + "/{task_id}/cancel", status_code=202, response_model=TaskCancelled, responses=describe(404)
+)
+async def cancel_task(task_id: TaskId, services: ServicesDep) -> TaskCancelled:
+    """Stop reading the task's file: it fails, and says how many rows count. One that is over stays as it is."""
+    await services.task_lists.cancel(task_id)
+    return TaskCancelled(task_id=task_id)
+
+
+@router.delete(UPLOAD_PATHS[0] + "/{task_id}", status_code=202, response_model=TaskCancelled, responses=describe(404))
+async def delete_task(task_id: TaskId, services: ServicesDep) -> TaskCancelled:
+    """Cancel the task and forget it: its record stands among its rows."""
+    await services.task_lists.delete(task_id)
+    return TaskCancelled(task_id=task_id)
+
+
+@router.get("/api/v1/uploads/{task_id}", include_in_schema=False, dependencies=[HopOnly])
+async def get_reading(task_id: str, services: ServicesDep, cancel: bool = False) -> Response:
+    """What workers ask each other: how far this one is with a file; and to stop it."""
+    if cancel:
+        services.uploads.cancel(task_id)
+    running = services.running.get(task_id)
+    if running is None:
+        raise NotFoundError("unknown_task", "this worker does not read its file")
+    return answers.json(running.progress())
+
+
 @router.get(UPLOAD_PATHS[0] + "/{task_id}/", response_model=TaskStatus, include_in_schema=False)
 @router.get(UPLOAD_PATHS[0] + "/{task_id}", response_model=TaskStatus, responses=describe(404))
-async def get_task(
-    task_id: Annotated[str, Path(examples=["0c9f7f0e-8f0b-4c1c-9d55-1b8d5d0d5c0f"])], services: ServicesDep, hop: Hop
-) -> Response:
+async def get_task(task_id: TaskId, services: ServicesDep, hop: Hop) -> Response:
     """Return the state of an upload. `data` is there on SUCCESS, `error` on FAILURE."""
     found = await services.tasks.task(task_id, hop=hop)
-    return answers.relay(found) if isinstance(found, PeerAnswer) else answers.task(found)
+    structlog.contextvars.bind_contextvars(task_id=task_id)
+    return answers.relay(found) if isinstance(found, PeerAnswer) else answers.task(found, hop=hop)

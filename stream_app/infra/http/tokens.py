@@ -67,4 +67,6 @@ class Tokens:
         if not isinstance(prefix, str):
             return None  # a token that names no assets where it has to is for none
         mark = settings.scope_prefix
-        return Rights(f"token {claims['sub']}", frozenset(s for s in SCOPES if mark + s in words), prefix)
+        return Rights(
+            f"token {claims['sub']}", frozenset(s for s in SCOPES if mark + s in words), prefix, int(claims["exp"])
+        )

@@ -5,7 +5,11 @@ from __future__ import annotations
 import asyncio
 from collections import defaultdict
 from collections.abc import Iterable
+from typing import Final, get_args
 
+from prometheus_client import Counter
+
+from schemas.rejected import HEADER_PREFIX, RejectCode
 from stream_app.infra.failpoints import failpoint
 from stream_app.infra.kafka.lease import Lease
 from stream_app.infra.kafka.log.batch_producer import BatchProducer
@@ -17,6 +21,12 @@ from stream_app.infra.kafka.tables import deletion_headers
 from stream_app.infra.kafka.update_batches import UpdateBatches
 from stream_app.settings import KafkaSettings
 from stream_app.usecases.ports import Checkpoint, DeadLetter, Entry
+from stream_app.wire.batch import Headers
+
+_LETTERS: Final = Counter("stream_dead_letters", "Records written to the dead-letter topic, by code", ["code"])
+for _known in get_args(RejectCode):
+    _LETTERS.labels(_known)  # begins at 0: an alert sees the first one
+_CODE_HEADER: Final = HEADER_PREFIX + "code"
 
 
 class CheckpointSink:
@@ -75,7 +85,15 @@ class CheckpointSink:
             by_partition[number].append((letter.key, letter.value, letter.headers))
         send = self._producer.send
         await asyncio.gather(*(send(topic, number, some, self._codec) for number, some in by_partition.items()))
+        for records in by_partition.values():
+            for _, _, headers in records:
+                _LETTERS.labels(_code(headers)).inc()
 
     async def discard(self) -> None:
         """Drop an unfinished write: nothing of it is written later."""
         await self._producer.discard()
+
+
+def _code(headers: Headers) -> str:
+    """Code of a dead letter: its own headers come last."""
+    return next(((value or b"").decode() for name, value in reversed(headers) if name == _CODE_HEADER), "unexpected")

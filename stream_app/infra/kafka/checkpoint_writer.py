@@ -16,10 +16,11 @@ from collections.abc import Awaitable, Callable, Collection, Iterable, Iterator,
 from itertools import chain
 from typing import Final, NamedTuple
 
-from prometheus_client import Histogram
+from prometheus_client import Counter, Histogram
 
 from stream_app.domain.errors import DomainError
 from stream_app.infra.failpoints import failpoint
+from stream_app.infra.kafka.arrivals import Arrivals
 from stream_app.infra.kafka.backoff import BACKOFF_MIN_S, backoff_s
 from stream_app.infra.kafka.bounded_writes import write_within
 from stream_app.infra.kafka.checkpoint_sink import CheckpointSink
@@ -38,6 +39,7 @@ _CHECKPOINT_S: Final = Histogram(
     "Time from collecting the checkpoints that are written together until Kafka has acknowledged all of them",
     buckets=(0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0),
 )
+_UNWRITTEN: Final = Counter("stream_checkpoint_failures", "Attempts to write checkpoints that failed; each is repeated")
 #: To collect and build checkpoints takes at most a third of the time.
 _REST_PER_WORK: Final = 2.0
 #: However large the fleet is, readers do not wait for longer than this.
@@ -86,6 +88,7 @@ class CheckpointWriter:
         self._member, self._ingest, self._tables, self._sink, self._state = member, ingest, tables, sink, state
         #: Held by whoever writes to the changelogs; taken before ``state``.
         self.lock = asyncio.Lock()
+        self.arrivals = Arrivals()
         self._wake = asyncio.Event()
         self._due: dict[int, float] = {}  # when each changed partition is to get its checkpoint
         self._earliest = 0.0  # no checkpoint before this
@@ -184,6 +187,7 @@ class CheckpointWriter:
         """Write no checkpoint for a while."""
         _log.warning("checkpoint not written, trying again: %s", reason)
         self._unwritten += 1
+        _UNWRITTEN.inc()
         self._earliest = time.monotonic() + backoff_s(self._unwritten)
 
     async def _write_all(self, collected: Sequence[_Collected], began: float, generation: int | None) -> bool:
@@ -261,6 +265,7 @@ class CheckpointWriter:
         self._tables.take_assets(partition, checkpoint.assets, assets)
         self._ingest.written(checkpoint)
         self._member.checkpointed(TopicPartition(self._member.source, partition), checkpoint.position)
+        self.arrivals.written(partition, checkpoint.position)
         await failpoint("after_table_write")
 
     async def write_last(self) -> None:

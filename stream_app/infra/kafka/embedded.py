@@ -1,7 +1,7 @@
 """A broker in one binary (noida-db, the extra ``embedded``), for the demo and for quick tests.
 
-It serves ONE worker. A worker that was killed can rejoin only when the broker has given up on the old member, which
-takes it up to a minute.
+It speaks PostgreSQL too, if that is asked for. It serves ONE worker. A worker that was killed can rejoin only when the
+broker has given up on the old member, which takes it up to a minute.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _STOP_TIMEOUT_S: Final = 10.0
 
 
 class EmbeddedBroker:
-    """The broker while the context is open; its data stay in ``data_dir``.
+    """The broker while the context is open, with a database if it is to have one; its data stay in ``data_dir``.
 
     Raises
     ------
@@ -31,24 +31,33 @@ class EmbeddedBroker:
         The package is missing, or the broker does not start.
     """
 
-    def __init__(self, data_dir: Path) -> None:
+    def __init__(self, data_dir: Path, *, with_database: bool = False) -> None:
         self._data_dir = data_dir
         self._process: asyncio.subprocess.Process | None = None
         self._port = 0
+        self._with_database, self._database_port = with_database, 0
 
     @property
     def bootstrap_servers(self) -> str:
         """Where it listens."""
         return f"127.0.0.1:{self._port}"
 
+    @property
+    def database_url(self) -> str | None:
+        """Its database, which speaks PostgreSQL; None: it has none."""
+        return f"postgresql://stream@127.0.0.1:{self._database_port}/postgres" if self._with_database else None
+
     async def __aenter__(self) -> Self:
         binary = _binary()
         self._data_dir.mkdir(parents=True, exist_ok=True)
-        self._port = _free_port()
+        self._port, self._database_port = _free_port(), _free_port()
+        services = ["--only", "kafka"]
+        if self._with_database:
+            services = ["--only", "kafka,postgres", "--postgres-port", str(self._database_port)]
         log = self._data_dir / "broker.log"
         with log.open("wb") as output:  # the loader warns about glibc on stderr, which is harmless
             self._process = await asyncio.create_subprocess_exec(
-                *(str(binary), "start", "--only", "kafka", "--kafka-port", str(self._port)),
+                *(str(binary), "start", *services, "--kafka-port", str(self._port)),
                 *("--data-dir", str(self._data_dir)),
                 stdin=asyncio.subprocess.DEVNULL,
                 stdout=output,

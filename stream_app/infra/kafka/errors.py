@@ -19,6 +19,7 @@ KafkaSideError
 ├── SourceMissingError      the measurements topic was deleted
 ├── ResetUnfinishedError    a reset of the state was cut short
 ├── StateInUseError         workers run, so the state cannot be changed
+├── ReplayRunningError      another replay of dead letters is under way
 ├── CorruptLogError         a batch in a topic has a wrong checksum
 ├── StalledError            the worker makes no progress though there is work
 ├── EmbeddedBrokerError     the embedded broker is missing or does not start
@@ -217,6 +218,16 @@ class StateInUseError(KafkaSideError):
         super().__init__(
             f"group {group!r} has {len(members)} active member(s) ({', '.join(members)}): stop all workers first; one "
             "that was killed counts until its session timeout has passed"
+        )
+
+
+class ReplayRunningError(KafkaSideError):
+    """Another replay of dead letters is under way."""
+
+    def __init__(self, group: str, members: Sequence[str]) -> None:
+        super().__init__(
+            f"another replay is under way, {', '.join(members)} of group {group!r}: wait until it has ended; one that "
+            "was killed counts until its session timeout has passed"
         )
 
 

@@ -14,6 +14,8 @@ class PackedValues(MutableMapping[bytes, bytes]):
 
     def __init__(self) -> None:
         self._packed: dict[bytes, bytes] = {}
+        #: Size of all values as they are kept.
+        self.size_bytes = 0
 
     def offset(self, key: bytes) -> int | None:
         """Source offset of a value; None: there is no such value."""
@@ -25,10 +27,12 @@ class PackedValues(MutableMapping[bytes, bytes]):
         return packed[: HEADER.size] + bytes(lz4.decompress_block(packed[HEADER.size :]))
 
     def __setitem__(self, key: bytes, value: bytes) -> None:
-        self._packed[key] = value[: HEADER.size] + bytes(lz4.compress_block(value[HEADER.size :]))
+        packed = value[: HEADER.size] + bytes(lz4.compress_block(value[HEADER.size :]))
+        self.size_bytes += len(packed) - len(self._packed.get(key, b""))
+        self._packed[key] = packed
 
     def __delitem__(self, key: bytes) -> None:
-        del self._packed[key]
+        self.size_bytes -= len(self._packed.pop(key))
 
     def __contains__(self, key: object) -> bool:
         return key in self._packed

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections import Counter
 from collections.abc import Iterable
 from typing import Final, get_args
 
-from prometheus_client import Counter
+import prometheus_client
 
 from schemas.rejected import RejectCode
+from stream_app.usecases.refused_counts import SOUND_CODES
 from stream_app.usecases.rejected_rows import Refused, RejectedRows
 
 _log = logging.getLogger(__name__)
 
-_REJECTED: Final = Counter(
+_REJECTED: Final = prometheus_client.Counter(
     "stream_rejected_rows",
     "Rows rejected; those read again after a fault count again, a message rejected as a whole is one",
     ["code"],
@@ -22,7 +24,13 @@ _REJECTED: Final = Counter(
 for _code in get_args(RejectCode):
     _REJECTED.labels(_code)  # begins at 0: an alert sees the first one
 
-split_assets: Final = Counter("stream_split_assets", "Assets found with rows in several partitions")
+_ROWS: Final = prometheus_client.Counter(
+    "stream_rows", "Rows by what became of them; those read again after a fault count again", ["result"]
+)
+for _result in ("applied", "late", "rejected"):
+    _ROWS.labels(_result)
+
+split_assets: Final = prometheus_client.Counter("stream_split_assets", "Assets found with rows in several partitions")
 
 _PERIOD_S: Final = 1.0
 _REPEAT_S: Final = 60.0
@@ -35,9 +43,15 @@ class RejectReports:
         self._source, self._rejected = source, rejected
 
     def take(self, partition: int, applied: int, refused: Iterable[Refused]) -> None:
-        """Count what became of the rows of a fetch."""
+        """Count what became of the rows of a fetch; ``applied`` includes sound rows that were refused."""
+        results = Counter({"applied": applied})
         for each in refused:
             _REJECTED.labels(each.code).inc(each.rows)
+            results["late" if each.code == "late" else "rejected"] += each.rows
+            if each.code in SOUND_CODES:
+                results["applied"] -= each.rows
+        for result, rows in results.items():
+            _ROWS.labels(result).inc(max(0, rows))  # a held row may be refused after the fetch that brought it
         self._rejected.take(partition, applied, refused)
 
     async def run(self) -> None:

@@ -8,7 +8,8 @@ record, a value has it within itself.
 from __future__ import annotations
 
 import sys
-from bisect import bisect_left, bisect_right, insort
+import time
+from bisect import bisect_left, insort
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
@@ -19,44 +20,14 @@ from stream_app.infra.kafka.errors import ChangelogGapError, StateError
 from stream_app.infra.kafka.log.records import Written
 from stream_app.infra.kafka.member import Member
 from stream_app.infra.kafka.packed_values import PackedValues
-from stream_app.usecases.ports import MARKER_KEY, Entry
+from stream_app.infra.kafka.sorted_keys import SortedKeys
+from stream_app.usecases.ports import MARKER_KEY, Changed, Entry
 from stream_app.wire.batch import Fetch, Headers
 
 _SEPARATOR: Final = b"\x00"
 _OFFSET_HEADER: Final = "offset"
 #: Deletions that are remembered, so that no older value undoes them.
 _DELETIONS: Final = 10_000
-
-
-class SortedKeys:
-    """Different keys, which are sorted when they are asked for: many come at once."""
-
-    def __init__(self) -> None:
-        self._sorted: list[bytes] = []
-        self._new: list[bytes] = []  # not among the sorted ones yet
-
-    def add(self, key: bytes) -> None:
-        """Add a key that is not there."""
-        self._new.append(key)
-
-    def remove(self, key: bytes) -> None:
-        """Remove a key that is there."""
-        keys = self._all()
-        del keys[bisect_left(keys, key)]
-
-    def some(self, prefix: bytes, after: bytes, limit: int | None) -> list[bytes]:
-        """Keys that begin with ``prefix`` and follow ``after``, ascending, no more than ``limit``."""
-        keys, size = self._all(), len(prefix)
-        begin = max(bisect_left(keys, prefix), bisect_right(keys, after))
-        end = bisect_right(keys, prefix, begin, key=lambda key: key[:size])
-        return keys[begin : end if limit is None else min(end, begin + limit)]
-
-    def _all(self) -> list[bytes]:
-        if self._new:
-            self._sorted += self._new
-            self._sorted.sort()  # what is in order costs next to nothing
-            self._new = []
-        return self._sorted
 
 
 @dataclass(slots=True)
@@ -71,6 +42,11 @@ class Partition:
     #: Keys whose last record in the changelog is older than the entry here: compaction would keep the wrong one.
     overtaken: set[bytes] = field(default_factory=set)
     next_offset: int = 0
+    #: When it was served first [ns since 1970]; 0: it is not complete yet.
+    served_ns: int = 0
+    #: Assets by when they were put or deleted last, since then, ascending.
+    changes: dict[bytes, int] = field(default_factory=dict)
+    changed_ns: int = 0
 
     def put(self, entry: Entry) -> None:
         """Set or delete an entry; one that is older than the present one is ignored."""
@@ -81,6 +57,8 @@ class Partition:
             return
         self.overtaken.discard(key)
         asset = key.partition(_SEPARATOR)[0]
+        if key == asset and self.served_ns:
+            self._note(key)
         if value is not None:
             if present is None:
                 insort(self.keys_by_asset.setdefault(asset, []), key)
@@ -99,7 +77,30 @@ class Partition:
                 del self.keys_by_asset[asset]
         self.deleted[key] = offset
         if len(self.deleted) > _DELETIONS:
-            del self.deleted[next(iter(self.deleted))]
+            oldest = next(iter(self.deleted))
+            del self.deleted[oldest]
+            self.changes.pop(oldest, None)
+
+    def serve(self) -> None:
+        """It is complete: changes count from now on."""
+        if not self.served_ns:
+            self.served_ns = self.changed_ns = time.time_ns()
+
+    def _note(self, key: bytes) -> None:
+        self.changed_ns = max(self.changed_ns + 1, time.time_ns())
+        self.changes.pop(key, None)
+        self.changes[key] = self.changed_ns
+
+    def changed(self, since_ns: int) -> Changed:
+        """Assets that were put or deleted after ``since_ns``, oldest first."""
+        if since_ns < self.served_ns:
+            return Changed(self.changed_ns, self.assets.some(b"", b"", None), whole=True)
+        keys = list[bytes]()
+        for key in reversed(self.changes):
+            if self.changes[key] <= since_ns:
+                break
+            keys.append(key)
+        return Changed(self.changed_ns, keys[::-1])
 
     def overtaken_entries(self) -> list[Entry]:
         """Entries that must be written again, the marker last."""
@@ -128,6 +129,11 @@ class Table:
         partition = self.by_partition.get(number)
         return 0 if partition is None else partition.next_offset
 
+    def size_bytes(self, number: int) -> int:
+        """Size of a partition's values in memory, without keys."""
+        partition = self.by_partition.get(number)
+        return 0 if partition is None else partition.entries.size_bytes
+
     def reassigned(self, changed: Collection[int]) -> None:
         """Serve nothing until the recovery; forget partitions that went away or came."""
         self.close()
@@ -138,6 +144,8 @@ class Table:
         """Serve these partitions, which are recovered, and forget all others."""
         self.recovered = frozenset(numbers)
         self.by_partition = {number: self.by_partition.get(number) or Partition() for number in sorted(numbers)}
+        for partition in self.by_partition.values():
+            partition.serve()
 
     def close(self) -> None:
         """Serve nothing until the next recovery."""
@@ -246,10 +254,25 @@ class TableStore:
         held = self._assets.by_partition.get(partition)
         return [] if held is None else held.assets.some(prefix, after, limit)
 
+    def asset_count(self, partition: int) -> int:
+        """Count the assets of a partition."""
+        held = self._assets.by_partition.get(partition)
+        return 0 if held is None else len(held.assets)
+
     def windows(self, partition: int, prefix: bytes) -> Mapping[bytes, bytes]:
         """Closed windows whose key begins with ``prefix`` (asset id and separator at least), by key ascending."""
         held = self._windows.by_partition.get(partition)
         return {} if held is None else {key: held.entries[key] for key in held.with_prefix(prefix)}
+
+    def changed(self, partition: int, since_ns: int) -> Changed:
+        """Assets that were put or deleted after ``since_ns``, which is an earlier answer's or 0."""
+        held = self._assets.by_partition.get(partition)
+        return Changed(since_ns, ()) if held is None else held.changed(since_ns)
+
+    def received_ns(self, partition: int, key: bytes) -> int | None:
+        """When an asset's state came last [ns since 1970]; None: not since this worker has the partition."""
+        held = self._assets.by_partition.get(partition)
+        return None if held is None else held.changes.get(key)
 
     def take_assets(self, partition: int, entries: Iterable[Entry], written: Written | None) -> None:
         """Take asset states that are in the changelog."""

@@ -5,9 +5,11 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Collection, Coroutine, Sequence
+from collections.abc import Callable, Collection, Coroutine, Mapping, Sequence
 from contextlib import suppress
 from typing import Any, Final
+
+from prometheus_client import Counter
 
 from stream_app.infra.kafka.checkpoint_sink import CheckpointSink
 from stream_app.infra.kafka.engine.engine import Engine
@@ -37,6 +39,8 @@ _log = logging.getLogger(__name__)
 _BROKER_BACKOFF_MAX_S: Final = 5.0
 _BROKER_LOG_EVERY_S: Final = 10.0
 _TOPICS_EVERY_S: Final = 30.0
+
+_REBALANCES: Final = Counter("stream_rebalances", "Generations of the group that this worker has entered")
 
 
 class Worker:
@@ -186,6 +190,7 @@ class Worker:
 
     def assigned(self) -> None:
         """Forget the state of the generation before."""
+        _REBALANCES.inc()
         self._processor.drop()
 
     async def recovered(self) -> None:
@@ -242,6 +247,16 @@ class Worker:
     def peers(self) -> Sequence[str]:
         """URLs of all other workers of the group."""
         return [url for url in self.engine.members() if url != self.engine.url]
+
+    def waiting_s(self, partition: int) -> float:
+        """How long the oldest record that no checkpoint includes has waited, given that there is one [s]."""
+        return self._processor.checkpoints.arrivals.waiting_s(partition)
+
+    def restore_remaining(self) -> Mapping[TopicPartition, int]:
+        """Count what is left to read of each changelog of the partitions that this worker has."""
+        topics = [table.changelog for table in self.tables.tables()]
+        done = {TopicPartition(topic, number): 0 for topic in topics for number in self.tables.partitions()}
+        return done | dict(self.engine.restore_remaining())
 
     def lag(self, partition: int) -> int | None:
         """Messages of an owned partition that no checkpoint includes yet; None while unknown."""

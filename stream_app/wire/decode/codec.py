@@ -26,6 +26,7 @@ from stream_app.wire.decode.frames import MARKER
 from stream_app.wire.decode.keys import KeyDictionary, Keys
 from stream_app.wire.decode.limits import beyond
 from stream_app.wire.decode.refusal import Refusal, bad_key, foreign_upload, implausible
+from stream_app.wire.decode.replayed import meant_rows
 from stream_app.wire.decode.row import COLUMN_BATCH, ROWS, ColumnBatch, Row, columns_of
 from stream_app.wire.decode.scan import SEVERAL, UNUSUAL, Scanned, scan
 from stream_app.wire.decode.table import Part, Table, joined, stacked
@@ -48,7 +49,8 @@ class Decoder:
 
         What cannot be applied becomes a reject, never an exception, and leaves its neighbours alone.
         """
-        return _Decoding(fetch, self._keys.read(ByteColumn.of(fetch.keys)), self._templates, self._plans).batch()
+        keys = self._keys.read(ByteColumn.of(fetch.keys))
+        return meant_rows(fetch, _Decoding(fetch, keys, self._templates, self._plans).batch())
 
 
 class _Decoding:

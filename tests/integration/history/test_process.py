@@ -114,10 +114,10 @@ async def history_process(kafka: KafkaSettings, history: HistorySettings, log: P
         await process.wait()
 
 
-async def until(holds: Callable[[], Awaitable[bool]]) -> None:
-    async with asyncio.timeout(60):
+async def until(holds: Callable[[], Awaitable[bool]], timeout_s: float = 60, every_s: float = 0.05) -> None:
+    async with asyncio.timeout(timeout_s):
         while not await holds():  # noqa: ASYNC110  # of another process
-            await asyncio.sleep(0.05)
+            await asyncio.sleep(every_s)
 
 
 @pytest.fixture

@@ -220,13 +220,13 @@ async def test_rows_deleted_by_retention_are_skipped_with_an_error_in_the_log(
 
 async def test_rows_and_checkpoints_are_counted(kafka: KafkaSettings) -> None:
     """The process counts the rows that it applied and the checkpoints that it wrote."""
-    names = ("stream_rows_total", "stream_checkpoint_seconds_count")
-    before = [REGISTRY.get_sample_value(name) or 0.0 for name in names]
+    names = {"stream_rows_total": {"result": "applied"}, "stream_checkpoint_seconds_count": {}}
+    before = [REGISTRY.get_sample_value(*one) or 0.0 for one in names.items()]
     await produce(kafka, [(b"a", b"1")] * 10, partition=0)
     async with running(kafka) as run:
         await until(lambda: run.rows() == 10)
     rows, checkpoints = (
-        (REGISTRY.get_sample_value(name) or 0.0) - old for name, old in zip(names, before, strict=True)
+        (REGISTRY.get_sample_value(*one) or 0.0) - old for one, old in zip(names.items(), before, strict=True)
     )
     assert rows == 10
     assert 1 <= checkpoints <= 10

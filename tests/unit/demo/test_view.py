@@ -5,7 +5,8 @@ from __future__ import annotations
 import httpx
 
 from schemas.asset import AssetSpec
-from schemas.lookup import AnswerMeta, AssetAnswer, AssetItem, AssetMeta, AssetPage
+from schemas.fleet import AssetItem, AssetPage
+from schemas.lookup import AnswerMeta, AssetAnswer, AssetMeta
 from stream_app.demo.run import look
 from stream_app.demo.view import Observation
 from stream_app.worker_client import WorkerClient

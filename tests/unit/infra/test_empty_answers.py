@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from stream_app.infra.kafka.engine.empty_answers import EmptyAnswers
+from stream_app.infra.kafka.log.empty_answers import EmptyAnswers
 
 
 @dataclass

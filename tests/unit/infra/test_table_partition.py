@@ -95,3 +95,25 @@ def test_keys_of_assets_are_sorted_whenever_they_come_and_go() -> None:
     assert partition.assets.some(b"a", b"b", 9) == []
     assert partition.assets.some(b"", b"a1", 2) == [b"a10", b"b"]
     assert partition.assets.some(b"b", b"a", None) == [b"b"]
+
+
+def test_changes_are_told_since_they_were_asked_for_last() -> None:
+    """Of assets alone, oldest first, each once; before the first question and in a new partition all there are."""
+    partition = Partition()
+    for key in (b"b", b"a", b"a\x00w"):
+        partition.put(a_value(key, 1))
+    partition.serve()
+    first = partition.changed(0)
+    assert (first.whole, list(first.keys)) == (True, [b"a", b"b"])
+    assert partition.changed(first.until_ns) == (first.until_ns, [], False)
+    for entry in (a_value(b"c", 2), a_value(b"a", 2), a_value(b"c", 3), a_deletion(b"b", 3), a_value(b"a", 1)):
+        partition.put(entry)
+    partition.put(Entry(MARKER_KEY, HEADER.pack(FORMAT, 3), 3))
+    changed = partition.changed(first.until_ns)
+    assert (changed.whole, changed.keys) == (False, [b"a", b"c", b"b"])
+    assert changed.until_ns >= partition.changes[b"b"] > partition.changes[b"c"] > first.until_ns
+    another = Partition()
+    another.put(a_value(b"d", 9))
+    another.serve()
+    another.served_ns = another.changed_ns = changed.until_ns + 1  # it is served later
+    assert another.changed(changed.until_ns) == (changed.until_ns + 1, [b"d"], True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -12,7 +13,10 @@ import pytest
 import structlog
 from fastapi import FastAPI
 
-from stream_app.infra.telemetry import Repeats, RequestLog, configure_logging, request_id
+from stream_app.http_settings import HttpSettings
+from stream_app.infra.telemetry import RequestLog, configure_logging, request_id
+from stream_app.infra.telemetry.logs import Redaction, Repeats
+from stream_app.settings import KafkaSettings, Settings
 
 
 @pytest.fixture(autouse=True)
@@ -143,3 +147,52 @@ def test_what_faust_tells_of_its_services_is_left_out() -> None:
     assert not passes(logging.INFO, "[^StreamApp]: Starting...")
     assert passes(logging.WARNING, "[^StreamApp]: does not answer")
     assert passes(logging.INFO, "waiting for the broker")
+
+
+@pytest.mark.parametrize("as_json", [True, False])
+def test_no_secret_is_in_the_log(capsys: pytest.CaptureFixture[str], as_json: bool) -> None:
+    """What the settings hold, and what looks like a key, a token or a password; of a key its id is left."""
+    known, key = 'pass"word\\1', "sk.3f6c01.Zm9vYmFyYmF6cXV4Zm9v"
+    signed = "eyJhbGciOiJSUzI1NiJ9.eyJzdWIiOiJhIn0.c2lnbmF0dXJl"
+    configure_logging("INFO", json=as_json, secrets=[known, ""])
+    structlog.contextvars.bind_contextvars(header=f"Bearer {signed}")
+    logging.getLogger("aiokafka").warning("SASL with %s is refused", known)
+    logging.getLogger("stream_app").info("asked with %s by https://user:hunter22@host/", key)
+    logging.getLogger("stream_app").info("sasl_plain_password='hunter22', ssl.key.password=hunter22")
+    try:
+        raise ValueError(known)
+    except ValueError:
+        logging.getLogger("stream_app").exception("it failed")
+    structlog.contextvars.clear_contextvars()
+    text = capsys.readouterr().err
+    assert text.count("***") >= 6
+    for secret in (known, json.dumps(known)[1:-1], "Zm9vYmFyYmF6cXV4Zm9v", signed, "hunter22"):
+        assert secret not in text
+    assert "sk.3f6c01" in text
+
+
+def test_short_words_are_no_secrets() -> None:
+    """A password such as `a` would take every a out of the log."""
+    assert Redaction(["a", "log"])("a log") == "a log"
+
+
+def test_an_entry_for_people_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:
+    """Whatever a client sends."""
+    configure_logging("INFO", json=False)
+    logging.getLogger("stream_app").info("asset %s", "a\n2026-01-01 [error] all is lost\x1b[2J")
+    (line,) = capsys.readouterr().err.splitlines()
+    assert "\\n2026-01-01" in line
+    assert "\x1b" not in line
+
+
+def test_secrets_of_the_settings_are_found(tmp_path: Path) -> None:
+    """Those in the environment and those in files."""
+    file = tmp_path / "password"
+    file.write_text("from-a-file\n")
+    kafka: dict[str, Any] = {"security_protocol": "SASL_SSL", "sasl_mechanism": "PLAIN", "sasl_username": "u"}
+    by_file = Settings(
+        kafka=KafkaSettings(**kafka, sasl_password_file=file), http=HttpSettings(secret_file=tmp_path / "no-file")
+    )
+    assert by_file.secrets() == ["from-a-file"]
+    given = KafkaSettings(**kafka | {"sasl_password": "given"})
+    assert Settings(kafka=given).secrets() == ["given"]

@@ -15,7 +15,7 @@ from stream_app.usecases.asset_views import AssetViews
 from stream_app.usecases.checkpoints import KeptWindows
 from stream_app.usecases.ingest import Ingest
 from stream_app.usecases.layouts import StoredLayouts
-from stream_app.usecases.ports import MARKER_KEY, WholeCheckpoint
+from stream_app.usecases.ports import MARKER_KEY, Changed, WholeCheckpoint
 from stream_app.wire.batch import Fetch
 from stream_app.wire.encode.updates import NESTED, UpdateForm
 from tests.updates import updates_of
@@ -52,6 +52,12 @@ class MemoryTables:
 
     def windows(self, partition: int, prefix: bytes) -> Mapping[bytes, bytes]:
         return {key: self.closed[key] for key in sorted(self.closed) if key.startswith(prefix)}
+
+    def changed(self, partition: int, since_ns: int) -> Changed:
+        return Changed(since_ns, sorted(self.assets.keys() - {MARKER_KEY}), whole=True)
+
+    def received_ns(self, partition: int, key: bytes) -> int | None:
+        return None
 
 
 class Site:

@@ -8,7 +8,8 @@ from schemas.asset import AssetSpec
 from schemas.control import SpecControl
 from stream_app.usecases.errors import InvalidError, UnavailableError
 from stream_app.usecases.posting import Posting
-from tests.fakes import PARTITIONS, FakeRows, partition_of
+from tests.fake_files import FakeRows
+from tests.fakes import PARTITIONS, partition_of
 from tests.worker import THERE, Worker
 
 

@@ -5,12 +5,11 @@ from __future__ import annotations
 import pytest
 
 from schemas.asset import AssetSpec, window_size_name
-from schemas.lookup import AnswerMeta, AssetItem, AssetPage
-from stream_app.usecases.errors import InvalidError, NotFoundError, UnavailableError
+from stream_app.usecases.errors import InvalidError, NotFoundError
 from stream_app.usecases.queries import WindowsFound
-from tests.fakes import CATALOGUE, PARTITIONS, partition_of
+from tests.fakes import CATALOGUE
 from tests.updates import updates_of
-from tests.worker import THERE, Worker
+from tests.worker import Worker
 
 
 @pytest.fixture
@@ -105,66 +104,3 @@ async def test_text_that_is_not_a_size_is_refused(worker: Worker, size: str) -> 
     """The problem shows what a size looks like."""
     with pytest.raises(InvalidError, match="such as 15m"):
         await worker.queries.windows("a", size, limit=10)
-
-
-# --- the list --------------------------------------------------------------------------------------------------------
-
-
-async def test_assets_are_listed_by_id_across_partitions(worker: Worker) -> None:
-    """Each once, though two partitions have it; the marker is no asset."""
-    for asset_id in ("c", "a", "b"):
-        worker.tables.put(asset_id)
-    worker.tables.put("b", partition=(partition_of(b"b") + 1) % PARTITIONS, rows=9)
-    worker.tables.reach(0, 5)
-    page = await worker.queries.assets(limit=10)
-    assert [(item.asset_id, item.rows) for item in page.assets] == [("a", 5), ("b", 9), ("c", 5)]
-    assert page.next_cursor is None
-
-
-async def test_list_is_paged_and_filtered(worker: Worker) -> None:
-    """The cursor is the last id of the page before."""
-    for asset_id in ("x-1", "y-1", "x-2", "x-3"):
-        worker.tables.put(asset_id)
-    page = await worker.queries.assets(prefix="x-", limit=2)
-    assert ([item.asset_id for item in page.assets], page.next_cursor) == (["x-1", "x-2"], "x-2")
-    page = await worker.queries.assets(prefix="x-", cursor="x-2", limit=2)
-    assert ([item.asset_id for item in page.assets], page.next_cursor) == (["x-3"], None)
-
-
-def page_of(worker: str, ids: list[str], partitions: list[int], cursor: str | None = None) -> tuple[int, bytes]:
-    """Answer of another worker."""
-    items = [AssetItem(asset_id=asset_id, partition=0, rows=1, last_time=None) for asset_id in ids]
-    meta = AnswerMeta(owner=worker, seq=None, lag=2, stale=True)
-    page = AssetPage(assets=items, next_cursor=cursor, partitions=partitions, meta=meta)
-    return 200, page.model_dump_json().encode()
-
-
-async def test_lists_of_all_workers_are_merged(worker: Worker) -> None:
-    """In order, cut to the limit, and as stale as all together."""
-    worker.give_away(0, 1)
-    for asset_id in ("b", "d"):
-        worker.tables.put(asset_id, partition=2)
-    worker.peers.answers[THERE] = page_of(THERE, ["a", "c"], [0, 1], cursor="c")
-    page = await worker.queries.assets(limit=3)
-    assert [item.asset_id for item in page.assets] == ["a", "b", "c"]
-    assert (page.next_cursor, page.meta.lag, page.meta.stale) == ("c", 2, True)
-    assert page.partitions == [0, 1, 2, 3]
-
-
-@pytest.mark.parametrize("answer", [None, page_of(THERE, [], [0]), (200, b"{}"), (503, b"")])
-async def test_list_that_lacks_a_partition_is_503(worker: Worker, answer: tuple[int, bytes] | None) -> None:
-    """Half a list looks like a whole one."""
-    worker.give_away(0, 1)
-    if answer is not None:
-        worker.peers.answers[THERE] = answer
-    with pytest.raises(UnavailableError, match="partition"):
-        await worker.queries.assets(limit=3)
-
-
-async def test_hop_lists_own_assets(worker: Worker) -> None:
-    """And tells which partitions they are of."""
-    worker.give_away(0, 1)
-    worker.tables.put("b", partition=2)
-    page = await worker.queries.assets(limit=3, hop=True)
-    assert ([item.asset_id for item in page.assets], page.partitions) == (["b"], [2, 3])
-    assert worker.peers.asked == []

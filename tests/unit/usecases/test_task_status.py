@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+import io
+import json
 import uuid
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
+import msgspec
 import pytest
 
 from schemas.control import EndOfUpload
 from stream_app.usecases.asset_views import AssetView
 from stream_app.usecases.errors import NotFoundError, UnavailableError
 from stream_app.usecases.ports import PeerAnswer
+from stream_app.usecases.running_uploads import RunningUpload
 from stream_app.usecases.tasks import UPLOAD_PREFIX, Task, part_id
-from tests.fakes import CATALOGUE, FakeLog, partition_of
+from tests.fakes import CATALOGUE, PARTITIONS, FakeLog, FakePeers, partition_of
 from tests.updates import updates_of
-from tests.worker import THERE, Worker
+from tests.worker import THERE, Worker, problem
 
 TASK = str(uuid.UUID(int=1))
 UPLOAD = f"upload-{TASK}"
@@ -38,10 +43,73 @@ async def status_of(worker: Worker, task_id: str = TASK) -> Task:
 async def test_task_with_its_spec_or_rows_is_started(worker: Worker, rows: int) -> None:
     """How many rows there will be is not known before the end."""
     worker.tables.put(UPLOAD, rows=rows)
+    await worker.log.append(b"x", [b"its end may be here"], HOME)
     status = await status_of(worker)
     assert (status.state, status.readings) == ("STARTED", None)
     assert status.progress is not None
     assert (status.progress.rows_sent, status.progress.rows_applied) == (None, rows)
+    assert status.progress.reading is None
+
+
+async def test_a_task_tells_how_far_its_file_is_read(worker: Worker) -> None:
+    """Wherever it is read."""
+    worker.tables.put(UPLOAD, rows=3)
+    upload = RunningUpload(TASK, io.BytesIO(), 200, phase="sending", rows=40, published=10)
+    worker.running.add(TASK, upload)
+    status = await status_of(worker)
+    assert status.state == "STARTED"
+    assert status.progress is not None
+    reading = status.progress.reading
+    assert reading is not None
+    assert (reading.phase, reading.percent, reading.rows_read, reading.rows_published) == ("sending", 62.5, 40, 10)
+    worker.running.remove(upload)
+    worker.give_away((HOME + 1) % PARTITIONS)
+    worker.peers.answers[THERE] = (200, msgspec.json.encode(reading))
+    status = await status_of(worker)
+    assert status.progress is not None
+    assert status.progress.reading == reading
+
+
+async def test_a_task_whose_file_nobody_reads_has_failed(worker: Worker) -> None:
+    """Its worker was killed; that holds only if all workers say so and all of the log is known."""
+    worker.tables.put(UPLOAD, rows=3)
+    status = await status_of(worker)
+    assert (status.state, status.error) == (
+        "FAILURE",
+        "the worker that read the file was killed; 3 of its rows count: send the file again",
+    )
+    worker.give_away((HOME + 1) % PARTITIONS)
+    assert (await status_of(worker)).state == "STARTED"
+    worker.peers.answers[THERE] = (404, problem(404, "unknown_path"))  # an older release
+    assert (await status_of(worker)).state == "STARTED"
+    worker.peers.answers[THERE] = (404, problem(404, "unknown_task"))
+    assert (await status_of(worker)).state == "FAILURE"
+    asked = await worker.tasks.task(TASK, hop=True)
+    assert isinstance(asked, Task)
+    assert (asked.state, asked.is_settled) == ("STARTED", True)
+
+
+@pytest.mark.parametrize(("is_settled", "state"), [(True, "FAILURE"), (False, "STARTED")])
+async def test_the_same_of_a_task_of_another_worker(worker: Worker, is_settled: bool, state: str) -> None:
+    """The owner tells whether it knows all of the log."""
+    worker.give_away(HOME)
+    content = {"task_id": TASK, "state": "STARTED", "progress": {"rows_applied": 3}, "is_settled": is_settled}
+
+    class Peers(FakePeers):
+        async def get(self, worker: str, path: str, params: Mapping[str, str]) -> PeerAnswer | None:
+            if path.startswith("uploads/"):
+                return PeerAnswer(worker, 404, problem(404, "unknown_task"))
+            return PeerAnswer(worker, 200, json.dumps(content).encode())
+
+    worker.lookup._peers = Peers()
+    found = await worker.tasks.task(TASK)
+    assert isinstance(found, PeerAnswer)
+    assert json.loads(found.body)["state"] == state
+    worker.running.add(TASK, RunningUpload(TASK, io.BytesIO(), 200, phase="checking"))
+    found = await worker.tasks.task(TASK)
+    assert isinstance(found, PeerAnswer)
+    told = json.loads(found.body)
+    assert (told["state"], told["progress"]["reading"]["phase"]) == ("STARTED", "checking")
 
 
 async def test_ended_task_has_succeeded(worker: Worker) -> None:
@@ -92,6 +160,7 @@ async def test_task_that_arrives_while_the_log_is_asked_is_found(worker: Worker)
             return 1
 
     worker.lookup.log = Racing()
+    worker.running.add(TASK, RunningUpload(TASK, io.BytesIO(), 0))
     assert (await status_of(worker)).state == "STARTED"
 
 

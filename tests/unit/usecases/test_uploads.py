@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import io
+import threading
+from collections.abc import Iterator
 from typing import BinaryIO
 
 import pytest
@@ -14,7 +16,8 @@ from schemas.file import FileSpec
 from stream_app.usecases import uploads
 from stream_app.usecases.errors import InvalidError, UnavailableError
 from stream_app.usecases.uploads import Uploads
-from tests.fakes import FakeLog, FakeRows
+from tests.fake_files import FakeFile, FakeRows
+from tests.fakes import FakeLog
 from tests.worker import Worker
 
 SPEC = FileSpec(nominal_capacity_ah=94.0)
@@ -32,7 +35,7 @@ def log(worker: Worker) -> FakeLog:
 
 @pytest.fixture
 def accept(worker: Worker) -> Uploads:
-    return Uploads(worker.lookup, worker.log, FakeRows(), windows=("1h", "1d"))
+    return Uploads(worker.lookup, worker.log, FakeRows(), ("1h", "1d"), worker.running)
 
 
 def a_file(*lines: str) -> BinaryIO:
@@ -130,3 +133,108 @@ async def test_uploads_may_run_at_once(accept: Uploads, log: FakeLog) -> None:
     """More than are parsed at a time."""
     await asyncio.gather(*(accept.accept(a_file("1"), SPEC) for _ in range(5)))
     assert len(log.keys()) == 5
+
+
+class Held(FakeRows):
+    """A reader that waits until a test lets it go on."""
+
+    def __init__(self) -> None:
+        self.may_go_on = threading.Event()
+
+    def check(self, file: BinaryIO, spec: FileSpec) -> FakeFile:
+        assert self.may_go_on.wait(20)
+        return super().check(file, spec)
+
+
+@pytest.fixture
+def held(worker: Worker) -> Iterator[tuple[Uploads, Held]]:
+    rows = Held()
+    uploads_ = Uploads(worker.lookup, worker.log, rows, ("1h", "1d"), worker.running)
+    uploads_.answered_within_s = 0.01
+    yield uploads_, rows
+    rows.may_go_on.set()
+
+
+async def test_a_file_that_takes_longer_goes_on_by_itself(held: tuple[Uploads, Held], worker: Worker) -> None:
+    """Its task is in the log at once, its rows only after all of it was checked."""
+    accept, rows = held
+    task_id = (await accept.accept(a_file("1", "2", "3"), SPEC, size=5)).task_id
+    upload = worker.running.get(task_id)
+    assert upload is not None
+    assert upload.task is not None
+    assert len(worker.log.values(f"upload-{task_id}")) == 1
+    progress = upload.progress()
+    assert (progress.phase, progress.rows_read, progress.bytes) == ("checking", None, 5)
+    rows.may_go_on.set()
+    await upload.task
+    assert [type(each).__name__ for each in worker.log.controls(f"upload-{task_id}")] == ["SpecControl", "EndOfUpload"]
+    progress = upload.progress()
+    assert (progress.phase, progress.percent, progress.rows_read, progress.rows_published) == ("sent", 100.0, 3, 3)
+    assert upload.file.closed
+
+
+@pytest.mark.parametrize(
+    ("lines", "broken", "error"),
+    [
+        (("1", "bad"), set(), "row 2, column voltage: no number"),
+        ((), set(), "the file has a header and no rows: there is nothing to compute"),
+        (("1", "2"), {1}, "sending broke off: the broker does not answer"),
+    ],
+)
+async def test_what_fails_later_is_told_by_the_task(
+    held: tuple[Uploads, Held], worker: Worker, lines: tuple[str, ...], broken: set[int], error: str
+) -> None:
+    """With the reason, and how many rows count."""
+    accept, rows = held
+    worker.log.fail_at = broken
+    task_id = (await accept.accept(a_file(*lines), SPEC)).task_id
+    upload = worker.running.get(task_id)
+    assert upload is not None
+    assert upload.task is not None
+    rows.may_go_on.set()
+    await upload.task
+    last = worker.log.controls(f"upload-{task_id}")[-1]
+    assert isinstance(last, EndOfUpload)
+    assert (last.error, last.rows, upload.phase) == (error, last.rows, "failed")
+
+
+@pytest.mark.parametrize("by", ["cancel", "close"])
+async def test_a_file_is_read_no_further_when_it_is_cancelled(
+    held: tuple[Uploads, Held], worker: Worker, by: str
+) -> None:
+    """By whoever sent it, or since the worker stops; the task says so."""
+    accept, _ = held
+    task_id = (await accept.accept(a_file("1", "2"), SPEC)).task_id
+    upload = worker.running.get(task_id)
+    assert upload is not None
+    assert upload.task is not None
+    if by == "cancel":
+        assert accept.cancel(task_id)
+        await upload.task
+    else:
+        await accept.close()
+    last = worker.log.controls(f"upload-{task_id}")[-1]
+    assert isinstance(last, EndOfUpload)
+    told = "it was cancelled after 0 of its rows had been sent"
+    assert last.error == (told if by == "cancel" else "the worker stopped while it read the file")
+    assert not accept.cancel(task_id)
+
+
+async def test_very_many_files_are_put_off(held: tuple[Uploads, Held], monkeypatch: pytest.MonkeyPatch) -> None:
+    """They would fill the disk."""
+    monkeypatch.setattr(uploads, "MOST_UPLOADS", 2)
+    accept, _ = held
+    for _ in range(2):
+        await accept.accept(a_file("1"), SPEC)
+    with pytest.raises(UnavailableError, match="send it later"):
+        await accept.accept(a_file("1"), SPEC)
+    await accept.close()
+
+
+async def test_a_task_that_kafka_does_not_take_is_none(held: tuple[Uploads, Held], worker: Worker) -> None:
+    """Nobody could poll it."""
+    accept, _ = held
+    worker.log.fail_at = set(range(10))
+    with pytest.raises(UnavailableError):
+        await accept.accept(a_file("1"), SPEC)
+    assert worker.running.under_way == 0

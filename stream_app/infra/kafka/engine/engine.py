@@ -191,6 +191,11 @@ class Engine:
         stats = cast(TableManager, self.app.tables).recovery.active_stats() if self.app.in_recovery else {}
         return {TopicPartition(*tp): stat.offset + 1 for tp, stat in stats.items() if stat.remaining > 0}
 
+    def restore_remaining(self) -> Offsets:
+        """Count what is left to read of each changelog before its partition is served; none while none is read."""
+        stats = cast(TableManager, self.app.tables).recovery.active_stats() if self.app.in_recovery else {}
+        return {TopicPartition(*tp): max(0, stat.remaining) for tp, stat in stats.items()}
+
     def refusals(self) -> int:
         """Count the answers in which the broker refused a fetch of the source: its log may have been changed."""
         return self._consumer.refusals[self.source]

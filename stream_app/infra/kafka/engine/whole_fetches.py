@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections import Counter, OrderedDict
 from collections.abc import Iterator
 from typing import Any
@@ -12,7 +11,7 @@ from aiokafka.consumer.fetcher import READ_COMMITTED
 from aiokafka.protocol.fetch import FetchRequest
 from aiokafka.structs import ConsumerRecord
 
-from stream_app.infra.kafka.engine.empty_answers import EmptyAnswers
+from stream_app.infra.kafka.log.empty_answers import pausing_send
 from stream_app.infra.kafka.log.fetches import fetches
 from stream_app.infra.kafka.topic_partition import TopicPartition as Place
 
@@ -25,17 +24,14 @@ def yield_whole_fetches(consumer: AIOKafkaConsumer, refusals: Counter[str]) -> N
     aiokafka keeps the bytes of a response where only its own parser sees them. So they are taken when the response
     comes in, from this consumer's client alone: other consumers of the process read as ever.
     """
-    responses, empty = Responses(), EmptyAnswers()
+    responses = Responses()
     consumer._fetcher._records = responses
     consumer._fetcher._isolation_level = READ_COMMITTED
-    send, now = consumer._client.send, asyncio.get_running_loop().time
+    send = pausing_send(consumer)
 
     async def remembered(node_id: int, request: Any, **options: Any) -> Any:
-        asked_at = now()
         response = await send(node_id, request, **options)
         if isinstance(request, FetchRequest):
-            until = asked_at + consumer._fetcher._fetch_max_wait_ms / 1000
-            await asyncio.sleep(empty.pause_s(node_id, response, until - now()))
             refusals.update(topic for topic, parts in response.topics for part in parts if part[1])
             responses.remember(response)  # nothing is awaited between this and the taking of the partitions
         return response

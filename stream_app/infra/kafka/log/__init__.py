@@ -10,6 +10,7 @@ This package and ``engine`` are the only ones that import aiokafka. aiokafka's e
 ``Sender._fail_all``, ``sender_task``: the callback is meant for transactions, and raises without one.
 ``AIOKafkaClient._get_conn``: opens connections; ``_wait_on_metadata``: learns a topic's leaders.
 ``AIOKafkaClient._metadata_update``: finds no broker when all that it knows have moved.
+``AIOKafkaConsumer._client.send``, ``_fetcher._fetch_max_wait_ms``: a fetch that brings nothing is followed by a pause.
 ``AIOKafkaConsumer._client``, ``AIOKafkaAdminClient._client``, ``get_random_node``, ``send``: ask for topic ids.
 ``aiokafka.client.MetadataRequest``: asks the broker to create the topics that it names; no client here may.
 """

@@ -23,6 +23,7 @@ from stream_app.settings import KafkaSettings
 _TCP_S: Final = 2.0
 _PROTOCOL: Final = "STREAM_KAFKA__SECURITY_PROTOCOL"
 _ALERT_S: Final = 0.5
+_MECHANISMS: Final = frozenset({"SCRAM-SHA-512", "SCRAM-SHA-256", "PLAIN"})
 
 
 async def probe(kafka: KafkaSettings) -> None:
@@ -94,6 +95,13 @@ async def _advertised(kafka: KafkaSettings, host: str, port: int) -> list[tuple[
     except ssl.SSLCertVerificationError as error:
         raise AccessError(server, _untrusted(error)) from None
     except SaslAuthenticationFailed as error:
+        if (mechanism := await _other_mechanism(kafka, host, port)) is not None:
+            raise AccessError(
+                server,
+                f"has no credential of user {kafka.sasl_username!r} for {kafka.sasl_mechanism}, but one for "
+                f"{mechanism}: set STREAM_KAFKA__SASL_MECHANISM to {mechanism}, or add the credential "
+                "(kafka-configs.sh --alter --entity-type users)",
+            ) from None
         raise AccessError(
             server,
             f"refuses user {kafka.sasl_username!r} ({error}): correct STREAM_KAFKA__SASL_USERNAME, "
@@ -142,7 +150,7 @@ async def _mismatch(kafka: KafkaSettings, host: str, port: int) -> str | None:
             if answer.error_code == IllegalSaslStateError.errno:
                 mechanisms = []
             elif answer.error_code in {0, UnsupportedSaslMechanismError.errno}:
-                mechanisms = list(answer.enabled_mechanisms)
+                mechanisms = sorted(answer.enabled_mechanisms)
         finally:
             opened.close()
     if mechanisms and not sasl:
@@ -153,6 +161,25 @@ async def _mismatch(kafka: KafkaSettings, host: str, port: int) -> str | None:
         return f"knows {known}, but not {kafka.sasl_mechanism}: set STREAM_KAFKA__SASL_MECHANISM to one that it knows"
     if mechanisms == [] and sasl:
         return f"asks for no user (SASL): set {_PROTOCOL} to {'SSL' if kafka.uses_tls else 'PLAINTEXT'}"
+    return None
+
+
+async def _other_mechanism(kafka: KafkaSettings, host: str, port: int) -> str | None:
+    """Mechanism by which a server that has refused the user lets it in with the same password; None: there is none."""
+    with suppress(OSError, KafkaError, TimeoutError):
+        plain = {"security_protocol": "SSL" if kafka.uses_tls else "PLAINTEXT"}
+        opened = await connection(kafka, host, port, **plain)
+        try:
+            answer = await opened.send(SaslHandShakeRequest("PLAIN"))
+        finally:
+            opened.close()
+        for mechanism in sorted(answer.enabled_mechanisms, reverse=True):
+            # PLAIN tells the password itself to who listens.
+            is_safe = mechanism != "PLAIN" or kafka.uses_tls
+            if mechanism in _MECHANISMS and mechanism != kafka.sasl_mechanism and is_safe:
+                with suppress(OSError, KafkaError, TimeoutError):
+                    (await connection(kafka, host, port, sasl_mechanism=mechanism)).close()
+                    return str(mechanism)
     return None
 
 

@@ -24,7 +24,7 @@ from stream_app.columns.arrays import IntArray
 from stream_app.columns.byte_column import ByteColumn
 from stream_app.columns.compiled import borrowing
 from stream_app.columns.words import PADDING
-from stream_app.wire.batch import Headers, header_name
+from stream_app.wire.batch import Headers, header_name, header_name_bytes
 
 #: Base offset, length, leader epoch, magic, checksum, attributes, last offset delta, first and last timestamp,
 #: producer's id, epoch and sequence, count of records.
@@ -70,6 +70,20 @@ class HeaderColumn(Sequence[Headers]):
         if self.buffer[at] == 0:
             return ()
         return _headers(self.buffer.data, at)
+
+    def messages_with(self, name: str) -> Sequence[int]:
+        """Indices of the records that have a header of this name: their bytes are searched, few are decoded."""
+        if not len(self.at) or not self.buffer[self.at].any():
+            return ()
+        whole, wanted, found = self.buffer.tobytes(), header_name_bytes(name), list[int]()
+        hit = whole.find(wanted, int(self.at[0]))
+        while hit >= 0:
+            i = int(np.searchsorted(self.at, hit)) - 1
+            if i > (found[-1] if found else -1) and any(each == name for each, _ in self[i]):
+                found.append(i)
+            # On to the headers of the next record: it may have the name in its value too.
+            hit = whole.find(wanted, int(self.at[i + 1])) if i + 1 < len(self.at) else -1
+        return found
 
 
 def _headers(buffer: memoryview, at: int) -> Headers:

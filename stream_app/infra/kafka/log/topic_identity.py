@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from collections.abc import Sequence
 from io import BytesIO
 from typing import Any, Final
 
@@ -94,11 +95,11 @@ class _MetadataRequest(RequestStruct):  # type: ignore[misc]
 class _Identity(Request[_MetadataRequest]):  # type: ignore[misc]
     API_KEY = 3
 
-    def __init__(self, topic: str) -> None:
-        self._topic = topic
+    def __init__(self, topics: Sequence[str], *, with_rights: bool = False) -> None:
+        self._topics, self._with_rights = topics, with_rights
 
     def build(self, request_struct_class: type[_MetadataRequest]) -> _MetadataRequest:
-        return request_struct_class([(_NO_ID, self._topic, {})], False, False, {})
+        return request_struct_class([(_NO_ID, topic, {}) for topic in self._topics], False, self._with_rights, {})
 
 
 async def source_of(client: AIOKafkaClient, topic: str) -> Source | None:
@@ -107,7 +108,7 @@ async def source_of(client: AIOKafkaClient, topic: str) -> Source | None:
     if node is None:
         raise NodeNotReadyError
     try:
-        answer: Any = await client.send(node, _Identity(topic))
+        answer: Any = await client.send(node, _Identity([topic]))
     except IncompatibleBrokerVersion:  # before Kafka 2.8
         known = await client.fetch_all_metadata()
         return Source(topic, None) if topic in known.topics() else None
@@ -118,3 +119,23 @@ async def source_of(client: AIOKafkaClient, topic: str) -> Source | None:
     if code:
         raise for_code(code)(f"the broker does not tell the id of topic {topic!r}")
     return Source(topic, None if topic_id == _NO_ID else str(topic_id))
+
+
+async def described_topics(client: AIOKafkaClient, topics: Sequence[str]) -> list[tuple[int, str, int]]:
+    """Ask what this client may do with topics, none of which is created by it.
+
+    Returns
+    -------
+    list of (int, str, int)
+        Error code, name, and the bits of the operations that are allowed (KIP-430).
+
+    Raises
+    ------
+    IncompatibleBrokerVersion
+        A broker before Kafka 2.8 does not tell.
+    """
+    node = client.get_random_node()
+    if node is None:
+        raise NodeNotReadyError
+    answer: Any = await client.send(node, _Identity(topics, with_rights=True))
+    return [(topic[0], topic[1], topic[5]) for topic in answer.topics]

@@ -15,6 +15,7 @@ from aiokafka.errors import for_code
 
 from stream_app.domain.source import Source
 from stream_app.infra.kafka.errors import BrokerError, BrokerFailedError, TopicsError
+from stream_app.infra.kafka.log import rights
 from stream_app.infra.kafka.log.access import client_options
 from stream_app.infra.kafka.log.contact import reach
 from stream_app.infra.kafka.log.failures import broker_failures
@@ -222,7 +223,10 @@ async def check(settings: KafkaSettings, not_checked: Callable[[str], None] = _l
         counts = await _partition_counts(admin)
         present = [name for name in _wanted_configs(topics) if name in counts]
         configs = await _configs(admin, present, not_checked) if present else {}
-    problems = [_missing(name) for name in _wanted_configs(topics) if name not in counts]
+        lacking = await rights.missing(admin, settings)
+    problems = [rights.problem(settings, right) for right in lacking]
+    hidden = {right.name for right in lacking}  # a topic that may not be seen looks like one that is missing
+    problems += [_missing(name) for name in _wanted_configs(topics) if name not in counts and name not in hidden]
     for name in present:
         problems += _topic_problems(settings, topics, name, counts, configs)
     return problems

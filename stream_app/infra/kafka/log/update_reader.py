@@ -13,6 +13,7 @@ from aiokafka.errors import CommitFailedError, IllegalStateError, KafkaError
 from stream_app.infra.kafka.errors import AccessError, BrokerError, BrokerUnavailableError, TopicsError
 from stream_app.infra.kafka.log.access import client_options, find_again
 from stream_app.infra.kafka.log.contact import reach
+from stream_app.infra.kafka.log.empty_answers import pausing_send
 from stream_app.infra.kafka.log.failures import broker_failures
 from stream_app.settings import KafkaSettings
 from stream_app.usecases.errors import UnavailableError
@@ -23,6 +24,8 @@ _log = logging.getLogger(__name__)
 #: While the store is away nothing is read, for as long as that takes: it must not cost the membership.
 _MAX_POLL_MS: Final = 7 * 86_400_000
 _AT_ONCE: Final = 5_000
+_FETCH_WAIT_MS: Final = 1500
+_LONGEST_PAUSE_S: Final = 1.0
 _FETCH_BYTES: Final = 8 << 20
 
 
@@ -95,6 +98,7 @@ class UpdateReader:
                 session_timeout_ms=int(kafka.session_timeout_s * 1000),
                 heartbeat_interval_ms=int(kafka.heartbeat_interval_s * 1000),
                 max_poll_interval_ms=_MAX_POLL_MS,
+                fetch_max_wait_ms=_FETCH_WAIT_MS,
                 fetch_max_bytes=_FETCH_BYTES,
                 max_partition_fetch_bytes=kafka.fetch_max_bytes,
             )
@@ -106,6 +110,7 @@ class UpdateReader:
                         raise TopicsError([msg])
                 consumer.subscribe([kafka.metrics_topic])
                 find_again(consumer._client, kafka)
+                consumer._client.send = pausing_send(consumer, _LONGEST_PAUSE_S)
             except BaseException:
                 with contextlib.suppress(KafkaError):
                     await consumer.stop()

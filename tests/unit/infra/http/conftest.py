@@ -16,17 +16,25 @@ from stream_app.infra.http.deps import Services
 from stream_app.infra.http.hops import HopKey
 from stream_app.infra.http.ownership import HttpPeers
 from stream_app.infra.row_messages import RowMessages
+from stream_app.usecases.asset_lists import AssetLists
 from stream_app.usecases.asset_views import AssetViews
+from stream_app.usecases.fleet_changes import FleetChanges
+from stream_app.usecases.fleet_index import FleetIndex
+from stream_app.usecases.fleet_reading import FleetReader
+from stream_app.usecases.fleet_summary import FleetSummaries
 from stream_app.usecases.history_queries import HistoryQueries, known_metrics
 from stream_app.usecases.layouts import StoredLayouts
 from stream_app.usecases.lookup import Lookup
 from stream_app.usecases.posting import Posting
 from stream_app.usecases.queries import Queries
 from stream_app.usecases.rejected_rows import RejectedRows
+from stream_app.usecases.running_uploads import RunningUploads
+from stream_app.usecases.task_list import TaskLists
 from stream_app.usecases.tasks import Tasks
 from stream_app.usecases.uploads import Uploads
 from tests.fake_history import FakeReads
-from tests.fakes import PARTITIONS, FakeCluster, FakeLetters, FakeLog, FakeTables
+from tests.fakes import PARTITIONS, START_US, FakeCluster, FakeLetters, FakeLog, FakeTables
+from tests.unit.infra.http.keys import FOREIGN, MINE, Keys
 
 OPTIONS = ApiOptions(max_upload_bytes=1_000_000, max_body_bytes=10_000)
 
@@ -56,6 +64,7 @@ class Site:
     tables: FakeTables = field(default_factory=FakeTables)
     cluster: FakeCluster = field(default_factory=FakeCluster)
     letters: FakeLetters = field(default_factory=FakeLetters)
+    now_us: int = START_US
     history: FakeReads = field(default_factory=FakeReads)
     has_history: bool = True
     rejected: RejectedRows = field(default_factory=lambda: RejectedRows(lambda: 0.0))
@@ -75,16 +84,27 @@ class Site:
             rejected=self.rejected,
         )
         self.places = lookup.places
+        self.running = RunningUploads()
+        tasks = Tasks(lookup, self.running)
+        self.uploads = Uploads(lookup, self.log, RowMessages(), ("1h", "1d"), self.running)
+        reader = FleetReader(catalogue, StoredLayouts(self.tables))
+        self.index = FleetIndex(self.tables, reader)
+        lists = AssetLists(lookup, reader, self.index, lambda: self.now_us)
         services = Services(
             cluster=self.cluster,
             lookup=lookup,
             queries=Queries(lookup, windows=("1m", "15m")),
-            tasks=Tasks(lookup),
-            uploads=Uploads(lookup, self.log, RowMessages(), windows=("1h", "1d")),
+            tasks=tasks,
+            uploads=self.uploads,
+            running=self.running,
+            task_lists=TaskLists(lookup, tasks, self.uploads, self.running, self.log),
             posting=Posting(lookup, self.log, RowMessages(), windows=("1m", "15m")),
             catalogue=catalogue,
             hop_key=key,
             dead_letters=self.letters,
+            assets=lists,
+            fleet=FleetSummaries(lookup, self.index, lambda: self.now_us),
+            changes=FleetChanges(lookup, lists),
             history=HistoryQueries(self.history if self.has_history else None, known_metrics(catalogue)),
         )
         self.api = create_api(services, self.options)
@@ -111,9 +131,25 @@ async def open_site() -> AsyncIterator[OpenSite]:
     yield open_one
     for site in sites:
         await site.client.aclose()
+        await site.index.close()
         await site.peers.close()
 
 
 @pytest.fixture
 def site(open_site: OpenSite) -> Site:
     return open_site()
+
+
+@pytest.fixture
+def keys() -> Keys:
+    return Keys()
+
+
+@pytest.fixture
+def guarded(open_site: OpenSite, keys: Keys) -> Site:
+    """A worker that asks for keys, with an asset that they all may see and one that some may not."""
+    options = ApiOptions(max_upload_bytes=100_000, max_body_bytes=10_000, credentials=keys.credentials)
+    site = open_site("here", options=options)
+    for asset_id in (MINE, FOREIGN):
+        site.tables.put(asset_id)
+    return site

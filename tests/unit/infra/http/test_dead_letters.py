@@ -9,10 +9,10 @@ import pytest
 from schemas.rejected import HEADER_PREFIX
 from stream_app.infra.http.api import ApiOptions
 from stream_app.usecases.ports import StoredLetter
-from stream_app.usecases.rights import Rights
 
 if TYPE_CHECKING:
     from tests.unit.infra.http.conftest import OpenSite, Site
+    from tests.unit.infra.http.keys import Keys
 
 LETTERS = "/api/v1/dead-letters"
 
@@ -62,15 +62,14 @@ async def test_what_others_have_written_is_shown_as_far_as_it_can_be_read(site: 
 
 
 @pytest.mark.parametrize(("prefix", "offsets"), [("", [3, 2, 1, 0]), ("a", [0]), ("c", [])])
-async def test_letters_of_foreign_assets_are_left_out(open_site: OpenSite, prefix: str, offsets: list[int]) -> None:
+async def test_letters_of_foreign_assets_are_left_out(
+    open_site: OpenSite, keys: Keys, prefix: str, offsets: list[int]
+) -> None:
     """And not counted; those of no asset are for whoever sees all."""
-
-    async def authenticate(_: str) -> Rights | None:
-        return Rights("me", frozenset({"read"}), prefix)
-
-    site = open_site(options=ApiOptions(max_upload_bytes=9, max_body_bytes=9, authenticate=authenticate))
-    keys = [b"a-1", b"b-1", None, b"\xff"]
-    site.letters.letters = [letter(offset, key, "late") for offset, key in enumerate(keys)]
-    body = (await site.client.get(LETTERS, headers={"X-API-Key": "k"})).json()
+    key = keys.add(["read"], prefix=prefix)
+    site = open_site(options=ApiOptions(max_upload_bytes=9, max_body_bytes=9, credentials=keys.credentials))
+    ids = [b"a-1", b"b-1", None, b"\xff"]
+    site.letters.letters = [letter(offset, key, "late") for offset, key in enumerate(ids)]
+    body = (await site.client.get(LETTERS, headers={"X-API-Key": key})).json()
     assert [item["offset"] for item in body["letters"]] == offsets
     assert sum(body["by_code"].values()) == len(offsets)

@@ -24,7 +24,7 @@ EVENTS = "/api/v1/assets/a/events"
 @pytest.fixture
 async def url(site: Site, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[str]:
     """A worker on a port: a stream has no end."""
-    monkeypatch.setattr(events, "_PERIOD_S", 0.01)
+    monkeypatch.setattr(events, "PERIOD_S", 0.01)
     server = HttpServer(site.api, "127.0.0.1", 0)
     await server.start()
     yield f"http://127.0.0.1:{server.port}{EVENTS}"

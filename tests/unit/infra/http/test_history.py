@@ -9,11 +9,11 @@ import pytest
 
 from schemas.history import FleetAnswer, HistoryAnswer
 from stream_app.infra.http.api import ApiOptions
-from stream_app.usecases.rights import Rights
 from tests.unit.infra.http.test_problems import problem_of
 
 if TYPE_CHECKING:
     from tests.unit.infra.http.conftest import OpenSite, Site
+    from tests.unit.infra.http.keys import Keys
 
 BEGIN = datetime(2026, 3, 1, tzinfo=UTC)
 QUARTER = timedelta(minutes=15)
@@ -116,17 +116,13 @@ async def test_the_fleet_is_ranked(site: Site) -> None:
     problem_of(answer, 422, "bad_window_size")
 
 
-async def test_others_assets_are_not_ranked(open_site: OpenSite) -> None:
+async def test_others_assets_are_not_ranked(open_site: OpenSite, keys: Keys) -> None:
     """Who sees a prefix gets these assets alone, in the counts too."""
-
-    async def authenticate(given: str) -> Rights:
-        return Rights("key", frozenset({"read"}), "mine-")
-
-    options = ApiOptions(max_upload_bytes=1000, max_body_bytes=1000, authenticate=authenticate)
+    options = ApiOptions(max_upload_bytes=1000, max_body_bytes=1000, credentials=keys.credentials)
     site = open_site(options=options)
     for asset_id in ("mine-1", "mine-2", "foreign"):
         site.history.put(asset_id, "15m", BEGIN, rte_raw=1.0)
-    answer = await site.client.get("/api/v1/fleet?metric=rte_raw", headers={"X-API-Key": "k"})
+    answer = await site.client.get("/api/v1/fleet?metric=rte_raw", headers={"X-API-Key": keys.mine})
     found = FleetAnswer.model_validate_json(answer.content)
     assert ([each.asset_id for each in found.assets], found.defined) == (["mine-1", "mine-2"], 2)
 

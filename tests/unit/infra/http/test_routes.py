@@ -11,7 +11,8 @@ from prometheus_client.parser import text_string_to_metric_families
 from pydantic import BaseModel
 
 from schemas.control import EndOfUpload
-from schemas.lookup import AssetAnswer, AssetPage, CatalogueAnswer, SpecAnswer, WindowsAnswer
+from schemas.fleet import AssetPage
+from schemas.lookup import AssetAnswer, CatalogueAnswer, SpecAnswer, WindowsAnswer
 from schemas.rejected import RejectCode
 from schemas.task import TaskStatus
 from stream_app.infra.kafka import reject_reports  # noqa: F401
@@ -59,7 +60,8 @@ async def test_upload_is_accepted_with_its_task(site: Site, path: str) -> None:
 async def test_task_is_polled_from_started_to_success(site: Site, slash: str) -> None:
     """Until then `data` is null."""
     asset_id = f"upload-{TASK}"
-    site.tables.put(asset_id)
+    partition = site.tables.put(asset_id)
+    await site.log.append(b"x", [b"its end may be here"], partition)
     answer = await site.client.get(f"/api/v1/metrics/{TASK}{slash}")
     assert answer.status_code == 200
     assert answer.json() == {

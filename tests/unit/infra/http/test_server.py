@@ -196,6 +196,9 @@ async def test_the_port_answers_before_the_worker_is_built() -> None:
             assert (answer.status_code, answer.json()["code"]) == (503, "not_ready")
             assert answer.headers["retry-after"]
         assert (await client.head(f"{url}/health/live")).content == b""
+        page = await client.get(f"{url}/", headers={"Accept": "text/html"})
+        assert (page.status_code, page.headers["content-type"]) == (503, "text/html; charset=utf-8")
+        assert 'http-equiv="refresh"' in page.text
         await asyncio.to_thread(early.stop)
         waiting = asyncio.create_task(client.get(url))
         server = HttpServer(hello, "", 0, listener)

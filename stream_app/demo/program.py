@@ -1,4 +1,4 @@
-"""The demo's worker: a process of its own, so that Ctrl-C reaches the demo alone, and its log goes to a file."""
+"""The demo's parts: each a process of its own, so that Ctrl-C reaches the demo alone, and its log goes to a file."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import asyncio
 import os
 import sys
 from collections import deque
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Final
@@ -16,19 +16,18 @@ from stream_app.errors import ExpectedError
 _STOP_TIMEOUT_S: Final = 25.0
 
 
-class WorkerProcess:
-    """A running worker."""
+class Program:
+    """A running ``stream-app``; ``name`` is its command."""
 
-    def __init__(self, process: asyncio.subprocess.Process, log: Path) -> None:
-        self._process = process
-        self._log = log
+    def __init__(self, name: str, process: asyncio.subprocess.Process, log: Path) -> None:
+        self._name, self._process, self._log = name, process, log
 
     async def ended(self) -> ExpectedError:
         """Wait until the process ends by itself; returns the error to raise then."""
         code = await self._process.wait()
         with self._log.open(encoding="utf-8", errors="replace") as lines:
             last = " ".join(deque((line.strip() for line in lines if line.strip()), maxlen=1))
-        return ExpectedError(f"the worker ended with exit code {code} ({last[-300:]}): see {self._log}")
+        return ExpectedError(f"the {self._name} ended with exit code {code} ({last[-300:]}): see {self._log}")
 
     async def stop(self) -> None:
         """End the process; if it does not end in time, kill it."""
@@ -44,27 +43,22 @@ class WorkerProcess:
 
 
 @asynccontextmanager
-async def worker_process(broker: str, port: int, data_dir: Path, log: Path) -> AsyncIterator[WorkerProcess]:
-    """Run ``stream-app worker`` while the context is open."""
-    environment = os.environ | {
-        "STREAM_KAFKA__BOOTSTRAP_SERVERS": broker,
-        "STREAM_HTTP__PORT": str(port),
-        "STREAM_DATA_DIR": str(data_dir),
-    }
+async def program(command: str, environment: Mapping[str, str], log: Path) -> AsyncIterator[Program]:
+    """Run ``stream-app`` with a command while the context is open."""
     with log.open("wb") as output:
         process = await asyncio.create_subprocess_exec(
             sys.executable,
             "-m",
             "stream_app",
-            "worker",
-            env=environment,
+            command,
+            env=os.environ | dict(environment),
             stdin=asyncio.subprocess.DEVNULL,
             stdout=output,
             stderr=output,
-            start_new_session=True,  # a Ctrl-C in the terminal is for the demo, which then ends the worker
+            start_new_session=True,  # a Ctrl-C in the terminal is for the demo, which then ends its parts
         )
-    worker = WorkerProcess(process, log)
+    running = Program(command, process, log)
     try:
-        yield worker
+        yield running
     finally:
-        await worker.stop()
+        await running.stop()

@@ -1,23 +1,21 @@
-"""Logging: one format for everything that logs, a request id in each entry, one entry per request."""
+"""Logging: one format for everything that logs, one line per entry, no secrets.
+
+Ids that are bound (``structlog.contextvars``) stand in each entry: of the request and its task, or of the batch of
+records that is being applied.
+"""
 
 from __future__ import annotations
 
+import json
 import logging
 import math
 import re
 import sys
-import time
-import uuid
 from collections import OrderedDict
+from collections.abc import Collection
+from typing import Final
 
 import structlog
-from starlette.datastructures import Headers, MutableHeaders
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
-
-REQUEST_ID_HEADER = "X-Request-ID"
-
-#: What others may put into our log.
-_REQUEST_ID = re.compile(r"^[A-Za-z0-9._-]{1,64}$")
 
 #: These tell each request, heartbeat or assignment at INFO.
 _QUIET = ("faust", "mode", "aiokafka", "httpx", "httpcore", "uvicorn", "asyncio")
@@ -26,7 +24,16 @@ _QUIET = ("faust", "mode", "aiokafka", "httpx", "httpcore", "uvicorn", "asyncio"
 _REPEAT_S = 5.0
 _REMEMBERED = 1024
 
-log = structlog.stdlib.get_logger(__name__)
+#: What looks like a secret, and what is left of it: API keys keep their id.
+_SECRET_FORMS: Final = (
+    (re.compile(r"\bsk\.([A-Za-z0-9_-]{1,32})\.[A-Za-z0-9_-]{16,}"), r"sk.\1.***"),
+    (re.compile(r"\beyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]*"), "***"),
+    (re.compile(r"(?i)\b(bearer|basic)\s+[A-Za-z0-9._~+/=-]{8,}"), r"\1 ***"),
+    (re.compile(r"""(?i)(password["']?\s*[=:]\s*)(?:"[^"]*"|'[^']*'|[^\s,;&"')}]+)"""), r"\1***"),
+    (re.compile(r"(://[^/\s:@]+):[^/\s@]+@"), r"\1:***@"),
+)
+#: A shorter one would be found within ordinary words.
+_SECRET_LEAST: Final = 6
 
 
 class Repeats(logging.Filter):
@@ -61,8 +68,46 @@ class Repeats(logging.Filter):
         return True
 
 
-def configure_logging(level: str, *, json: bool) -> None:
-    """Send all logging through structlog to stderr: one JSON object per entry, or coloured text for people."""
+class Redaction:
+    """Takes secrets out of a text: those given, and what looks like a key, a token or a password."""
+
+    def __init__(self, secrets: Collection[str] = ()) -> None:
+        long = {secret for secret in secrets if len(secret) >= _SECRET_LEAST}
+        long |= {json.dumps(secret)[1:-1] for secret in long}
+        found = "|".join(re.escape(secret) for secret in sorted(long, key=len, reverse=True))
+        self._known = re.compile(found) if found else None
+
+    def __call__(self, text: str) -> str:
+        """Return the text without secrets."""
+        if self._known is not None:
+            text = self._known.sub("***", text)
+        for form, rest in _SECRET_FORMS:
+            text = form.sub(rest, text)
+        return text
+
+
+class _Formatter(structlog.stdlib.ProcessorFormatter):
+    """Formats an entry and redacts the whole line, what libraries and tracebacks say included."""
+
+    redact = Redaction()
+
+    def format(self, record: logging.LogRecord) -> str:
+        return self.redact(super().format(record))
+
+
+def _on_one_line(_: object, __: str, entry: structlog.typing.EventDict) -> structlog.typing.EventDict:
+    """Keep an event in its line: what a client sends must not look like an entry of its own."""
+    event = entry.get("event")
+    if isinstance(event, str) and not event.isprintable():
+        entry["event"] = "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in event)
+    return entry
+
+
+def configure_logging(level: str, *, json: bool, secrets: Collection[str] = ()) -> None:
+    """Send all logging through structlog to stderr: one JSON object per entry, or coloured text for people.
+
+    ``secrets`` are never written, wherever they come from.
+    """
     shared: list[structlog.typing.Processor] = [
         structlog.contextvars.merge_contextvars,
         structlog.stdlib.add_log_level,
@@ -83,9 +128,11 @@ def configure_logging(level: str, *, json: bool) -> None:
     if json:
         final += [structlog.processors.format_exc_info, structlog.processors.JSONRenderer()]
     else:
-        final += [structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())]
+        final += [_on_one_line, structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())]
     handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(structlog.stdlib.ProcessorFormatter(foreign_pre_chain=shared, processors=final))
+    formatter = _Formatter(foreign_pre_chain=shared, processors=final)
+    formatter.redact = Redaction(secrets)
+    handler.setFormatter(formatter)
     root = logging.getLogger()
     root.handlers = [handler]
     root.setLevel(level.upper())
@@ -95,43 +142,3 @@ def configure_logging(level: str, *, json: bool) -> None:
         logger.propagate = True
         logger.setLevel(max(logging.WARNING, root.level))
     handler.addFilter(Repeats())
-
-
-def request_id() -> str | None:
-    """Id of the request that is being answered; None outside of one."""
-    value = structlog.contextvars.get_contextvars().get("request_id")
-    return None if value is None else str(value)
-
-
-class RequestLog:
-    """Gives each request an id, taken from X-Request-ID or made, and logs one entry when it is answered."""
-
-    def __init__(self, app: ASGIApp) -> None:
-        self._app = app
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Run the application."""
-        if scope["type"] != "http":
-            await self._app(scope, receive, send)
-            return
-        given = Headers(scope=scope).get(REQUEST_ID_HEADER, "")
-        current = given if _REQUEST_ID.match(given) else uuid.uuid4().hex
-        status = 0  # no answer was begun
-        begin = time.perf_counter()
-
-        async def note(message: Message) -> None:
-            nonlocal status
-            if message["type"] == "http.response.start":
-                status = message["status"]
-                MutableHeaders(scope=message)[REQUEST_ID_HEADER] = current
-            await send(message)
-
-        with structlog.contextvars.bound_contextvars(request_id=current):
-            try:
-                await self._app(scope, receive, note)
-            finally:
-                # The template, not the path: ids belong into the answer, not into every log line.
-                path = getattr(scope.get("route"), "path", "(none)")
-                level = logging.DEBUG if path.startswith("/health/") else logging.INFO
-                ms = round((time.perf_counter() - begin) * 1000, 1)
-                log.log(level, "request", method=scope["method"], path=path, status=status, ms=ms)

@@ -6,16 +6,23 @@ again some thousand times a second.
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Awaitable, Callable
 from typing import Any, Final
 
+from aiokafka import AIOKafkaConsumer
+from aiokafka.protocol.fetch import FetchRequest
+
 _FIRST_PAUSE_S: Final = 0.001
+#: Of a worker, whose rows wait no longer than that.
 _LONGEST_PAUSE_S: Final = 0.05
 
 
 class EmptyAnswers:
     """The pauses of one consumer, which grow as long as a node answers too soon and with nothing."""
 
-    def __init__(self) -> None:
+    def __init__(self, longest_s: float = _LONGEST_PAUSE_S) -> None:
+        self._longest_s = longest_s
         self._pause_s: dict[int, float] = {}
 
     def pause_s(self, node_id: int, response: Any, left_s: float) -> float:
@@ -34,5 +41,20 @@ class EmptyAnswers:
             self._pause_s.pop(node_id, None)
             return 0.0
         pause_s = self._pause_s.get(node_id, _FIRST_PAUSE_S)
-        self._pause_s[node_id] = min(2 * pause_s, _LONGEST_PAUSE_S)
+        self._pause_s[node_id] = min(2 * pause_s, self._longest_s)
         return min(pause_s, left_s)
+
+
+def pausing_send(consumer: AIOKafkaConsumer, longest_s: float = _LONGEST_PAUSE_S) -> Callable[..., Awaitable[Any]]:
+    """The ``send`` of a started consumer's client, with the pauses; whoever calls puts it in its place."""
+    empty, send, now = EmptyAnswers(longest_s), consumer._client.send, asyncio.get_running_loop().time
+
+    async def paused(node_id: int, request: Any, **options: Any) -> Any:
+        asked_at = now()
+        response = await send(node_id, request, **options)
+        if isinstance(request, FetchRequest):
+            until = asked_at + consumer._fetcher._fetch_max_wait_ms / 1000
+            await asyncio.sleep(empty.pause_s(node_id, response, until - now()))
+        return response
+
+    return paused

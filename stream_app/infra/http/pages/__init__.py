@@ -1,0 +1,1 @@
+"""The dashboard: pages for browsers, which read the same API as every other client."""

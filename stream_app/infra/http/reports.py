@@ -1,0 +1,42 @@
+"""An asset, or an upload, as a page to send or to print."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Final
+
+from fastapi import APIRouter
+from starlette.responses import HTMLResponse, Response
+
+from schemas.lookup import AssetAnswer, WindowsAnswer
+from stream_app.infra.http import answers
+from stream_app.infra.http.deps import AssetPath, ReadyRoute, ServicesDep
+from stream_app.infra.http.problems import describe
+from stream_app.infra.report.page import report, style_policy, subject_of
+from stream_app.usecases.ports import PeerAnswer
+
+_WINDOWS: Final = 400
+
+router = APIRouter(prefix="/api/v1/assets", tags=["assets"], route_class=ReadyRoute, responses=describe(404, 422, 503))
+
+
+@router.get("/{asset_id}/report", response_class=HTMLResponse)
+async def get_report(asset_id: AssetPath, services: ServicesDep) -> Response:
+    """Return the asset on one page: figures, plots, warranty, sensors, every metric. It has no scripts.
+
+    `stream-app report` writes the same page.
+    """
+    found = await services.queries.asset(asset_id)
+    if isinstance(found, PeerAnswer) and found.status != 200:
+        return answers.relay(found)
+    body = found.body if isinstance(found, PeerAnswer) else answers.asset(found).body
+    asset = AssetAnswer.model_validate_json(bytes(body))
+    windows = []
+    for update in asset.open_windows:
+        page = await services.queries.windows(asset_id, update.window.size, limit=_WINDOWS, cursor=None)
+        if isinstance(page, PeerAnswer) and page.status != 200:
+            return answers.relay(page)
+        written = page.body if isinstance(page, PeerAnswer) else (await answers.windows(page)).body
+        windows += WindowsAnswer.model_validate_json(bytes(written)).windows
+    page_policy = {"Content-Security-Policy": style_policy()}
+    return HTMLResponse(report(subject_of(asset, windows), datetime.now(UTC)), headers=page_policy)
