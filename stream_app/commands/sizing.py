@@ -9,6 +9,7 @@ from typing import Final
 
 _DAY_S: Final = 86_400
 _STEADY: Final = "docs/performance.md, at a steady pace"
+_DRAIN: Final = "`bench.scale --only assets`, 27 November 2026"
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,30 +24,37 @@ class Figure:
 
 #: On one core of an AMD EPYC, with the default windows and metrics.
 FIGURES: Final[Mapping[str, Figure]] = {
-    "idle_cores": Figure(0.02, "cores", "a worker without rows", _STEADY),
-    "row_us": Figure(
-        1.4, "µs of CPU", "a row that is a message of its own, JSON", "docs/performance.md, number of assets"
+    "base_cores": Figure(
+        0.13, "cores", "a worker that makes checkpoints all the time, beside what is in them", _STEADY
     ),
+    "row_us": Figure(1.5, "µs of CPU", "a row that is a message of its own, JSON", f"{_DRAIN}: 100 assets"),
     "batched_row_us": Figure(
         0.7, "µs of CPU", "a row among many in a message", "docs/performance.md, beside its peers"
     ),
-    "state_us": Figure(20.0, "µs of CPU", "an asset in a checkpoint: applied alone, read, packed, written", _STEADY),
-    "update_us": Figure(8.0, "µs of CPU", "an update of a window, written and compressed", _STEADY),
-    "row_bytes": Figure(30.0, "bytes", "a row in Kafka, JSON, lz4", _STEADY),
-    "state_bytes": Figure(1200.0, "bytes", "a state in the changelog of assets, zstd", _STEADY),
-    "window_bytes": Figure(600.0, "bytes", "a closed window in its changelog, zstd", _STEADY),
-    "update_bytes": Figure(300.0, "bytes", "an update on metrics, gzip", _STEADY),
-    "worker_mb": Figure(650.0, "MB", "a worker with few assets at full speed", "docs/performance.md, memory"),
-    "asset_kb": Figure(24.0, "kB", "memory of an asset with its windows, at the peak", _STEADY),
+    "state_us": Figure(
+        31.0, "µs of CPU", "an asset in a checkpoint: read, packed, written", f"{_DRAIN}: 10,000 assets"
+    ),
+    "update_us": Figure(6.0, "µs of CPU", "an update of a window", "docs/performance.md, where the time goes"),
+    "row_bytes": Figure(24.0, "bytes", "a row in Kafka, JSON, lz4", "the load of `bench.scale`"),
+    "state_bytes": Figure(700.0, "bytes", "a state in the changelog of assets, zstd", _STEADY),
+    "window_bytes": Figure(200.0, "bytes", "a closed window in its changelog, zstd", _STEADY),
+    "update_bytes": Figure(440.0, "bytes", "an update on metrics, gzip; less in large batches", _STEADY),
+    "worker_mb": Figure(650.0, "MB", "a worker with few assets at full speed", f"{_DRAIN}: 100 assets"),
+    "asset_kb": Figure(23.0, "kB", "memory of an asset with its windows, at the peak", f"{_DRAIN}: 100,000 assets"),
     "recovery_us": Figure(
         18.0, "µs", "until an asset is recovered from the changelogs", "docs/performance.md, recovery"
     ),
     "failover_s": Figure(1.3, "s", "beyond the session timeout, until others go on", "docs/reliability.md, C4"),
-    "stored_window_bytes": Figure(570.0, "bytes", "a window in PostgreSQL 15, its index included", "docs/scale.md"),
+    "stored_window_bytes": Figure(
+        570.0,
+        "bytes",
+        "a window in PostgreSQL 15, its index included",
+        "a table of 27 numbers and 2 arrays, a million rows",
+    ),
 }
 
-#: A worker applies rows on one core; the rest of it is for catching up after a restart, and for a neighbour's load.
-_LOAD_OF_A_CORE: Final = 0.5
+#: Of the core on which a worker applies rows: the rest is for catching up after a restart, and for a neighbour's load.
+_LOAD_OF_A_CORE: Final = 0.6
 _ASSETS_PER_PARTITION: Final = 100_000
 _PARTITIONS: Final = (4, 6, 12, 24, 36, 48, 60, 72, 96, 120, 144, 192, 240, 360, 480)
 #: Compaction lets a changelog grow to about twice what it holds.
@@ -128,8 +136,8 @@ def _plan(fleet: Fleet, emit_s: float) -> Plan:
     updates = publishing * open_windows + closed
     row_us = _figure("row_us" if fleet.rows_per_message == 1 else "batched_row_us")
     work = 1e-6 * (rows * row_us + states * _figure("state_us") + updates * _figure("update_us"))
-    workers = max(2, math.ceil(work / _LOAD_OF_A_CORE))
-    cores = work + workers * _figure("idle_cores")
+    workers = max(2, math.ceil(work / (_LOAD_OF_A_CORE - _figure("base_cores"))))
+    cores = work + workers * _figure("base_cores")
     least = max(2 * workers, assets / _ASSETS_PER_PARTITION)
     partitions = next((number for number in _PARTITIONS if number >= least), math.ceil(least / 12) * 12)
     memory_mb = _figure("worker_mb") + assets * _figure("asset_kb") / 1e3 / max(1, workers - 1)

@@ -28,7 +28,7 @@ async def under_load(
     """
     for slot in range(workers):
         lab.start(slot)
-    await lab.ready(*range(workers))
+    await lab.ready(*range(workers), timeout_s=180)
     messages = fleet(lab.options.seed, rows)
     enough = asyncio.Event()
     async with lab.probed(sorted({m.key.decode() for m in messages if m.key}), probes):

@@ -31,7 +31,7 @@ async def restarted(lab: Lab, outcome: Outcome, rows: int) -> None:
             before = await _generation(lab)
             await lab.terminate(slot)
             lab.start(slot)
-            await lab.ready(*range(SLOTS))
+            await lab.ready(*range(SLOTS), timeout_s=180)
             await output.reaches(await output.source_ends())
             generations.append(await _generation(lab) - before)
             longest = output.longest_still_s()
