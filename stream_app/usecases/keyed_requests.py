@@ -51,19 +51,20 @@ class KeyedRequests:
             It cannot be told now.
         """
         loop = asyncio.get_running_loop()
-        end_s = loop.time() + _PATIENCE_S
+        end_s, anew = loop.time() + _PATIENCE_S, True
         while True:
             reading, is_certain = await self._tasks.reading(request_id)
             if reading is not None:
                 _require_same(reading.digest, digest)
                 return Before("STARTED", ())
             try:
-                found = await self._tasks.task(request_id)
+                found = await self._tasks.task(request_id, anew=anew)
                 state = state_of(found)
             except NotFoundError:
                 if not is_certain:
                     raise UnavailableError("owner_unreachable", "a worker does not answer: ask again") from None
                 return None
+            anew = False
             if state != "PENDING":
                 break
             if loop.time() >= end_s:

@@ -88,10 +88,15 @@ class Tasks:
         self._lookup, self._running = lookup, running
         self._settled_at: OrderedDict[str, int] = OrderedDict()
 
-    async def task(self, task_id: str, *, hop: bool = False) -> Task | PeerAnswer:
+    async def task(self, task_id: str, *, hop: bool = False, anew: bool = False) -> Task | PeerAnswer:
         """Find the state of an upload, and while it is read how far that is.
 
         An upload that has no end, and that no worker reads, has failed: its worker was killed.
+
+        Parameters
+        ----------
+        anew
+            The task may have come since it was asked for last: what has settled then that there is none is forgotten.
 
         Raises
         ------
@@ -100,7 +105,7 @@ class Tasks:
         UnavailableError
             The worker that would know does not answer.
         """
-        found = await self._found(task_id, hop=hop)
+        found = await self._found(task_id, hop=hop, anew=anew)
         is_told = isinstance(found, Task) or found.status == HTTPStatus.OK
         if hop or not is_told or (state := state_of(found)) in ("SUCCESS", "FAILURE"):
             return found
@@ -122,7 +127,7 @@ class Tasks:
         knowing = [answer for answer in answers if answer.status == HTTPStatus.NOT_FOUND and _UNKNOWN in answer.body]
         return None, len(knowing) == len(peers)
 
-    async def _found(self, task_id: str, *, hop: bool = False) -> Task | PeerAnswer:
+    async def _found(self, task_id: str, *, hop: bool = False, anew: bool = False) -> Task | PeerAnswer:
         unknown = NotFoundError("unknown_task", f"there is no task {task_id!r}: it never was, or it has been forgotten")
         try:
             task_id = str(uuid.UUID(task_id))
@@ -131,7 +136,9 @@ class Tasks:
         self._lookup.require_ready()
         partition = self._lookup.log.partition_of((UPLOAD_PREFIX + task_id).encode())
         if not self._owns(partition):
-            return await self._there(task_id, partition, hop)
+            return await self._there(task_id, partition, hop, anew=anew)
+        if anew:
+            self._settled_at.pop(task_id, None)
         if (task := self._here(task_id, partition)) is not None:
             if task.state == "STARTED":
                 end = await self._lookup.log.end_offset(partition)
@@ -167,11 +174,11 @@ class Tasks:
     def _owns(self, partition: int) -> bool:
         return partition in set(self._lookup.tables.partitions())
 
-    async def _there(self, task_id: str, partition: int, hop: bool) -> PeerAnswer:
+    async def _there(self, task_id: str, partition: int, hop: bool, *, anew: bool) -> PeerAnswer:
         cluster = self._lookup.cluster
         owner = cluster.owner(partition)
         if not hop and owner is not None and owner in cluster.peers():
-            answer = await self._lookup.ask(owner, f"metrics/{task_id}")
+            answer = await self._lookup.ask(owner, f"metrics/{task_id}", {"anew": "true"} if anew else {})
             if answer is not None:
                 return answer
         raise self._lookup.unanswered({partition})

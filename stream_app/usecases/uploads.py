@@ -82,7 +82,6 @@ class Uploads:
         Knows the files that had a key.
     """
 
-    #: How long whoever uploads waits for the outcome [s].
     answered_within_s = ANSWERED_WITHIN_S
 
     def __init__(

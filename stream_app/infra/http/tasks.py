@@ -174,8 +174,14 @@ async def get_reading(task_id: str, services: ServicesDep, cancel: bool = False)
 
 @router.get(UPLOAD_PATHS[0] + "/{task_id}/", response_model=TaskStatus, include_in_schema=False)
 @router.get(UPLOAD_PATHS[0] + "/{task_id}", response_model=TaskStatus, responses=describe(404))
-async def get_task(task_id: TaskId, services: ServicesDep, hop: Hop) -> Response:
+async def get_task(
+    *,
+    task_id: TaskId,
+    services: ServicesDep,
+    hop: Hop,
+    anew: Annotated[bool, Query(include_in_schema=False)] = False,
+) -> Response:
     """Return the state of an upload. `data` is there on SUCCESS, `error` on FAILURE."""
-    found = await services.tasks.task(task_id, hop=hop)
+    found = await services.tasks.task(task_id, hop=hop, anew=hop and anew)
     structlog.contextvars.bind_contextvars(task_id=task_id)
     return answers.relay(found) if isinstance(found, PeerAnswer) else answers.task(found, hop=hop)

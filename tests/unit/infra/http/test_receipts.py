@@ -5,8 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import httpx
+import pytest
 
 from schemas.control import EndOfUpload
+from stream_app.usecases import keyed_requests
 from tests.fakes import partition_of
 from tests.unit.infra.http.test_problems import problem_of
 from tests.unit.infra.http.test_task_routes import sites
@@ -75,3 +77,21 @@ async def test_bad_rows_take_no_key(site: Site) -> None:
     assert answer.status_code == 422
     assert site.log.appends == 0
     assert (await post(site, "a")).status_code == 202
+
+
+async def test_rows_that_are_not_processed_yet_are_not_written_again(
+    sites: tuple[Site, Site], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever repeats them waits until it is certain; that there was nothing before is no answer any more."""
+    monkeypatch.setattr(keyed_requests, "_PATIENCE_S", 0.2)
+    here, there = sites
+    first = await post(here, "a", "b", "c")
+    assert first.status_code == 202
+    count = sum(map(len, here.log.partitions))
+    for site in sites:
+        problem_of(await post(site, "a", "b", "c"), 503, "not_processed_yet")
+    assert sum(map(len, here.log.partitions)) == count
+    checkpoint(here, there)
+    for site in sites:
+        assert (await post(site, "a", "b", "c")).json() == first.json()
+    assert sum(map(len, here.log.partitions)) == count
