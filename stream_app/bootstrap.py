@@ -21,7 +21,6 @@ from stream_app.infra.row_messages import RowMessages
 from stream_app.settings import Settings
 from stream_app.usecases.admission import AdmissionRules
 from stream_app.usecases.asset_views import AssetViews
-from stream_app.usecases.checkpoints import KeptWindows
 from stream_app.usecases.ingest import Ingest
 from stream_app.usecases.layouts import StoredLayouts
 from stream_app.usecases.lookup import Lookup
@@ -30,6 +29,7 @@ from stream_app.usecases.posting import Posting
 from stream_app.usecases.queries import Queries
 from stream_app.usecases.retention import UploadRetention
 from stream_app.usecases.silence import SilentAssets
+from stream_app.usecases.spans import KeptWindows
 from stream_app.usecases.splits import SplitAssets
 from stream_app.usecases.tasks import Tasks
 from stream_app.usecases.uploads import Uploads
@@ -69,10 +69,7 @@ def build_worker(settings: Settings, listener: socket.socket | None = None) -> W
                 per_minute=settings.max_new_assets_per_min,
                 home=home if is_strict else None,
             ),
-            kept_windows=KeptWindows(
-                {window_size_s(size): count for size, count in settings.keep_windows.items()},
-                settings.keep_windows_default,
-            ),
+            kept_windows=_kept_windows(settings),
         )
 
     async def serve() -> None:
@@ -80,6 +77,11 @@ def build_worker(settings: Settings, listener: socket.socket | None = None) -> W
 
     worker = Worker(settings, new_ingest, serve)
     return worker
+
+
+def _kept_windows(settings: Settings) -> KeptWindows:
+    by_size_s = {window_size_s(size): count for size, count in settings.keep_windows.items()}
+    return KeptWindows(by_size_s, settings.keep_windows_default)
 
 
 async def _serve(settings: Settings, catalogue: Catalogue, worker: Worker, listener: socket.socket | None) -> None:
@@ -101,7 +103,7 @@ async def _serve(settings: Settings, catalogue: Catalogue, worker: Worker, liste
     services = Services(
         cluster=worker,
         lookup=lookup,
-        queries=Queries(lookup, settings.windows),
+        queries=Queries(lookup, settings.windows, _kept_windows(settings)),
         tasks=Tasks(lookup),
         uploads=Uploads(lookup, worker.measurements, rows, settings.upload_windows),
         posting=Posting(

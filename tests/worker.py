@@ -12,6 +12,7 @@ from stream_app.usecases.layouts import StoredLayouts
 from stream_app.usecases.lookup import Lookup
 from stream_app.usecases.queries import Queries
 from stream_app.usecases.rejected_rows import RejectedRows
+from stream_app.usecases.spans import KeptWindows
 from stream_app.usecases.tasks import Tasks
 from tests.fakes import CATALOGUE, PARTITIONS, FakeCluster, FakeLog, FakePeers, FakeTables
 
@@ -39,7 +40,7 @@ class Worker:
             url=HERE,
             rejected=self.rejected,
         )
-        self.queries = Queries(self.lookup, windows=("1m", "15m"))
+        self.queries = Queries(self.lookup, windows=("1m", "15m"), kept_windows=KeptWindows({60: 20}, 4))
         self.tasks = Tasks(self.lookup)
 
     def give_away(self, *partitions: int, to: str = THERE) -> None:

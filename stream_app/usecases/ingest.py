@@ -17,7 +17,7 @@ from stream_app.domain.snapshot import Marker
 from stream_app.domain.source import Source
 from stream_app.domain.state import Fleet
 from stream_app.usecases.admission import AdmissionRules
-from stream_app.usecases.checkpoints import Checkpoints, KeptWindows, all_updates
+from stream_app.usecases.checkpoints import Checkpoints, all_updates
 from stream_app.usecases.dead_letters import dead_letter, leap_letter
 from stream_app.usecases.emission import Emission
 from stream_app.usecases.partition_state import PartitionState
@@ -25,6 +25,7 @@ from stream_app.usecases.ports import MARKER_KEY, Checkpoint, Tables, WholeCheck
 from stream_app.usecases.quarantine import Condemned, Quarantine, spared
 from stream_app.usecases.refused_counts import refused_in
 from stream_app.usecases.rejected_rows import Refused
+from stream_app.usecases.spans import KeptWindows
 from stream_app.wire.batch import Batch, Fetch
 from stream_app.wire.decode import Decoder
 from stream_app.wire.encode.update_list import UpdateList

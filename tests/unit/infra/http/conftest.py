@@ -22,6 +22,7 @@ from stream_app.usecases.lookup import Lookup
 from stream_app.usecases.posting import Posting
 from stream_app.usecases.queries import Queries
 from stream_app.usecases.rejected_rows import RejectedRows
+from stream_app.usecases.spans import KeptWindows
 from stream_app.usecases.tasks import Tasks
 from stream_app.usecases.uploads import Uploads
 from tests.fakes import PARTITIONS, FakeCluster, FakeLetters, FakeLog, FakeTables
@@ -74,7 +75,7 @@ class Site:
         services = Services(
             cluster=self.cluster,
             lookup=lookup,
-            queries=Queries(lookup, windows=("1m", "15m")),
+            queries=Queries(lookup, windows=("1m", "15m"), kept_windows=KeptWindows({60: 20}, 4)),
             tasks=Tasks(lookup),
             uploads=Uploads(lookup, self.log, RowMessages(), windows=("1h", "1d")),
             posting=Posting(lookup, self.log, RowMessages(), windows=("1m", "15m")),
