@@ -44,6 +44,20 @@ class AssetRejected(BaseModel):
     since: str = Field(description="When the first of them was refused; ISO 8601, UTC")
 
 
+class SpanAnswer(BaseModel):
+    """The newest windows of one size as one window: a rolling look-up."""
+
+    model_config = ConfigDict(frozen=True)
+
+    size: str = Field(description="The span that was asked for", examples=["24h"])
+    pane: str = Field(description="Size of the windows that it is made of, the last of which is open", examples=["1h"])
+    windows: int = Field(description="How many of them have rows")
+    begin: str = Field(description="From where the span counts: the begin of a window; ISO 8601, UTC")
+    end: str = Field(description="Newest stamp in it; ISO 8601, UTC")
+    coverage: float | None = Field(description="Share of the time from begin to end that valid steps cover [1]")
+    update: MetricsUpdate
+
+
 class AssetAnswer(BaseModel):
     """One asset: what is known of it, its lifetime and its open windows."""
 
@@ -69,6 +83,7 @@ class AssetAnswer(BaseModel):
     spec: AssetSpec
     lifetime: MetricsUpdate | None = Field(description="Null before the first row")
     open_windows: list[MetricsUpdate] = Field(description="By size, ascending")
+    span: SpanAnswer | None = Field(default=None, description="With ?span= the newest windows as one; else not there")
     meta: AssetMeta
 
 

@@ -26,7 +26,6 @@ from stream_app.settings import Settings
 from stream_app.usecases.admission import AdmissionRules
 from stream_app.usecases.asset_lists import AssetLists
 from stream_app.usecases.asset_views import AssetViews
-from stream_app.usecases.checkpoints import KeptWindows
 from stream_app.usecases.fleet_changes import FleetChanges
 from stream_app.usecases.fleet_index import FleetIndex
 from stream_app.usecases.fleet_reading import FleetReader
@@ -44,6 +43,7 @@ from stream_app.usecases.receipts import Receipts
 from stream_app.usecases.retention import UploadRetention
 from stream_app.usecases.running_uploads import RunningUploads
 from stream_app.usecases.silence import SilentAssets
+from stream_app.usecases.spans import KeptWindows
 from stream_app.usecases.splits import SplitAssets
 from stream_app.usecases.system import System
 from stream_app.usecases.task_list import TaskLists
@@ -89,10 +89,7 @@ def build_worker(settings: Settings, listener: socket.socket | None = None) -> W
                 per_minute=settings.max_new_assets_per_min,
                 home=home if is_strict else None,
             ),
-            kept_windows=KeptWindows(
-                {window_size_s(size): count for size, count in settings.keep_windows.items()},
-                settings.keep_windows_default,
-            ),
+            kept_windows=_kept_windows(settings),
         )
 
     async def serve() -> None:
@@ -100,6 +97,11 @@ def build_worker(settings: Settings, listener: socket.socket | None = None) -> W
 
     worker = Worker(settings, new_ingest, serve)
     return worker
+
+
+def _kept_windows(settings: Settings) -> KeptWindows:
+    by_size_s = {window_size_s(size): count for size, count in settings.keep_windows.items()}
+    return KeptWindows(by_size_s, settings.keep_windows_default)
 
 
 async def _serve(settings: Settings, catalogue: Catalogue, worker: Worker, listener: socket.socket | None) -> None:
@@ -132,7 +134,7 @@ async def _serve(settings: Settings, catalogue: Catalogue, worker: Worker, liste
     services = Services(
         cluster=worker,
         lookup=lookup,
-        queries=Queries(lookup, settings.windows),
+        queries=Queries(lookup, settings.windows, _kept_windows(settings)),
         tasks=tasks,
         uploads=uploads,
         running=running,

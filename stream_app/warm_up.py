@@ -21,9 +21,9 @@ from stream_app.infra.kafka.log.partitioning import partitions_of
 from stream_app.infra.kafka.topic_partition import TopicPartition
 from stream_app.infra.row_messages import RowMessages
 from stream_app.usecases.asset_views import AssetViews
-from stream_app.usecases.checkpoints import KeptWindows
 from stream_app.usecases.ingest import Ingest
 from stream_app.usecases.ports import MARKER_KEY, NoTables
+from stream_app.usecases.spans import KeptWindows
 from stream_app.wire.batch import Fetch
 from stream_app.wire.decode import arrow
 from stream_app.wire.encode.updates import UpdateForm

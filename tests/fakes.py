@@ -262,9 +262,11 @@ class FakePeers:
     def __init__(self) -> None:
         self.answers: dict[str, tuple[int, bytes]] = {}
         self.asked: list[tuple[str, str]] = []
+        self.params: list[Mapping[str, str]] = []
 
     async def get(self, worker: str, path: str, params: Mapping[str, str]) -> PeerAnswer | None:
         self.asked.append((worker, path))
+        self.params.append(params)
         if worker not in self.answers:
             return None
         return PeerAnswer(worker, *self.answers[worker])

@@ -17,6 +17,7 @@ from stream_app.usecases.lookup import Lookup
 from stream_app.usecases.queries import Queries
 from stream_app.usecases.rejected_rows import RejectedRows
 from stream_app.usecases.running_uploads import RunningUploads
+from stream_app.usecases.spans import KeptWindows
 from stream_app.usecases.tasks import Tasks
 from tests.fakes import CATALOGUE, PARTITIONS, START_US, FakeCluster, FakeLog, FakePeers, FakeTables
 
@@ -45,7 +46,7 @@ class Worker:
             url=HERE,
             rejected=self.rejected,
         )
-        self.queries = Queries(self.lookup, windows=("1m", "15m"))
+        self.queries = Queries(self.lookup, windows=("1m", "15m"), kept_windows=KeptWindows({60: 20}, 4))
         self.running = RunningUploads()
         self.tasks = Tasks(self.lookup, self.running)
         reader = FleetReader(CATALOGUE, StoredLayouts(self.tables))

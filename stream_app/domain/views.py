@@ -145,6 +145,20 @@ def concatenated(fleet: Fleet, parts: list[Windows]) -> Windows:
     )
 
 
+def taken(of: Windows, index: IntArray) -> Windows:
+    """The windows at the given positions."""
+    return Windows(
+        slot=of.slot[index],
+        size_us=of.size_us[index],
+        start_us=of.start_us[index],
+        seq=of.seq[index],
+        totals=of.totals[index],
+        specs=of.specs.take(index),
+        spec_json=[of.spec_json[i] for i in index.tolist()],
+        since={new: of.since[old] for new, old in enumerate(index.tolist()) if old in of.since},
+    )
+
+
 def by_asset_and_size(windows: Windows) -> Iterator[tuple[int, int, list[int], list[int]]]:
     """Asset, size [us], positions and starts [us] of the windows of one asset and size, by start ascending."""
     order = np.lexsort((windows.start_us, windows.size_us, windows.slot))

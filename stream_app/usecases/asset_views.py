@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -11,7 +11,7 @@ import numpy as np
 from schemas.asset import AssetSpec
 from schemas.control import EndOfUpload
 from stream_app.columns.arrays import IntArray
-from stream_app.domain import views
+from stream_app.domain import spans, views
 from stream_app.domain.catalogue import Catalogue
 from stream_app.domain.lateness import lateness_us
 from stream_app.domain.lines import NEVER
@@ -21,6 +21,7 @@ from stream_app.domain.state import Fleet
 from stream_app.domain.stored_layout import Layouts
 from stream_app.domain.views import Readings
 from stream_app.usecases import window_keys
+from stream_app.usecases.spans import Span, SpanRead
 from stream_app.wire.encode.updates import iso_times
 
 #: States that are read into a fleet before another one takes its place.
@@ -142,6 +143,32 @@ class AssetViews:
             for key, value in stored
         ]
         return views.read(self._fleet, views.concatenated(self._fleet, windows), closed=True)
+
+    def span(self, asset_id: str, value: bytes, span: Span, stored: Mapping[bytes, bytes]) -> SpanRead | None:
+        """Read the newest windows of a stored asset as one; None before its first row.
+
+        ``stored`` are its closed windows of the span's pane, by key. DomainError: a state cannot be read.
+        """
+        self._line(asset_id)
+        slot = self._snapshots.load(asset_id, value, self._layouts)
+        fleet, pane_us, size_us = self._fleet, span.pane_s * 1_000_000, span.size_s * 1_000_000
+        if not fleet.has_rows(slot):
+            return None
+        current, spec = views.current(fleet, np.array([slot])), fleet.spec[slot]
+        open_ = views.taken(current, np.flatnonzero(current.size_us == pane_us))
+        last_us = int(fleet.integers.last_us[slot])
+        newest_us = int(open_.start_us[0]) if len(open_) else last_us // pane_us * pane_us
+        begin_us = newest_us + pane_us - size_us
+        closed = [
+            self._snapshots.load_window(stored[key], slot, pane_us, start_us, self._layouts)
+            for key in stored
+            if begin_us <= (start_us := window_keys.start_us(key)) < newest_us + pane_us * (not len(open_))
+        ]
+        fleet.set_spec(slot, spec)  # a window's own was in force then
+        parts = views.concatenated(fleet, [*closed, open_])
+        whole = spans.folded(fleet, slot, parts, size_us=size_us, start_us=begin_us)
+        begin, end = iso_times(np.array([begin_us, min(last_us, begin_us + size_us)]))
+        return SpanRead(span, views.read(fleet, whole, closed=False), len(parts), begin, end)
 
     def _renew(self) -> None:
         self._fleet = Fleet(self._catalogue, (), self._lateness_s)

@@ -9,8 +9,7 @@ only one checkpoint of a partition may be under way.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Generator, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Generator, Iterator
 from typing import Final, TypeVar
 
 import numpy as np
@@ -22,6 +21,7 @@ from stream_app.usecases.asset_views import current
 from stream_app.usecases.changes import Changes
 from stream_app.usecases.partition_state import PartitionState
 from stream_app.usecases.ports import MARKER_KEY, Checkpoint, Entry, Tables
+from stream_app.usecases.spans import KeptWindows
 from stream_app.usecases.window_keys import asset_prefix, size_prefix, window_key
 from stream_app.wire.encode.update_list import UpdateList
 from stream_app.wire.encode.update_records import update_records
@@ -34,18 +34,6 @@ _WINDOWS_PER_SLICE: Final = 1_000
 _NONE: Final = UpdateList()
 
 _C = TypeVar("_C", bound=Checkpoint)
-
-
-@dataclass(frozen=True, slots=True)
-class KeptWindows:
-    """How many closed windows of an asset the tables keep: by size [s], and of sizes that are not named."""
-
-    by_size_s: Mapping[int, int]
-    default: int
-
-    def of(self, size_s: int) -> int:
-        """Closed windows of a size to keep."""
-        return self.by_size_s.get(size_s, self.default)
 
 
 class Checkpoints:

@@ -14,9 +14,9 @@ from schemas.control import EndOfUpload, SpecControl
 from schemas.metrics import Window
 from schemas.rejected import HEADER_PREFIX
 from stream_app.domain.catalogue import Catalogue
-from stream_app.usecases.checkpoints import KeptWindows
 from stream_app.usecases.ingest import Applied, Ingest
 from stream_app.usecases.ports import NoTables, RowMessage
+from stream_app.usecases.spans import KeptWindows
 from stream_app.wire.batch import Fetch
 from stream_app.wire.encode.updates import LIFETIME_NAME
 

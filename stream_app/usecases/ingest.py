@@ -17,7 +17,7 @@ from stream_app.domain.snapshot import Marker
 from stream_app.domain.source import Source
 from stream_app.domain.state import Fleet
 from stream_app.usecases.admission import AdmissionRules
-from stream_app.usecases.checkpoints import Checkpoints, KeptWindows, all_updates
+from stream_app.usecases.checkpoints import Checkpoints, all_updates
 from stream_app.usecases.dead_letters import dead_letter, leap_letter
 from stream_app.usecases.emission import Emission
 from stream_app.usecases.partition_state import PartitionState
@@ -25,6 +25,7 @@ from stream_app.usecases.ports import MARKER_KEY, Checkpoint, Tables, WholeCheck
 from stream_app.usecases.quarantine import Condemned, Quarantine, spared
 from stream_app.usecases.refused_counts import refused_in
 from stream_app.usecases.rejected_rows import Refused
+from stream_app.usecases.spans import KeptWindows
 from stream_app.wire.batch import Batch, Fetch
 from stream_app.wire.decode import Decoder
 from stream_app.wire.encode.update_list import UpdateList
@@ -55,7 +56,7 @@ class Gap:
 
 
 class Ingest:
-    """Applies fetches to the state of their partitions and turns what changed into checkpoints.
+    """Applies fetches to the states of partitions and turns what changed into checkpoints.
 
     Parameters
     ----------
@@ -68,7 +69,7 @@ class Ingest:
     lateness_s
         How far behind its asset's newest stamp a row may be [s]; None: each asset's own order teaches it.
     max_ahead_s
-        How far a stamp may be ahead of its record's Kafka time [s].
+        Most that a stamp may be ahead of its record [s].
     duplicates
         Whether a row that repeats a waiting one counts.
     kept_windows
@@ -198,8 +199,7 @@ class Ingest:
             raise
         if checkpoint is None or self._states.get(partition) is not state:
             return None
-        self._checkpoints.hand_out(checkpoint)
-        return checkpoint
+        return self._checkpoints.hand_out(checkpoint)
 
     def written(self, checkpoint: Checkpoint) -> None:
         """Confirm a checkpoint: it is in Kafka and in the tables."""

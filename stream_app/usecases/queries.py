@@ -23,6 +23,7 @@ from stream_app.usecases.errors import InvalidError, NotFoundError, UnavailableE
 from stream_app.usecases.lookup import AssetFreshness, Local, Lookup
 from stream_app.usecases.ports import PeerAnswer
 from stream_app.usecases.rejected_rows import AssetRejects
+from stream_app.usecases.spans import KeptWindows, SpanRead, span_of
 
 #: How long an answer waits for the asker's own writes: less than what another worker is given to answer.
 _READ_YOUR_WRITES_S = 1.5
@@ -37,11 +38,12 @@ _WINDOWS_AT_ONCE: Final = 20
 
 @dataclass(frozen=True, slots=True)
 class AssetFound:
-    """One asset of this worker."""
+    """One asset of this worker; ``span`` was asked for if it is not None."""
 
     view: AssetView
     rejected: AssetRejects | None
     meta: AssetFreshness
+    span: SpanRead | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,38 +93,50 @@ class Queries:
         Finds where an asset lives.
     windows
         Names of the window sizes of an asset whose spec names none.
+    kept_windows
+        Closed windows that the tables keep.
     """
 
-    def __init__(self, lookup: Lookup, windows: Sequence[str]) -> None:
+    def __init__(self, lookup: Lookup, windows: Sequence[str], kept_windows: KeptWindows) -> None:
         self._lookup = lookup
         self._tables, self._cluster, self._views = lookup.tables, lookup.cluster, lookup.views
-        self._windows = windows
+        self._windows, self._kept_windows = windows, kept_windows
 
     async def asset(
-        self, asset_id: str, *, min_offset: int | None = None, hop: bool = False
+        self, asset_id: str, *, span: str | None = None, min_offset: int | None = None, hop: bool = False
     ) -> AssetFound | PeerAnswer:
-        """One asset with its lifetime and open windows; waits a moment for ``min_offset`` to be included."""
-        path = f"assets/{quote(asset_id, safe='')}"
-        found = await self._find(asset_id, path, min_offset, hop=hop, with_metrics=True)
+        """One asset with its lifetime and open windows; waits a moment for ``min_offset`` to be included.
+
+        InvalidError: of the windows that the asset has and the tables keep, none make the ``span``.
+        """
+        path, params = f"assets/{quote(asset_id, safe='')}", {} if span is None else {"span": span}
+        found = await self._find(asset_id, path, params, min_offset, hop=hop, with_metrics=True)
         if isinstance(found, PeerAnswer):
             return found
-        return AssetFound(found.view, self._lookup.rejected(found), self._lookup.freshness(found))
+        read = None if span is None else self._span(found, asset_id, span)
+        return AssetFound(found.view, self._lookup.rejected(found), self._lookup.freshness(found), read)
+
+    def _span(self, local: Local, asset_id: str, size: str) -> SpanRead | None:
+        span = span_of(size, local.summary.spec.windows or self._windows, self._kept_windows)
+        value = self._tables.asset(local.partition, asset_id.encode())
+        stored = self._tables.windows(local.partition, window_keys.size_prefix(asset_id, span.pane_s))
+        return None if value is None else self._views.span(asset_id, value, span, stored)
 
     async def spec(self, asset_id: str, *, min_offset: int | None = None, hop: bool = False) -> SpecFound | PeerAnswer:
         """Return the spec in force; waits a moment for ``min_offset`` to be included."""
         path = f"assets/{quote(asset_id, safe='')}/spec"
-        found = await self._find(asset_id, path, min_offset, hop=hop, with_metrics=False)
+        found = await self._find(asset_id, path, {}, min_offset, hop=hop, with_metrics=False)
         if isinstance(found, PeerAnswer):
             return found
         return SpecFound(asset_id, found.summary.spec, self._lookup.freshness(found))
 
     async def _find(
-        self, asset_id: str, path: str, min_offset: int | None, *, hop: bool, with_metrics: bool
+        self, asset_id: str, path: str, asked: dict[str, str], least: int | None, *, hop: bool, with_metrics: bool
     ) -> Local | PeerAnswer:
-        """Find an asset; with ``min_offset`` as its partition is once that source offset is included."""
-        if min_offset is None:
-            return await self._lookup.find(asset_id, path, hop=hop, with_metrics=with_metrics)
-        params = {"min_offset": str(min_offset)}
+        """Find an asset; with ``least`` as its partition is once that source offset is included."""
+        if least is None:
+            return await self._lookup.find(asset_id, path, asked, hop=hop, with_metrics=with_metrics)
+        params = {**asked, "min_offset": str(least)}
         deadline = asyncio.get_running_loop().time() + _READ_YOUR_WRITES_S
         while True:
             late = asyncio.get_running_loop().time() >= deadline
@@ -132,13 +146,13 @@ class Queries:
                 if hop or late:  # of another worker only the one that has the asset waits
                     raise
             else:
-                if isinstance(found, PeerAnswer) or self._lookup.position(found.partition) > min_offset:
+                if isinstance(found, PeerAnswer) or self._lookup.position(found.partition) > least:
                     return found
-                if await self._lookup.log.end_offset(found.partition) <= min_offset:
-                    detail = f"nothing is written at offset {min_offset} of partition {found.partition} yet"
+                if await self._lookup.log.end_offset(found.partition) <= least:
+                    detail = f"nothing is written at offset {least} of partition {found.partition} yet"
                     raise InvalidError("offset_beyond_end", detail, column="min_offset")
                 if late:
-                    detail = f"offset {min_offset} of partition {found.partition} is not processed yet: ask again"
+                    detail = f"offset {least} of partition {found.partition} is not processed yet: ask again"
                     raise UnavailableError("not_processed_yet", detail)
             await asyncio.sleep(_READ_YOUR_WRITES_POLL_S)
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from stream_app.domain.catalogue import Catalogue
-from stream_app.usecases.checkpoints import KeptWindows
 from stream_app.usecases.ingest import Ingest
 from stream_app.usecases.ports import NoTables, WholeCheckpoint
+from stream_app.usecases.spans import KeptWindows
 from stream_app.wire.batch import Fetch
 from tests.chaos import checks
 from tests.chaos.findings import Findings

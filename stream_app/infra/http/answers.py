@@ -18,6 +18,7 @@ from starlette.responses import Response
 from stream_app import __version__
 from stream_app.domain.views import Readings
 from stream_app.infra.http.problems import MEDIA_TYPE
+from stream_app.infra.http.spans import span_json
 from stream_app.usecases.asset_views import AssetView
 from stream_app.usecases.lookup import AssetFreshness
 from stream_app.usecases.ports import PeerAnswer
@@ -47,6 +48,12 @@ def asset(found: AssetFound) -> Response:
     """Answer a :class:`schemas.lookup.AssetAnswer`."""
     summary = found.view.summary
     current = _current(found.view, found.meta.partition)
+    span = {}
+    if found.span is not None:
+        (update,) = _fragments(
+            found.span.readings, summary.asset_id, found.meta.partition, closed=summary.ended is not None
+        )
+        span = {"span": span_json(found.span, update)}
     answer = json(
         {
             "asset_id": summary.asset_id,
@@ -63,6 +70,7 @@ def asset(found: AssetFound) -> Response:
             "spec": orjson.Fragment(summary.spec.model_dump_json(exclude_none=True)),
             "lifetime": current[0] if current else None,
             "open_windows": current[1:],
+            **span,
             "meta": found.meta,
         }
     )

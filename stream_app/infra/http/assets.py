@@ -13,6 +13,7 @@ from schemas.lookup import AssetAnswer, Deleted, SpecAccepted, SpecAnswer, Windo
 from stream_app.infra.http import answers
 from stream_app.infra.http.deps import AssetPath, Hop, Limit, ReadyRoute, ServicesDep
 from stream_app.infra.http.problems import describe
+from stream_app.infra.http.spans import Span
 from stream_app.usecases.ports import PeerAnswer
 
 MinOffset = Annotated[
@@ -30,9 +31,15 @@ router = APIRouter(prefix="/api/v1/assets", tags=["assets"], route_class=ReadyRo
 
 
 @router.get("/{asset_id}", response_model=AssetAnswer, responses=describe(404))
-async def get_asset(asset_id: AssetPath, services: ServicesDep, hop: Hop, min_offset: MinOffset = None) -> Response:
+async def get_asset(
+    asset_id: AssetPath,
+    services: ServicesDep,
+    hop: Hop,
+    span: Span = None,
+    min_offset: MinOffset = None,
+) -> Response:
     """Return an asset's lifetime and open windows. Any worker answers; it asks the one that has the asset."""
-    found = await services.queries.asset(asset_id, min_offset=min_offset, hop=hop)
+    found = await services.queries.asset(asset_id, span=span, min_offset=min_offset, hop=hop)
     return answers.relay(found) if isinstance(found, PeerAnswer) else answers.asset(found)
 
 

@@ -67,6 +67,8 @@ CODES: Final[dict[str, tuple[int, str]]] = {
     "reserved_asset": (422, "The asset is an upload, which the service alone writes. Name the asset otherwise."),
     "several_assets": (422, "The file holds rows of several assets. Upload a file of each."),
     "unknown_metric": (422, "There is no such metric, or it is a list. `/api/v1/catalogue` lists the metrics."),
+    "span_not_divisible": (422, "No window size of the asset divides the span. Ask for a multiple of one."),
+    "span_not_kept": (422, "The span reaches beyond the closed windows that are kept; `detail` names what they make."),
     "unknown_parameter": (422, "The query has a name that the path does not know; `detail` lists those it knows."),
     "windows_fixed": (422, "The window sizes of an asset with rows cannot change."),
     "too_many_requests": (429, "The key or the address asks too often. Wait as `Retry-After` says."),

@@ -14,9 +14,9 @@ from stream_app.domain.snapshot import Marker
 from stream_app.infra.kafka.log import topics
 from stream_app.infra.kafka.log.topics import Topics
 from stream_app.settings import KafkaSettings
-from stream_app.usecases.checkpoints import KeptWindows
 from stream_app.usecases.ingest import Ingest
 from stream_app.usecases.ports import MARKER_KEY, Tables
+from stream_app.usecases.spans import KeptWindows
 from tests.integration.kafka.running import Running, produce, read, running, until
 
 START_MS = 1_772_323_200_000

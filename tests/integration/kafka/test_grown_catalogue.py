@@ -14,9 +14,9 @@ from stream_app.domain.catalogue import Catalogue
 from stream_app.http_settings import HttpSettings
 from stream_app.infra.kafka.worker import Worker
 from stream_app.settings import KafkaSettings, Settings
-from stream_app.usecases.checkpoints import KeptWindows
 from stream_app.usecases.ingest import Ingest
 from stream_app.usecases.ports import NoTables, Tables
+from stream_app.usecases.spans import KeptWindows
 from stream_app.warm_up import fetch_of
 from tests.integration.kafka.running import ensured, produce, read, until
 from tests.kafka import free_port

@@ -14,9 +14,9 @@ from stream_app.infra.kafka.errors import StateError
 from stream_app.infra.kafka.log.topics import Topics
 from stream_app.infra.kafka.worker import Worker
 from stream_app.settings import KafkaSettings, Settings
-from stream_app.usecases.checkpoints import KeptWindows
 from stream_app.usecases.ingest import Ingest
 from stream_app.usecases.ports import MARKER_KEY, Tables
+from stream_app.usecases.spans import KeptWindows
 from tests.integration.kafka.running import TIMEOUT_S, produce, producing, read
 from tests.kafka import free_port
 

@@ -84,20 +84,7 @@ def life_and_open(fleet: Fleet, slots: IntArray) -> tuple[Windows, Windows]:
     """Lifetimes and open windows, each by itself."""
     both = windows.current(fleet, slots)
     life = np.flatnonzero(both.size_us == LIFETIME)
-    return _taken(both, life), _taken(both, np.setdiff1d(np.arange(len(both)), life))
-
-
-def _taken(of: Windows, index: IntArray) -> Windows:
-    return Windows(
-        slot=of.slot[index],
-        size_us=of.size_us[index],
-        start_us=of.start_us[index],
-        seq=of.seq[index],
-        totals=of.totals[index],
-        specs=of.specs.take(index),
-        spec_json=[of.spec_json[i] for i in index.tolist()],
-        since={new: of.since[old] for new, old in enumerate(index.tolist()) if old in of.since},
-    )
+    return windows.taken(both, life), windows.taken(both, np.setdiff1d(np.arange(len(both)), life))
 
 
 def values(readings: Readings, i: int) -> dict[str, Any]:

@@ -16,10 +16,10 @@ from stream_app.infra.kafka.reject_reports import RejectReports
 from stream_app.infra.kafka.tables import TableStore
 from stream_app.infra.kafka.topic_partition import TopicPartition
 from stream_app.infra.kafka.update_batches import UpdateBatches
-from stream_app.usecases.checkpoints import KeptWindows
 from stream_app.usecases.ingest import Ingest
 from stream_app.usecases.ports import Checkpoint, WholeCheckpoint
 from stream_app.usecases.rejected_rows import RejectedRows
+from stream_app.usecases.spans import KeptWindows
 from stream_app.wire.encode.update_list import UpdateList
 from tests.unit.usecases.site import Site
 

@@ -13,9 +13,9 @@ from stream_app.infra.kafka.figures import WorkerFigures
 from stream_app.infra.kafka.packed_values import PackedValues
 from stream_app.infra.kafka.worker import Worker
 from stream_app.settings import Settings
-from stream_app.usecases.checkpoints import KeptWindows
 from stream_app.usecases.ingest import Ingest
 from stream_app.usecases.ports import Tables
+from stream_app.usecases.spans import KeptWindows
 
 
 def an_ingest(tables: Tables) -> Ingest:

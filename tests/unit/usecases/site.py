@@ -12,10 +12,10 @@ from stream_app.domain.metrics import REGISTRY
 from stream_app.domain.metrics._base import Metric
 from stream_app.usecases.admission import AdmissionRules
 from stream_app.usecases.asset_views import AssetViews
-from stream_app.usecases.checkpoints import KeptWindows
 from stream_app.usecases.ingest import Ingest
 from stream_app.usecases.layouts import StoredLayouts
 from stream_app.usecases.ports import MARKER_KEY, Changed, WholeCheckpoint
+from stream_app.usecases.spans import KeptWindows
 from stream_app.wire.batch import Fetch
 from stream_app.wire.encode.updates import NESTED, UpdateForm
 from tests.updates import updates_of

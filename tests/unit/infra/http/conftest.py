@@ -32,6 +32,7 @@ from stream_app.usecases.rate_history import RateHistory
 from stream_app.usecases.receipts import Receipts
 from stream_app.usecases.rejected_rows import RejectedRows
 from stream_app.usecases.running_uploads import RunningUploads
+from stream_app.usecases.spans import KeptWindows
 from stream_app.usecases.system import System
 from stream_app.usecases.task_list import TaskLists
 from stream_app.usecases.tasks import Tasks
@@ -100,7 +101,7 @@ class Site:
         services = Services(
             cluster=self.cluster,
             lookup=lookup,
-            queries=Queries(lookup, windows=("1m", "15m")),
+            queries=Queries(lookup, windows=("1m", "15m"), kept_windows=KeptWindows({60: 20}, 4)),
             tasks=tasks,
             uploads=self.uploads,
             running=self.running,

@@ -11,8 +11,8 @@ from schemas.asset import UPLOAD_HEADER
 from schemas.lookup import AssetAnswer, WindowsAnswer
 from schemas.task import TaskStatus
 from stream_app.domain.catalogue import Catalogue
-from stream_app.usecases.checkpoints import KeptWindows
 from stream_app.usecases.ingest import Applied, Ingest
+from stream_app.usecases.spans import KeptWindows
 from stream_app.wire.batch import Fetch
 from tests.fakes import PARTITIONS, FakeTables
 
