@@ -71,6 +71,13 @@ def test_the_history_store_is_the_one_that_is_told() -> None:
     assert f"export STREAM_HISTORY__URL={address}" in (ROOT / "docker-compose.yml").read_text("utf-8")
 
 
+@pytest.mark.parametrize("name", SERVICES)
+def test_files_that_are_mounted_are_there(name: str) -> None:
+    """Else an engine makes a folder of that name."""
+    mounted = [volume.split(":")[0] for volume in SERVICES[name].get("volumes", ()) if volume.startswith("./")]
+    assert [path for path in mounted if not (ROOT / path).exists()] == []
+
+
 def test_files_that_are_copied_are_there() -> None:
     """And the build sees them."""
     seen = [line[1:] for line in (ROOT / ".dockerignore").read_text("utf-8").splitlines() if line.startswith("!")]
