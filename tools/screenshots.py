@@ -23,7 +23,7 @@ ROOT: Final = Path(__file__).parents[1]
 OUT: Final = ROOT / "docs" / "img"
 SAMPLE: Final = ROOT / "example" / "sample_day.csv"
 #: Colours of a picture: plain surfaces and text need few.
-_COLOURS: Final = 96
+_COLOURS: Final = 256
 _DAY_S: Final = 86_400
 _READY_S: Final = 300.0
 _FILL_S: Final = 900.0
@@ -102,7 +102,7 @@ def _take_all(url: str) -> None:
         _save(_opened(phone, f"{url}/assets/demo-03"), "phone")
         _upload(light, url)
         _save(_opened(light, f"{url}/dead-letters"), "dead-letters")
-        _opened(light, f"{url}/system").wait_for_timeout(30_000)
+        _opened(light, f"{url}/system").wait_for_timeout(20_000)
         _save(light, "system")
         _save(_opened(light, f"{url}/catalogue"), "catalogue")
         browser.close()
@@ -111,14 +111,13 @@ def _take_all(url: str) -> None:
 def _opened(page: Page, address: str) -> Page:
     page.goto(address)
     page.locator("#live[data-live=on]").wait_for()
-    page.wait_for_timeout(4000)  # plots and rates need a second look at the values
+    page.wait_for_timeout(6000)  # plots and rates need a second look at the values
     return page
 
 
 def _upload(page: Page, url: str) -> None:
     _opened(page, f"{url}/uploads").locator("#file").set_input_files(SAMPLE)
     page.get_by_label("Nominal capacity [Ah]").fill("100")
-    page.locator("#work h2").scroll_into_view_if_needed()
     _save(page, "upload", height=1160)
     page.get_by_role("button", name="Compute the metrics").click()
     page.get_by_role("heading", name=re.compile("Result of")).wait_for(timeout=60_000)
@@ -130,6 +129,7 @@ def _upload(page: Page, url: str) -> None:
 
 
 def _save(page: Page, name: str, height: int | None = None) -> None:
+    page.evaluate("scrollTo(0, 0)")  # the head of a page stays in view
     size = page.viewport_size or {"width": 1360, "height": 860}
     clip = None if height is None else {"x": 0, "y": 0, "width": size["width"], "height": height}
     picture = Image.open(io.BytesIO(page.screenshot(full_page=height is not None, clip=clip)))  # type: ignore[arg-type]

@@ -7,8 +7,7 @@
 3. the caller gets the task id; the task's state is read from the table like any asset's (queries)
 
 Whoever uploads waits for the outcome for a moment only: of a file that takes longer the spec is appended, so that every
-worker knows the task, and the outcome stands in the task. A finished upload is forgotten after a retention time
-(:class:`UploadRetention`).
+worker knows the task, and the outcome stands in the task. A finished upload is forgotten in time.
 """
 
 from __future__ import annotations
