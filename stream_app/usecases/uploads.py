@@ -51,7 +51,7 @@ CONCURRENT_PARSES = 2
 MOST_UPLOADS = 64
 
 #: How long whoever uploads waits for the outcome [s].
-ANSWERED_WITHIN_S = 2.0
+ANSWERED_WITHIN_S = 5.0
 
 _STOPPED = "the worker stopped while it read the file"
 

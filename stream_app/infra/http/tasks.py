@@ -93,7 +93,7 @@ async def upload(
     """Compute the metrics of a file; poll the task.
 
     The whole file is checked before any row of it is sent. The answer comes when all of it is stored in Kafka, or after
-    two seconds; a bad file is a problem that names its first bad row and column, or, if it is found later, a FAILURE
+    five seconds; a bad file is a problem that names its first bad row and column, or, if it is found later, a FAILURE
     of the task that does.
     """
     how = file_spec(spec, nominal_capacity)

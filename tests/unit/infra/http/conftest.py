@@ -95,6 +95,7 @@ class Site:
         tasks = Tasks(lookup, self.running)
         keyed = KeyedRequests(tasks)
         self.uploads = Uploads(lookup, self.log, RowMessages(), ("1h", "1d"), self.running, keyed)
+        self.uploads.answered_within_s = 60.0  # whatever the machine does
         reader = FleetReader(catalogue, StoredLayouts(self.tables))
         self.index = FleetIndex(self.tables, reader)
         lists = AssetLists(lookup, reader, self.index, lambda: self.now_us)
