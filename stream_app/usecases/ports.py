@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import BinaryIO, Literal, NamedTuple, Protocol
+from typing import Any, BinaryIO, Literal, NamedTuple, Protocol
 
+from schemas.asset import AssetSpec
 from schemas.diagnosis import Diagnosis
 from schemas.file import FileSpec
 from stream_app.wire.batch import Headers
@@ -233,6 +234,14 @@ class CheckedFile(Protocol):
 
     def messages(self, asset_ids: Sequence[str]) -> Iterator[tuple[str, RowMessage]]:
         """The rows, each asset's in time order, as messages of other assets: one for all, or for each of ``assets``."""
+        ...
+
+
+class RowTranslator(Protocol):
+    """Reads rows with other names and units than ours, by the profile that their asset's spec names."""
+
+    def __call__(self, spec: AssetSpec, asset_id: str, row: Mapping[str, Any]) -> dict[str, Any]:
+        """A row with our names and units; a ``Refusal`` tells what is wrong with it."""
         ...
 
 
