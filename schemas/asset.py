@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator
 
 #: Printable, without blanks, slashes or control characters: an asset id is a Kafka key and a segment of a URL's path.
 #: There ``.`` and ``..`` would be lost, since clients and proxies resolve them; the pattern has at least one character
@@ -22,6 +22,25 @@ AssetId = Annotated[
 
 Duplicates = Literal["count", "drop"]
 
+#: Devices and programs whose names and units of readings are known; none: names in many spellings, and no device's.
+PROFILES = (
+    "none",
+    *("bdf", "arbin", "neware", "basytec", "maccor", "biologic", "novonix", "landt", "pec"),
+    *(
+        "homeassistant",
+        "influxdb",
+        "emhass",
+        "victron",
+        "senec",
+        "sungrow",
+        "split",
+        "powerwall",
+        "givenergy",
+        "sunspec",
+    ),
+    *("teslafi", "teslamate", "scanmytesla"),
+)
+
 #: A JSON number: neither text nor true, as in rows.
 _Number = Annotated[float, Field(strict=True)]
 
@@ -37,6 +56,13 @@ _SIZE = re.compile(r"([1-9][0-9]{0,5})([smhd])")
 def is_upload(asset_id: str) -> bool:
     """Whether an asset id is an upload's: ``upload-`` and a UUID. Only the service writes rows and specs of these."""
     return asset_id.startswith("upload-") and _UPLOAD_ID.fullmatch(asset_id) is not None
+
+
+def _known_profile(name: str | None) -> str | None:
+    if name is not None and name not in PROFILES:
+        msg = f"there is no profile {name!r}: name one of {', '.join(PROFILES)}"
+        raise ValueError(msg)
+    return name
 
 
 def window_size_s(name: str) -> int:
@@ -105,6 +131,11 @@ class AssetSpec(BaseModel):
     duplicates: Duplicates | None = Field(
         default=None,
         description="Whether a row that repeats the last ones to the letter counts; without it: STREAM_DUPLICATES",
+    )
+    profile: Annotated[str | None, AfterValidator(_known_profile)] = Field(
+        default=None,
+        examples=["victron"],
+        description="JSON rows without our names are read by the names and units of this device or program",
     )
     windows: tuple[str, ...] | None = Field(
         default=None,

@@ -57,4 +57,5 @@ class FileSpec(AssetSpec):
 
     def of_asset(self) -> AssetSpec:
         """The asset's part."""
-        return AssetSpec(**{name: getattr(self, name) for name in AssetSpec.model_fields})
+        # The rows of a file are sent with our names.
+        return AssetSpec(**{name: getattr(self, name) for name in AssetSpec.model_fields if name != "profile"})

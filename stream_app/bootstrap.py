@@ -12,6 +12,7 @@ from prometheus_client import REGISTRY
 from schemas.asset import window_size_s
 from stream_app.access import build_access, shared_secret
 from stream_app.domain.catalogue import Catalogue
+from stream_app.infra.foreign_rows import ForeignRows
 from stream_app.infra.http.api import ApiOptions, create_api
 from stream_app.infra.http.deps import Services
 from stream_app.infra.http.hops import HopKey
@@ -66,6 +67,8 @@ def build_worker(settings: Settings, listener: socket.socket | None = None) -> W
     catalogue = Catalogue()
     is_strict = settings.kafka.partitioner == "murmur2"
 
+    translator = ForeignRows()
+
     def home(key: bytes) -> int:
         return worker.measurements.partition_of(key)
 
@@ -90,6 +93,7 @@ def build_worker(settings: Settings, listener: socket.socket | None = None) -> W
                 home=home if is_strict else None,
             ),
             kept_windows=_kept_windows(settings),
+            translator=translator,
         )
 
     async def serve() -> None:

@@ -22,11 +22,11 @@ from stream_app.domain.state import Ended, Fleet
 from stream_app.domain.views import Windows
 from stream_app.usecases import window_keys
 from stream_app.usecases.errors import UnavailableError
+from stream_app.usecases.letters import StoredLetter
 from stream_app.usecases.ports import (
     MARKER_KEY,
     Changed,
     PeerAnswer,
-    StoredLetter,
     WorkerPhase,
     WorkerStatus,
 )

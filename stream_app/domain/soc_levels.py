@@ -28,6 +28,7 @@ import numpy as np
 
 from stream_app.columns.arrays import FloatArray, IntArray
 from stream_app.columns.compiled import borrowing, inlined
+from stream_app.domain.capacity_trend import TREND_NUMBERS, TREND_WIDTH, count_span, write_trend
 from stream_app.domain.samples import Samples
 from stream_app.domain.sequential import SequentialState
 
@@ -45,12 +46,12 @@ FILL_FROM_PERCENT: Final = 20.0
 # Counters: energy in and out [J], charge in and out [As], time [s], and steps and gaps without known energy, charge.
 _COUNTERS: Final = 7
 _NO_ENERGY, _NO_CHARGE = 5, 6
-# One asset's numbers: levels below the SoC (-1: no SoC yet), the last SoC, the level that was passed but is not crossed
-# yet; level, direction, net charge and gaps of the last crossing that may begin a span; counters at that passing, now
-# and at the last SoC; of up and of down the SoC moved with known energy, that energy, the SoC moved with known charge,
-# that charge; and the counters of each level's last crossing.
-_BELOW, _SOC, _PASSED, _SPAN_LEVEL, _SPAN_DIRECTION, _SPAN_CHARGE, _SPAN_GAPS = range(7)
-_AT_PASSED: Final = 7
+# One asset's numbers: levels below the SoC (-1: no SoC yet), the last SoC; of the last crossing that may begin a span
+# the level that ends it, net charge and gaps; counters where a level was passed but is not crossed yet, now and at the
+# last SoC; of up and of down the SoC moved with known energy, that energy, the SoC moved with known charge, that
+# charge; the counters of each level's last crossing; and the spans by day.
+_BELOW, _SOC, _SPAN_END, _SPAN_CHARGE, _SPAN_GAPS = range(5)
+_AT_PASSED: Final = 5
 _NOW: Final = _AT_PASSED + _COUNTERS
 _AT_SOC: Final = _NOW + _COUNTERS
 _UP: Final = _AT_SOC + _COUNTERS
@@ -58,7 +59,8 @@ _DOWN: Final = _UP + 4
 _LAST: Final = _DOWN + 4
 #: Among an event's numbers, those of a gap.
 _GAP: Final = 10
-_WIDTH: Final = _LAST + _COUNTERS * LEVELS
+_TREND: Final = _LAST + _COUNTERS * LEVELS
+_WIDTH: Final = _TREND + TREND_WIDTH
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +106,7 @@ def _step(
     discharge: bool,
     soc_ahead_percent: float,
     over_gap_percent: float,
+    gap_s: float,
     events: FloatArray,
 ) -> int:
     """Take a row: its SoC, then what flows in its step or gap; how many events are told."""
@@ -118,6 +121,7 @@ def _step(
         for x in range(_COUNTERS):
             state[_AT_SOC + x] = state[_NOW + x]
     state[_NOW + 4] += dt_s
+    state[_TREND] += dt_s + gap_s
     if charge:
         _count(state, 0, energy_j, charge_as, soc_ahead_percent)
     elif discharge:
@@ -177,7 +181,7 @@ def _move(state: FloatArray, soc_percent: float, events: FloatArray) -> int:
         while level < LEVELS:
             at_percent = _LOWEST_PERCENT + _STEP_PERCENT * level
             if before < at_percent <= soc_percent:
-                _pass(state, level, (at_percent - before) / (soc_percent - before))
+                _pass(state, (at_percent - before) / (soc_percent - before))
             if soc_percent < at_percent + half:
                 break
             told += _cross(state, level, 1.0, events, told)
@@ -188,7 +192,7 @@ def _move(state: FloatArray, soc_percent: float, events: FloatArray) -> int:
         while level >= 0:
             at_percent = _LOWEST_PERCENT + _STEP_PERCENT * level
             if soc_percent < at_percent <= before:
-                _pass(state, level, (at_percent - before) / (soc_percent - before))
+                _pass(state, (at_percent - before) / (soc_percent - before))
             if soc_percent > at_percent - half:
                 break
             told += _cross(state, level, -1.0, events, told)
@@ -198,9 +202,8 @@ def _move(state: FloatArray, soc_percent: float, events: FloatArray) -> int:
 
 
 @borrowing
-def _pass(state: FloatArray, level: int, share: float) -> None:
+def _pass(state: FloatArray, share: float) -> None:
     """Take down the counters at which the SoC passes a level, a share of the way from the last SoC."""
-    state[_PASSED] = level
     for x in range(_COUNTERS):
         before = state[_AT_SOC + x]
         state[_AT_PASSED + x] = before if x >= _NO_ENERGY else before + share * (state[_NOW + x] - before)
@@ -222,13 +225,12 @@ def _cross(state: FloatArray, level: int, direction: float, events: FloatArray, 
     span, span_as = False, 0.0
     if level % _SPAN_LEVELS == _SPAN_FIRST:
         charge_as = state[at + 2] - state[at + 3]
-        span = (
-            state[_SPAN_DIRECTION] == direction
-            and level - state[_SPAN_LEVEL] == direction * _SPAN_LEVELS
-            and state[_SPAN_GAPS] == state[_NOW + _NO_CHARGE]
-        )
-        span_as = direction * (charge_as - state[_SPAN_CHARGE]) if span else 0.0
-        state[_SPAN_LEVEL], state[_SPAN_DIRECTION] = level, direction
+        # The level beyond the last one ends the span; in the other direction that comes again before any further one.
+        span = state[_SPAN_END] == level and state[_SPAN_GAPS] == state[_NOW + _NO_CHARGE]
+        if span:
+            span_as = direction * (charge_as - state[_SPAN_CHARGE])
+            count_span(state[_TREND:_WIDTH], span_as)
+        state[_SPAN_END] = level + direction * _SPAN_LEVELS
         state[_SPAN_CHARGE], state[_SPAN_GAPS] = charge_as, state[at + _NO_CHARGE]
     events[0, told], events[1, told], events[2, told] = level, 1.0 if energy else 0.0, 1.0 if charge else 0.0
     events[8, told], events[9, told] = 1.0 if span else 0.0, span_as
@@ -236,26 +238,34 @@ def _cross(state: FloatArray, level: int, direction: float, events: FloatArray, 
     return 1 if energy or charge or span else 0
 
 
-class SocLevels(SequentialState):
-    """Counters now and at each level's last crossing."""
+@borrowing
+def _residue(state: FloatArray, stack: FloatArray, numbers: FloatArray) -> None:
+    """Write the sums of the spans by day."""
+    write_trend(state[_TREND:_WIDTH], numbers)
 
-    name, version, width, point, points = "soc_levels", 1, _WIDTH, 1, LEVELS + 1
+
+class SocLevels(SequentialState):
+    """Counters now and at each level's last crossing; the residue tells of the spans by day."""
+
+    name, version, width, point, points = "soc_levels", 2, _WIDTH, 1, LEVELS + 1
     event = (
         *("level", "trip", "charged", "in_j", "out_j", "in_as", "out_as", "trip_s", "span", "span_as"),
         *("gap_in_j", "gap_out_j", "unfilled"),
     )
     step = staticmethod(_step)
+    residue_width = TREND_NUMBERS
+    residue = staticmethod(_residue)
 
     def start(self) -> FloatArray:
         """No SoC seen, no level crossed, all counters 0."""
         state = np.zeros(_WIDTH)
-        state[[_BELOW, _PASSED, _SPAN_LEVEL]] = -1.0
-        state[[_SOC, _SPAN_GAPS]] = np.nan
-        state[_LAST:].reshape(LEVELS, _COUNTERS)[:, [_NO_ENERGY, _NO_CHARGE]] = np.nan
+        state[_BELOW] = -1.0
+        state[[_SOC, _SPAN_END, _SPAN_GAPS]] = np.nan
+        state[_LAST:_TREND].reshape(LEVELS, _COUNTERS)[:, [_NO_ENERGY, _NO_CHARGE]] = np.nan
         return state
 
     def inputs(self, samples: Samples) -> tuple[Any, ...]:
-        """SoC, energy, charge and length of the row's step, its direction, and the SoC's change over it or its gap."""
+        """SoC, energy, charge and length of the row's step, its direction, the SoC's change over it or over its gap."""
         return (
             samples.soc_percent,
             samples.energy_j,
@@ -265,6 +275,7 @@ class SocLevels(SequentialState):
             samples.discharge_step,
             samples.soc_ahead_percent,
             samples.soc_over_gap_percent,
+            samples.gap_s,
         )
 
     def events(self, row: Any, told: Mapping[str, Any]) -> Crossings:

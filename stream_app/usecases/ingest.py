@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Final
 
@@ -21,7 +21,7 @@ from stream_app.usecases.checkpoints import Checkpoints, all_updates
 from stream_app.usecases.dead_letters import dead_letter, leap_letter
 from stream_app.usecases.emission import Emission
 from stream_app.usecases.partition_state import PartitionState
-from stream_app.usecases.ports import MARKER_KEY, Checkpoint, Tables, WholeCheckpoint
+from stream_app.usecases.ports import MARKER_KEY, Checkpoint, RowTranslator, Tables, WholeCheckpoint
 from stream_app.usecases.quarantine import Condemned, Quarantine, spared
 from stream_app.usecases.refused_counts import refused_in
 from stream_app.usecases.rejected_rows import Refused
@@ -55,6 +55,11 @@ class Gap:
     position: int
 
 
+def _together(parts: Sequence[Applied]) -> Applied:
+    refused = tuple(each for part in parts for each in part.refused)
+    return Applied(sum(part.rows for part in parts), sum(part.rejected for part in parts), refused)
+
+
 class Ingest:
     """Applies fetches to the states of partitions and turns what changed into checkpoints.
 
@@ -68,18 +73,16 @@ class Ingest:
         Default window sizes [s], ascending.
     lateness_s
         How far behind its asset's newest stamp a row may be [s]; None: each asset's own order teaches it.
-    max_ahead_s
-        Most that a stamp may be ahead of its record [s].
-    duplicates
-        Whether a row that repeats a waiting one counts.
+    max_ahead_s, duplicates
+        How far a stamp may be ahead of its record's Kafka time [s]; whether a row that repeats a waiting one counts.
     kept_windows
         Closed windows to keep.
     emit_interval_s
         Time between two updates of an asset's open windows and lifetime [s]; 0: they are in each checkpoint.
     update_form
         Form of the updates.
-    admission
-        What holds for new assets.
+    admission, translator
+        What holds for new assets, and what reads rows of assets whose spec names a profile.
     clock
         Seconds, monotonic.
     """
@@ -100,6 +103,7 @@ class Ingest:
         emit_interval_s: float = 0,
         update_form: UpdateForm = NESTED,
         admission: AdmissionRules = _NO_RULES,
+        translator: RowTranslator | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._tables, self._catalogue = tables, catalogue
@@ -108,7 +112,7 @@ class Ingest:
         self._duplicates: Duplicates = duplicates
         self._states: dict[int, PartitionState] = {}
         self._emit_interval_s, self._clock = emit_interval_s, clock
-        self._form, self._admission = update_form, admission
+        self._form, self._admission, self._translator = update_form, admission, translator
         self._checkpoints = Checkpoints(tables, kept_windows, update_form, clock)
         self._quarantine = Quarantine()
 
@@ -224,37 +228,33 @@ class Ingest:
         return state.next_update_s()
 
     def _new_state(self, partition: int, rules: AdmissionRules | None = None) -> PartitionState:
-        fleet = Fleet(
-            self._catalogue,
-            self._sizes_s,
-            self._lateness_s,
-            max_ahead_s=self._max_ahead_s,
-            duplicates=self._duplicates,
-        )
+        ahead_s, duplicates = self._max_ahead_s, self._duplicates
+        fleet = Fleet(self._catalogue, self._sizes_s, self._lateness_s, max_ahead_s=ahead_s, duplicates=duplicates)
         emission = Emission(self._emit_interval_s, self._clock)
         state = PartitionState(partition, fleet, self._tables, emission, rules or self._admission)
-        state.source = self.source
+        state.source, state.translation.translator = self.source, self._translator
         return state
 
     def _apply_whole(self, state: PartitionState, fetch: Fetch) -> Applied:
         """Apply a fetch in one go; if that fails, its messages are suspect."""
         try:
-            return self._apply(state, fetch, state.decoder.decode(fetch))
+            parts = [self._apply(state, part, batch) for part, batch in state.translation.parts(fetch)]
         except DomainError:
             raise  # the stored state cannot be read, whatever the rows are
         except Exception:
             self._quarantine.suspect(fetch.partition, fetch.end)
             raise
+        return _together(parts)
 
     def _apply_by_message(self, state: PartitionState, fetch: Fetch) -> Applied:
         """Apply a fetch message by message and read the metrics after each; if that fails, the message is condemned."""
-        rows, refused = 0, tuple[Refused, ...]()
+        parts = []
         for message in map(fetch.one, range(len(fetch.offsets))):
             condemned = self._quarantine.condemned(message)
             try:
-                decoder = state.decoder
+                decoder = state.translation.decoder
                 batch = decoder.decode(message) if condemned is None else spared(decoder, message, condemned)
-                applied = self._apply(state, message, batch)
+                parts.append(self._apply(state, message, batch))
                 all_updates(state, state.changes(), self._form)
             except DomainError:
                 raise
@@ -262,8 +262,7 @@ class Ingest:
                 reason = f"{type(error).__name__}: {error}"
                 self._quarantine.condemn(message, Condemned(self._failing_rows(message), reason))
                 raise
-            rows, refused = rows + applied.rows, refused + applied.refused
-        return Applied(rows, sum(each.rows for each in refused), refused)
+        return _together(parts)
 
     def _apply(self, state: PartitionState, fetch: Fetch, batch: Batch) -> Applied:
         """Apply a decoded fetch; what is rejected in it becomes dead letters, unless the state included it before."""

@@ -12,7 +12,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from schemas.asset import window_size_s
+from schemas.asset import AssetSpec, window_size_s
 from schemas.control import CloseUntil, EndOfUpload, Forget, SpecControl
 from stream_app.columns.arrays import IntArray
 from stream_app.domain import ingestion
@@ -29,8 +29,8 @@ from stream_app.usecases.changes import Changes
 from stream_app.usecases.emission import Emission
 from stream_app.usecases.known_slots import UNKNOWN, KnownSlots
 from stream_app.usecases.ports import MARKER_KEY, DeadLetter, Tables
+from stream_app.usecases.translation import Translation
 from stream_app.wire.batch import Batch, ControlRecord, Reject
-from stream_app.wire.decode import Decoder
 
 
 class PartitionState:
@@ -53,7 +53,7 @@ class PartitionState:
     def __init__(self, partition: int, fleet: Fleet, tables: Tables, emission: Emission, rules: AdmissionRules) -> None:
         self.partition = partition
         #: Decodes the partition's fetches; what it has learnt is dropped with the state.
-        self.decoder = Decoder()
+        self.translation = Translation(self.spec_of)
         self._tables = tables
         self.fleet = fleet
         self.snapshots = Snapshots(self.fleet)
@@ -154,6 +154,10 @@ class PartitionState:
             if refused:
                 rejects.append(Reject(record.message, None, *refused))
         return rejects + self._rows(batch, at, len(batch))
+
+    def spec_of(self, asset_id: str) -> AssetSpec:
+        """Spec in force of an asset; the default one of an asset that is not known."""
+        return self.fleet.spec[self._load([asset_id])[0]] if self._has(asset_id) else AssetSpec()
 
     def taken_leaps(self) -> list[tuple[str, Leap]]:
         """Take the held rows that were refused, each with its asset's id."""

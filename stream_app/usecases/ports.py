@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import BinaryIO, Literal, NamedTuple, Protocol
+from typing import Any, BinaryIO, Literal, NamedTuple, Protocol
 
+from schemas.asset import AssetSpec
 from schemas.diagnosis import Diagnosis
 from schemas.file import FileSpec
 from stream_app.wire.batch import Headers
@@ -156,29 +157,6 @@ class MeasurementLog(Protocol):
         ...
 
 
-class StoredLetter(NamedTuple):
-    """A record of the dead-letter topic, and where it stands there."""
-
-    partition: int
-    offset: int
-    timestamp_ms: int
-    key: bytes | None
-    value: bytes | None
-    headers: Headers
-
-
-class DeadLetterLog(Protocol):
-    """The dead-letter topic, for those who look at it."""
-
-    async def newest(self, count: int) -> Sequence[StoredLetter]:
-        """The newest ``count`` letters of each partition; UnavailableError when the broker does not answer."""
-        ...
-
-    async def one(self, partition: int, offset: int) -> StoredLetter | None:
-        """The letter at a place; None: there is none. UnavailableError as :meth:`newest`."""
-        ...
-
-
 WorkerPhase = Literal["starting", "waiting_for_broker", "joining", "recovering", "ready", "stopping", "failed"]
 
 
@@ -264,6 +242,14 @@ class CheckedFile(Protocol):
 
     def messages(self, asset_ids: Sequence[str]) -> Iterator[tuple[str, RowMessage]]:
         """The rows, each asset's in time order, as messages of other assets: one for all, or for each of ``assets``."""
+        ...
+
+
+class RowTranslator(Protocol):
+    """Reads rows with other names and units than ours, by the profile that their asset's spec names."""
+
+    def __call__(self, spec: AssetSpec, asset_id: str, row: Mapping[str, Any]) -> dict[str, Any]:
+        """A row with our names and units; a ``Refusal`` tells what is wrong with it."""
         ...
 
 

@@ -8,7 +8,7 @@ from hashlib import sha256
 from typing import Final, Literal
 
 from schemas.rejected import ATTEMPT_HEADER, HEADER_PREFIX, REPLAY_PREFIX, ROWS_HEADER
-from stream_app.usecases.ports import StoredLetter
+from stream_app.usecases.letters import StoredLetter
 from stream_app.wire.batch import Headers
 
 #: Why a letter is not replayed.

@@ -67,16 +67,20 @@ class Fetch:
 
     def one(self, i: int) -> Fetch:
         """Message ``i`` as a fetch of its own."""
+        return self.part(i, i + 1)
+
+    def part(self, low: int, high: int) -> Fetch:
+        """Messages ``low`` to ``high``, at least one, as a fetch of their own."""
         return Fetch(
             topic=self.topic,
             partition=self.partition,
-            start=int(self.offsets[i]),
-            end=int(self.offsets[i]) + 1,
-            offsets=self.offsets[i : i + 1],
-            keys=self.keys[i : i + 1],
-            values=self.values[i : i + 1],
-            timestamps_ms=self.timestamps_ms[i : i + 1],
-            headers=self.headers[i : i + 1],
+            start=int(self.offsets[low]),
+            end=int(self.offsets[high - 1]) + 1,
+            offsets=self.offsets[low:high],
+            keys=self.keys[low:high],
+            values=self.values[low:high],
+            timestamps_ms=self.timestamps_ms[low:high],
+            headers=self.headers[low:high],
         )
 
     def moved(self, shift: int) -> Fetch:

@@ -48,7 +48,7 @@ def _checks(totals: Totals) -> dict[str, BoolArray]:
     }
 
 
-def _agrees(totals: Totals) -> BoolArray:
+def agrees(totals: Totals) -> BoolArray:
     """Whether all charge over all change of the SoC gives nearly the same capacity.
 
     It does not where the SoC lags behind: then what is in the steps of a turn belongs to the steps before.
@@ -98,7 +98,7 @@ class CapacityEst(Metric):
 
         Gated by ``soc_lag_suspect``.
         """
-        with defined_where(_checks(totals), {"soc_lag_suspect": _agrees(totals)}) as defined:
+        with defined_where(_checks(totals), {"soc_lag_suspect": agrees(totals)}) as defined:
             return defined(*_capacity_ah(totals))
 
 
@@ -135,7 +135,7 @@ class SohCapacity(Metric):
 
         Gated by ``charge_unbalanced`` and ``soc_lag_suspect``.
         """
-        gates = {"charge_unbalanced": is_balanced(totals), "soc_lag_suspect": _agrees(totals)}
+        gates = {"charge_unbalanced": is_balanced(totals), "soc_lag_suspect": agrees(totals)}
         with defined_where({"capacity_missing": specs.capacity_ah > 0} | _checks(totals), gates) as defined:
             capacity_ah, sigma_ah = _capacity_ah(totals)
             return defined(100 * capacity_ah / specs.capacity_ah, 100 * sigma_ah / specs.capacity_ah)

@@ -204,3 +204,70 @@ class TimeSocLow(Metric):
         checks = {"limit_missing": ~np.isnan(specs.soc_low_percent), "no_valid_steps": _known(seconds)}
         with defined_where(checks) as defined:
             return defined(_below(seconds, _EDGES_PERCENT, specs.soc_low_percent, MOST_LOW_PERCENT))
+
+
+class SocWithinLimits(Metric):
+    """Share of the time with a known state of charge that it is within the limits [1].
+
+    Notes
+    -----
+    The time is that of ``soc_dwell_s``; a limit that the spec lacks does not limit. How much of the time was reported
+    at all is ``coverage``.
+
+    References
+    ----------
+    Operating range of the asset's warranty, as ``soc_low_percent`` and ``soc_high_percent`` of the spec.
+
+    Examples
+    --------
+    >>> compute(
+    ...     "soc_within_limits_share", spec={"soc_low_percent": 10, "soc_high_percent": 90},
+    ...     soc_percent=[5, 10, 50, 90, 50]
+    ... )
+    0.5
+    """
+
+    name, unit = "soc_within_limits_share", "1"
+    reads = (SocDwell,)
+
+    def value(self, totals: Totals, specs: AssetSpecs) -> MetricValues:
+        """Null with ``limit_missing`` or ``no_valid_steps``."""
+        seconds, low, high = totals.of(SocDwell)["seconds"], specs.soc_low_percent, specs.soc_high_percent
+        has_limit = ~np.isnan(low) | ~np.isnan(high)
+        with defined_where({"limit_missing": has_limit, "no_valid_steps": _known(seconds)}) as defined:
+            outside_s = _above(seconds, _EDGES_PERCENT, high, LEAST_HIGH_PERCENT)
+            outside_s = outside_s + _below(seconds, _EDGES_PERCENT, low, MOST_LOW_PERCENT)
+            return defined(1 - outside_s / seconds.sum(axis=1))
+
+
+class TemperatureWithinLimits(Metric):
+    """Share of the time with a known temperature that it is within the limits [1]; lifetime alone.
+
+    Notes
+    -----
+    The time is that of ``temperature_dwell_s``; a limit that the spec lacks does not limit.
+
+    References
+    ----------
+    Operating range of the asset's warranty, as ``temperature_low_c`` and ``temperature_high_c`` of the spec.
+
+    Examples
+    --------
+    >>> compute(
+    ...     "temperature_within_limits_share", spec={"temperature_low_c": 0, "temperature_high_c": 45},
+    ...     temperature_c=[-5, 0, 20, 45, 20]
+    ... )
+    0.5
+    """
+
+    name, unit = "temperature_within_limits_share", "1"
+    sequential_states = (CellReadings,)
+
+    def value(self, totals: Totals, specs: AssetSpecs) -> MetricValues:
+        """Null with ``limit_missing`` or ``no_valid_steps``."""
+        seconds = totals.residue(CellReadings)[:, :BINS]
+        has_limit = ~np.isnan(specs.cold_c) | ~np.isnan(specs.hot_c)
+        with defined_where({"limit_missing": has_limit, "no_valid_steps": _known(seconds)}) as defined:
+            outside_s = _above(seconds, _EDGES_C, specs.hot_c, LEAST_HIGH_C)
+            outside_s = outside_s + _below(seconds, _EDGES_C, specs.cold_c, MOST_LOW_C)
+            return defined(1 - outside_s / seconds.sum(axis=1))

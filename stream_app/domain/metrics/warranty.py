@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from stream_app.columns.arrays import BoolArray, FloatArray
 from stream_app.domain.metrics._base import AssetSpecs, Metric, MetricValues, Totals, defined_where
 from stream_app.domain.metrics.charge import current_checks
 from stream_app.domain.metrics.energy import power_checks
@@ -10,6 +11,23 @@ from stream_app.domain.soc_blocks import SocBlocks
 DAY_S = 86_400
 AS_PER_AH = 3600
 J_PER_KWH = 3.6e6
+YEAR_S = 365.25 * DAY_S
+
+
+def _has_budget(specs: AssetSpecs) -> BoolArray:
+    has: BoolArray = ((specs.warranty_cycles > 0) & (specs.capacity_ah > 0)) | (specs.warranty_kwh > 0)
+    return has
+
+
+def _times(totals: Totals, specs: AssetSpecs) -> FloatArray:
+    """How many times the use so far goes into the budget that is used up first; NaN where nothing was used."""
+    cycles = (totals["charge_in_as"] + totals["charge_out_as"]) / (2 * AS_PER_AH * specs.capacity_ah)
+    given_kwh = totals["energy_out_j"] / J_PER_KWH
+    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
+        by_cycles = np.where(cycles > 0, specs.warranty_cycles / cycles, np.nan)
+        by_energy = np.where(given_kwh > 0, specs.warranty_kwh / given_kwh, np.nan)
+    first = np.where(np.isnan(by_cycles), by_energy, by_cycles)
+    return np.where(by_energy < first, by_energy, first)
 
 
 class WarrantyCyclesUsed(Metric):
@@ -79,6 +97,40 @@ class WarrantyEnergyUsed(Metric):
             return defined(100 * (totals["energy_out_j"] / J_PER_KWH) / specs.warranty_kwh)
 
 
+class WarrantyUsedPerYear(Metric):
+    r"""Share of the warranted cycles or energy that a year takes at the rate so far [%/a].
+
+    .. math:: 100 \cdot \frac{1 \, a}{t} \cdot \max \left(\frac{n}{n_{warranty}}, \frac{E_{out}}{E_{warranty}}\right)
+
+    Notes
+    -----
+    Of the budget that is used up first, as in ``warranty_days_left``, over the time from the first to the last stamp:
+    a warranty of ten years lasts where it is at most 10 %/a. Gated below one day: the daily course is not closed.
+
+    References
+    ----------
+    Terms of the asset's warranty, as in ``warranty_cycles_used_percent`` and ``warranty_energy_used_percent``.
+
+    Examples
+    --------
+    >>> compute(
+    ...     "warranty_used_per_year_percent", dt_s=43_200,
+    ...     spec={"warranty_throughput_kwh": 43_830, "max_gap_s": 50_000}, power_w=[1000, -1000, 0]
+    ... )
+    10.0
+    """
+
+    name, unit = "warranty_used_per_year_percent", "%/a"
+    statistics = ("charge_in_as", "charge_out_as", "energy_out_j")
+
+    def value(self, totals: Totals, specs: AssetSpecs) -> MetricValues:
+        """Null with ``warranty_missing`` or ``no_load``; gated by ``too_short``."""
+        used = 1 / _times(totals, specs)
+        checks = {"warranty_missing": _has_budget(specs), "no_load": ~np.isnan(used)}
+        with defined_where(checks, {"too_short": totals.span_s >= DAY_S}) as defined:
+            return defined(100 * used * (YEAR_S / totals.span_s))
+
+
 class WarrantyDaysLeft(Metric):
     r"""Days until the warranted cycles or energy are used up at the rate so far [d]; lifetime alone.
 
@@ -109,17 +161,10 @@ class WarrantyDaysLeft(Metric):
 
     def value(self, totals: Totals, specs: AssetSpecs) -> MetricValues:
         """Null with ``lifetime_only``, ``warranty_missing`` or ``no_load``; gated by ``too_short``."""
-        cycles = (totals["charge_in_as"] + totals["charge_out_as"]) / (2 * AS_PER_AH * specs.capacity_ah)
-        given_kwh = totals["energy_out_j"] / J_PER_KWH
-        with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
-            by_cycles = np.where(cycles > 0, specs.warranty_cycles / cycles, np.nan)
-            by_energy = np.where(given_kwh > 0, specs.warranty_kwh / given_kwh, np.nan)
-        first = np.where(np.isnan(by_cycles), by_energy, by_cycles)
-        first = np.where(by_energy < first, by_energy, first)
-        has_budget = ((specs.warranty_cycles > 0) & (specs.capacity_ah > 0)) | (specs.warranty_kwh > 0)
+        first = _times(totals, specs)
         checks = {
             "lifetime_only": totals.residue(SocBlocks)[:, 0] > 0,
-            "warranty_missing": has_budget,
+            "warranty_missing": _has_budget(specs),
             "no_load": ~np.isnan(first),
         }
         with defined_where(checks, {"too_short": totals.span_s >= DAY_S}) as defined:

@@ -15,7 +15,7 @@ from schemas.rejected import HEADER_PREFIX, RejectCode
 from stream_app.infra.http.deps import Limit, ReadyRoute, ServicesDep
 from stream_app.infra.http.problems import describe
 from stream_app.usecases.errors import NotFoundError
-from stream_app.usecases.ports import StoredLetter
+from stream_app.usecases.letters import StoredLetter
 from stream_app.usecases.rights import Rights, current_rights
 
 _LOOKED_AT: Final = 1000

@@ -22,8 +22,9 @@ from stream_app.usecases.errors import InvalidError
 from stream_app.usecases.fleet_changes import FleetChanges
 from stream_app.usecases.fleet_summary import FleetSummaries
 from stream_app.usecases.history_queries import HistoryQueries
+from stream_app.usecases.letters import DeadLetterLog
 from stream_app.usecases.lookup import Lookup
-from stream_app.usecases.ports import Cluster, DeadLetterLog
+from stream_app.usecases.ports import Cluster
 from stream_app.usecases.posting import Posting
 from stream_app.usecases.queries import Queries
 from stream_app.usecases.running_uploads import RunningUploads

@@ -14,7 +14,7 @@ from stream_app.infra.kafka.log.letter_log import PROGRESS_MAX_BYTES, LetterLog,
 from stream_app.infra.kafka.log.partitioning import partition_of
 from stream_app.infra.kafka.log.records import Record
 from stream_app.settings import KafkaSettings
-from stream_app.usecases.ports import StoredLetter
+from stream_app.usecases.letters import StoredLetter
 from stream_app.usecases.replay import Choice, Letter, Obstacle, Place, Progress, republished
 
 #: Published together, before the offset is committed: so many are replayed again after a crash at most.

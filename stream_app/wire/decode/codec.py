@@ -22,6 +22,7 @@ from stream_app.columns.byte_column import ByteColumn
 from stream_app.wire.batch import Batch, ControlRecord, Fetch, Reject
 from stream_app.wire.decode import arrow, explain
 from stream_app.wire.decode.arrow_plans import KnownPlans
+from stream_app.wire.decode.explain import Translate, no_translation
 from stream_app.wire.decode.frames import MARKER
 from stream_app.wire.decode.keys import KeyDictionary, Keys
 from stream_app.wire.decode.limits import beyond
@@ -37,9 +38,16 @@ _REASON_MAX_LENGTH: Final = 500
 
 
 class Decoder:
-    """Decodes the fetches of a partition; what it has learnt of their form makes it fast, and changes no result."""
+    """Decodes the fetches of a partition; what it has learnt of their form makes it fast, and changes no result.
 
-    def __init__(self) -> None:
+    Parameters
+    ----------
+    translate
+        Reads JSON rows that the contract refuses.
+    """
+
+    def __init__(self, translate: Translate = no_translation) -> None:
+        self._translate = translate
         self._templates = KnownTemplates()
         self._plans = KnownPlans()
         self._keys = KeyDictionary()
@@ -50,14 +58,16 @@ class Decoder:
         What cannot be applied becomes a reject, never an exception, and leaves its neighbours alone.
         """
         keys = self._keys.read(ByteColumn.of(fetch.keys))
-        return meant_rows(fetch, _Decoding(fetch, keys, self._templates, self._plans).batch())
+        return meant_rows(fetch, _Decoding(fetch, keys, self._templates, self._plans, self._translate).batch())
 
 
 class _Decoding:
     """One fetch while it is decoded: rows that Python reads, until :meth:`batch` joins them with the scanned ones."""
 
-    def __init__(self, fetch: Fetch, keys: Keys, templates: KnownTemplates, plans: KnownPlans) -> None:
-        self._fetch = fetch
+    def __init__(
+        self, fetch: Fetch, keys: Keys, templates: KnownTemplates, plans: KnownPlans, translate: Translate
+    ) -> None:
+        self._fetch, self._translate = fetch, translate
         self._keys = keys
         #: Messages of producers that name an upload: these rows are the service's alone.
         self._foreign = {int(m) for m in keys.uploads() if all(name != UPLOAD_HEADER for name, _ in fetch.headers[m])}
@@ -136,7 +146,7 @@ class _Decoding:
 
     def _read_slowly(self, message: int, value: bytes | None, owner: str | None) -> None:
         fetch = self._fetch
-        reading = explain.read(value, fetch.keys[message], owner)
+        reading = explain.read(value, fetch.keys[message], owner, self._translate)
         if reading.control is not None:
             offset, timestamp_ms = int(fetch.offsets[message]), int(fetch.timestamps_ms[message])
             self._controls.append(ControlRecord(message, offset, timestamp_ms, reading.control))

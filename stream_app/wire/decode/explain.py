@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from math import nan
 from typing import Any, Final
@@ -43,8 +43,21 @@ class Reading:
     refused: list[tuple[int, Refusal]] = field(default_factory=list)
 
 
-def read(value: bytes | None, key: bytes | None, asset_id: str | None) -> Reading:
+#: A row of an asset with our names and units, where its spec says how to read it; None where it does not.
+Translate = Callable[[str, dict[str, Any]], dict[str, Any] | None]
+
+
+def no_translation(_asset_id: str, _row: dict[str, Any]) -> None:
+    """Of rows that only the contract reads."""
+    return
+
+
+def read(
+    value: bytes | None, key: bytes | None, asset_id: str | None, translate: Translate = no_translation
+) -> Reading:
     """Read one message; ``asset_id`` is the asset that its key names, None when the key is not an asset id.
+
+    A row that the contract refuses is read as ``translate`` gives it.
 
     Raises
     ------
@@ -62,7 +75,7 @@ def read(value: bytes | None, key: bytes | None, asset_id: str | None) -> Readin
     except Refusal as refusal:
         raise _named(refusal, form_of_bytes(value)) from None
     try:
-        reading = _read_content(content, key, asset_id)
+        reading = _read_content(content, key, asset_id, translate)
     except Refusal as refusal:
         raise _named(refusal, form_of_json(content) or form_of_key(key, _asset_of(content))) from None
     if reading.refused and isinstance(content, list):
@@ -85,18 +98,18 @@ def _asset_of(content: object) -> object:
     return content.get("asset_id") if isinstance(content, dict) else None
 
 
-def _read_content(content: object, key: bytes | None, asset_id: str | None) -> Reading:
+def _read_content(content: object, key: bytes | None, asset_id: str | None, translate: Translate) -> Reading:
     if asset_id is None:
         raise bad_key(key)
     if isinstance(content, list):
-        return _read_rows(content, asset_id)
+        return _read_rows(content, asset_id, translate)
     if not isinstance(content, dict):
         raise Refusal("bad_row", f"a message must be a JSON object or a list of objects, not {shown(content)}")
     if content.get("control") is not None:
         return Reading(control=_read_control(content, asset_id))
     if isinstance(content.get("timestamp"), list):
-        return _read_rows(_rows_of_batch(content, asset_id), asset_id)
-    return Reading(single=True, rows=[_read_row_of(content, asset_id)], positions=[0])
+        return _read_rows(_rows_of_batch(content, asset_id), asset_id, no_translation)
+    return Reading(single=True, rows=[_read_row_of(content, asset_id, translate)], positions=[0])
 
 
 def parse(value: bytes) -> Any:
@@ -114,11 +127,11 @@ def parse(value: bytes) -> Any:
         raise Refusal("bad_json", "a number has thousands of digits: send readings such as -40.5") from None
 
 
-def _read_rows(rows: Iterable[object], asset_id: str) -> Reading:
+def _read_rows(rows: Iterable[object], asset_id: str, translate: Translate) -> Reading:
     reading = Reading()
     for position, content in enumerate(rows):
         try:
-            reading.rows.append(_read_row_of(content, asset_id))
+            reading.rows.append(_read_row_of(content, asset_id, translate))
             reading.positions.append(position)
         except Refusal as refusal:
             reading.refused.append((position, refusal))
@@ -146,8 +159,14 @@ def read_row(content: object) -> Row:
     return make_row(row.asset_id, row.timestamp, (getattr(row, column.wire_name) for column in COLUMNS))
 
 
-def _read_row_of(content: object, asset_id: str) -> Row:
-    row = read_row(content)
+def _read_row_of(content: object, asset_id: str, translate: Translate) -> Row:
+    try:
+        row = read_row(content)
+    except Refusal:
+        translated = translate(asset_id, content) if isinstance(content, dict) else None
+        if translated is None:
+            raise
+        row = read_row(translated)
     if row.asset_id != asset_id:
         raise other_asset(row.asset_id, asset_id)
     return row

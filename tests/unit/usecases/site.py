@@ -14,7 +14,7 @@ from stream_app.usecases.admission import AdmissionRules
 from stream_app.usecases.asset_views import AssetViews
 from stream_app.usecases.ingest import Ingest
 from stream_app.usecases.layouts import StoredLayouts
-from stream_app.usecases.ports import MARKER_KEY, Changed, WholeCheckpoint
+from stream_app.usecases.ports import MARKER_KEY, Changed, RowTranslator, WholeCheckpoint
 from stream_app.usecases.spans import KeptWindows
 from stream_app.wire.batch import Fetch
 from stream_app.wire.encode.updates import NESTED, UpdateForm
@@ -71,13 +71,14 @@ class Site:
         emit_interval_s: float = 0,
         update_form: UpdateForm = NESTED,
         admission: AdmissionRules | None = None,
+        translator: RowTranslator | None = None,
     ) -> None:
         self.tables = tables or MemoryTables()
         self.catalogue = Catalogue((*REGISTRY.values(), *metrics))
         self.views = AssetViews(self.catalogue, StoredLayouts(self.tables))
         self.log: list[tuple[bytes | None, bytes | None]] = []
         self.lateness_s, self.emit_interval_s, self.update_form = lateness_s, emit_interval_s, update_form
-        self.admission = admission or AdmissionRules()
+        self.admission, self.translator = admission or AdmissionRules(), translator
         self.stamps_ms: dict[int, int] = {}  # Kafka timestamps by offset, where a test sets them
         self.now_s = 0.0
         self.record_ms = 5  # Kafka time of all records: too early to be one, rows are not checked against it
@@ -93,6 +94,7 @@ class Site:
             emit_interval_s=self.emit_interval_s,
             update_form=self.update_form,
             admission=self.admission,
+            translator=self.translator,
             clock=lambda: self.now_s,
         )
         return self.ingest

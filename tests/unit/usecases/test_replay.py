@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from schemas.rejected import ATTEMPT_HEADER, HEADER_PREFIX, ROWS_HEADER
 from stream_app.usecases.dead_letters import dead_letter
-from stream_app.usecases.ports import StoredLetter
+from stream_app.usecases.letters import StoredLetter
 from stream_app.usecases.replay import Choice, Letter, Place, Progress, republished
 from stream_app.wire.batch import Fetch, Headers, Reject
 

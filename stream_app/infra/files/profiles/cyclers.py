@@ -57,6 +57,11 @@ CYCLERS: Final = (
         columns={"timestamp": ["dateandtime"]},
     ),
     Profile(
+        "pec",
+        marks("test cycle step totaltime steptime realtime", "rack positionstarttime totaltime realtime"),
+        columns={"timestamp": ["realtime"]},
+    ),
+    Profile(
         "landt",
         marks("testtime steptime systime", "testtime steptime voltage current spccap"),
         columns={"timestamp": ["systime", "testtime"]},

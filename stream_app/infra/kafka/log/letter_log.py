@@ -24,7 +24,7 @@ from stream_app.infra.kafka.log.group_state import members
 from stream_app.infra.kafka.log.topics import admin_client
 from stream_app.infra.kafka.topic_partition import TopicPartition as Place
 from stream_app.settings import KafkaSettings
-from stream_app.usecases.ports import StoredLetter
+from stream_app.usecases.letters import StoredLetter
 from stream_app.usecases.replay import Progress
 
 _WAIT_MS: Final = 500

@@ -10,7 +10,7 @@ from stream_app.infra.kafka.errors import AccessError, BrokerUnavailableError
 from stream_app.infra.kafka.log.letter_log import letter_log
 from stream_app.settings import KafkaSettings
 from stream_app.usecases.errors import UnavailableError
-from stream_app.usecases.ports import StoredLetter
+from stream_app.usecases.letters import StoredLetter
 
 #: Questions at a time: each has a client of its own.
 _AT_ONCE: Final = 2

@@ -55,6 +55,26 @@ def _soc_outside(part: Part, limit_percent: float | None, *, high: bool) -> floa
     return total(row.dt_s for row in rows if (row.soc_percent >= limit_percent) == high)
 
 
+def _within(outside_s: list[float | None], known_s: float) -> float | None:
+    """Share of the time that is not outside; None without a limit or a time."""
+    limited = [seconds for seconds in outside_s if seconds is not None]
+    return 1 - sum(limited) / known_s if limited and known_s > 0 else None
+
+
+def plain_soc_within_limits_share(part: Part) -> float | None:
+    spec = part.nameplate.spec
+    outside = [
+        _soc_outside(part, spec.soc_high_percent, high=True),
+        _soc_outside(part, spec.soc_low_percent, high=False),
+    ]
+    return _within(outside, total(row.dt_s for row in part.rows if known(row.soc_percent)))
+
+
+def plain_temperature_within_limits_share(part: Part) -> float | None:
+    outside = [plain_time_hot_s(part), plain_time_cold_s(part)]
+    return _within(outside, total(row.dt_s for row in _measured(part)))
+
+
 def plain_time_soc_high_s(part: Part) -> float | None:
     return _soc_outside(part, part.nameplate.spec.soc_high_percent, high=True)
 
@@ -107,3 +127,15 @@ def test_limits_must_be_known(name: str) -> None:
     assert compute(name, temperature_c=[20, 20], soc_percent=[50, 50]) == "limit_missing"
     assert compute(name, spec=spec, current_a=[1, 1]) == "no_valid_steps"
     assert compute("temperature_dwell_s", current_a=[1, 1]) == "no_valid_steps"
+
+
+def test_share_within_the_limits() -> None:
+    """Two of four seconds are below 10 % or from 90 % on; without a limit above, one is."""
+    soc: dict[str, Any] = {"soc_percent": [5, 10, 50, 90, 50]}
+    assert compute("soc_within_limits_share", spec={"soc_low_percent": 10, "soc_high_percent": 90}, **soc) == 0.5
+    assert compute("soc_within_limits_share", spec={"soc_low_percent": 10}, **soc) == 0.75
+    assert compute("soc_within_limits_share", **soc) == "limit_missing"
+    cells: dict[str, Any] = {"temperature_c": [-5, 0, 20, 45, 20]}
+    both = {"temperature_low_c": 0, "temperature_high_c": 45}
+    assert compute("temperature_within_limits_share", spec=both, **cells) == 0.5
+    assert compute("temperature_within_limits_share", spec=both, **soc) == "no_valid_steps"

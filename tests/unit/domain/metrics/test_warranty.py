@@ -31,13 +31,24 @@ def plain_warranty_energy_used_percent(part: Part) -> float | None:
     return 100 * part.energy_j("discharge") / 3.6e6 / warranted_kwh
 
 
-def plain_warranty_days_left(part: Part) -> float | None:
+def _times(part: Part) -> list[float]:
+    """How many times the use so far goes into each budget."""
     spec, cycles, out_kwh = part.nameplate.spec, _cycles(part), part.energy_j("discharge") / 3.6e6
     times = []
     if spec.warranty_full_cycles is not None and cycles:
         times.append(spec.warranty_full_cycles / cycles)
     if spec.warranty_throughput_kwh is not None and out_kwh > 0:
         times.append(spec.warranty_throughput_kwh / out_kwh)
+    return times
+
+
+def plain_warranty_used_per_year_percent(part: Part) -> float | None:
+    times = _times(part)
+    return 100 / min(times) * 365.25 * 86_400 / part.span_s if times and part.span_s >= 86_400 else None
+
+
+def plain_warranty_days_left(part: Part) -> float | None:
+    times = _times(part)
     if not part.is_lifetime or not times or part.span_s < 86_400:
         return None
     return (min(times) - 1) * part.span_s / 86_400
@@ -62,6 +73,17 @@ def test_the_budget_that_is_used_up_first_counts() -> None:
     assert compute("warranty_days_left", spec=energy, **DAY) == pytest.approx(400)
     assert compute("warranty_days_left", spec=both, nominal_capacity_ah=120, **DAY) == pytest.approx(100)
     assert compute("warranty_days_left", spec=both, **DAY) == pytest.approx(400), "cycles need a capacity"
+
+
+def test_a_year_takes_its_share_of_the_budget() -> None:
+    """12 kWh a day are 4,383 a year: a tenth of 43,830; of 100 cycles one a day takes 365.25 %."""
+    energy = {"warranty_throughput_kwh": 43_830} | GAP
+    both = energy | {"warranty_full_cycles": 100}
+    assert compute("warranty_used_per_year_percent", spec=energy, **DAY) == pytest.approx(10)
+    assert compute("warranty_used_per_year_percent", spec=both, nominal_capacity_ah=120, **DAY) == pytest.approx(365.25)
+    assert compute("warranty_used_per_year_percent", **DAY) == "warranty_missing"
+    assert compute("warranty_used_per_year_percent", spec=energy, power_w=[1, 1]) == "no_load"
+    assert compute("warranty_used_per_year_percent", spec=energy, **DAY | {"dt_s": 3600}) == "too_short"
 
 
 def test_an_account_that_is_overdrawn_says_since_when() -> None:

@@ -92,6 +92,12 @@ SHAPES = {
         "2024-05-07 09:0{i}:00 AM,0,1,{h},0,{a},3.6",
         AMPS | VOLTS,
     ),
+    "pec": Shape(
+        "Test,Cycle,Step,Total Time (Seconds),Step Time (Seconds),Real Time,Voltage (mV),Current (mA),"
+        "Charge Capacity (mAh),Rack,Position Start Time",
+        "7,1,1,{s},0,2024-05-07 09:0{i}:00,3600,{ma},0,2,2024-05-07 08:00:00",
+        AMPS | VOLTS,
+    ),
     "landt": Shape(
         "Index\tTestTime/Sec.\tStepTime/Sec.\tVoltage/V\tCurrent/mA\tCapacity/mAh\tSysTime",
         "{i}\t{s}\t0\t3.6\t{ma}\t0\t2024-05-07 09:0{i}:00",

@@ -8,7 +8,7 @@ import pytest
 
 from schemas.rejected import HEADER_PREFIX
 from stream_app.infra.http.api import ApiOptions
-from stream_app.usecases.ports import StoredLetter
+from stream_app.usecases.letters import StoredLetter
 from tests.unit.infra.http.test_problems import problem_of
 
 if TYPE_CHECKING:
