@@ -46,7 +46,7 @@ async def ask(site: Site, method: str, path: str, key: str | None, asset_id: str
         body = {"files": {"data": ("rows.csv", csv)}, "data": {"nominal_capacity": "94"}}
     elif method in ("POST", "PUT", "PATCH"):
         body = {"json": [ROW | {"asset_id": asset_id}] if path.endswith("measurements") else {}}
-    elif path.endswith(("/history", "/fleet")):
+    elif path.endswith(("/history", "/fleet")) and "/system/" not in path:
         body = {"params": {"metric": "rte_raw"}}
     return await site.client.request(method, path, headers=headers, **body)
 
