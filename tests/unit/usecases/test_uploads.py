@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import io
 import threading
-from collections.abc import Iterator
+from collections.abc import AsyncIterator
 from typing import BinaryIO
 
 import pytest
@@ -148,7 +148,8 @@ class Held(FakeRows):
 
 
 @pytest.fixture
-def held(worker: Worker) -> Iterator[tuple[Uploads, Held]]:
+async def held(worker: Worker) -> AsyncIterator[tuple[Uploads, Held]]:
+    """Its thread goes on before the loop ends, which waits for it."""
     rows = Held()
     uploads_ = Uploads(worker.lookup, worker.log, rows, ("1h", "1d"), worker.running, KeyedRequests(worker.tasks))
     uploads_.answered_within_s = 0.01

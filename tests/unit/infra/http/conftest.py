@@ -102,7 +102,7 @@ class Site:
         services = Services(
             cluster=self.cluster,
             lookup=lookup,
-            queries=Queries(lookup, windows=("1m", "15m"), kept_windows=KeptWindows({60: 20}, 4)),
+            queries=Queries(lookup, windows=("1m", "15m"), kept_windows=KeptWindows({60: 20}, 100)),
             tasks=tasks,
             uploads=self.uploads,
             running=self.running,

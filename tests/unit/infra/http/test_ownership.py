@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import io
 import uuid
 from typing import TYPE_CHECKING
 
@@ -13,6 +14,7 @@ from schemas.control import Forget
 from stream_app.infra.http.hops import HOP_HEADER, RIGHTS_HEADER, HopKey
 from stream_app.infra.http.ownership import HttpPeers
 from stream_app.usecases.rights import EVERYTHING
+from stream_app.usecases.running_uploads import RunningUpload
 from stream_app.usecases.splits import SplitAssets
 from tests.fakes import partition_of
 
@@ -156,6 +158,7 @@ async def test_task_is_answered_by_its_owner(pair: tuple[Site, Site]) -> None:
         home = partition_of(f"upload-{task_id}".encode())
         owner, other = pair if home < 2 else reversed(pair)
         owner.tables.put(f"upload-{task_id}", partition=home)
+        owner.running.add(task_id, RunningUpload(task_id, io.BytesIO(), 9, phase="checking", announced=True))
         assert (await other.client.get(f"/api/v1/metrics/{task_id}")).json()["state"] == "STARTED"
     task_id = str(uuid.UUID(int=99))
     for site in pair:
