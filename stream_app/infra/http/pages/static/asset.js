@@ -8,7 +8,7 @@ import { health } from "./health.js";
 import { losses, cycles, dwell, temperature, warranty } from "./usage.js";
 import { specForm } from "./spec.js";
 import { Trends } from "./trends.js";
-import { hasHistory, PAST, past } from "./history.js";
+import { hasHistory, PAST, past, seconds } from "./history.js";
 import { Timeline } from "./timeline.js";
 import { allMetrics, windowTable } from "./tables.js";
 
@@ -64,7 +64,7 @@ let closed = {};
 
 async function loadWindows() {
   const sizes = latest.open_windows.map((update) => update.window.size);
-  shownSize ??= sizes[Math.min(1, sizes.length - 1)];
+  shownSize ??= firstSize(sizes, latest);
   const wanted = new Set([shownSize in PAST ? null : shownSize, sizes.at(-1), ...sizes.filter((size) => size === "1h")]);
   await Promise.all(
     [...wanted].filter(Boolean).map(async (size) => {
@@ -83,6 +83,12 @@ async function loadWindows() {
   windowTable($("windows"), closed[listed] ?? []);
   text($("windows-note"), `${count((closed[listed] ?? []).length)} of ${listed}, newest first`);
   dwell($("dwell"), closed[sizes.at(-1)] ?? [], latest.lifetime);
+}
+
+// The second size, or the smallest while the asset is too young for a line of it.
+function firstSize(sizes, { first_time: first, last_time: last }) {
+  const second = sizes[Math.min(1, sizes.length - 1)];
+  return (Date.parse(last) - Date.parse(first)) / 1000 > 4 * seconds(second ?? "1d") ? second : sizes[0];
 }
 
 async function showPast(sizes) {

@@ -10,7 +10,7 @@ const SECONDS = { s: 1, m: 60, h: 3600, d: 86_400 };
 
 export const PAST = { year: 365 * DAY_MS, month: 30 * DAY_MS };
 
-const seconds = (size) => Number.parseInt(size, 10) * SECONDS[size.at(-1)];
+export const seconds = (size) => Number.parseInt(size, 10) * SECONDS[size.at(-1)];
 
 // Columns of a span that ends with the newest row.
 export async function past(id, span, sizes, lastTime) {

@@ -5,6 +5,9 @@ import { day, timeToMinute } from "./quantities.js";
 
 const colour = (name) => getComputedStyle(document.documentElement).getPropertyValue(`--${name}`).trim();
 const drawn = new Set();
+// So few points are marked, since a line hardly shows; one alone stands in the middle of as much time on both sides [s].
+const FEW = 3;
+const ALONE_S = 900;
 
 addEventListener("theme", () => drawn.forEach((plot) => plot.redraw()));
 
@@ -62,7 +65,7 @@ export class Lines {
     const options = {
       width: this.width(),
       height,
-      scales: { x: { time: true }, ...Object.fromEntries(scales.map((name) => [name, { range: this.series.find((each) => (each.scale ?? "y") === name).range ?? range ?? undefined }])) },
+      scales: { x: { time: true, range: (_, low, high) => (low === high ? [low - ALONE_S, high + ALONE_S] : [low, high]) }, ...Object.fromEntries(scales.map((name) => [name, { range: this.series.find((each) => (each.scale ?? "y") === name).range ?? range ?? undefined }])) },
       cursor: { drag: { x: true, y: false } },
       series: [
         { value: (_, s) => (s === null || s === undefined ? "–" : timeToMinute(s * 1000)) },
@@ -73,7 +76,7 @@ export class Lines {
           width: each.hidden ? 0 : 2,
           dash: each.dash,
           fill: each.fill ? band(colour(each.colour), 14) : undefined,
-          points: { show: each.points ?? false, size: 6, fill: colour(each.colour) },
+          points: { show: each.points ?? (each.hidden ? false : (plot) => plot.data[0].length < FEW), size: 6, fill: colour(each.colour) },
           paths: steps ? uPlot.paths.stepped({ align: 1 }) : undefined,
           spanGaps: false,
           value: (_, v) => (v === null || v === undefined ? "–" : each.written(v)),

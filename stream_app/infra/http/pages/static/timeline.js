@@ -13,7 +13,7 @@ export class Timeline {
       { label: "Highest", colour: "accent", hidden: true, written: percent },
       { label: "Lowest", colour: "accent", hidden: true, written: percent },
     ], { alt: "State of charge over time" });
-    this.power = new Lines(powerPlace, [{ label: "Mean", colour: "charge", written: (v) => written(v, "W"), tick: (v) => written(v, "W"), fill: true }], { alt: "Power over time" });
+    this.power = new Lines(powerPlace, [{ label: "Mean", colour: "charge", written: (v) => written(v, "W"), tick: (v) => written(v, "W").replace(/(\.\d*?)0+ /, "$1 ").replace(". ", " "), fill: true }], { alt: "Power over time" });
     this.windows = [];
   }
 
