@@ -47,11 +47,6 @@ class UpdateList(Sequence[UpdateRecord]):
         """All updates of the parts, in order."""
         return cls([block for part in parts for block in part.blocks])
 
-    @property
-    def size_bytes(self) -> int:
-        """Size of the records in memory."""
-        return sum(column.buffer.nbytes for block in self.blocks for column in block[1:])
-
     def __len__(self) -> int:
         return sum(len(block.keys) for block in self.blocks)
 

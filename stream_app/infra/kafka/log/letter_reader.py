@@ -16,7 +16,6 @@ from stream_app.usecases.letters import StoredLetter
 _AT_ONCE: Final = 2
 _PATIENCE_S: Final = 20.0
 
-
 #: What is read of a partition that begins and ends at these offsets: the first, and the one after the last.
 Part = Callable[[int, int], tuple[int, int]]
 
