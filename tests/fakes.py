@@ -170,6 +170,9 @@ class FakeTables:
     def windows(self, partition: int, prefix: bytes) -> Mapping[bytes, bytes]:
         return {k: v for k, v in sorted(self.closed[partition].items()) if k.startswith(prefix)}
 
+    def window_keys(self, partition: int, prefix: bytes) -> Sequence[bytes]:
+        return sorted(key for key in self.closed[partition] if key.startswith(prefix))
+
 
 class FakeLog:
     """The measurements topic, in a list per partition.

@@ -134,10 +134,14 @@ class Checkpoints:
             new = slice(None if unconfirmed else -keep, None)
             keys = [window_key(prefix, start_us) for start_us in starts_us[new]]
             puts.update(zip(keys, index[new], strict=True))
-            old = self._tables.windows(state.partition, prefix)
-            for key in sorted({*old, *keys})[:-keep] if old or unconfirmed else ():
+            old = self._tables.window_keys(state.partition, prefix)
+            if not unconfirmed and (not old or old[-1] < keys[0]):  # as nearly always: they follow one another
+                gone += old[: max(0, len(old) + len(keys) - keep)]
+                continue
+            known = {*old, *unconfirmed}
+            for key in sorted({*old, *keys})[:-keep]:
                 puts.pop(key, None)
-                if key in old or key in unconfirmed:
+                if key in known:
                     gone.append(key)
         put = sorted((i, key) for key, i in puts.items())
         entries = list[Entry]()
@@ -154,7 +158,7 @@ class Checkpoints:
         for asset_id, offset in sorted(changes.forgotten.items()):
             prefix = asset_prefix(asset_id)
             unconfirmed = {key for key in self._unconfirmed[state.partition] if key.startswith(prefix)}
-            for key in sorted({*self._tables.windows(state.partition, prefix), *unconfirmed}):
+            for key in sorted({*self._tables.window_keys(state.partition, prefix), *unconfirmed}):
                 yield Entry(key, None, offset)
 
 

@@ -91,6 +91,10 @@ class Tables(Protocol):
         """Closed windows whose key begins with ``prefix``, by key ascending; must cost O(result), not O(table)."""
         ...
 
+    def window_keys(self, partition: int, prefix: bytes) -> Sequence[bytes]:
+        """Keys of :meth:`windows` alone, which costs a small part of it."""
+        ...
+
     def changed(self, partition: int, since_ns: int) -> Changed:
         """Assets that were put or deleted after ``since_ns``, which is an earlier answer's or 0; costs O(result)."""
         ...
@@ -120,6 +124,10 @@ class NoTables:
     def windows(self, partition: int, prefix: bytes) -> Mapping[bytes, bytes]:
         """None."""
         return {}
+
+    def window_keys(self, partition: int, prefix: bytes) -> Sequence[bytes]:
+        """None."""
+        return ()
 
     def changed(self, partition: int, since_ns: int) -> Changed:
         """None."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, MutableMapping
+from collections.abc import Iterable, Iterator, Mapping, MutableMapping
 
 from cramjam import lz4
 
@@ -23,8 +23,11 @@ class PackedValues(MutableMapping[bytes, bytes]):
         return None if packed is None else header(packed)
 
     def __getitem__(self, key: bytes) -> bytes:
-        packed = self._packed[key]
-        return packed[: HEADER.size] + bytes(lz4.decompress_block(packed[HEADER.size :]))
+        return _unpacked(self._packed[key])
+
+    def some(self, keys: Iterable[bytes]) -> Mapping[bytes, bytes]:
+        """Values of these keys as they are now, each unpacked when it is read."""
+        return _SomeValues({key: self._packed[key] for key in keys})
 
     def __setitem__(self, key: bytes, value: bytes) -> None:
         packed = value[: HEADER.size] + bytes(lz4.compress_block(value[HEADER.size :]))
@@ -42,3 +45,26 @@ class PackedValues(MutableMapping[bytes, bytes]):
 
     def __len__(self) -> int:
         return len(self._packed)
+
+
+class _SomeValues(Mapping[bytes, bytes]):
+    """Packed values by key that stay as they are."""
+
+    def __init__(self, packed: Mapping[bytes, bytes]) -> None:
+        self._packed = packed
+
+    def __getitem__(self, key: bytes) -> bytes:
+        return _unpacked(self._packed[key])
+
+    def __contains__(self, key: object) -> bool:
+        return key in self._packed
+
+    def __iter__(self) -> Iterator[bytes]:
+        return iter(self._packed)
+
+    def __len__(self) -> int:
+        return len(self._packed)
+
+
+def _unpacked(packed: bytes) -> bytes:
+    return packed[: HEADER.size] + bytes(lz4.decompress_block(packed[HEADER.size :]))

@@ -262,7 +262,12 @@ class TableStore:
     def windows(self, partition: int, prefix: bytes) -> Mapping[bytes, bytes]:
         """Closed windows whose key begins with ``prefix`` (asset id and separator at least), by key ascending."""
         held = self._windows.by_partition.get(partition)
-        return {} if held is None else {key: held.entries[key] for key in held.with_prefix(prefix)}
+        return {} if held is None else held.entries.some(held.with_prefix(prefix))
+
+    def window_keys(self, partition: int, prefix: bytes) -> Sequence[bytes]:
+        """Keys of closed windows that begin with ``prefix`` (asset id and separator at least), ascending."""
+        held = self._windows.by_partition.get(partition)
+        return [] if held is None else held.with_prefix(prefix)
 
     def changed(self, partition: int, since_ns: int) -> Changed:
         """Assets that were put or deleted after ``since_ns``, which is an earlier answer's or 0."""

@@ -53,6 +53,9 @@ class MemoryTables:
     def windows(self, partition: int, prefix: bytes) -> Mapping[bytes, bytes]:
         return {key: self.closed[key] for key in sorted(self.closed) if key.startswith(prefix)}
 
+    def window_keys(self, partition: int, prefix: bytes) -> Sequence[bytes]:
+        return sorted(key for key in self.closed if key.startswith(prefix))
+
     def changed(self, partition: int, since_ns: int) -> Changed:
         return Changed(since_ns, sorted(self.assets.keys() - {MARKER_KEY}), whole=True)
 
