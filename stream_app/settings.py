@@ -59,6 +59,9 @@ class KafkaSettings(BaseModel):
     replication_factor: int = Field(default=1, ge=1)
     session_timeout_s: float = Field(default=10.0, gt=0, le=86_400)
     heartbeat_interval_s: float = Field(default=2.0, ge=0.01)
+    refusal_limit_s: float = Field(
+        default=75.0, ge=0, description="A worker that the group refuses tries again for so long, and then ends"
+    )
     fetch_max_bytes: int = Field(
         default=4 << 20, gt=0, lt=1 << 31, description="Fetched at most per partition and request"
     )

@@ -106,7 +106,7 @@ class ClockError(BrokerError):
 
 
 class GroupRefusedError(KafkaSideError):
-    """The consumer group refuses this worker for good: ``words`` are the coordinator's."""
+    """The consumer group refuses this worker until somebody acts: ``words`` are the coordinator's."""
 
     def __init__(self, group: str, words: str, cure: str) -> None:
         super().__init__(f"the consumer group {group!r} refuses this worker: {words}; {cure}")

@@ -6,7 +6,7 @@ import asyncio
 import logging
 import shutil
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 
 import pytest
@@ -43,17 +43,28 @@ async def stranger(kafka: KafkaSettings) -> AsyncIterator[None]:
 
 
 async def test_another_kind_of_consumer_in_the_group_ends_the_worker(kafka: KafkaSettings) -> None:
-    """The coordinator's words, the group and the cure: no waiting helps."""
-    async with stranger(kafka), running(kafka, ready=False) as run:
+    """The coordinator's words, the group and the cure, once it has had its time to leave."""
+    hasty = kafka.model_copy(update={"refusal_limit_s": 1.5})
+    async with stranger(kafka), running(hasty, ready=False) as run:
         with pytest.raises(GroupRefusedError, match="InconsistentGroupProtocol") as caught:
             await run.task
         assert f"group {kafka.app_id!r}" in str(caught.value)
         assert "STREAM_KAFKA__APP_ID" in str(caught.value)
 
 
+async def test_a_worker_joins_when_another_kind_of_consumer_has_left(kafka: KafkaSettings) -> None:
+    """Until then its health says why it is not in the group, and the cure."""
+    async with AsyncExitStack() as others:
+        await others.enter_async_context(stranger(kafka))
+        async with running(kafka, ready=False) as run:
+            await until(lambda: "a consumer of another kind is in the group" in run.worker.status().detail)
+            await others.aclose()
+            await until(run.is_ready)
+
+
 async def test_a_session_outside_the_broker_s_limits_ends_the_worker(kafka: KafkaSettings) -> None:
     """The limits and the setting are named."""
-    short = kafka.model_copy(update={"session_timeout_s": 3.0})
+    short = kafka.model_copy(update={"session_timeout_s": 3.0, "refusal_limit_s": 0})
     async with running(short, ready=False) as run:
         with pytest.raises(GroupRefusedError, match=r"STREAM_KAFKA__SESSION_TIMEOUT_S=3 .*group\.min\.session"):
             await run.task

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from collections.abc import Awaitable, Callable, Collection, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
@@ -26,7 +27,7 @@ from stream_app.settings import KafkaSettings
 _log = logging.getLogger(__name__)
 
 _AGAIN_S: Final = 1.0
-#: Errors that no waiting cures, by their names in aiokafka, which wraps some of them in others.
+#: Errors that go on until somebody acts, by their names in aiokafka, which wraps some of them in others.
 _CURES: Final[Mapping[str, str]] = {
     "InconsistentGroupProtocolError": (
         "a consumer of another kind is in the group: end it (kafka-consumer-groups.sh --describe --members names it), "
@@ -63,6 +64,7 @@ class Coordination:
         self._consumer: AIOKafkaConsumer | None = None
         #: The last words of the coordinator by which it did not let this worker in; "" when it did since.
         self.words = ""
+        self._refused_since: float | None = None  # monotonic; None: the group has not refused this worker since it joined
 
     def attach(self, consumer: AIOKafkaConsumer) -> None:
         """Hook into a consumer that has just started, in its thread."""
@@ -74,7 +76,7 @@ class Coordination:
         joined = coordinator._on_join_complete
 
         async def joining(*args: Any) -> None:
-            self.words = ""
+            self.words, self._refused_since = "", None
             await joined(*args)
 
         coordinator._on_join_complete = joining
@@ -84,10 +86,18 @@ class Coordination:
         coordinator = self._consumer._coordinator  # type: ignore[union-attr]  # attached
         refusal = self._refusal(error)
         self.words = refusal.words
-        if refusal.cure is not None:
-            self._refused(GroupRefusedError(self.kafka.app_id, refusal.words, refusal.cure))
-            return asyncio.wait([coordinator._closing])
-        _log.warning("the group %r does not let this worker in, trying again: %s", self.kafka.app_id, refusal.words)
+        if refusal.cure is None:
+            _log.warning("the group %r does not let this worker in, trying again: %s", self.kafka.app_id, refusal.words)
+        else:
+            refused = GroupRefusedError(self.kafka.app_id, refusal.words, refusal.cure)
+            now, limit_s = time.monotonic(), self.kafka.refusal_limit_s
+            if self._refused_since is None:
+                self._refused_since = now
+                _log.error("%s. Trying again for %.0f s, then the worker ends", refused, limit_s)
+            if now >= self._refused_since + limit_s:
+                self._refused(refused)
+                return asyncio.wait([coordinator._closing])
+            self.words = f"{refusal.words}; {refusal.cure}"
         coordinator.request_rejoin()  # a heartbeat that has failed begins again with the next generation only
         return asyncio.wait([coordinator._closing], timeout=_AGAIN_S)
 
