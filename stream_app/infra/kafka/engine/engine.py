@@ -54,8 +54,11 @@ class Engine:
         self.coordination = Coordination(settings.kafka, self._refused)
         #: Also run by ``faust -A``.
         self.app = StreamApp(settings, self.lease, self.coordination, life)
-        #: How long a worker may be out of the group while Kafka answers: a rebalance and a lost answer take their time.
-        self.join_limit_s = rebalance_timeout_s(settings.kafka) + request_timeout_s(settings.kafka)
+        #: How long a worker may be out of the group while Kafka answers: a rebalance and a lost answer take their time,
+        #: and a refusal ends with its own words.
+        self.join_limit_s = rebalance_timeout_s(settings.kafka) + max(
+            request_timeout_s(settings.kafka), settings.kafka.refusal_limit_s
+        )
         self.failure: Exception | None = None
         self._failed: asyncio.Event | None = None  # there is one while `run` waits for it
 
