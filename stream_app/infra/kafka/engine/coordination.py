@@ -64,9 +64,8 @@ class Coordination:
         self._consumer: AIOKafkaConsumer | None = None
         #: The last words of the coordinator by which it did not let this worker in; "" when it did since.
         self.words = ""
-        self._refused_since: float | None = (
-            None  # monotonic; None: the group has not refused this worker since it joined
-        )
+        #: Since when the group has refused this worker, monotonic; None: not since it joined.
+        self._refused_since: float | None = None
 
     def attach(self, consumer: AIOKafkaConsumer) -> None:
         """Hook into a consumer that has just started, in its thread."""
