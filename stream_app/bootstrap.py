@@ -56,15 +56,17 @@ if TYPE_CHECKING:
     from stream_app.infra.history.reads import PostgresReads
 
 
-def build_worker(settings: Settings, listener: socket.socket | None = None) -> Worker:
+def build_worker(settings: Settings, catalogue: Catalogue, listener: socket.socket | None = None) -> Worker:
     """Build a worker: Kafka in, state and metrics out, and the HTTP server beside it.
 
     Parameters
     ----------
+    catalogue
+        Its metrics, compiled before (:func:`stream_app.warm_up.warm_up`): a member of the group that compiles keeps
+        its partitions still.
     listener
         The HTTP port, if it is open already.
     """
-    catalogue = Catalogue()
     is_strict = settings.kafka.partitioner == "murmur2"
 
     translator = ForeignRows()
