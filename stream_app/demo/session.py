@@ -57,9 +57,9 @@ class Session:
                 await asyncio.wait(ends, timeout=_END_NOTICED_S, return_when=asyncio.FIRST_COMPLETED)
             elif task.done():
                 return await task
-            for each in ends:
-                if each.done():
-                    raise each.result()
+            for end in ends:
+                if end.done():
+                    raise end.result()
             return await task
         finally:
             for each in (task, *ends):

@@ -268,7 +268,9 @@ def test_a_cluster_is_monitored_as_every_other_deployment(everything: tuple[Mani
     (rule,) = of_kind(everything, "PrometheusRule")
     monitoring = prometheus_rule.DEPLOY / "monitoring"
     assert rule["spec"] == yaml.safe_load((monitoring / "alerts.yml").read_text("utf-8"))
-    (board,) = [each for each in of_kind(everything, "ConfigMap") if "grafana_dashboard" in each["metadata"].get("labels", ())]
+    (board,) = [
+        each for each in of_kind(everything, "ConfigMap") if "grafana_dashboard" in each["metadata"].get("labels", ())
+    ]
     assert board["data"] == {"stream-app.json": (monitoring / "grafana" / "stream-app.json").read_text("utf-8")}
     (monitor,) = of_kind(everything, "PodMonitor")
     job = worker(everything)["metadata"]["labels"][monitor["spec"]["jobLabel"]]

@@ -49,8 +49,8 @@ class EmbeddedBroker:
 
     async def ended(self) -> int:
         """Wait until its process ends by itself; returns the exit status, negative for a signal."""
-        assert self._process is not None  # entered
-        return await self._process.wait()
+        process = self._process
+        return 0 if process is None else await process.wait()
 
     async def __aenter__(self) -> Self:
         binary = _binary()
