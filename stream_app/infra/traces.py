@@ -141,7 +141,7 @@ class Traces:
 
     def _callers(self, fetch: Fetch) -> Sequence[SpanContext]:
         """Of a fetch's records: the first of each span, up to the bound."""
-        found = dict[bytes, SpanContext]()
+        found: dict[bytes, SpanContext] = {}
         for i in messages_with(fetch.headers, TRACEPARENT):
             value = next((value for name, value in fetch.headers[i] if name == TRACEPARENT), None)
             if value is None or value in found:
