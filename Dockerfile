@@ -12,7 +12,7 @@ COPY stream_app stream_app
 COPY tools/front_end.py tools/front_end.py
 # Without pip. Tests, headers and the clients of Flight and S3 are not used: 75 MB of numba and pyarrow.
 RUN python -m venv --without-pip /opt/stream-app \
-    && pip --python /opt/stream-app/bin/python install --quiet --no-index --find-links /wheels '.[embedded]' \
+    && pip --python /opt/stream-app/bin/python install --quiet --no-index --find-links /wheels '.[embedded,tracing]' \
     && cd /opt/stream-app/lib/python3.11/site-packages \
     && rm -r numba/tests pyarrow/tests pyarrow/include pyarrow/*flight* pyarrow/*s3*
 COPY tools/bill_of_materials.py ./
