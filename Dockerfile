@@ -12,7 +12,7 @@ COPY stream_app stream_app
 COPY tools/front_end.py tools/front_end.py
 # Without pip. Tests, headers and the clients of Flight and S3 are not used: 75 MB of numba and pyarrow.
 RUN python -m venv --without-pip /opt/stream-app \
-    && pip --python /opt/stream-app/bin/python install --quiet --no-index --find-links /wheels '.[embedded]' \
+    && pip --python /opt/stream-app/bin/python install --quiet --no-index --find-links /wheels '.[embedded,tracing]' \
     && cd /opt/stream-app/lib/python3.11/site-packages \
     && rm -r numba/tests pyarrow/tests pyarrow/include pyarrow/*flight* pyarrow/*s3*
 COPY tools/bill_of_materials.py ./
@@ -28,7 +28,6 @@ LABEL org.opencontainers.image.title="stream-app" \
 ENV PATH=/opt/stream-app/bin:$PATH \
     PYTHONDONTWRITEBYTECODE=1 \
     PYTHONUNBUFFERED=1 \
-    NUMBA_CACHE_DIR=/opt/code \
     NUMBA_CPU_NAME=generic \
     STREAM_DATA_DIR=/data \
     STREAM_HTTP__HOST=0.0.0.0
@@ -41,8 +40,9 @@ COPY --from=build /opt/stream-app /opt/stream-app
 COPY example/sample_day.csv /example/
 COPY deploy/entrypoint /usr/local/bin/
 USER 10001
-# Compiled once, for any machine of the architecture: a container would take half a minute for it at each start.
-RUN python -m stream_app.warm_up
+# Compiled once, for any machine of the architecture: a container would take a minute or two for it at each start. In the
+# folder where a container has it, since numba knows code by its file's place and time.
+RUN NUMBA_CACHE_DIR=/data/code python -m stream_app.warm_up && mv /data/code/* /opt/code && rmdir /data/code
 # The root file system may be read-only: only /data is written. It has the compiled code's copy, and files while they are
 # uploaded (1 GiB each at most); nothing that is needed after a restart.
 ENV NUMBA_CACHE_DIR=/data/code TMPDIR=/data

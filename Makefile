@@ -44,6 +44,7 @@ docs: $(STAMP) ## Generate what is generated: the metrics page from the docstrin
 	$(BIN)/python -m stream_app.infra.http.codes
 	$(BIN)/python -m tools.asyncapi
 	$(BIN)/python -m tools.grafana_dashboard
+	$(BIN)/python -m tools.prometheus_rule
 	$(BIN)/python -m tools.scale_page
 
 format: $(STAMP) ## Format, and mend what the linter can

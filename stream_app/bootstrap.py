@@ -23,6 +23,7 @@ from stream_app.infra.kafka.log.letter_reader import LetterReader
 from stream_app.infra.kafka.reject_reports import rows_applied, split_assets
 from stream_app.infra.kafka.worker import Worker
 from stream_app.infra.row_messages import RowMessages
+from stream_app.infra.traces import Traces, use_traces
 from stream_app.settings import Settings
 from stream_app.usecases.admission import AdmissionRules
 from stream_app.usecases.asset_lists import AssetLists
@@ -56,15 +57,19 @@ if TYPE_CHECKING:
     from stream_app.infra.history.reads import PostgresReads
 
 
-def build_worker(settings: Settings, listener: socket.socket | None = None) -> Worker:
+def build_worker(settings: Settings, catalogue: Catalogue, listener: socket.socket | None = None) -> Worker:
     """Build a worker: Kafka in, state and metrics out, and the HTTP server beside it.
 
     Parameters
     ----------
+    catalogue
+        Its metrics, compiled before (:func:`stream_app.warm_up.warm_up`): a member of the group that compiles keeps
+        its partitions still.
     listener
         The HTTP port, if it is open already.
     """
-    catalogue = Catalogue()
+    if settings.tracing:
+        use_traces(Traces(settings.kafka.app_id))
     is_strict = settings.kafka.partitioner == "murmur2"
 
     translator = ForeignRows()

@@ -6,5 +6,4 @@ from stream_app.warm_up import warm_up
 
 settings = Settings()
 settings.require_access()
-warm_up()
-app = build_worker(settings).engine.app
+app = build_worker(settings, warm_up()).engine.app

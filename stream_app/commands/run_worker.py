@@ -58,10 +58,10 @@ def worker(
     from stream_app.warm_up import warm_up
 
     configure_logging(settings.log_level, json=settings.log_json, secrets=settings.secrets())
-    warm_up()
+    catalogue = warm_up()
     if early is not None:
         early.stop()
-    asyncio.run(_run(partial(build_worker, settings, listener)))
+    asyncio.run(_run(partial(build_worker, settings, catalogue, listener)))
 
 
 async def _run(build: Callable[[], Worker]) -> None:

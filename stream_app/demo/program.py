@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import signal
 import sys
 from collections import deque
 from collections.abc import AsyncIterator, Mapping
@@ -16,18 +17,39 @@ from stream_app.errors import ExpectedError
 _STOP_TIMEOUT_S: Final = 25.0
 
 
+class PartEndedError(ExpectedError):
+    """A part of the demo ended by itself, or was killed.
+
+    Parameters
+    ----------
+    part
+        What ended.
+    code
+        Its exit status; negative for a signal.
+    """
+
+    def __init__(self, part: str, code: int, log: Path) -> None:
+        if code >= 0:
+            with log.open(encoding="utf-8", errors="replace") as lines:
+                last = " ".join(deque((line.strip() for line in lines if line.strip()), maxlen=1))
+            said = f", its last words: {last[-300:]}" if last else ""
+            happened = f"the {part} ended with exit status {code}{said}"
+        elif code == -signal.SIGKILL:
+            happened = f"the {part} was killed (SIGKILL), by somebody or by the kernel for want of memory"
+        else:
+            happened = f"the {part} was ended by {signal.Signals(-code).name}"
+        super().__init__(f"{happened}. Start the demo again: it goes on where it was; the log is {log}")
+
+
 class Program:
     """A running ``stream-app``; ``name`` is its command."""
 
     def __init__(self, name: str, process: asyncio.subprocess.Process, log: Path) -> None:
         self._name, self._process, self._log = name, process, log
 
-    async def ended(self) -> ExpectedError:
+    async def ended(self) -> PartEndedError:
         """Wait until the process ends by itself; returns the error to raise then."""
-        code = await self._process.wait()
-        with self._log.open(encoding="utf-8", errors="replace") as lines:
-            last = " ".join(deque((line.strip() for line in lines if line.strip()), maxlen=1))
-        return ExpectedError(f"the {self._name} ended with exit code {code} ({last[-300:]}): see {self._log}")
+        return PartEndedError(self._name, await self._process.wait(), self._log)
 
     async def stop(self) -> None:
         """End the process; if it does not end in time, kill it."""

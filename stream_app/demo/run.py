@@ -62,10 +62,17 @@ async def run_live(options: DemoOptions, kafka: KafkaSettings, console: Console)
         running = await stack.enter_async_context(
             session(kafka, options.data_dir, options.port, options.broker, console, history=True)
         )
+        await running.while_alive(_fed_and_shown(running, options, console))
+
+
+async def _fed_and_shown(running: Session, options: DemoOptions, console: Console) -> None:
+    try:
         async with asyncio.TaskGroup() as tasks:
             if options.fleet_size:
                 tasks.create_task(_feed(running, options))
-            tasks.create_task(running.while_alive(_show(running, options, console)))
+            tasks.create_task(_show(running, options, console))
+    except ExceptionGroup as both:
+        raise both.exceptions[0] from None  # one cause: the other's failure follows from it
 
 
 async def run_once(options: DemoOptions, kafka: KafkaSettings, console: Console) -> MetricsUpdate:

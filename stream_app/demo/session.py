@@ -8,15 +8,16 @@ import fcntl
 import os
 import signal
 import socket
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Final, TypeVar
 
 from rich.console import Console
 
-from stream_app.demo.program import Program, program
+from stream_app.demo.program import PartEndedError, program
 from stream_app.errors import ExpectedError
 from stream_app.infra.kafka.embedded import EmbeddedBroker
 from stream_app.infra.kafka.log import topics
@@ -29,6 +30,7 @@ _KEPT: Final = '{"1m": 60, "15m": 96, "1h": 96, "1d": 30}'
 #: The demo's history may be some seconds old: it is read as charts of days, and written at less cost so [s].
 _FLUSH_INTERVAL_S: Final = "5"
 _READY_TIMEOUT_S: Final = 300.0
+_END_NOTICED_S: Final = 1.0
 
 T = TypeVar("T")
 
@@ -41,16 +43,23 @@ class Session:
     client: WorkerClient
     log: Path
     has_history: bool
-    _programs: Sequence[Program]
+    #: Of each part: returns the error to raise when it has ended by itself.
+    _ended: Sequence[Callable[[], Coroutine[None, None, PartEndedError]]]
 
     async def while_alive(self, work: Awaitable[T]) -> T:
         """Await ``work``; ExpectedError as soon as a part's process ends."""
         task = asyncio.ensure_future(work)
-        ends = [asyncio.create_task(each.ended()) for each in self._programs]
+        ends: list[asyncio.Task[PartEndedError]] = [asyncio.create_task(ended()) for ended in self._ended]
         try:
             await asyncio.wait({task, *ends}, return_when=asyncio.FIRST_COMPLETED)
-            if not task.done():
-                raise next(each.result() for each in ends if each.done())
+            if task.done() and not task.cancelled() and task.exception() is not None:
+                # Whoever asks a part may notice sooner that it is gone, and knows less about it.
+                await asyncio.wait(ends, timeout=_END_NOTICED_S, return_when=asyncio.FIRST_COMPLETED)
+            elif task.done():
+                return await task
+            for end in ends:
+                if end.done():
+                    raise end.result()
             return await task
         finally:
             for each in (task, *ends):
@@ -72,11 +81,12 @@ async def session(
     _require_free(port)
     async with contextlib.AsyncExitStack() as stack:
         stack.enter_context(_locked(data_dir))
-        store = None
+        store, ended = None, list[Callable[[], Coroutine[None, None, PartEndedError]]]()
         if broker is None:
             console.print("starting the embedded broker")
             embedded = await stack.enter_async_context(EmbeddedBroker(data_dir / "broker", with_database=history))
             broker, store = embedded.bootstrap_servers, embedded.database_url
+            ended.append(partial(_broker_ended, embedded))
         environment = {"STREAM_KAFKA__BOOTSTRAP_SERVERS": broker}
         if store is not None:
             environment |= {"STREAM_HISTORY__URL": store, "STREAM_HISTORY__FLUSH_INTERVAL_S": _FLUSH_INTERVAL_S}
@@ -90,14 +100,18 @@ async def session(
             "STREAM_DATA_DIR": str(data_dir / "worker"),
             "STREAM_KEEP_WINDOWS": os.environ.get("STREAM_KEEP_WINDOWS", _KEPT),
         }
-        programs = [await stack.enter_async_context(program("worker", environment | own, log))]
+        ended.append((await stack.enter_async_context(program("worker", environment | own, log))).ended)
         client = await stack.enter_async_context(WorkerClient(f"http://127.0.0.1:{port}"))
         if store is not None:
             history_log = data_dir / "history.log"
-            programs.append(await stack.enter_async_context(program("history", environment, history_log)))
-        running = Session(kafka, client, log, store is not None, programs)
+            ended.append((await stack.enter_async_context(program("history", environment, history_log))).ended)
+        running = Session(kafka, client, log, store is not None, ended)
         await running.while_alive(_ready(client, console))
         yield running
+
+
+async def _broker_ended(broker: EmbeddedBroker) -> PartEndedError:
+    return PartEndedError("embedded broker", await broker.ended(), broker.log)
 
 
 async def _ready(client: WorkerClient, console: Console) -> None:

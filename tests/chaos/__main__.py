@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import shutil
+import subprocess
 import sys
 import tempfile
 from collections.abc import Sequence
@@ -26,6 +27,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         _parser().error(f"no fault is named {', '.join(unknown)}: there are {', '.join(FAULTS)}, and all")
     wanted = [(name, seed) for name in names for seed in range(asked.seed, asked.seed + asked.seeds)]
     directory = (asked.directory or Path(tempfile.mkdtemp(prefix="chaos-"))).absolute()
+    # Workers that all compile at once are not ready in time.
+    subprocess.run([sys.executable, "-m", "stream_app.warm_up"], check=True)
     done: list[Outcome] = []
     for outcome in outcomes(wanted, asked.rows, directory, asked.port, asked.jobs):
         done.append(outcome)

@@ -34,7 +34,7 @@ FAULTS: dict[str, Fault] = {
     "C10": Fault(
         "three workers restarted one after the other by SIGTERM, five times; session timeout 10 s",
         rolling.restarted,
-        400_000,
+        100_000,
         session_timeout_s=10.0,
     ),
     "F1": Fault("kill -9 at each of five points of a fetch's way", processes.killed_at_points),

@@ -8,6 +8,7 @@ from pathlib import Path
 import jsonschema
 import kubernetes_validate
 import pytest
+import yaml
 
 from stream_app import __version__
 from stream_app.infra.http.health import router
@@ -25,6 +26,7 @@ from tests.deploy.manifests import (
     rendered,
     with_components,
 )
+from tools import prometheus_rule
 
 LOCAL, PRODUCTION = K8S / "overlays" / "local", K8S / "overlays" / "production"
 CUSTOM = {"ScaledObject", "TriggerAuthentication", "PodMonitor", "PrometheusRule"}
@@ -258,6 +260,22 @@ def test_keda_scales_what_is_there(everything: tuple[Manifest, ...], monkeypatch
     assert metadata["bootstrapServers"] == settings.kafka.bootstrap_servers
     (authentication,) = of_kind(everything, "TriggerAuthentication")
     assert spec["triggers"][0]["authenticationRef"]["name"] == authentication["metadata"]["name"]
+
+
+def test_a_cluster_is_monitored_as_every_other_deployment(everything: tuple[Manifest, ...]) -> None:
+    """By the alerts and the dashboard of deploy/monitoring, which find the workers under the same job."""
+    assert prometheus_rule.FILE.read_text("utf-8") == prometheus_rule.prometheus_rule(), "run make docs"
+    (rule,) = of_kind(everything, "PrometheusRule")
+    monitoring = prometheus_rule.DEPLOY / "monitoring"
+    assert rule["spec"] == yaml.safe_load((monitoring / "alerts.yml").read_text("utf-8"))
+    (board,) = [
+        each for each in of_kind(everything, "ConfigMap") if "grafana_dashboard" in each["metadata"].get("labels", ())
+    ]
+    assert board["data"] == {"stream-app.json": (monitoring / "grafana" / "stream-app.json").read_text("utf-8")}
+    (monitor,) = of_kind(everything, "PodMonitor")
+    job = worker(everything)["metadata"]["labels"][monitor["spec"]["jobLabel"]]
+    scraped = yaml.safe_load((monitoring / "prometheus.yml").read_text("utf-8"))["scrape_configs"]
+    assert [job] == [each["job_name"] for each in scraped]
 
 
 def test_every_file_is_rendered(everything: tuple[Manifest, ...]) -> None:

@@ -18,7 +18,7 @@ import httpx
 from tests.kafka import free_port
 
 START_TIMEOUT_S = 480.0  # the first start of an installation compiles
-_END_TIMEOUT_S = 40.0
+END_TIMEOUT_S = 40.0
 _HISTORY_S = 120.0
 
 
@@ -66,10 +66,15 @@ class Demo:
         assert done, self.lines
         assert self.process.poll() is None, self.lines
 
+    def child(self, command: str) -> int:
+        """Process id of the part that runs a command (``proc(5)``)."""
+        children = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text().split()
+        return next(int(pid) for pid in children if Path(f"/proc/{pid}/cmdline").read_text().split("\0")[-2] == command)
+
     def end(self, number: signal.Signals) -> int:
         """Send a signal; returns the exit code."""
         self.process.send_signal(number)
-        return self.process.wait(_END_TIMEOUT_S)
+        return self.process.wait(END_TIMEOUT_S)
 
 
 @contextmanager
@@ -94,6 +99,6 @@ def demo(
         yield Demo(process, port)
     finally:
         process.terminate()
-        process.wait(_END_TIMEOUT_S)
+        process.wait(END_TIMEOUT_S)
         assert process.stdout is not None
         process.stdout.close()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import signal
 import subprocess
@@ -10,7 +11,7 @@ from pathlib import Path
 
 import httpx
 
-from tests.e2e.demo_process import START_TIMEOUT_S, demo
+from tests.e2e.demo_process import END_TIMEOUT_S, START_TIMEOUT_S, demo
 from tests.kafka import free_port
 
 
@@ -33,7 +34,7 @@ def test_demo_ends_cleanly_and_goes_on_where_it_was(tmp_path: Path) -> None:
 
 
 def test_demo_refuses_what_is_taken(tmp_path: Path) -> None:
-    """A folder that another demo uses, and a port that is taken, are each told in one line."""
+    """A folder that another demo uses, and a port that is taken, are each told in one line; so is a killed worker."""
     with demo("--data-dir", str(tmp_path), "--no-feed") as running:
         running.until(lambda demo: bool(demo.rows()))
         command = [sys.executable, "-m", "stream_app", "demo", "--no-feed"]
@@ -45,6 +46,11 @@ def test_demo_refuses_what_is_taken(tmp_path: Path) -> None:
             assert other.returncode == 1
             assert told in other.stderr
             assert other.stderr.count("\n") == 1
+        os.kill(running.child("worker"), signal.SIGKILL)
+        assert running.process.wait(END_TIMEOUT_S) == 1
+        told = next(line for line in running.lines if line.startswith("error:"))
+        assert told.startswith("error: the worker was killed (SIGKILL)")
+        assert told.endswith(f"Start the demo again: it goes on where it was; the log is {tmp_path / 'worker.log'}\n")
 
 
 def test_demo_once_prints_the_metrics(tmp_path: Path) -> None:

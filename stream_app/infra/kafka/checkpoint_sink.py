@@ -50,10 +50,10 @@ class CheckpointSink:
         """Ask for what batches are built by; BrokerError: the broker does not tell the metrics topic's partitions."""
         self._partitions = await self._producer.partitions(self._topics.metrics)
 
-    def update_batches(self) -> UpdateBatches:
-        """Begin the batches of a checkpoint's updates."""
+    def update_batches(self, traceparent: bytes | None = None) -> UpdateBatches:
+        """Begin the batches of a checkpoint's updates, which may be of a trace."""
         topic = self._topics.metrics
-        return UpdateBatches(topic, self._partitions, self._codec, self._producer.cure_of_large(topic))
+        return UpdateBatches(topic, self._partitions, self._codec, self._producer.cure_of_large(topic), traceparent)
 
     async def write(self, checkpoint: Checkpoint, updates: UpdateBatches) -> tuple[Written | None, Written | None]:
         """Write a checkpoint; once all is acked, return the offsets of its windows and of its assets."""

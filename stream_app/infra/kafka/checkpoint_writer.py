@@ -29,6 +29,7 @@ from stream_app.infra.kafka.member import Member
 from stream_app.infra.kafka.tables import TableStore
 from stream_app.infra.kafka.topic_partition import TopicPartition
 from stream_app.infra.kafka.update_batches import UpdateBatches
+from stream_app.infra.traces import CheckpointSpan, traced_checkpoint
 from stream_app.usecases.ingest import Ingest
 from stream_app.usecases.ports import Checkpoint
 
@@ -61,10 +62,11 @@ _OVER: Final = object()
 
 
 class _Collected(NamedTuple):
-    """A checkpoint and the batches of its updates."""
+    """A checkpoint, the batches of its updates and its span."""
 
     checkpoint: Checkpoint
     updates: UpdateBatches
+    span: CheckpointSpan
 
     @property
     def size_bytes(self) -> int:
@@ -202,8 +204,9 @@ class CheckpointWriter:
         except (BrokerError, TimeoutError) as error:
             self._put_off(error)
         finally:
-            if not is_written:
-                for each in collected:
+            for each in collected:
+                each.span.end(is_written=is_written)
+                if not is_written:
                     self._set_due(each.checkpoint.partition, began)
         if is_written:
             self._unwritten = 0
@@ -222,7 +225,8 @@ class CheckpointWriter:
             async with self._state:
                 self._due.pop(partition, None)
                 slices, checkpoint, is_over = self._ingest.collect(partition), None, False
-                updates = self._sink.update_batches()
+                span = traced_checkpoint(partition)
+                updates = self._sink.update_batches(span.traceparent)
                 pauses: Iterator[None] = iter(())
                 paused_s = -_SLICE_S
                 while not is_over:
@@ -250,7 +254,7 @@ class CheckpointWriter:
                     work_s += time.thread_time() - began
                 self.resume([partition])
             if checkpoint is not None:
-                collected.append(_Collected(checkpoint, updates))
+                collected.append(_Collected(checkpoint, updates, span))
                 size += collected[-1].size_bytes
         return collected, failed, work_s
 

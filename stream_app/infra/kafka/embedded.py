@@ -32,7 +32,7 @@ class EmbeddedBroker:
     """
 
     def __init__(self, data_dir: Path, *, with_database: bool = False) -> None:
-        self._data_dir = data_dir
+        self._data_dir, self.log = data_dir, data_dir / "broker.log"
         self._process: asyncio.subprocess.Process | None = None
         self._port = 0
         self._with_database, self._database_port = with_database, 0
@@ -47,6 +47,11 @@ class EmbeddedBroker:
         """Its database, which speaks PostgreSQL; None: it has none."""
         return f"postgresql://stream@127.0.0.1:{self._database_port}/postgres" if self._with_database else None
 
+    async def ended(self) -> int:
+        """Wait until its process ends by itself; returns the exit status, negative for a signal."""
+        process = self._process
+        return 0 if process is None else await process.wait()
+
     async def __aenter__(self) -> Self:
         binary = _binary()
         self._data_dir.mkdir(parents=True, exist_ok=True)
@@ -54,8 +59,7 @@ class EmbeddedBroker:
         services = ["--only", "kafka"]
         if self._with_database:
             services = ["--only", "kafka,postgres", "--postgres-port", str(self._database_port)]
-        log = self._data_dir / "broker.log"
-        with log.open("wb") as output:  # the loader warns about glibc on stderr, which is harmless
+        with self.log.open("wb") as output:  # the loader warns about glibc on stderr, which is harmless
             self._process = await asyncio.create_subprocess_exec(
                 *(str(binary), "start", *services, "--kafka-port", str(self._port)),
                 *("--data-dir", str(self._data_dir)),
@@ -65,7 +69,7 @@ class EmbeddedBroker:
                 start_new_session=True,  # Ctrl-C must end the worker before its broker
             )
         try:
-            await self._listening(log)
+            await self._listening()
         except BaseException:
             await self._stop()
             raise
@@ -76,7 +80,7 @@ class EmbeddedBroker:
     ) -> None:
         await self._stop()
 
-    async def _listening(self, log: Path) -> None:
+    async def _listening(self) -> None:
         process = self._process
         try:
             async with asyncio.timeout(_START_TIMEOUT_S):
@@ -89,7 +93,7 @@ class EmbeddedBroker:
                         return
         except TimeoutError:
             pass
-        msg = f"the embedded broker does not start: see {log}, or use a Kafka of your own with --broker HOST:PORT"
+        msg = f"the embedded broker does not start: see {self.log}, or use a Kafka of your own with --broker HOST:PORT"
         raise EmbeddedBrokerError(msg)
 
     async def _stop(self) -> None:

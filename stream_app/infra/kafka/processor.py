@@ -30,6 +30,7 @@ from stream_app.infra.kafka.reject_reports import RejectReports
 from stream_app.infra.kafka.source_guard import AskSource, SourceGuard
 from stream_app.infra.kafka.tables import TableStore
 from stream_app.infra.kafka.topic_partition import TopicPartition
+from stream_app.infra.traces import traced_batch
 from stream_app.usecases.ingest import AlreadyApplied, Gap, Ingest
 from stream_app.wire.batch import Fetch
 
@@ -101,7 +102,8 @@ class Processor:
             return False  # there is no state to compare with: only the fetch that was asked for will do
         began = time.perf_counter()
         try:
-            outcome = self._ingest.apply(fetch)
+            with traced_batch(fetch):
+                outcome = self._ingest.apply(fetch)
         except DomainError as error:
             self._member.fail(self._tables.unreadable(tp.partition, error))
             return True

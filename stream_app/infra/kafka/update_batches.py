@@ -10,6 +10,7 @@ import numpy as np
 from stream_app.infra.kafka.log.batch_writing import Batches, RecordBlock, WholeBatch
 from stream_app.infra.kafka.log.compression import Codec
 from stream_app.infra.kafka.log.partitioning import partitions_of
+from stream_app.infra.traces import TRACEPARENT
 from stream_app.wire.encode.update_list import UpdateList
 
 
@@ -24,10 +25,12 @@ class UpdateBatches:
         As :class:`Batches` takes them.
     partitions
         How many the topic has.
+    traceparent
+        Header of all records; None: they have none.
     """
 
-    def __init__(self, topic: str, partitions: int, codec: Codec, cure: str) -> None:
-        self._partitions = partitions
+    def __init__(self, topic: str, partitions: int, codec: Codec, cure: str, traceparent: bytes | None = None) -> None:
+        self._partitions, self._traceparent = partitions, traceparent
         self._open = defaultdict[int, Batches](lambda: Batches(topic, codec, cure))
         self._built = defaultdict[int, list[WholeBatch]](list)
 
@@ -42,6 +45,8 @@ class UpdateBatches:
         for block in updates.blocks:
             chosen = partitions_of(block.asset_ids, self._partitions)
             records = RecordBlock(block.keys, block.values, block.headers)
+            if self._traceparent is not None:
+                records = records.with_header(TRACEPARENT, self._traceparent)
             numbers = sorted(set(chosen.tolist()))  # one, but for assets that another partitioner placed
             for number in numbers:
                 some = records if len(numbers) == 1 else records.at(np.flatnonzero(chosen == number))

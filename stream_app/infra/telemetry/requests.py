@@ -7,12 +7,15 @@ import re
 import time
 import uuid
 from collections.abc import Iterable
+from contextlib import nullcontext
 from typing import Final
 
 import structlog
 from prometheus_client import Counter, Histogram
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from stream_app.infra.traces import TRACEPARENT, traced_request
 
 REQUEST_ID_HEADER = "X-Request-ID"
 
@@ -22,6 +25,8 @@ _REQUEST_ID = re.compile(r"^[A-Za-z0-9._-]{1,64}$")
 #: Path of requests that no route takes: scanners choose what they ask for.
 _NO_ROUTE: Final = "(none)"
 _METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
+#: Asked again and again, and of no request of a user's.
+_UNTRACED: Final = ("/health/", "/metrics")
 _STATUSES: Final = ("2xx", "3xx", "4xx", "5xx")
 
 _REQUESTS: Final = Counter(
@@ -63,7 +68,8 @@ class RequestLog:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        given = Headers(scope=scope).get(REQUEST_ID_HEADER, "")
+        headers = Headers(scope=scope)
+        given = headers.get(REQUEST_ID_HEADER, "")
         current = given if _REQUEST_ID.match(given) else uuid.uuid4().hex
         status = 0  # no answer was begun
         begin = time.perf_counter()
@@ -75,7 +81,9 @@ class RequestLog:
                 MutableHeaders(scope=message)[REQUEST_ID_HEADER] = current
             await send(message)
 
-        with structlog.contextvars.bound_contextvars(request_id=current):
+        is_traced = not scope["path"].startswith(_UNTRACED)
+        span_of = traced_request(scope["method"], headers.get(TRACEPARENT)) if is_traced else nullcontext()
+        with structlog.contextvars.bound_contextvars(request_id=current), span_of as span:
             try:
                 await self._app(scope, receive, note)
             finally:
@@ -85,6 +93,9 @@ class RequestLog:
                 took_s = time.perf_counter() - begin
                 log.log(level, "request", method=scope["method"], path=path, status=status, ms=round(took_s * 1000, 1))
                 _count(scope["method"], path, status, took_s)
+                if span is not None:
+                    span.update_name(f"{scope['method']} {path}")
+                    span.set_attributes({"http.route": path, "http.response.status_code": status})
                 structlog.contextvars.unbind_contextvars("task_id")  # a handler may have bound it
 
 

@@ -26,10 +26,10 @@ async def under_load(
 
     Rows flow until the body ends (``rows`` is the limit). ``options`` go to the producer.
     """
+    messages = fleet(lab.options.seed, rows)  # before the workers, whose proxies stand still meanwhile
     for slot in range(workers):
         lab.start(slot)
     await lab.ready(*range(workers), timeout_s=180)
-    messages = fleet(lab.options.seed, rows)
     enough = asyncio.Event()
     async with lab.probed(sorted({m.key.decode() for m in messages if m.key}), probes):
         producing = asyncio.create_task(lab.produce(messages, rate, enough, **options))

@@ -10,9 +10,12 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 
 import pytest
-from aiokafka import AIOKafkaConsumer
+from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
+from aiokafka.errors import CommitFailedError
+from aiokafka.protocol.group import SyncGroupRequest
+from aiokafka.structs import OffsetAndMetadata
 
 from stream_app.http_settings import HttpSettings
 from stream_app.infra.kafka.engine.assignor import WatchfulAssignor
@@ -83,6 +86,31 @@ async def test_a_worker_whose_coordination_dies_ends_with_the_reason(
     async with running(kafka, ready=False) as run:
         with pytest.raises(GroupRefusedError, match=r"the assignment names another worker.*start the worker again"):
             await run.task
+
+
+async def test_a_commit_while_the_worker_joins_makes_no_further_generation(kafka: KafkaSettings) -> None:
+    """It is refused here: Kafka may answer it when its generation is over, and aiokafka would join once more."""
+    await produce(kafka, numbers(20))
+    async with running(kafka) as first:
+        await until(lambda: first.rows() == 20)
+        consumer = first.worker.engine.coordination._consumer
+        assert consumer is not None
+        coordinator, commits = consumer._coordinator, list[asyncio.Task[None]]()
+        send = coordinator._send_req
+
+        async def and_commit(request: object) -> object:
+            if isinstance(request, SyncGroupRequest):
+                offsets = {TopicPartition(kafka.measurements_topic, 0): OffsetAndMetadata(0, "")}
+                commits.append(asyncio.create_task(coordinator.commit_offsets(None, offsets)))
+            return await send(request)
+
+        coordinator._send_req = and_commit
+        generation = first.worker.engine.generation
+        assert generation is not None
+        async with running(kafka) as second:
+            await until(lambda: first.is_ready() and commits != [] and commits[0].done())
+            assert isinstance(commits[0].exception(), CommitFailedError)
+            assert first.worker.engine.generation == second.worker.engine.generation == generation + 1
 
 
 async def test_a_standby_that_fetches_nothing_for_weeks_takes_over(kafka: KafkaSettings) -> None:

@@ -106,7 +106,7 @@ class HeldSink(CheckpointSink):
     async def prepare(self) -> None:
         pass
 
-    def update_batches(self) -> UpdateBatches:
+    def update_batches(self, traceparent: bytes | None = None) -> UpdateBatches:
         return KeptUpdates("metrics", 1, ZSTD, "make it smaller")
 
     async def write(self, checkpoint: Checkpoint, updates: UpdateBatches) -> tuple[Written | None, Written | None]:

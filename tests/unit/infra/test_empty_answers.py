@@ -24,12 +24,13 @@ EMPTY, FULL = Answer(b""), Answer(b"records")
 
 
 def test_pauses_grow_to_a_limit_and_begin_anew_with_data() -> None:
-    """The first pause is short, the longest 50 ms; data end them at once."""
+    """The first pause is short, the longest 0.2 s, after seconds; data end them at once."""
     empty = EmptyAnswers()
-    pauses_s = [empty.pause_s(1, EMPTY, 0.5) for _ in range(20)]
+    pauses_s = [empty.pause_s(1, EMPTY, 0.5) for _ in range(40)]
     assert pauses_s[0] <= 0.001
+    assert sum(pause_s for pause_s in pauses_s if pause_s <= 0.1) > 0.5
     assert pauses_s == sorted(pauses_s)
-    assert pauses_s[-1] == 0.05
+    assert pauses_s[-1] == 0.2
     assert empty.pause_s(1, FULL, 0.5) == 0
     assert empty.pause_s(1, EMPTY, 0.5) == pauses_s[0]
 

@@ -10,7 +10,7 @@ from contextlib import suppress
 from typing import Any, ClassVar, Final, cast
 
 from aiokafka import TopicPartition
-from aiokafka.errors import KafkaError
+from aiokafka.errors import IllegalGenerationError, KafkaError
 from aiokafka.structs import OffsetAndMetadata
 from faust.transport.consumer import RecordMap
 from faust.transport.drivers import aiokafka as driver
@@ -49,6 +49,7 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
         consumer = self._ensure_consumer()
         yield_whole_fetches(consumer, cast(Consumer, self.consumer).refusals)
         _sign_commits(consumer)
+        _refuse_commits_while_joining(consumer._coordinator)
         consumer._fetcher._fetch_max_wait_ms = _FETCH_MAX_WAIT_MS
         _renew_by_heartbeats(cast(Transport, self.transport).lease, consumer._coordinator)
         cast(Transport, self.transport).coordination.attach(consumer)
@@ -100,6 +101,21 @@ def _sign_commits(consumer: Any) -> None:
         await commit({tp: OffsetAndMetadata(at.offset, COMMITTED_BY) for tp, at in offsets.items()})
 
     consumer.commit = signed
+
+
+def _refuse_commits_while_joining(coordinator: Any) -> None:
+    """Let no commit follow a request to join: the broker answers it in the next generation, as one of the last.
+
+    aiokafka would take that answer for one about its present membership, and join once more.
+    """
+    commit = coordinator._do_commit_offsets
+
+    async def of_members(*args: Any) -> None:
+        if coordinator._heartbeat_task is None:  # from the request to join until it is answered
+            raise IllegalGenerationError
+        await commit(*args)
+
+    coordinator._do_commit_offsets = of_members
 
 
 def _renew_by_heartbeats(lease: Lease, coordinator: Any) -> None:

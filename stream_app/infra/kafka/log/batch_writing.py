@@ -65,6 +65,13 @@ class RecordBlock:
         """Those at the given positions."""
         return RecordBlock(self.keys.at(index), self.values.at(index), self.headers.at(index))
 
+    def with_header(self, name: str, content: bytes) -> RecordBlock:
+        """Those with one more header each; they have a few."""
+        more = _encoded([(name, content)])[1:]
+        # The number of headers comes first, as one byte in zigzag form.
+        headers = [bytes([some[0] + 2]) + some[1:] + more for some in self.headers if some is not None]
+        return RecordBlock(self.keys, self.values, ByteColumn.of(headers))
+
     def most_bytes(self) -> IntArray:
         """Bytes that each of the records takes at most."""
         columns = self.keys, self.values, self.headers

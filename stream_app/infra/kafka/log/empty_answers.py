@@ -14,8 +14,12 @@ from aiokafka import AIOKafkaConsumer
 from aiokafka.protocol.fetch import FetchRequest
 
 _FIRST_PAUSE_S: Final = 0.001
-#: Of a worker, whose rows wait no longer than that.
-_LONGEST_PAUSE_S: Final = 0.05
+#: Up to here pauses double: rows that come every second wait no longer than that.
+_SHORT_PAUSE_S: Final = 0.05
+#: Then they grow slowly: after some seconds without rows an idle worker's fetches cost a quarter.
+_GROWTH: Final = 1.1
+#: Of a worker: the first row after a silence waits no longer than that.
+_LONGEST_PAUSE_S: Final = 0.2
 
 
 class EmptyAnswers:
@@ -41,7 +45,8 @@ class EmptyAnswers:
             self._pause_s.pop(node_id, None)
             return 0.0
         pause_s = self._pause_s.get(node_id, _FIRST_PAUSE_S)
-        self._pause_s[node_id] = min(2 * pause_s, self._longest_s)
+        longer_s = min(2 * pause_s, _SHORT_PAUSE_S) if pause_s < _SHORT_PAUSE_S else _GROWTH * pause_s
+        self._pause_s[node_id] = min(longer_s, self._longest_s)
         return min(pause_s, left_s)
 
 

@@ -21,6 +21,7 @@ from stream_app.infra.kafka.log.partitioning import partition_of
 from stream_app.infra.kafka.log.record_batches import batches
 from stream_app.infra.kafka.log.records import NO_HEADERS, Record
 from stream_app.infra.kafka.log.topic_identity import source_of
+from stream_app.infra.traces import trace_headers
 from stream_app.settings import KafkaSettings
 from stream_app.usecases.errors import InvalidError, UnavailableError
 from stream_app.wire.batch import Headers
@@ -90,7 +91,7 @@ class MeasurementTopic:
             The broker stopped acking. Some of the values may have been written.
         """
         target = self.partition_of(key) if partition is None else partition
-        headers = _headers(key)
+        headers = (*_headers(key), *trace_headers())
         return target, await self._write(target, ((key, value, headers) for value in values))
 
     async def _write(self, partition: int, written: Iterable[Record]) -> int:
@@ -119,7 +120,8 @@ class MeasurementTopic:
         UnavailableError
             As :meth:`append`.
         """
-        return await self._write(partition, ((key, value, _headers(key)) for key, value in records))
+        traced = trace_headers()
+        return await self._write(partition, ((key, value, (*_headers(key), *traced)) for key, value in records))
 
     async def source(self) -> Source | None:
         """Ask for the topic's identity; None: it is missing. BrokerError: the broker does not tell now."""
