@@ -29,7 +29,8 @@ from stream_app.settings import KafkaSettings
 from stream_app.usecases.history_ports import WindowRow
 from stream_app.usecases.history_queries import HistoryQueries, known_metrics
 from stream_app.usecases.rights import EVERYTHING
-from stream_app.wire.update import content, head
+from stream_app.wire.update import head
+from stream_app.wire.update_cells import CellReader
 from tests.history_scale.stream import BEGIN, PARTITIONS, SIZE_S, Stream
 from tests.integration.history.test_process import Running, history_process, until
 from tests.kafka import settings_for, some_broker
@@ -146,7 +147,7 @@ async def questions(stream: Stream, postgres: PostgresProcess) -> dict[str, dict
         start = last - timedelta(seconds=SIZE_S * window)
         for first in range(0, _FLEET, _BATCH):
             values = [stream._update(asset + 1000, start, asset, final=True) for asset in range(first, first + _BATCH)]
-            await store.write([WindowRow(head(v), content(v), True, window == 0) for v in values])
+            await store.write([WindowRow(head(v), CellReader().read(v), True, window == 0) for v in values])
     await store.close()
     queries = HistoryQueries(reads, known_metrics(Catalogue()))
     end = last + timedelta(seconds=SIZE_S)

@@ -13,7 +13,7 @@ import orjson
 from asyncpg import Connection
 
 from stream_app.history_settings import HistorySettings
-from stream_app.infra.history.columns import LIST, quoted, read_columns
+from stream_app.infra.history.columns import DOUBLES, quoted, read_columns
 from stream_app.infra.history.database import database_failures, options
 from stream_app.usecases.history_ports import Column, Points, Ranked, Ranking
 
@@ -96,7 +96,7 @@ class PostgresReads:
         if column.metric not in self._columns:
             self._columns = await read_columns(connection)
         kind = self._columns.get(column.metric)
-        if kind is None or (kind == LIST) != (column.place is not None):
+        if kind is None or (kind == DOUBLES) != (column.place is not None):
             return _NOTHING
         return quoted(column.metric) if column.place is None else f"{quoted(column.metric)}[{column.place + 1:d}]"
 

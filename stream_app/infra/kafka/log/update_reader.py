@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import sys
 from collections.abc import Mapping, Sequence
 from typing import Final
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import CommitFailedError, IllegalStateError, KafkaError
+from aiokafka.record import default_records
+from isal import igzip
 
 from stream_app.infra.kafka.errors import AccessError, BrokerError, BrokerUnavailableError, TopicsError
 from stream_app.infra.kafka.log.access import client_options, find_again
@@ -88,6 +91,8 @@ class UpdateReader:
         if self._consumer is not None:
             return self._consumer
         kafka = self._kafka
+        # ISA-L unpacks gzip, which updates are packed in by default, in a third of the time that zlib takes.
+        sys.modules[default_records.DefaultRecordBatch.__module__].gzip_decode = igzip.decompress  # type: ignore[attr-defined]
         try:
             await reach(kafka)
             consumer = AIOKafkaConsumer(
