@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterator, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, Final
 
@@ -23,9 +23,8 @@ from stream_app.errors import ExpectedError
 from stream_app.history_settings import HistorySettings
 from stream_app.infra.history.columns import DOUBLES, quoted, read_columns
 from stream_app.infra.history.database import connect, database_failures
-from stream_app.infra.history.store import MONTH, PostgresStore, months
+from stream_app.infra.history.store import PostgresStore, bounds_of, months
 from stream_app.usecases.history_ports import RowsRefusedError, WindowRow
-from stream_app.usecases.history_writing import month_of
 from stream_app.wire.update import UpdateHead
 from stream_app.wire.update_cells import Form, UpdateCells, cells_of
 
@@ -89,8 +88,7 @@ async def _days(connection: Connection) -> list[datetime]:
     """Days of all months that have a table."""
     days: list[datetime] = []
     for name in await months(connection):
-        year, month = map(int, MONTH.fullmatch(name).groups())  # type: ignore[union-attr]  # months() matched it
-        begin, end = month_of(datetime(year, month, 1, tzinfo=UTC))
+        begin, end = bounds_of(name)
         days += [begin + timedelta(days=n) for n in range((end - begin).days)]
     return days
 

@@ -82,8 +82,7 @@ class PostgresStore:
         with database_failures(self._settings):
             connection = await self._connected()
             for name in await months(connection):
-                year, month = map(int, MONTH.fullmatch(name).groups())  # type: ignore[union-attr]  # months() matched it
-                begin, end = month_of(datetime(year, month, 1, tzinfo=UTC))
+                begin, end = bounds_of(name)
                 if end <= time:
                     await connection.execute(f"drop table {name}")
                     self._months.discard(begin)
@@ -194,6 +193,12 @@ def _line(row: WindowRow, reasons_id: int | None) -> bytes:
         f"{head.final:d},{_text(reasons_id)},{row.in_windows:d},{row.in_latest:d}"
     )
     return b"%b,%b" % (keys.encode(), cells.text) if cells.kinds else keys.encode()
+
+
+def bounds_of(table: str) -> tuple[datetime, datetime]:
+    """Begin and end of a month by the name of its table."""
+    year, month = map(int, table.removeprefix("windows_").split("_"))
+    return month_of(datetime(year, month, 1, tzinfo=UTC))
 
 
 async def months(connection: Connection) -> list[str]:

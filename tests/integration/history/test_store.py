@@ -11,6 +11,7 @@ import orjson
 import pytest
 
 from stream_app.history_settings import HistorySettings
+from stream_app.infra.history.maintenance import maintain
 from stream_app.infra.history.store import PostgresStore
 from stream_app.usecases.errors import UnavailableError
 from stream_app.usecases.history_ports import RowsRefusedError, WindowRow
@@ -138,3 +139,20 @@ async def test_a_database_that_is_away_is_told(history: HistorySettings) -> None
     ):
         with pytest.raises(UnavailableError, match=told):
             await PostgresStore(settings).prepare()
+
+
+async def test_months_that_are_over_are_sorted_once(history: HistorySettings) -> None:
+    """By asset, two days after their end; the month that goes on stays as it is."""
+    starts = ["2026-01-05T00:00:00Z", "2026-01-06T00:00:00Z", "2026-02-01T00:00:00Z"]
+    await write(history, *(rows(an_update(1, start=start, asset=asset)) for start in starts for asset in "ba"))
+    told: list[str] = []
+    for day in (2, 3, 4):
+        await maintain(history, datetime(2026, 2, day, tzinfo=UTC), told.append)
+    assert told == ["windows_2026_01"]
+    assert await fetch(history, "select asset_id from windows_2026_01 order by ctid") == [
+        ("a",),
+        ("a",),
+        ("b",),
+        ("b",),
+    ]
+    assert await fetch(history, "select asset_id from windows_2026_02 order by ctid") == [("b",), ("a",)]
