@@ -1,4 +1,4 @@
-"""Builds the history process: metrics topic in, PostgreSQL out. It loads neither Faust nor numba."""
+"""Builds the history process: metrics topic in, PostgreSQL out. It does not load Faust."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from stream_app.infra.history.probes import probes
 from stream_app.infra.history.store import PostgresStore
 from stream_app.infra.http.server import HttpServer
 from stream_app.infra.kafka.log.update_reader import UpdateReader
+from stream_app.infra.process import keep_freed_memory
 from stream_app.settings import Settings
 from stream_app.usecases.history_writing import HistoryWriter
 
@@ -44,6 +45,7 @@ async def run_history(settings: Settings, stop: asyncio.Event) -> None:
     server = None if history.port is None else HttpServer(probes(figures), history.host, history.port)
     if server is not None:
         await server.start()
+    keep_freed_memory()
     try:
         await writer.run(stop)
     finally:

@@ -27,6 +27,7 @@ from stream_app.usecases.spans import KeptWindows
 from stream_app.wire.batch import Fetch
 from stream_app.wire.decode import arrow
 from stream_app.wire.encode.updates import UpdateForm
+from stream_app.wire.update_cells import CellReader
 
 _START_S: Final = 1_649_808_000
 _ROWS: Final = 200
@@ -37,7 +38,7 @@ Messages = Sequence[tuple[bytes, bytes]]  # key and value
 
 
 def warm_up() -> Catalogue:
-    """Take rows of every form from Kafka's bytes to a checkpoint and a look-up; read a file.
+    """Take rows of every form from Kafka's bytes to a checkpoint, the history and a look-up; read a file.
 
     Returns the catalogue whose metrics are traced and compiled.
     """
@@ -52,7 +53,10 @@ def warm_up() -> Catalogue:
     ingest.apply(fetch_of(0, [list(_messages())]))
     checkpoint = ingest.checkpoint(0)
     if checkpoint is not None:
+        cells = CellReader()
         for block in checkpoint.updates.blocks:
+            for update in block.values:
+                cells.read(update or b"")
             partitions_of(block.asset_ids, 4)
             list(whole_batches("warm-up", [RecordBlock(block.keys, block.values, block.headers)]))
         for key, value, _ in checkpoint.assets:

@@ -195,6 +195,46 @@ ROWS: Final = (
             Panel("Memory", "Resident, by worker", [("{{instance}}", "process_resident_memory_bytes{@}")], "bytes"),
         ),
     ),
+    Row(
+        "History",
+        (
+            Panel(
+                "Behind",
+                "Age of the update that the history process read last, while there are more",
+                [("metrics[{{partition}}]", "max by (partition) (stream_history_lag_seconds)")],
+                "s",
+            ),
+            Panel(
+                "Updates and rows",
+                "Read from the topic; written to the database: updates of one window are put together",
+                [
+                    ("updates", "sum(rate(stream_history_updates_total[$__rate_interval]))"),
+                    ("rows", "sum(rate(stream_history_rows_total[$__rate_interval]))"),
+                ],
+                "ops",
+            ),
+            Panel(
+                "Merge and commit",
+                "Time of a batch",
+                [
+                    (
+                        "p95",
+                        "histogram_quantile(0.95, "
+                        "sum by (le) (rate(stream_history_batch_seconds_bucket[$__rate_interval])))",
+                    )
+                ],
+                "s",
+            ),
+            Panel(
+                "Waits and left out",
+                "Processes that wait for Kafka or the database; updates left out in 5 minutes",
+                [
+                    ("waiting", "sum(1 - stream_history_up)"),
+                    ("{{why}}", "sum by (why) (increase(stream_history_left_out_total[5m]))"),
+                ],
+            ),
+        ),
+    ),
 )
 
 

@@ -1,9 +1,10 @@
-"""``stream-app history``: keep the metrics topic in PostgreSQL; restore it from files."""
+"""``stream-app history``: keep the metrics topic in PostgreSQL; sort its months; restore it from files."""
 
 from __future__ import annotations
 
 import asyncio
 import signal
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
 
@@ -56,3 +57,17 @@ def restore(
         typer.echo(f"{file}: {rows} rows")
 
     asyncio.run(merge(require_history(settings_from()), folder, tell))
+
+
+@app.command()
+def maintain() -> None:
+    """Sort the tables of months that are over by asset: long charts then read a tenth of the pages. Run it daily.
+
+    A month is sorted once, two days after its end; questions to it wait meanwhile.
+    """
+    from stream_app.infra.history.maintenance import maintain as sort
+
+    def tell(table: str) -> None:
+        typer.echo(f"{table} is sorted")
+
+    asyncio.run(sort(require_history(settings_from()), datetime.now(UTC), tell))

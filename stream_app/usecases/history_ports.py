@@ -6,7 +6,8 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Literal, NamedTuple, Protocol
 
-from stream_app.wire.update import UpdateHead, UpdateValues
+from stream_app.wire.update import UpdateHead
+from stream_app.wire.update_cells import UpdateCells
 
 
 class UpdateRecord(NamedTuple):
@@ -29,7 +30,7 @@ class WindowRow(NamedTuple):
     """
 
     head: UpdateHead
-    values: UpdateValues
+    cells: UpdateCells
     in_windows: bool
     in_latest: bool
 

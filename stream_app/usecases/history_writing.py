@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from typing import Final
+from typing import Final, NamedTuple
 
 from schemas.asset import is_upload
 from stream_app.usecases.errors import UnavailableError
@@ -23,7 +23,8 @@ from stream_app.usecases.history_ports import (
     WindowRow,
     WindowStore,
 )
-from stream_app.wire.update import UnreadableUpdateError, UpdateHead, content, head, require_names
+from stream_app.wire.update import UnreadableUpdateError, UpdateHead, head
+from stream_app.wire.update_cells import CellReader, UpdateCells
 
 log = logging.getLogger(__name__)
 
@@ -42,11 +43,25 @@ _WAITS_FOR_DATABASE: Final = "waiting for the database"
 _Key = tuple[str, str, datetime]
 
 
+class State(NamedTuple):
+    """An update, and which window it is about."""
+
+    head: UpdateHead
+    record: UpdateRecord
+
+
+class Pending(NamedTuple):
+    """A row that is to be written, and where it came from."""
+
+    row: WindowRow
+    state: State
+
+
 @dataclass(slots=True)
 class Batch:
-    """Updates that are not written yet: of each window the newest."""
+    """Updates that are not written yet, by window: an older one counts if those that are newer cannot be stored."""
 
-    windows: dict[_Key, tuple[UpdateHead, UpdateRecord]] = field(default_factory=dict)
+    windows: dict[_Key, list[State]] = field(default_factory=dict)
     ends: dict[int, int] = field(default_factory=dict)  # next offset of each partition
     bytes: int = 0
 
@@ -56,21 +71,27 @@ class Batch:
         return len(self.windows) >= _MOST_WINDOWS or self.bytes >= _MOST_BYTES
 
     def take(self, of: UpdateHead, record: UpdateRecord) -> None:
-        """Keep an update if it is the newest of its window."""
-        key = of.asset_id, of.size, of.start
-        before = self.windows.get(key)
-        if before is None or before[0].seq < of.seq:
-            self.windows[key] = of, record
-            self.bytes += len(record.value or b"")
+        """Keep an update: the newest of its window is the last one; of two with one ``seq`` the first counts."""
+        states = self.windows.setdefault((of.asset_id, of.size, of.start), [])
+        place = len(states)
+        while place and states[place - 1].head.seq >= of.seq:
+            place -= 1
+        states.insert(place, State(of, record))
+        self.bytes += len(record.value or b"")
 
-    def newest(self) -> set[_Key]:
-        """Of each asset and size the window that was newest when the asset's last row was applied."""
-        found: dict[tuple[str, str], UpdateHead] = {}
-        for of, _ in self.windows.values():
-            other = found.get((of.asset_id, of.size))
-            if other is None or (other.seq, other.start) < (of.seq, of.start):
-                found[of.asset_id, of.size] = of
-        return {(of.asset_id, of.size, of.start) for of in found.values()}
+    def leave_out(self, state: State) -> None:
+        """Forget an update that cannot be stored."""
+        self.windows[state.head.asset_id, state.head.size, state.head.start].remove(state)
+
+
+def _newest(heads: Iterable[UpdateHead]) -> set[_Key]:
+    """Of each asset and size the window that was newest when the asset's last row was applied."""
+    found: dict[tuple[str, str], UpdateHead] = {}
+    for of in heads:
+        other = found.get((of.asset_id, of.size))
+        if other is None or (other.seq, other.start) < (of.seq, of.start):
+            found[of.asset_id, of.size] = of
+    return {(of.asset_id, of.size, of.start) for of in found.values()}
 
 
 class HistoryWriter:
@@ -105,6 +126,7 @@ class HistoryWriter:
         self._retention, self._now, self._clock = retention, now, clock
         self._retire_at = clock()
         self._told = ""
+        self._cells = CellReader()
 
     async def run(self, stop: asyncio.Event) -> None:
         """Keep the store up to date; ends when ``stop`` is set, after a last batch."""
@@ -164,46 +186,55 @@ class HistoryWriter:
         begin = self._clock()
         while True:
             try:
-                await self._merge(rows)
-                await self._source.commit(batch.ends)
+                refused = await self._merge(rows)
+                if not refused:
+                    await self._source.commit(batch.ends)
             except UnavailableError as error:
                 if stop.is_set():
                     return
                 is_kafka = error.code == "broker_unavailable"
                 await self._wait(stop, _WAITS_FOR_KAFKA if is_kafka else _WAITS_FOR_DATABASE, error)
             else:
-                self._figures.written(len(rows), self._clock() - begin)
-                self._consuming()
-                return
+                if not refused:
+                    self._figures.written(len(rows), self._clock() - begin)
+                    self._consuming()
+                    return
+                for state, why in refused:  # what they hid is written in their place
+                    self._leave_out(state.record, why)
+                    batch.leave_out(state)
+                rows = await self._rows(batch)
 
-    async def _rows(self, batch: Batch) -> list[tuple[WindowRow, UpdateRecord]]:
-        newest = batch.newest()
-        rows: list[tuple[WindowRow, UpdateRecord]] = []
-        for number, (key, (of, record)) in enumerate(batch.windows.items()):
+    async def _rows(self, batch: Batch) -> list[Pending]:
+        read: list[tuple[State, UpdateCells]] = []
+        for number, states in enumerate(batch.windows.values()):
             if number % _AT_ONCE == 0:
                 await asyncio.sleep(0)  # heartbeats go on
-            try:
-                values = content(record.value or b"")
-                require_names(values.names)
-            except UnreadableUpdateError as error:
-                self._leave_out(record, error)
-            else:
-                rows.append((WindowRow(of, values, of.size != LIFETIME, key in newest), record))
-        return rows
+            while states:
+                try:
+                    read.append((states[-1], self._cells.read(states[-1].record.value or b"")))
+                except UnreadableUpdateError as error:
+                    self._leave_out(states.pop().record, error)
+                else:
+                    break
+        newest = _newest(state.head for state, _ in read)
+        return [
+            Pending(WindowRow(of, cells, of.size != LIFETIME, (of.asset_id, of.size, of.start) in newest), state)
+            for state, cells in read
+            for of in (state.head,)
+        ]
 
-    async def _merge(self, rows: Sequence[tuple[WindowRow, UpdateRecord]]) -> None:
-        """Write rows; of those that the store refuses the others."""
+    async def _merge(self, rows: Sequence[Pending]) -> list[tuple[State, Exception]]:
+        """Write rows; returns those that the store refuses, the others are written."""
         if not rows:
-            return
+            return []
         try:
-            await self._store.write([row for row, _ in rows])
+            await self._store.write([pending.row for pending in rows])
         except RowsRefusedError as error:
             if len(rows) == 1:
-                self._leave_out(rows[0][1], error)
-                return
+                return [(rows[0].state, error)]
             half = len(rows) // 2
-            await self._merge(rows[:half])
-            await self._merge(rows[half:])
+            return [*await self._merge(rows[:half]), *await self._merge(rows[half:])]
+        return []
 
     def _leave_out(self, record: UpdateRecord, why: Exception) -> None:
         self._figures.left_out("poison")

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from datetime import datetime
+from functools import lru_cache
 from typing import Final, NamedTuple
 
 import msgspec
@@ -27,6 +28,8 @@ _NAME: Final = re.compile(r"[a-z][a-z0-9_]{0,62}")
 _MAX_SEQ: Final = (1 << 63) - 1
 #: No row has a stamp beyond these, and each month is a table.
 _FIRST_YEAR, _END_YEAR = 1989, 2201
+#: Texts that are checked once: a second's updates repeat assets and windows.
+_REMEMBERED: Final = 50_000
 
 
 class UnreadableUpdateError(ValueError):
@@ -106,23 +109,38 @@ def _slowly(update: bytes) -> UpdateHead:
 
 
 def _checked(asset_id: str, size: str, start: str, partition: int | None, seq: int, final: bool) -> UpdateHead:
-    if len(asset_id) > ASSET_ID_MAX_LENGTH or _ASSET_ID.fullmatch(asset_id) is None:
-        msg = f"asset_id {asset_id[:100]!r} is not an asset's id"
-        raise UnreadableUpdateError(msg)
-    if _SIZE.fullmatch(size) is None:
-        msg = f"{size[:100]!r} is not a window size"
-        raise UnreadableUpdateError(msg)
-    begin = datetime.fromisoformat(start)
-    if begin.tzinfo is None:
-        msg = f"the window's start {start!r} has no offset from UTC"
-        raise UnreadableUpdateError(msg)
-    if not _FIRST_YEAR <= begin.year < _END_YEAR:
-        msg = f"the window's start {start!r} is not from {_FIRST_YEAR} to {_END_YEAR - 1}"
-        raise UnreadableUpdateError(msg)
     if not 0 <= seq <= _MAX_SEQ:
         msg = f"seq {seq} is not an offset"
         raise UnreadableUpdateError(msg)
-    return UpdateHead(asset_id, size, begin, partition, seq, final)
+    return UpdateHead(_asset_id(asset_id), _size(size), _begin(start), partition, seq, final)
+
+
+@lru_cache(maxsize=_REMEMBERED)
+def _asset_id(text: str) -> str:
+    if len(text) > ASSET_ID_MAX_LENGTH or _ASSET_ID.fullmatch(text) is None:
+        msg = f"asset_id {text[:100]!r} is not an asset's id"
+        raise UnreadableUpdateError(msg)
+    return text
+
+
+@lru_cache(maxsize=_REMEMBERED)
+def _size(text: str) -> str:
+    if _SIZE.fullmatch(text) is None:
+        msg = f"{text[:100]!r} is not a window size"
+        raise UnreadableUpdateError(msg)
+    return text
+
+
+@lru_cache(maxsize=_REMEMBERED)
+def _begin(text: str) -> datetime:
+    begin = datetime.fromisoformat(text)
+    if begin.tzinfo is None:
+        msg = f"the window's start {text!r} has no offset from UTC"
+        raise UnreadableUpdateError(msg)
+    if not _FIRST_YEAR <= begin.year < _END_YEAR:
+        msg = f"the window's start {text!r} is not from {_FIRST_YEAR} to {_END_YEAR - 1}"
+        raise UnreadableUpdateError(msg)
+    return begin
 
 
 def content(update: bytes) -> UpdateValues:

@@ -20,8 +20,9 @@ import orjson
 
 from stream_app.domain.catalogue import Catalogue
 from stream_app.history_settings import HistorySettings
+from stream_app.infra.history.maintenance import maintain
 from stream_app.infra.history.reads import PostgresReads
-from stream_app.infra.history.store import PostgresStore, months
+from stream_app.infra.history.store import PostgresStore
 from stream_app.infra.kafka.log import topics
 from stream_app.infra.kafka.log.batch_producer import BatchProducer
 from stream_app.infra.kafka.log.compression import CODECS
@@ -29,7 +30,8 @@ from stream_app.settings import KafkaSettings
 from stream_app.usecases.history_ports import WindowRow
 from stream_app.usecases.history_queries import HistoryQueries, known_metrics
 from stream_app.usecases.rights import EVERYTHING
-from stream_app.wire.update import content, head
+from stream_app.wire.update import head
+from stream_app.wire.update_cells import CellReader
 from tests.history_scale.stream import BEGIN, PARTITIONS, SIZE_S, Stream
 from tests.integration.history.test_process import Running, history_process, until
 from tests.kafka import settings_for, some_broker
@@ -146,7 +148,7 @@ async def questions(stream: Stream, postgres: PostgresProcess) -> dict[str, dict
         start = last - timedelta(seconds=SIZE_S * window)
         for first in range(0, _FLEET, _BATCH):
             values = [stream._update(asset + 1000, start, asset, final=True) for asset in range(first, first + _BATCH)]
-            await store.write([WindowRow(head(v), content(v), True, window == 0) for v in values])
+            await store.write([WindowRow(head(v), CellReader().read(v), True, window == 0) for v in values])
     await store.close()
     queries = HistoryQueries(reads, known_metrics(Catalogue()))
     end = last + timedelta(seconds=SIZE_S)
@@ -162,13 +164,12 @@ async def questions(stream: Stream, postgres: PostgresProcess) -> dict[str, dict
     connection = await asyncpg.connect(postgres.url)
     await connection.execute("analyze")
     found = {"90 days before maintenance": await ask("90 days of one metric of one asset", series(None))}
-    for month in await months(connection):
-        await connection.execute(f"cluster {month} using {month}_pkey")
+    await maintain(history, end + timedelta(days=90), tell)
     await connection.execute("vacuum analyze")
     size = await connection.fetchval("select sum(pg_total_relation_size(inhrelid)) from pg_inherits")
     await connection.close()
     found |= {
-        "90 days": await ask("the same after cluster", series(None)),
+        "90 days": await ask("the same after maintenance", series(None)),
         "90 days, 500 points": await ask("the same with 500 points", series(500)),
         "fleet at a time": await ask(f"fleet of {_FLEET} assets at a time", fleet(last)),
         "fleet, newest": await ask("fleet, newest windows", fleet(None)),

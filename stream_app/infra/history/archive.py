@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterator, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, Final
 
@@ -21,12 +21,12 @@ from asyncpg import Connection
 
 from stream_app.errors import ExpectedError
 from stream_app.history_settings import HistorySettings
-from stream_app.infra.history.columns import LIST, quoted, read_columns
+from stream_app.infra.history.columns import DOUBLES, quoted, read_columns
 from stream_app.infra.history.database import connect, database_failures
-from stream_app.infra.history.store import MONTH, PostgresStore, months
+from stream_app.infra.history.store import PostgresStore, bounds_of, months
 from stream_app.usecases.history_ports import RowsRefusedError, WindowRow
-from stream_app.usecases.history_writing import month_of
-from stream_app.wire.update import UpdateHead, UpdateValues, require_names
+from stream_app.wire.update import UpdateHead
+from stream_app.wire.update_cells import Form, UpdateCells, cells_of
 
 _BATCH: Final = 5_000
 _LEVEL: Final = 3
@@ -43,6 +43,8 @@ _KEYS: Final = (
 _KEY_NAMES: Final = tuple(field.name for field in _KEYS)
 
 Told = Callable[[str, int], None]
+#: Of a file: by the metrics that have reasons alone, beside its columns.
+_Forms = dict[tuple[str, ...], Form]
 
 
 async def export(settings: HistorySettings, folder: Path, told: Told) -> None:
@@ -68,7 +70,7 @@ async def export(settings: HistorySettings, folder: Path, told: Told) -> None:
 async def _export(connection: Connection, folder: Path, told: Told) -> None:
     columns = await read_columns(connection)
     schema = pa.schema(
-        [*_KEYS, *(pa.field(n, pa.list_(pa.float64()) if k == LIST else pa.float64()) for n, k in columns.items())]
+        [*_KEYS, *(pa.field(n, pa.list_(pa.float64()) if k == DOUBLES else pa.float64()) for n, k in columns.items())]
     )
     names = ", ".join(f"t.{quoted(name)}" for name in (*_KEY_NAMES[:-1],))
     metrics = "".join(f", t.{quoted(name)}" for name in columns)
@@ -86,8 +88,7 @@ async def _days(connection: Connection) -> list[datetime]:
     """Days of all months that have a table."""
     days: list[datetime] = []
     for name in await months(connection):
-        year, month = map(int, MONTH.fullmatch(name).groups())  # type: ignore[union-attr]  # months() matched it
-        begin, end = month_of(datetime(year, month, 1, tzinfo=UTC))
+        begin, end = bounds_of(name)
         days += [begin + timedelta(days=n) for n in range((end - begin).days)]
     return days
 
@@ -164,13 +165,13 @@ def _rows(file: Path) -> Iterator[list[WindowRow]]:
     try:
         with pq.ParquetFile(file) as opened:
             names = tuple(name for name in opened.schema_arrow.names if name not in _KEY_NAMES)
-            require_names(names)
+            forms: _Forms = {(): Form(names)}
             for batch in opened.iter_batches(_BATCH):
                 keys = zip(*(batch.column(name).to_pylist() for name in _KEY_NAMES), strict=True)
                 columns = [batch.column(name).to_pylist() for name in names]
                 values = zip(*columns, strict=True) if columns else iter([()] * batch.num_rows)
                 yield [
-                    WindowRow(UpdateHead(*key[:-1]), _values(names, list(row), key[-1]), not is_latest, is_latest)
+                    WindowRow(UpdateHead(*key[:-1]), _cells(forms, list(row), key[-1]), not is_latest, is_latest)
                     for key, row in zip(keys, values, strict=True)
                 ]
     except (pa.ArrowInvalid, KeyError, ValueError, msgspec.MsgspecError) as error:
@@ -179,9 +180,12 @@ def _rows(file: Path) -> Iterator[list[WindowRow]]:
         raise ExpectedError(msg) from None
 
 
-def _values(names: tuple[str, ...], values: list[Any], text: str | None) -> UpdateValues:
+def _cells(forms: _Forms, values: list[Any], text: str | None) -> UpdateCells:
     """Put values and reasons together; a metric that was null in all windows has a reason alone."""
+    names = forms[()].names
     reasons = {} if text is None else msgspec.json.decode(text, type=dict[str, str])
-    alone = tuple(name for name in reasons if name not in names)
-    named = names + alone
-    return UpdateValues(named, values + [None] * len(alone), tuple([reasons.get(name) for name in named]))
+    alone = tuple(sorted(reasons.keys() - names))
+    if alone not in forms:
+        forms[alone] = Form(names + alone)
+    form = forms[alone]
+    return cells_of(form, values + [None] * len(alone), [reasons.get(name) for name in form.names])

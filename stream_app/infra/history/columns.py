@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from operator import itemgetter
 from typing import Final
 
+import numpy as np
 from asyncpg import Connection
 
 from stream_app.infra.history.database import lock
-from stream_app.wire.update import Value
+from stream_app.usecases.history_ports import RowsRefusedError
+from stream_app.wire.update_cells import LIST, NUMBER, Form
 
 #: Columns of every window, and their types.
 KEYS: Final = {
@@ -21,10 +22,10 @@ KEYS: Final = {
     "final": "boolean",
     "reasons_id": "bigint",
 }
-NUMBER: Final = "double precision"
-LIST: Final = "double precision[]"
+DOUBLE: Final = "double precision"
+DOUBLES: Final = "double precision[]"
 TABLES: Final = ("windows", "latest")
-_LISTED: Final = {"double precision": NUMBER, "ARRAY": LIST}
+_LISTED: Final = {"double precision": DOUBLE, "ARRAY": DOUBLES}
 
 
 async def read_columns(connection: Connection) -> dict[str, str]:
@@ -40,18 +41,33 @@ async def read_columns(connection: Connection) -> dict[str, str]:
     }
 
 
-def new_columns(known: Mapping[str, str], names: Sequence[str], values: Iterable[Sequence[Value]]) -> dict[str, str]:
-    """Type of each column that these values need and that is not there; a metric that is always null needs none."""
-    unknown = [i for i, name in enumerate(names) if name not in known]
-    if not unknown:
+def new_columns(known: Mapping[str, str], form: Form, kinds: bytes) -> dict[str, str]:
+    """Type of each column that updates of a form need and that is not there; a metric that is always null needs none.
+
+    Parameters
+    ----------
+    kinds
+        What they hold, of one update after the other.
+
+    Raises
+    ------
+    RowsRefusedError
+        A metric is a number here and a list there.
+    """
+    if not form.names:
         return {}
+    held = np.frombuffer(kinds, np.uint8).reshape(-1, len(form.names))
+    numbers, lists = (held == NUMBER).any(axis=0), (held == LIST).any(axis=0)
     found: dict[str, str] = {}
-    pick, nulls = itemgetter(unknown[0], *unknown), (None,) * (len(unknown) + 1)
-    for row in values:
-        if pick(row) != nulls:  # seldom: each row is looked at as a whole
-            for i in unknown:
-                if row[i] is not None:
-                    found.setdefault(names[i], LIST if isinstance(row[i], list) else NUMBER)
+    for name, is_number, is_list in zip(form.names, numbers.tolist(), lists.tolist(), strict=True):
+        if not (is_number or is_list):
+            continue
+        kind = known.get(name)
+        if kind is None:
+            kind = found[name] = DOUBLES if is_list else DOUBLE
+        if (is_number and kind == DOUBLES) or (is_list and kind == DOUBLE):
+            msg = f"the value of {name} is a list in some updates and a number in others"
+            raise RowsRefusedError(msg)
     return found
 
 
@@ -68,6 +84,13 @@ def incoming_statement(metrics: Mapping[str, str]) -> str:
     """Statement that makes the table which a batch is copied into."""
     columns = {**KEYS, **metrics, "in_windows": "boolean", "in_latest": "boolean"}
     return f"create temp table incoming ({', '.join(f'{quoted(name)} {kind}' for name, kind in columns.items())})"
+
+
+async def add_incoming(connection: Connection, names: Iterable[str]) -> None:
+    """Give the table that a batch is copied into columns for metrics that never had a value."""
+    added = ", ".join(f"add column if not exists {quoted(name)} {DOUBLE}" for name in names)
+    if added:
+        await connection.execute(f"alter table incoming {added}")
 
 
 def merge_statements(metrics: Mapping[str, str]) -> tuple[str, str]:

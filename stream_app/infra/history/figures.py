@@ -19,10 +19,10 @@ class Figures:
     Parameters
     ----------
     lags
-        Records that are not read yet, by partition.
+        Records that are not read yet, and how long ago the last that was read was written [s], by partition.
     """
 
-    def __init__(self, lags: Callable[[], Mapping[int, int]]) -> None:
+    def __init__(self, lags: Callable[[], Mapping[int, tuple[int, float]]]) -> None:
         self.registry = CollectorRegistry()
         self.state = ("starting", "")
         self._updates = Counter("stream_history_updates", "Updates read", registry=self.registry)
@@ -57,6 +57,11 @@ class Figures:
     def collect(self) -> Iterable[Metric]:
         """The lag at the time of a scrape."""
         lag = GaugeMetricFamily("stream_history_lag_records", "Updates that are not read yet", labels=["partition"])
-        for partition, records in sorted(self._lags().items()):
+        delay = GaugeMetricFamily(
+            "stream_history_lag_seconds", "Age of what was read last; 0: all is read", labels=["partition"]
+        )
+        for partition, (records, seconds) in sorted(self._lags().items()):
             lag.add_metric([str(partition)], records)
+            delay.add_metric([str(partition)], seconds)
         yield lag
+        yield delay

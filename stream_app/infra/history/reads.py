@@ -12,8 +12,9 @@ import asyncpg
 import orjson
 from asyncpg import Connection
 
+from schemas.asset import window_size_s
 from stream_app.history_settings import HistorySettings
-from stream_app.infra.history.columns import LIST, quoted, read_columns
+from stream_app.infra.history.columns import DOUBLES, quoted, read_columns
 from stream_app.infra.history.database import database_failures, options
 from stream_app.usecases.history_ports import Column, Points, Ranked, Ranking
 
@@ -49,21 +50,26 @@ class PostgresReads:
         """Values of a time (port)."""
         async with self._connection() as connection:
             value = await self._value(connection, column)
-            rows = await connection.fetch(
-                "select (extract(epoch from start)::bigint - $5::bigint) / $6::bigint as step, "  # noqa: S608  # quoted
-                f"avg({value}) as mean, min({value}) as low, max({value}) as high "
-                "from windows where asset_id = $1 and size = $2 and start >= $3 and start < $4 "
-                f"and {value} is not null group by 1 order by 1",
-                *(asset_id, size, start, end, int(start.timestamp()), step_s),
-            )
+            windows = f"where asset_id = $1 and size = $2 and start >= $3 and start < $4 and {value} is not null"
+            # Not extract(), which calculates with decimal digits.
+            step = "(date_part('epoch', start)::bigint - $5::bigint) / $6::bigint"
+            if step_s == window_size_s(size):
+                query = f"select {step}, {value}, {value}, {value} from windows {windows} order by start"  # noqa: S608
+            else:
+                query = (
+                    f"select {step} as step, avg({value}), min({value}), max({value}) "  # noqa: S608  # quoted
+                    f"from windows {windows} group by 1 order by 1"
+                )
+            rows = await connection.fetch(query, asset_id, size, start, end, int(start.timestamp()), step_s)
         return Points(*zip(*rows, strict=True)) if rows else Points((), (), (), ())
 
     async def reasons(self, asset_id: str, size: str, metric: str, start: datetime, end: datetime) -> Mapping[str, int]:
         """Windows without a value by reason (port)."""
         async with self._connection() as connection:
             rows = await connection.fetch(
-                "select r.reasons, count(*) as windows from windows w join reasons r on r.id = w.reasons_id "
-                "where w.asset_id = $1 and w.size = $2 and w.start >= $3 and w.start < $4 group by 1",
+                "select r.reasons, w.windows from (select reasons_id, count(*) as windows from windows "
+                "where asset_id = $1 and size = $2 and start >= $3 and start < $4 group by 1) w "
+                "join reasons r on r.id = w.reasons_id",
                 *(asset_id, size, start, end),
             )
         counted: Counter[str] = Counter()
@@ -96,7 +102,7 @@ class PostgresReads:
         if column.metric not in self._columns:
             self._columns = await read_columns(connection)
         kind = self._columns.get(column.metric)
-        if kind is None or (kind == LIST) != (column.place is not None):
+        if kind is None or (kind == DOUBLES) != (column.place is not None):
             return _NOTHING
         return quoted(column.metric) if column.place is None else f"{quoted(column.metric)}[{column.place + 1:d}]"
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections import defaultdict
+from collections.abc import AsyncIterator, Sequence
 from datetime import UTC, datetime
+from functools import lru_cache
 from hashlib import blake2b
-from itertools import groupby
-from operator import itemgetter
 from typing import Final
 
 import asyncpg
@@ -18,8 +18,8 @@ from asyncpg import Connection
 from stream_app.history_settings import HistorySettings
 from stream_app.infra.history.columns import (
     KEYS,
-    LIST,
     add_columns,
+    add_incoming,
     incoming_statement,
     merge_statements,
     new_columns,
@@ -28,7 +28,7 @@ from stream_app.infra.history.columns import (
 from stream_app.infra.history.database import connect, database_failures, lock, migrate
 from stream_app.usecases.history_ports import RowsRefusedError, WindowRow
 from stream_app.usecases.history_writing import month_of
-from stream_app.wire.update import UpdateValues, Value
+from stream_app.wire.update_cells import Form, UpdateCells, reasons_by_name
 
 #: Table of a month, as ``windows_2026_03``.
 MONTH: Final = re.compile("windows_([0-9]{4,})_([0-9]{2})")
@@ -37,8 +37,7 @@ _REMEMBERED: Final = 20_000
 #: Rows that are written as text before others have the event loop: some ms.
 _AT_ONCE: Final = 200
 
-_Pick = Callable[[Sequence[Value]], tuple[Value, ...]]
-_Reasons = tuple[tuple[str, ...], tuple[str | None, ...]]
+_Forms = dict[Form, list[WindowRow]]
 
 
 class PostgresStore:
@@ -49,7 +48,8 @@ class PostgresStore:
         self._connection: Connection | None = None
         self._columns: dict[str, str] = {}
         self._months: set[datetime] = set()
-        self._reasons: dict[_Reasons, int | None] = {}
+        self._reasons: dict[tuple[Form, bytes], int | None] = {}
+        self._incoming: set[str] = set()
 
     async def prepare(self) -> None:
         """Connect, and bring the tables to this release's form; UnavailableError while that is impossible."""
@@ -82,8 +82,7 @@ class PostgresStore:
         with database_failures(self._settings):
             connection = await self._connected()
             for name in await months(connection):
-                year, month = map(int, MONTH.fullmatch(name).groups())  # type: ignore[union-attr]  # months() matched it
-                begin, end = month_of(datetime(year, month, 1, tzinfo=UTC))
+                begin, end = bounds_of(name)
                 if end <= time:
                     await connection.execute(f"drop table {name}")
                     self._months.discard(begin)
@@ -110,23 +109,35 @@ class PostgresStore:
     async def _look_at_columns(self, connection: Connection) -> None:
         self._columns = await read_columns(connection)
         self._merges = merge_statements(self._columns)
+        self._incoming = set(self._columns)
         await connection.execute("drop table if exists incoming")
         await connection.execute(incoming_statement(self._columns))
 
     async def _write(self, connection: Connection, rows: Sequence[WindowRow]) -> None:
-        added: dict[str, str] = {}
-        for names, group in groupby(rows, key=lambda row: row.values.names):
-            added |= new_columns({**self._columns, **added}, names, (row.values.values for row in group))
-        if added:
-            await add_columns(connection, added)
-            await self._look_at_columns(connection)
+        forms: _Forms = defaultdict(list)
+        for row in rows:
+            forms[row.cells.form].append(row)
+        await self._add_columns(connection, forms)
         await self._add_months(connection, rows)
         async with connection.transaction():
             await connection.execute("truncate incoming")
-            ids = await self._store_reasons(connection, rows)
-            await connection.copy_to_table("incoming", source=self._csv(rows, ids), columns=self._order(), format="csv")
+            for form, some in forms.items():
+                ids = await self._store_reasons(connection, some)
+                columns = [*KEYS, "in_windows", "in_latest", *form.names]
+                await connection.copy_to_table("incoming", source=_csv(some, ids), columns=columns, format="csv")
             for merge in self._merges:
                 await connection.execute(merge)
+
+    async def _add_columns(self, connection: Connection, forms: _Forms) -> None:
+        added: dict[str, str] = {}
+        for form, rows in forms.items():
+            added |= new_columns(self._columns | added, form, b"".join([row.cells.kinds for row in rows]))
+        if added:
+            await add_columns(connection, added)
+            await self._look_at_columns(connection)
+        unknown = {name for form in forms for name in form.names} - self._incoming
+        await add_incoming(connection, sorted(unknown))
+        self._incoming |= unknown
 
     async def _add_months(self, connection: Connection, rows: Sequence[WindowRow]) -> None:
         needed = {month_of(start) for start in {row.head.start for row in rows if row.in_windows}}
@@ -149,9 +160,9 @@ class PostgresStore:
         new: dict[int, str] = {}
         ids: list[int | None] = []
         for row in rows:
-            key = row.values.names, row.values.reasons
+            key = row.cells.form, row.cells.reasons
             if key not in self._reasons:
-                text = _reasons_text(row.values)
+                text = _reasons_text(row.cells)
                 self._reasons[key] = None if text is None else _hash(text)
                 if text is not None:
                     new[_hash(text)] = text
@@ -164,37 +175,30 @@ class PostgresStore:
                 raise
         return ids
 
-    async def _csv(self, rows: Sequence[WindowRow], ids: Sequence[int | None]) -> AsyncIterator[bytes]:
-        """Rows in the order of ``_order``, some at a time: others have the event loop between."""
-        numbers = [name for name, kind in self._columns.items() if kind != LIST]
-        lists = [name for name, kind in self._columns.items() if kind == LIST]
-        places: dict[tuple[str, ...], tuple[_Pick, list[tuple[str, int | None]]]] = {}
-        for first in range(0, len(rows), _AT_ONCE):
-            lines = []
-            some = slice(first, first + _AT_ONCE)
-            for row, reasons_id in zip(rows[some], ids[some], strict=True):
-                head, names, given = row.head, row.values.names, row.values.values
-                if names not in places:
-                    at = {name: i for i, name in enumerate(names)}
-                    places[names] = _pick([at.get(name) for name in numbers]), [(name, at.get(name)) for name in lists]
-                pick, at_lists = places[names]
-                cells = [_list_text(name, None if i is None else given[i]) for name, i in at_lists]
-                asset_id = head.asset_id.replace('"', '""')
-                keys = (
-                    f'"{asset_id}",{head.size},{head.start.isoformat()},{_text(head.partition)},{head.seq},'
-                    f"{head.final:d},{_text(reasons_id)},{row.in_windows:d},{row.in_latest:d}"
-                )
-                # Numbers as JSON are numbers as CSV, written in a tenth of the time that Python's str takes.
-                written = orjson.dumps(pick(given))[1:-1].replace(b"null", b"")
-                lines.append(b",".join((keys.encode(), *cells, *([written] if numbers else []))))
-            lines.append(b"")
-            yield b"\n".join(lines)
-            await asyncio.sleep(0)
 
-    def _order(self) -> list[str]:
-        """Columns of ``incoming`` in the order of the text: lists before numbers."""
-        by_kind = sorted(self._columns, key=lambda name: self._columns[name] != LIST)
-        return [*KEYS, "in_windows", "in_latest", *by_kind]
+async def _csv(rows: Sequence[WindowRow], ids: Sequence[int | None]) -> AsyncIterator[bytes]:
+    """Rows of one form, some at a time: others have the event loop between."""
+    for first in range(0, len(rows), _AT_ONCE):
+        some = slice(first, first + _AT_ONCE)
+        lines = [_line(row, reasons_id) for row, reasons_id in zip(rows[some], ids[some], strict=True)]
+        yield b"\n".join([*lines, b""])
+        await asyncio.sleep(0)
+
+
+def _line(row: WindowRow, reasons_id: int | None) -> bytes:
+    head, cells = row.head, row.cells
+    asset_id = head.asset_id.replace('"', '""')
+    keys = (
+        f'"{asset_id}",{head.size},{_stamp(head.start)},{_text(head.partition)},{head.seq},'
+        f"{head.final:d},{_text(reasons_id)},{row.in_windows:d},{row.in_latest:d}"
+    )
+    return b"%b,%b" % (keys.encode(), cells.text) if cells.kinds else keys.encode()
+
+
+def bounds_of(table: str) -> tuple[datetime, datetime]:
+    """Begin and end of a month by the name of its table."""
+    year, month = map(int, table.removeprefix("windows_").split("_"))
+    return month_of(datetime(year, month, 1, tzinfo=UTC))
 
 
 async def months(connection: Connection) -> list[str]:
@@ -205,29 +209,16 @@ async def months(connection: Connection) -> list[str]:
     return sorted(row["table_name"] for row in rows if MONTH.fullmatch(row["table_name"]))
 
 
-def _pick(places: Sequence[int | None]) -> _Pick:
-    """What takes the values at some places; None where there is no place."""
-    known = [place for place in places if place is not None]
-    if len(known) == len(places) > 1:
-        return itemgetter(*known)
-    return lambda values: tuple([None if place is None else values[place] for place in places])
+#: Windows of a batch have few starts.
+_stamp = lru_cache(maxsize=10_000)(datetime.isoformat)
 
 
 def _text(number: int | None) -> str:
     return "" if number is None else str(number)
 
 
-def _list_text(name: str, numbers: Value) -> bytes:
-    if numbers is None:
-        return b""
-    if not isinstance(numbers, list):
-        msg = f"the value of {name} is a number, and was a list before"
-        raise RowsRefusedError(msg)
-    return b'"{' + orjson.dumps(numbers)[1:-1] + b'}"'
-
-
-def _reasons_text(values: UpdateValues) -> str | None:
-    reasons = {name: reason for name, reason in zip(values.names, values.reasons, strict=True) if reason is not None}
+def _reasons_text(cells: UpdateCells) -> str | None:
+    reasons = reasons_by_name(cells)
     # Sorted, so that equal sets have one text whatever the order of their metrics.
     return orjson.dumps(reasons, option=orjson.OPT_SORT_KEYS).decode() if reasons else None
 

@@ -14,7 +14,8 @@ from stream_app.history_settings import HistorySettings
 from stream_app.infra.history.archive import export, restore
 from stream_app.infra.history.store import PostgresStore
 from stream_app.usecases.history_ports import WindowRow
-from stream_app.wire.update import content, head
+from stream_app.wire.update import head
+from stream_app.wire.update_cells import CellReader
 from tests.integration.history.test_store import an_update, rows, write
 from tests.integration.history.topic import templates
 from tests.stored_history import stored
@@ -23,7 +24,7 @@ from tests.stored_history import stored
 async def test_what_is_exported_comes_back_exactly(history: HistorySettings, tmp_path: Path) -> None:
     """Windows, lifetimes, lists, reasons; a file per day and size, sorted by asset."""
     updates = [orjson.dumps(each | {"asset_id": f"{each['asset_id']}{n}"}) for n in (2, 1) for each in templates()]
-    batches = [[WindowRow(head(u), content(u), head(u).size != "lifetime", True)] for u in updates]
+    batches = [[WindowRow(head(u), CellReader().read(u), head(u).size != "lifetime", True)] for u in updates]
     await write(history, *batches, rows(an_update(1, start="2026-03-01T23:59:00Z", asset="late", rte_raw=0.1 + 0.2)))
     before = await stored(history.url or "")
     told: dict[str, int] = {}

@@ -88,11 +88,9 @@ class Running:
             return (await client.get(f"http://127.0.0.1:{self._port}/health/ready")).status_code
 
 
-@asynccontextmanager
-async def history_process(kafka: KafkaSettings, history: HistorySettings, log: Path) -> AsyncIterator[Running]:
-    """Run it; it is killed if it still runs at the end."""
-    port = free_port()
-    environment = os.environ | {
+def environment_of(kafka: KafkaSettings, history: HistorySettings, port: int) -> dict[str, str]:
+    """Environment of a history process."""
+    return os.environ | {
         "STREAM_KAFKA__BOOTSTRAP_SERVERS": kafka.bootstrap_servers,
         "STREAM_KAFKA__APP_ID": kafka.app_id,
         "STREAM_KAFKA__METRICS_TOPIC": kafka.metrics_topic,
@@ -102,6 +100,13 @@ async def history_process(kafka: KafkaSettings, history: HistorySettings, log: P
         "STREAM_HISTORY__FLUSH_INTERVAL_S": str(history.flush_interval_s),
         "STREAM_HISTORY__PORT": str(port),
     }
+
+
+@asynccontextmanager
+async def history_process(kafka: KafkaSettings, history: HistorySettings, log: Path) -> AsyncIterator[Running]:
+    """Run it; it is killed if it still runs at the end."""
+    port = free_port()
+    environment = environment_of(kafka, history, port)
     with log.open("ab") as output:
         process = await asyncio.create_subprocess_exec(
             *(sys.executable, "-m", "stream_app", "history"), env=environment, stdout=output, stderr=output

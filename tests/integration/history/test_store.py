@@ -11,10 +11,12 @@ import orjson
 import pytest
 
 from stream_app.history_settings import HistorySettings
+from stream_app.infra.history.maintenance import maintain
 from stream_app.infra.history.store import PostgresStore
 from stream_app.usecases.errors import UnavailableError
 from stream_app.usecases.history_ports import RowsRefusedError, WindowRow
-from stream_app.wire.update import content, head
+from stream_app.wire.update import head
+from stream_app.wire.update_cells import CellReader
 from tests.integration.history.topic import templates
 from tests.kafka import free_port
 from tests.stored_history import expected, stored
@@ -32,7 +34,7 @@ def an_update(seq: int, *, start: str = "2026-03-01T00:00:00Z", asset: str = "a"
 
 
 def rows(*updates: bytes) -> list[WindowRow]:
-    return [WindowRow(head(each), content(each), True, True) for each in updates]
+    return [WindowRow(head(each), CellReader().read(each), True, True) for each in updates]
 
 
 async def write(history: HistorySettings, *batches: list[WindowRow]) -> None:
@@ -57,7 +59,8 @@ async def test_every_kind_of_update_is_kept(history: HistorySettings) -> None:
     updates = [orjson.dumps(each) for each in templates()]
     heads = [head(each) for each in updates]
     batches = [
-        [WindowRow(of, content(each), of.size != "lifetime", True)] for of, each in zip(heads, updates, strict=True)
+        [WindowRow(of, CellReader().read(each), of.size != "lifetime", True)]
+        for of, each in zip(heads, updates, strict=True)
     ]
     await write(history, *batches)
     tables = await stored(history.url or "")
@@ -101,10 +104,10 @@ async def test_what_cannot_be_stored_is_refused_as_a_whole(history: HistorySetti
     """A list where there were numbers; the rows beside it are not written, and the store goes on."""
     store = PostgresStore(history)
     await store.write(rows(an_update(1, x=1.0)))
-    with pytest.raises(RowsRefusedError, match="double precision"):
+    with pytest.raises(RowsRefusedError, match="x is a list in some"):
         await store.write(rows(an_update(2, x=2.0, asset="b"), an_update(2, x=[1.0])))
     await store.write(rows(an_update(1, asset="list", z=[1.0])))
-    with pytest.raises(RowsRefusedError, match="z is a number"):
+    with pytest.raises(RowsRefusedError, match="z is a list in some"):
         await store.write(rows(an_update(2, x=2.0, asset="b"), an_update(2, asset="list", z=1.0)))
     await store.write(rows(an_update(3, x=3.0, y="no_charge")))
     await store.close()
@@ -136,3 +139,20 @@ async def test_a_database_that_is_away_is_told(history: HistorySettings) -> None
     ):
         with pytest.raises(UnavailableError, match=told):
             await PostgresStore(settings).prepare()
+
+
+async def test_months_that_are_over_are_sorted_once(history: HistorySettings) -> None:
+    """By asset, two days after their end; the month that goes on stays as it is."""
+    starts = ["2026-01-05T00:00:00Z", "2026-01-06T00:00:00Z", "2026-02-01T00:00:00Z"]
+    await write(history, *(rows(an_update(1, start=start, asset=asset)) for start in starts for asset in "ba"))
+    told: list[str] = []
+    for day in (2, 3, 4):
+        await maintain(history, datetime(2026, 2, day, tzinfo=UTC), told.append)
+    assert told == ["windows_2026_01"]
+    assert await fetch(history, "select asset_id from windows_2026_01 order by ctid") == [
+        ("a",),
+        ("a",),
+        ("b",),
+        ("b",),
+    ]
+    assert await fetch(history, "select asset_id from windows_2026_02 order by ctid") == [("b",), ("a",)]

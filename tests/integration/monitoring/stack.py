@@ -42,13 +42,13 @@ def rules() -> list[dict[str, Any]]:
 
 
 class Stack:
-    """Both programs, and the alerts that have reached the webhook. Scrapes what listens at :attr:`target`."""
+    """Both programs, and the alerts that have reached the webhook. Scrapes what listens at both targets."""
 
     def __init__(self, directory: Path) -> None:
         self._directory = directory
         self._ends = ExitStack()
-        #: Address of the worker.
-        self.target = f"127.0.0.1:{free_port()}"
+        #: Addresses of the worker and of the history process.
+        self.target, self.history_target = (f"127.0.0.1:{free_port()}" for _ in range(2))
         self._port, self._alertmanager = free_port(), free_port()
         #: Names of alerts, ``firing`` or ``resolved``, and the labels, in the order of their arrival.
         self.told: list[tuple[str, str, dict[str, str]]] = []
@@ -89,9 +89,9 @@ class Stack:
                 rule["expr"] = re.sub(r"> \d+$", "> 2", rule["expr"])
         prometheus = yaml.safe_load((SHIPPED / "prometheus.yml").read_text("utf-8"))
         prometheus["global"] = {"scrape_interval": "500ms", "scrape_timeout": "500ms", "evaluation_interval": "500ms"}
-        (job,) = prometheus["scrape_configs"]
-        del job["dns_sd_configs"]
-        job["static_configs"] = [{"targets": [self.target]}]
+        for job, target in zip(prometheus["scrape_configs"], (self.target, self.history_target), strict=True):
+            del job["dns_sd_configs"]
+            job["static_configs"] = [{"targets": [target]}]
         (manager,) = prometheus["alerting"]["alertmanagers"]
         manager["static_configs"] = [{"targets": [f"127.0.0.1:{self._alertmanager}"]}]
         manager = yaml.safe_load((SHIPPED / "alertmanager.yml").read_text("utf-8"))

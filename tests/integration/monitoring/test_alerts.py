@@ -6,6 +6,7 @@ import asyncio
 import json
 import math
 import subprocess
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -15,12 +16,15 @@ import pytest
 from aiokafka import AIOKafkaProducer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, RecordsToDelete
 
+from stream_app.history_settings import HistorySettings
 from stream_app.infra.kafka.log import topics
 from stream_app.settings import KafkaSettings
 from tests.e2e.workers import WorkerProcess, until
+from tests.integration.history.test_process import environment_of
 from tests.integration.monitoring.conftest import require_prometheus
 from tests.integration.monitoring.stack import SHIPPED, Stack, rules, shortened, value_of
 from tests.kafka import Broker
+from tests.postgres import PostgresProcess, require_postgres
 from tools import grafana_dashboard
 
 pytestmark = pytest.mark.kafka
@@ -107,7 +111,26 @@ def monitored(
         worker.kill()
 
 
-def test_alerts_fire_and_resolve(monitored: WorkerProcess, kafka_settings: KafkaSettings, stack: Stack) -> None:
+@pytest.fixture
+def database(kafka_settings: KafkaSettings, stack: Stack, tmp_path: Path) -> Iterator[PostgresProcess]:
+    """The database of a history process, which Prometheus scrapes too."""
+    require_postgres()
+    postgres = PostgresProcess()
+    postgres.start()
+    port = int(stack.history_target.rpartition(":")[2])
+    environment = environment_of(kafka_settings, HistorySettings(url=postgres.url), port)
+    with (tmp_path / "history.log").open("wb") as log:
+        command = [sys.executable, "-m", "stream_app", "history"]
+        process = subprocess.Popen(command, env=environment, stdout=log, stderr=log)
+    yield postgres
+    process.kill()
+    process.wait()
+    postgres.remove()
+
+
+def test_alerts_fire_and_resolve(
+    monitored: WorkerProcess, database: PostgresProcess, kafka_settings: KafkaSettings, stack: Stack
+) -> None:
     """Each for its cause, through Alertmanager to a webhook; and no query of rules and dashboard comes to nothing."""
     worker, kafka = monitored, kafka_settings
     stack.wait_for("StreamAppNoWorker", "firing")
@@ -120,6 +143,10 @@ def test_alerts_fire_and_resolve(monitored: WorkerProcess, kafka_settings: Kafka
         for path in ("/api/v1/assets", "/api/v1/catalogue"):
             worker.get(path)
         all_have_values(stack)
+        database.stop()
+        stack.wait_for("StreamAppHistoryWaits", "firing")
+        database.start()
+        stack.wait_for("StreamAppHistoryWaits", "resolved")
         assert "bess-" not in worker.text("/metrics")  # a fleet would make as many series as it has assets
 
         feed.send(poison)

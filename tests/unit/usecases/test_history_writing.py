@@ -11,7 +11,7 @@ from typing import Any, Literal
 import orjson
 
 from stream_app.usecases.errors import UnavailableError
-from stream_app.usecases.history_ports import UpdateRecord, WindowRow
+from stream_app.usecases.history_ports import RowsRefusedError, UpdateRecord, WindowRow
 from stream_app.usecases.history_writing import HistoryWriter
 
 NOW = datetime(2026, 3, 15, tzinfo=UTC)
@@ -36,6 +36,7 @@ class Deployment:
         self.left: Counter[str] = Counter()
         self.phases: list[str] = []
         self.stop = asyncio.Event()
+        self.refused: set[int] = set()  # seqs that the store does not take
 
     def fail(self, kind: str) -> None:
         if self.failures[kind] > 0:
@@ -59,6 +60,8 @@ class Deployment:
 
     async def write(self, rows: Sequence[WindowRow]) -> None:
         self.fail("write")
+        if any(row.head.seq in self.refused for row in rows):
+            raise RowsRefusedError
         self.batches.append(list(rows))
 
     async def drop_before(self, time: datetime) -> Sequence[str]:
@@ -100,6 +103,22 @@ async def test_of_a_window_the_newest_is_written() -> None:
     deployment = Deployment(an_update("a", 3), an_update("a", 9), an_update("a", 5), an_update("b", 1))
     assert await deployment.run() == [("a", 9), ("b", 1)]
     assert deployment.committed == {0: 3, 1: 4}
+
+
+async def test_what_cannot_be_stored_hides_nothing() -> None:
+    """Of a window the newest state that can be read and stored is written, also as the asset's latest."""
+    unreadable = an_update("a", 9).replace(b'"metrics":{"x":{"value":9.0', b'"metrics":{"x":{"value":"9"')
+    later = an_update("a", 8, start="2026-03-01T00:15:00Z")
+    deployment = Deployment(
+        an_update("a", 3), an_update("a", 5), unreadable, an_update("b", 1), later, an_update("a", 4)
+    )
+    deployment.refused = {8, 5}
+    await deployment.run()
+    latest = {row.head.asset_id: row.head.seq for rows in deployment.batches for row in rows if row.in_latest}
+    assert latest == {"a": 4, "b": 1}
+    assert {(row.head.asset_id, row.head.seq) for row in deployment.batches[-1]} == {("a", 4), ("b", 1)}
+    assert deployment.left == {"poison": 3}
+    assert deployment.committed == {0: 5, 1: 6}
 
 
 async def test_lifetimes_have_no_history() -> None:
