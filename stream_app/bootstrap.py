@@ -132,7 +132,7 @@ async def _serve(settings: Settings, catalogue: Catalogue, worker: Worker, liste
     rates = RateHistory(lookup, rows_applied, time.time)
     running = RunningUploads()
     tasks = Tasks(lookup, running)
-    keyed = KeyedRequests(tasks)
+    keyed = KeyedRequests(tasks, running)
     uploads = Uploads(lookup, worker.measurements, rows, settings.upload_windows, running, keyed)
     lists = AssetLists(lookup, reader, index, _now_us)
     services = Services(
@@ -148,7 +148,7 @@ async def _serve(settings: Settings, catalogue: Catalogue, worker: Worker, liste
             worker.measurements,
             rows,
             settings.windows,
-            Receipts(worker.measurements, running, keyed),
+            Receipts(worker.measurements, keyed, running),
             at_home=settings.kafka.partitioner == "murmur2",
         ),
         catalogue=catalogue,

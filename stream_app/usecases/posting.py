@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from hashlib import sha256
 from urllib.parse import quote
 
@@ -114,13 +115,8 @@ class Posting:
         for asset_id, of_asset in messages.items():
             records = by_partition.setdefault(places[asset_id], [])
             records += ((asset_id.encode(), message.value) for message in of_asset)
-        if key is None:
-            last = await self._append(by_partition)
-        elif (before := await self._receipts.ends(body, key)) is not None:
-            last = before
-        else:
-            async with self._receipts.written(body, key) as receipt:
-                last = receipt.ends = await self._append(by_partition)
+        append = partial(self._append, by_partition)
+        last = await (append() if key is None else self._receipts.ends(body, key, append))
         return Posted(
             rows=sum(message.rows for of_asset in messages.values() for message in of_asset),
             written={asset_id: Written(p, last[p]) for asset_id, p in places.items() if p in last},

@@ -131,10 +131,10 @@ def task(found: Task, *, hop: bool = False) -> Response:
 
 
 def reading(found: ReadingProgress, *, hop: bool = False) -> dict[str, Any]:
-    """A :class:`schemas.task.ReadingProgress`; to another worker also the digest."""
+    """A :class:`schemas.task.ReadingProgress`; to another worker also the digest and the claim."""
     content = asdict(found)
     if not hop:
-        del content["digest"]
+        del content["digest"], content["claim"]
     return content
 
 

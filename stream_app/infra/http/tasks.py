@@ -162,11 +162,11 @@ async def delete_task(task_id: TaskId, services: ServicesDep) -> TaskCancelled:
 
 
 @router.get("/api/v1/uploads/{task_id}", include_in_schema=False, dependencies=[HopOnly])
-async def get_reading(task_id: str, services: ServicesDep, cancel: bool = False) -> Response:
-    """What workers ask each other: how far this one is with a file; and to stop it."""
+async def get_reading(task_id: str, services: ServicesDep, claim: int = 0, cancel: bool = False) -> Response:
+    """What workers ask each other: how far this one is with a file, which key it takes; and to stop it."""
     if cancel:
         services.uploads.cancel(task_id)
-    running = services.running.get(task_id)
+    running = services.running.asked_for(task_id, claim)
     if running is None:
         raise NotFoundError("unknown_task", "this worker does not read its file")
     return answers.json(answers.reading(running.progress(), hop=True))
