@@ -16,8 +16,10 @@ from stream_app.infra.foreign_rows import ForeignRows
 from stream_app.infra.http.api import ApiOptions, create_api
 from stream_app.infra.http.deps import Services
 from stream_app.infra.http.hops import HopKey
+from stream_app.infra.http.monitoring import create_monitoring
 from stream_app.infra.http.ownership import HttpPeers
 from stream_app.infra.http.server import HttpServer
+from stream_app.infra.http.upload_space import use_folder
 from stream_app.infra.kafka.figures import WorkerFigures
 from stream_app.infra.kafka.log.letter_reader import LetterReader
 from stream_app.infra.kafka.reject_reports import rows_applied, split_assets
@@ -56,14 +58,18 @@ if TYPE_CHECKING:
     from stream_app.infra.history.reads import PostgresReads
 
 
-def build_worker(settings: Settings, listener: socket.socket | None = None) -> Worker:
+def build_worker(
+    settings: Settings, listener: socket.socket | None = None, monitoring: socket.socket | None = None
+) -> Worker:
     """Build a worker: Kafka in, state and metrics out, and the HTTP server beside it.
 
     Parameters
     ----------
-    listener
-        The HTTP port, if it is open already.
+    listener, monitoring
+        The HTTP port and that for monitoring, if they are open already.
     """
+    if settings.http.upload_dir is not None:
+        use_folder(settings.http.upload_dir)
     catalogue = Catalogue()
     is_strict = settings.kafka.partitioner == "murmur2"
 
@@ -97,7 +103,7 @@ def build_worker(settings: Settings, listener: socket.socket | None = None) -> W
         )
 
     async def serve() -> None:
-        await _serve(settings, catalogue, worker, listener)
+        await _serve(settings, catalogue, worker, listener, monitoring)
 
     worker = Worker(settings, new_ingest, serve)
     return worker
@@ -108,7 +114,13 @@ def _kept_windows(settings: Settings) -> KeptWindows:
     return KeptWindows(by_size_s, settings.keep_windows_default)
 
 
-async def _serve(settings: Settings, catalogue: Catalogue, worker: Worker, listener: socket.socket | None) -> None:
+async def _serve(
+    settings: Settings,
+    catalogue: Catalogue,
+    worker: Worker,
+    listener: socket.socket | None,
+    monitoring: socket.socket | None,
+) -> None:
     """Answer HTTP, forget old uploads, close windows of silent assets and look for split ones, until cancelled."""
     layouts = StoredLayouts(worker.tables)
     views = AssetViews(catalogue, layouts, settings.allowed_lateness_s)
@@ -170,8 +182,14 @@ async def _serve(settings: Settings, catalogue: Catalogue, worker: Worker, liste
         credentials=access.credentials,
         rates=access.rates,
         tls=http.tls_certfile is not None,
+        upload_quota_bytes=http.upload_quota,
+        has_figures=http.monitoring_port is None,
     )
     server = HttpServer(create_api(services, options), http.host, http.port, listener, http.tls)
+    servers = [server]
+    if http.monitoring_port is not None:
+        app = create_monitoring(services, http.hosts)
+        servers.append(HttpServer(app, http.monitoring_host, http.monitoring_port, monitoring))
     retention = UploadRetention(
         tables=worker.tables,
         cluster=worker,
@@ -200,14 +218,16 @@ async def _serve(settings: Settings, catalogue: Catalogue, worker: Worker, liste
     )
     figures = WorkerFigures(worker)
     REGISTRY.register(figures)
-    await server.start()
+    for each in servers:
+        await each.start()
     try:
         await asyncio.gather(
             retention.run(), silence.run(), splits.run(), access.run(), rates.run(), server.renew_certificate()
         )
     finally:
         REGISTRY.unregister(figures)
-        await asyncio.shield(server.stop())
+        for each in servers:
+            await asyncio.shield(each.stop())
         await asyncio.shield(uploads.close())
         await index.close()
         await peers.close()
