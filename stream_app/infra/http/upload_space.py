@@ -51,10 +51,11 @@ class Room:
         self._bytes += size
 
     def kept(self, data: UploadFile) -> tuple[BinaryIO, int]:
-        """The file, which keeps the room until it is closed, and its size; the framework closes its own."""
+        """The file, which keeps the room until it is closed, and its size; that of the framework is closed."""
         try:
             data.file.seek(0)
             copy = os.dup(data.file.fileno())
+            data.file.close()
         except OSError as error:
             raise told(error) from None
         self._is_kept = True
