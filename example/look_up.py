@@ -1,10 +1,11 @@
 """Ask a worker for an asset, patiently: 503 means "not now", and says when to ask again.
 
-usage: python -m example.look_up [URL [ASSET]]
+usage: python -m example.look_up [URL [ASSET]]; the API key, if the worker wants one, is in STREAM_API_KEY
 """
 
 from __future__ import annotations
 
+import os
 import sys
 import time
 
@@ -15,7 +16,10 @@ from schemas.lookup import AssetAnswer
 
 def look_up(url: str, asset_id: str, *, attempts: int = 10) -> AssetAnswer:
     """Return the asset's lifetime and open windows."""
-    while (response := httpx.get(f"{url}/api/v1/assets/{asset_id}")).status_code == 503 and attempts > 1:
+    key = os.environ.get("STREAM_API_KEY")
+    headers = {"Authorization": f"Bearer {key}"} if key else {}
+    path = f"{url}/api/v1/assets/{asset_id}"
+    while (response := httpx.get(path, headers=headers)).status_code == 503 and attempts > 1:
         attempts -= 1
         time.sleep(float(response.headers.get("Retry-After", "1")))  # its partition moves between workers
     response.raise_for_status()

@@ -16,8 +16,10 @@ from stream_app.infra.foreign_rows import ForeignRows
 from stream_app.infra.http.api import ApiOptions, create_api
 from stream_app.infra.http.deps import Services
 from stream_app.infra.http.hops import HopKey
+from stream_app.infra.http.monitoring import create_monitoring
 from stream_app.infra.http.ownership import HttpPeers
 from stream_app.infra.http.server import HttpServer
+from stream_app.infra.http.upload_space import use_folder
 from stream_app.infra.kafka.figures import WorkerFigures
 from stream_app.infra.kafka.log.letter_reader import LetterReader
 from stream_app.infra.kafka.reject_reports import rows_applied, split_assets
@@ -57,7 +59,12 @@ if TYPE_CHECKING:
     from stream_app.infra.history.reads import PostgresReads
 
 
-def build_worker(settings: Settings, catalogue: Catalogue, listener: socket.socket | None = None) -> Worker:
+def build_worker(
+    settings: Settings,
+    catalogue: Catalogue,
+    listener: socket.socket | None = None,
+    monitoring: socket.socket | None = None,
+) -> Worker:
     """Build a worker: Kafka in, state and metrics out, and the HTTP server beside it.
 
     Parameters
@@ -65,11 +72,13 @@ def build_worker(settings: Settings, catalogue: Catalogue, listener: socket.sock
     catalogue
         Its metrics, compiled before (:func:`stream_app.warm_up.warm_up`): a member of the group that compiles keeps
         its partitions still.
-    listener
-        The HTTP port, if it is open already.
+    listener, monitoring
+        The HTTP port and that for monitoring, if they are open already.
     """
     if settings.tracing:
         use_traces(Traces(settings.kafka.app_id))
+    if settings.http.upload_dir is not None:
+        use_folder(settings.http.upload_dir)
     is_strict = settings.kafka.partitioner == "murmur2"
 
     translator = ForeignRows()
@@ -102,7 +111,7 @@ def build_worker(settings: Settings, catalogue: Catalogue, listener: socket.sock
         )
 
     async def serve() -> None:
-        await _serve(settings, catalogue, worker, listener)
+        await _serve(settings, catalogue, worker, listener, monitoring)
 
     worker = Worker(settings, new_ingest, serve)
     return worker
@@ -113,7 +122,13 @@ def _kept_windows(settings: Settings) -> KeptWindows:
     return KeptWindows(by_size_s, settings.keep_windows_default)
 
 
-async def _serve(settings: Settings, catalogue: Catalogue, worker: Worker, listener: socket.socket | None) -> None:
+async def _serve(
+    settings: Settings,
+    catalogue: Catalogue,
+    worker: Worker,
+    listener: socket.socket | None,
+    monitoring: socket.socket | None,
+) -> None:
     """Answer HTTP, forget old uploads, close windows of silent assets and look for split ones, until cancelled."""
     layouts = StoredLayouts(worker.tables)
     views = AssetViews(catalogue, layouts, settings.allowed_lateness_s)
@@ -137,7 +152,7 @@ async def _serve(settings: Settings, catalogue: Catalogue, worker: Worker, liste
     rates = RateHistory(lookup, rows_applied, time.time)
     running = RunningUploads()
     tasks = Tasks(lookup, running)
-    keyed = KeyedRequests(tasks)
+    keyed = KeyedRequests(tasks, running)
     uploads = Uploads(lookup, worker.measurements, rows, settings.upload_windows, running, keyed)
     lists = AssetLists(lookup, reader, index, _now_us)
     services = Services(
@@ -153,7 +168,7 @@ async def _serve(settings: Settings, catalogue: Catalogue, worker: Worker, liste
             worker.measurements,
             rows,
             settings.windows,
-            Receipts(worker.measurements, running, keyed),
+            Receipts(worker.measurements, keyed, running),
             at_home=settings.kafka.partitioner == "murmur2",
         ),
         catalogue=catalogue,
@@ -175,8 +190,14 @@ async def _serve(settings: Settings, catalogue: Catalogue, worker: Worker, liste
         credentials=access.credentials,
         rates=access.rates,
         tls=http.tls_certfile is not None,
+        upload_quota_bytes=http.upload_quota,
+        has_figures=http.monitoring_port is None,
     )
     server = HttpServer(create_api(services, options), http.host, http.port, listener, http.tls)
+    servers = [server]
+    if http.monitoring_port is not None:
+        app = create_monitoring(services, http.hosts)
+        servers.append(HttpServer(app, http.monitoring_host, http.monitoring_port, monitoring))
     retention = UploadRetention(
         tables=worker.tables,
         cluster=worker,
@@ -205,14 +226,16 @@ async def _serve(settings: Settings, catalogue: Catalogue, worker: Worker, liste
     )
     figures = WorkerFigures(worker)
     REGISTRY.register(figures)
-    await server.start()
+    for each in servers:
+        await each.start()
     try:
         await asyncio.gather(
             retention.run(), silence.run(), splits.run(), access.run(), rates.run(), server.renew_certificate()
         )
     finally:
         REGISTRY.unregister(figures)
-        await asyncio.shield(server.stop())
+        for each in servers:
+            await asyncio.shield(each.stop())
         await asyncio.shield(uploads.close())
         await index.close()
         await peers.close()

@@ -20,8 +20,16 @@ class HttpSettings(BaseModel):
     port: int = Field(default=8000, ge=1, le=65535)
     advertised_url: str | None = Field(default=None, description="How other workers reach this one; http://host:port")
     max_upload_bytes: int = Field(default=1 << 30, gt=0)
+    upload_dir: Path | None = Field(default=None, description="Folder of uploaded files while they are read")
+    upload_quota_bytes: int | None = Field(
+        default=None, gt=0, description="Room of all uploaded files together; without it four of the largest"
+    )
     max_body_bytes: int = Field(default=16 << 20, gt=0, description="Largest body of any other request")
     forward_timeout_s: float = Field(default=2.0, gt=0)
+    monitoring_host: str = Field(default="127.0.0.1", description="Address of the port for monitoring")
+    monitoring_port: int | None = Field(
+        default=None, ge=1, le=65535, description="Port of /metrics and the probes alone; without it they are on `port`"
+    )
     allowed_hosts: tuple[str, ...] = Field(
         default=(), description="Names of this server in requests, beside addresses and names without a dot; * for all"
     )
@@ -65,6 +73,28 @@ class HttpSettings(BaseModel):
             msg = "STREAM_HTTP__TLS_CERTFILE and STREAM_HTTP__TLS_KEYFILE belong together: set both"
             raise ValueError(msg)
         return self
+
+    @model_validator(mode="after")
+    def _uploads_have_room(self) -> Self:
+        if self.upload_quota < self.max_upload_bytes:
+            msg = (
+                f"STREAM_HTTP__UPLOAD_QUOTA_BYTES={self.upload_quota_bytes} is less than one file may have "
+                f"(STREAM_HTTP__MAX_UPLOAD_BYTES={self.max_upload_bytes}): raise it, or lower the other"
+            )
+            raise ValueError(msg)
+        return self
+
+    @model_validator(mode="after")
+    def _ports_are_two(self) -> Self:
+        if self.monitoring_port == self.port:
+            msg = "STREAM_HTTP__MONITORING_PORT is that of the API: choose another one, or leave it out"
+            raise ValueError(msg)
+        return self
+
+    @property
+    def upload_quota(self) -> int:
+        """Room of all uploaded files together [bytes]."""
+        return 4 * self.max_upload_bytes if self.upload_quota_bytes is None else self.upload_quota_bytes
 
     @property
     def tls(self) -> tuple[Path, Path] | None:

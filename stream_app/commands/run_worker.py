@@ -49,9 +49,13 @@ def worker(
     settings.require_access()
     listener = listening_socket(settings.http.host, settings.http.port)
     # Over TLS connections wait until the worker can greet them.
-    early = EarlyAnswers(listener) if settings.http.tls is None else None
-    if early is not None:
-        early.start()
+    early = [] if settings.http.tls is not None else [EarlyAnswers(listener)]
+    monitoring: socket.socket | None = None
+    if settings.http.monitoring_port is not None:
+        monitoring = listening_socket(settings.http.monitoring_host, settings.http.monitoring_port)
+        early.append(EarlyAnswers(monitoring))
+    for each in early:
+        each.start()
 
     from stream_app.bootstrap import build_worker
     from stream_app.infra.telemetry import configure_logging
@@ -59,9 +63,9 @@ def worker(
 
     configure_logging(settings.log_level, json=settings.log_json, secrets=settings.secrets())
     catalogue = warm_up()
-    if early is not None:
-        early.stop()
-    asyncio.run(_run(partial(build_worker, settings, catalogue, listener)))
+    for each in early:
+        each.stop()
+    asyncio.run(_run(partial(build_worker, settings, catalogue, listener, monitoring)))
 
 
 async def _run(build: Callable[[], Worker]) -> None:

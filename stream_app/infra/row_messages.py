@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import repeat
 from typing import BinaryIO, Final, Literal
@@ -19,9 +20,9 @@ from stream_app.infra.files.diagnosis import diagnosis
 from stream_app.infra.files.head import head
 from stream_app.infra.files.measurement_file import MeasurementFile
 from stream_app.usecases.errors import InvalidError
-from stream_app.usecases.ports import RowMessage
+from stream_app.usecases.ports import PostedKind, RowMessage
 from stream_app.wire.decode import arrow
-from stream_app.wire.decode.explain import parse, read_row
+from stream_app.wire.decode.explain import parse, read_row, rows_of_batch
 from stream_app.wire.decode.refusal import UPLOAD_CURE, Refusal, shown
 from stream_app.wire.decode.row import Row
 from stream_app.wire.decode.timestamps import TimestampError, parse_timestamp
@@ -137,29 +138,70 @@ class RowMessages:
         found.examine()
         return diagnosis(found, spec, name, whole=whole)
 
-    def json(self, body: bytes) -> Mapping[str, Sequence[RowMessage]]:
-        """Read posted rows, an array or an object with the array ``rows``; messages by asset."""
+    def posted(
+        self, body: bytes, kind: PostedKind = "json", asset_id: str | None = None
+    ) -> Mapping[str, Sequence[RowMessage]]:
+        """Read posted rows; messages by asset."""
+        if kind == "table":
+            return _posted_table(body, asset_id)
         by_asset: dict[str, list[Row]] = {}
-        for row in _posted(body):
+        for row in _checked(_posted_lines(body) if kind == "lines" else _posted_json(body)):
             by_asset.setdefault(row.asset_id, []).append(row)
         return {
-            asset_id: [
+            name: [
                 RowMessage(len(part), typed_json.encode(part))
                 for part in (rows[start : start + BLOCK_ROWS] for start in range(0, len(rows), BLOCK_ROWS))
             ]
-            for asset_id, rows in by_asset.items()
+            for name, rows in by_asset.items()
         }
 
 
-def _posted(body: bytes) -> list[Row]:
+def _posted_table(body: bytes, asset_id: str | None) -> Mapping[str, Sequence[RowMessage]]:
+    """Rows of a file, such as CSV or an Arrow stream; each asset's in time order."""
+    file = MeasurementFile(io.BytesIO(body), FileSpec(strict=True), asset_id)
+    file.check()
+    if asset_id is not None and file.assets:
+        detail = "the rows name their assets themselves: leave asset_id out"
+        raise InvalidError("bad_request_field", detail, column="asset_id")
+    by_asset: dict[str, list[RowMessage]] = {}
+    for block in file.blocks():
+        for name, message in encode(block, asset_id if block.owners is None else None, "arrow"):
+            if is_upload(name):
+                detail = f"{name} is an upload, which takes no more rows; {UPLOAD_CURE}"
+                raise InvalidError("reserved_asset", detail, None, "asset_id")
+            by_asset.setdefault(name, []).append(message)
+    return by_asset
+
+
+def _posted_lines(body: bytes) -> Sequence[object]:
+    """A row in each line, as JSON; lines count from 0, and empty ones are none."""
+    rows = []
+    for number, line in enumerate(line for line in body.split(b"\n") if line.strip()):
+        try:
+            rows.append(parse(line))
+        except Refusal as refusal:
+            raise InvalidError(refusal.code, f"row {number}: {refusal.reason}", number) from None
+    return rows
+
+
+def _posted_json(body: bytes) -> Sequence[object]:
     try:
         content = parse(body)
+        if isinstance(content, dict) and isinstance(content.get("timestamp"), list):
+            name = content.get("asset_id")
+            if not isinstance(name, str):
+                raise InvalidError("bad_row", f"asset_id must be text, not {shown(name)}", None, "asset_id")
+            return list(rows_of_batch(content, name))
     except Refusal as refusal:
-        raise InvalidError(refusal.code, refusal.reason) from None
+        raise InvalidError(refusal.code, refusal.reason, None, refusal.column) from None
     contents = content.get("rows") if isinstance(content, dict) else content
     if not isinstance(contents, list):
-        detail = f'the body must be an array of rows, or {{"rows": [...]}}; it is {shown(content)}'
-        raise InvalidError("bad_body", detail)
+        detail = 'the body must be an array of rows, {"rows": [...]}, or an asset\'s columns as arrays'
+        raise InvalidError("bad_body", f"{detail}; it is {shown(content)}")
+    return contents
+
+
+def _checked(contents: Sequence[object]) -> list[Row]:
     if not contents:
         raise InvalidError("no_rows", "the body holds no rows: send at least one")
     rows: list[Row] = []

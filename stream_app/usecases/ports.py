@@ -261,6 +261,10 @@ class RowTranslator(Protocol):
         ...
 
 
+#: How posted rows are written: an array, an object with ``rows`` or with columns; an object per line; a file.
+PostedKind = Literal["json", "lines", "table"]
+
+
 class RowReader(Protocol):
     """Turns what users send into messages. Synchronous and slow: called in a thread."""
 
@@ -284,6 +288,12 @@ class RowReader(Protocol):
         """
         ...
 
-    def json(self, body: bytes) -> Mapping[str, Sequence[RowMessage]]:
-        """Read posted rows, as an array or below ``rows``; messages by asset, all rows valid or InvalidError."""
+    def posted(self, body: bytes, kind: PostedKind, asset_id: str | None) -> Mapping[str, Sequence[RowMessage]]:
+        """Read posted rows; messages by asset, all rows valid or InvalidError.
+
+        Parameters
+        ----------
+        asset_id
+            Of rows in a table that does not name it.
+        """
         ...

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from hashlib import sha256
 from urllib.parse import quote
 
@@ -15,7 +16,7 @@ from schemas.control import Forget, SpecControl
 from schemas.lookup import SpecAnswer
 from stream_app.usecases.errors import ChangedError, InvalidError, NotFoundError
 from stream_app.usecases.lookup import Local, Lookup
-from stream_app.usecases.ports import MeasurementLog, RowReader
+from stream_app.usecases.ports import MeasurementLog, PostedKind, RowReader
 from stream_app.usecases.receipts import Receipts
 from stream_app.usecases.rights import current_rights
 
@@ -84,11 +85,15 @@ class Posting:
         self._rows = rows
         self._at_home = at_home
 
-    async def measurements(self, body: bytes, key: str | None = None) -> Posted:
+    async def measurements(
+        self, body: bytes, key: str | None = None, *, kind: PostedKind = "json", asset_id: str | None = None
+    ) -> Posted:
         """Append posted rows, all or, if one of them is wrong, none; all are acked by the broker.
 
         Parameters
         ----------
+        asset_id
+            Of rows in a table that does not name it.
         key
             The same body with the same key is written once.
 
@@ -104,26 +109,21 @@ class Posting:
             The broker did not take all of them, or where an asset lives cannot be told now.
         """
         self._lookup.require_ready()
-        messages = await asyncio.to_thread(self._rows.json, body)
+        messages = await asyncio.to_thread(self._rows.posted, body, kind, asset_id)
         rights = current_rights()
-        for asset_id in messages:
-            if not rights.sees(asset_id):
-                raise NotFoundError("unknown_asset", f"no row of asset {asset_id!r} has been processed; check the id")
+        for name in messages:
+            if not rights.sees(name):
+                raise NotFoundError("unknown_asset", f"no row of asset {name!r} has been processed; check the id")
         places = await self._places(list(messages))
         by_partition: dict[int, list[tuple[bytes, bytes]]] = {}
-        for asset_id, of_asset in messages.items():
-            records = by_partition.setdefault(places[asset_id], [])
-            records += ((asset_id.encode(), message.value) for message in of_asset)
-        if key is None:
-            last = await self._append(by_partition)
-        elif (before := await self._receipts.ends(body, key)) is not None:
-            last = before
-        else:
-            async with self._receipts.written(body, key) as receipt:
-                last = receipt.ends = await self._append(by_partition)
+        for name, of_asset in messages.items():
+            records = by_partition.setdefault(places[name], [])
+            records += ((name.encode(), message.value) for message in of_asset)
+        append = partial(self._append, by_partition)
+        last = await (append() if key is None else self._receipts.ends(body + (asset_id or "").encode(), key, append))
         return Posted(
             rows=sum(message.rows for of_asset in messages.values() for message in of_asset),
-            written={asset_id: Written(p, last[p]) for asset_id, p in places.items() if p in last},
+            written={name: Written(p, last[p]) for name, p in places.items() if p in last},
         )
 
     async def _append(self, by_partition: Mapping[int, Sequence[tuple[bytes, bytes]]]) -> dict[int, int]:

@@ -12,6 +12,7 @@ import re
 from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from typing import Final
 from urllib.parse import quote
 
@@ -29,11 +30,50 @@ from stream_app.usecases.spans import KeptWindows, SpanRead, span_of
 _READ_YOUR_WRITES_S = 1.5
 _READ_YOUR_WRITES_POLL_S = 0.02
 
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+
 #: As in the keys of windows.
 _WINDOW_CURSOR: Final = re.compile("[0-9]{20}")
 
 #: Windows that are read before others have the event loop: a few ms.
 _WINDOWS_AT_ONCE: Final = 20
+
+
+@dataclass(frozen=True, slots=True)
+class TimeRange:
+    """Windows that begin at ``start`` or later and before ``end``; None: whenever.
+
+    Raises
+    ------
+    InvalidError
+        No time is between the two.
+    """
+
+    start: datetime | None = None
+    end: datetime | None = None
+
+    def __post_init__(self) -> None:
+        if self.start is not None and self.end is not None and self.start >= self.end:
+            raise InvalidError("bad_time_range", "`from` is not before `to`: no window is between them", column="from")
+
+    def keys(self, prefix: bytes, keys: Sequence[bytes]) -> tuple[int, int]:
+        """Where the keys of these windows begin and end in sorted ones."""
+        begin = 0 if self.start is None else bisect_left(keys, window_keys.window_key(prefix, _us(self.start)))
+        end = len(keys) if self.end is None else bisect_left(keys, window_keys.window_key(prefix, _us(self.end)))
+        return begin, end
+
+    def has(self, start_us: int) -> bool:
+        """Whether a window begins in it."""
+        return (self.start is None or start_us >= _us(self.start)) and (self.end is None or start_us < _us(self.end))
+
+    def params(self) -> dict[str, str]:
+        """As parameters of a question."""
+        named = (("from", self.start), ("to", self.end))
+        return {name: moment.isoformat() for name, moment in named if moment is not None}
+
+
+def _us(moment: datetime) -> int:
+    return (moment - _EPOCH) // timedelta(microseconds=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,12 +116,19 @@ class WindowsFound:
     view: AssetView | None
     next_cursor: str | None
     meta: AssetFreshness
+    time: TimeRange
 
-    @property
-    def has_open(self) -> bool:
-        """Whether the page ends with the open window."""
+    def open_windows(self) -> list[bool]:
+        """Which of the view's windows stand at the end of the page."""
         readings = None if self.view is None else self.view.readings
-        return readings is not None and bool((readings.windows.size_us == self.size_us).any())
+        if readings is None:
+            return []
+        windows = readings.windows
+        each = zip(windows.size_us.tolist(), windows.start_us.tolist(), strict=True)
+        return [size_us == self.size_us and self.time.has(start_us) for size_us, start_us in each]
+
+
+_ALL_TIME: Final = TimeRange()
 
 
 class Queries:
@@ -157,7 +204,14 @@ class Queries:
             await asyncio.sleep(_READ_YOUR_WRITES_POLL_S)
 
     async def windows(
-        self, asset_id: str, size: str, *, limit: int, cursor: str | None = None, hop: bool = False
+        self,
+        asset_id: str,
+        size: str,
+        *,
+        limit: int,
+        cursor: str | None = None,
+        time: TimeRange = _ALL_TIME,
+        hop: bool = False,
     ) -> WindowsFound | PeerAnswer:
         """Return the newest ``limit`` closed windows before ``cursor``; without a cursor the open window too."""
         try:
@@ -167,11 +221,11 @@ class Queries:
         if cursor is not None and _WINDOW_CURSOR.fullmatch(cursor) is None:
             raise InvalidError("bad_cursor", "the cursor is none of these pages: use next_cursor", column="cursor")
         path = f"assets/{quote(asset_id, safe='')}/windows/{size}"
-        params = {"limit": str(limit)} | ({} if cursor is None else {"cursor": cursor})
+        params = {"limit": str(limit)} | ({} if cursor is None else {"cursor": cursor}) | time.params()
         found = await self._lookup.find(asset_id, path, params, hop=hop, with_metrics=cursor is None)
         if isinstance(found, PeerAnswer):
             return found
-        closed, next_cursor = await self._closed(found, asset_id, size_s, limit, cursor)
+        closed, next_cursor = await self._closed(found, asset_id, size_s, limit, cursor, time)
         page = WindowsFound(
             asset_id=asset_id,
             size=size,
@@ -180,25 +234,28 @@ class Queries:
             view=found.view if cursor is None else None,
             next_cursor=next_cursor,
             meta=self._lookup.freshness(found),
+            time=time,
         )
         sizes = found.summary.spec.windows or tuple(self._windows)
-        if not closed and not page.has_open and size_s not in map(window_size_s, sizes):
+        if not closed and not any(page.open_windows()) and size_s not in map(window_size_s, sizes):
             detail = f"asset {asset_id!r} has no {size} windows, but {', '.join(sizes)}"
             raise NotFoundError("unknown_window_size", detail)
         return page
 
     async def _closed(
-        self, local: Local, asset_id: str, size_s: int, limit: int, cursor: str | None
+        self, local: Local, asset_id: str, size_s: int, limit: int, cursor: str | None, time: TimeRange
     ) -> tuple[list[Readings], str | None]:
         # Keys are the prefix and the start of the window, so the part behind the prefix is the cursor.
         prefix = window_keys.size_prefix(asset_id, size_s)
         values = self._tables.windows(local.partition, prefix)
         keys = list(values)
-        end = len(keys) if cursor is None else bisect_left(keys, prefix + cursor.encode())
-        begin = max(0, end - limit)
+        first, end = time.keys(prefix, keys)
+        if cursor is not None:
+            end = max(first, min(end, bisect_left(keys, prefix + cursor.encode())))
+        begin = max(first, end - limit)
         parts = []
         for at in range(begin, end, _WINDOWS_AT_ONCE):
             stored = [(key, values[key]) for key in keys[at : min(at + _WINDOWS_AT_ONCE, end)]]
             parts.append(self._views.windows(asset_id, size_s, stored))
             await asyncio.sleep(0)
-        return parts, keys[begin][len(prefix) :].decode() if begin else None
+        return parts, keys[begin][len(prefix) :].decode() if begin > first else None

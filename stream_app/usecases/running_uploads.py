@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import os
+import uuid
 from collections import OrderedDict
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import BinaryIO, Final, Literal
 
 Phase = Literal["waiting", "checking", "sending", "sent", "failed"]
+#: Of workers that take the same key the one with the lowest claim has it: a count, as of Lamport's clocks, and chance.
+Claim = tuple[int, str]
 
 #: Uploads that are over and still told of: their tasks are in the tables by then.
 _MOST_OVER: Final = 1000
@@ -26,6 +29,7 @@ class ReadingProgress:
     rows_read: int | None
     rows_published: int
     digest: str | None = None
+    claim: Claim | None = None
 
 
 @dataclass(eq=False, slots=True)
@@ -40,6 +44,8 @@ class RunningUpload:
         Of the file [bytes].
     rows
         Rows in it; None until all of it has been read.
+    claim
+        While it is not sure that this worker alone has taken its key; there is no such task yet. None: it is sure.
     """
 
     task_id: str
@@ -50,6 +56,7 @@ class RunningUpload:
     published: int = 0
     told: tuple[str, ...] = ()
     digest: str | None = None
+    claim: Claim | None = None
     #: Whether nobody waits for the outcome: it is told by the task alone.
     is_detached: bool = False
     #: Why it was cancelled; "": it was not.
@@ -69,7 +76,9 @@ class RunningUpload:
             percent = 50 + 50 * (self.published / self.rows if self.rows else share)
         else:
             percent = 50 * share if self.phase == "checking" else 0.0
-        return ReadingProgress(self.phase, round(percent, 1), at, self.size, self.rows, self.published, self.digest)
+        return ReadingProgress(
+            self.phase, round(percent, 1), at, self.size, self.rows, self.published, self.digest, self.claim
+        )
 
     def _position(self) -> int:
         """How many bytes have been read in this pass."""
@@ -86,13 +95,25 @@ class RunningUploads:
 
     def __init__(self) -> None:
         self._by_task: OrderedDict[str, RunningUpload] = OrderedDict()
+        self._newest_claim = 0
 
     def __iter__(self) -> Iterator[RunningUpload]:
         return iter(dict.fromkeys(self._by_task.values()))
 
     def get(self, task_id: str) -> RunningUpload | None:
         """The upload of a task; None: this worker does not read it."""
+        found = self._by_task.get(task_id)
+        return None if found is None or found.claim is not None else found
+
+    def asked_for(self, task_id: str, claim: int = 0) -> RunningUpload | None:
+        """The upload of a task, also while its key is being taken; ``claim``: another worker takes it."""
+        self._newest_claim = max(self._newest_claim, claim)
         return self._by_task.get(task_id)
+
+    def new_claim(self) -> Claim:
+        """A claim above all that this worker has been asked about."""
+        self._newest_claim += 1
+        return self._newest_claim, uuid.uuid4().hex
 
     def add(self, task_id: str, upload: RunningUpload) -> None:
         """Note that an upload makes up a task."""

@@ -118,14 +118,23 @@ class Tasks:
         """How far the file of a task is read, and whether all workers were asked if none reads it."""
         if (here := self._running.get(task_id)) is not None:
             return here.progress(), True
+        found, is_certain = await self.readings_elsewhere(task_id)
+        return next((reading for reading in found if reading.claim is None), None), is_certain
+
+    async def readings_elsewhere(self, task_id: str, claim: int = 0) -> tuple[list[ReadingProgress], bool]:
+        """What the other workers read of a task, or claim, and whether all of them were asked.
+
+        Parameters
+        ----------
+        claim
+            This worker takes the key of the task: claims that begin later are higher.
+        """
         peers = self._lookup.cluster.peers()
-        answers = await self._lookup.ask_all(f"uploads/{task_id}", {})
-        for answer in answers:
-            if answer.status == HTTPStatus.OK:
-                return msgspec.json.decode(answer.body, type=ReadingProgress), True
+        answers = await self._lookup.ask_all(f"uploads/{task_id}", {"claim": str(claim)} if claim else {})
+        found = [msgspec.json.decode(a.body, type=ReadingProgress) for a in answers if a.status == HTTPStatus.OK]
         # A worker of an older release does not know the question.
-        knowing = [answer for answer in answers if answer.status == HTTPStatus.NOT_FOUND and _UNKNOWN in answer.body]
-        return None, len(knowing) == len(peers)
+        unknown = sum(a.status == HTTPStatus.NOT_FOUND and _UNKNOWN in a.body for a in answers)
+        return found, len(found) + unknown == len(peers)
 
     async def _found(self, task_id: str, *, hop: bool = False, anew: bool = False) -> Task | PeerAnswer:
         unknown = NotFoundError("unknown_task", f"there is no task {task_id!r}: it never was, or it has been forgotten")

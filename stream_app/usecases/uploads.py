@@ -25,7 +25,7 @@ from schemas.asset import UNLIMITED_AHEAD_S, AssetSpec
 from schemas.control import ERROR_MAX_LENGTH, EndOfUpload, SpecControl
 from schemas.diagnosis import Diagnosis
 from schemas.file import FileSpec
-from stream_app.usecases.errors import InvalidError, ServiceError, UnavailableError
+from stream_app.usecases.errors import InvalidError, UnavailableError
 from stream_app.usecases.keyed_requests import KeyedRequests, digest_of, id_of_key
 from stream_app.usecases.lookup import Lookup
 from stream_app.usecases.ports import CheckedFile, MeasurementLog, RowMessage, RowReader
@@ -123,19 +123,18 @@ class Uploads:
             self._lookup.require_ready()
             if self._running.under_way >= MOST_UPLOADS:
                 raise UnavailableError("too_many_uploads", f"{MOST_UPLOADS} files are being read: send it later", 10)
-            task_id, digest = str(uuid.uuid4()), None
-            if key is not None:
-                task_id = id_of_key("upload", key)
-                digest = await asyncio.to_thread(digest_of, file, file_spec.model_dump_json())
-                before = await self._keyed.before(task_id, digest)
-                if before is not None or self._running.get(task_id) is not None:  # it may have come meanwhile
+            task_id = str(uuid.uuid4()) if key is None else id_of_key("upload", key)
+            upload = RunningUpload(task_id, file, size)
+            if key is None:
+                self._running.add(upload.task_id, upload)
+            else:
+                upload.digest = await asyncio.to_thread(digest_of, file, file_spec.model_dump_json())
+                if (before := await self._keyed.take(upload)) is not None:
                     file.close()
-                    return Accepted(task_id, () if before is None else before.told)
-        except ServiceError:
+                    return Accepted(task_id, before.told)
+        except BaseException:
             file.close()
             raise
-        upload = RunningUpload(task_id, file, size, digest=digest)
-        self._running.add(upload.task_id, upload)
         # When a file is sent says nothing of the time of its rows.
         spec = file_spec.of_asset().model_copy(update={"max_ahead_s": UNLIMITED_AHEAD_S})
         if spec.windows is None:

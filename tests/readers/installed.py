@@ -58,6 +58,13 @@ def asyncapi_schema(version: str) -> Path:
     return package / "node_modules" / "@asyncapi" / "specs" / "schemas" / f"{version}-without-$id.json"
 
 
+def identity_provider() -> Path:
+    """An OIDC server in Node, with its packages."""
+    _need("node", "npm")
+    files = [FOLDER / "identity" / name for name in ("package.json", "package-lock.json", "provider.mjs")]
+    return _fetched("identity", files, lambda directory: _npm(directory, files)) / "provider.mjs"
+
+
 def _npm(directory: Path, files: Sequence[Path]) -> Sequence[str]:
     directory.mkdir()
     for file in files:

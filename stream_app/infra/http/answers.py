@@ -90,9 +90,8 @@ async def windows(found: WindowsFound) -> Response:
         written += _fragments(part, found.asset_id, found.meta.partition, closed=True)
         await asyncio.sleep(0)  # a long page takes a while: let others have the event loop
     if found.view is not None and found.view.readings is not None:
-        sizes_us = found.view.readings.windows.size_us.tolist()
-        current = zip(sizes_us, _current(found.view, found.meta.partition), strict=True)
-        written += [update for size_us, update in current if size_us == found.size_us]
+        current = zip(found.open_windows(), _current(found.view, found.meta.partition), strict=True)
+        written += [update for is_wanted, update in current if is_wanted]
     answer = json(
         {
             "asset_id": found.asset_id,
@@ -131,10 +130,10 @@ def task(found: Task, *, hop: bool = False) -> Response:
 
 
 def reading(found: ReadingProgress, *, hop: bool = False) -> dict[str, Any]:
-    """A :class:`schemas.task.ReadingProgress`; to another worker also the digest."""
+    """A :class:`schemas.task.ReadingProgress`; to another worker also the digest and the claim."""
     content = asdict(found)
     if not hop:
-        del content["digest"]
+        del content["digest"], content["claim"]
     return content
 
 

@@ -38,6 +38,7 @@ from stream_app.infra.http.documentation import create_documented
 from stream_app.infra.http.edge import ConditionalGet, Head, HostCheck, OriginCheck
 from stream_app.infra.http.pages import files, site
 from stream_app.infra.http.security import SecurityHeaders
+from stream_app.infra.http.upload_space import UploadSpace
 from stream_app.infra.telemetry import REQUEST_ID_HEADER, RequestLog, expect_requests
 from stream_app.usecases.credentials import Credentials
 
@@ -88,10 +89,16 @@ class ApiOptions:
         Limits of how often somebody may ask; None: there are none.
     tls
         Whether the server speaks TLS: browsers are told to insist on it.
+    upload_quota_bytes
+        Room of all files together that are being uploaded and read.
+    has_figures
+        Whether the figures for Prometheus are here, not on a port of their own.
     """
 
     max_upload_bytes: int
     max_body_bytes: int
+    upload_quota_bytes: int = 4 << 30
+    has_figures: bool = True
     cors_origins: Sequence[str] = ()
     cors_credentials: bool = False
     allowed_hosts: Sequence[str] = ()
@@ -139,11 +146,12 @@ def create_api(services: Services, options: ApiOptions) -> FastAPI:
         ],
     )
     api.state.services = services
+    api.state.upload_space = UploadSpace(options.upload_quota_bytes)
     api.state.credentials, api.state.rates = options.credentials, options.rates
     problems.install(api)
     nouns: tuple[ModuleType, ...] = (tasks, doctor, fleet, assets, history, reports, events, measurements, catalogue)
     nouns += (fleet_events, system, dead_letters, sessions, health, places)
-    routers: list[APIRouter] = [noun.router for noun in nouns]
+    routers: list[APIRouter] = [noun.router for noun in nouns] + [health.figures] * options.has_figures
     for router in (*routers, files.router, site.router):
         api.include_router(router)
     api.state.routes = [route for router in routers for route in router.routes]

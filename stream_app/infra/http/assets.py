@@ -6,6 +6,7 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Body, Header, Path, Query
 from fastapi.openapi.models import Example
+from pydantic import AwareDatetime
 from starlette.responses import Response
 
 from schemas.asset import AssetSpec
@@ -15,6 +16,7 @@ from stream_app.infra.http.deps import AssetPath, Hop, Limit, ReadyRoute, Servic
 from stream_app.infra.http.problems import describe
 from stream_app.infra.http.spans import Span
 from stream_app.usecases.ports import PeerAnswer
+from stream_app.usecases.queries import TimeRange
 
 MinOffset = Annotated[
     int | None,
@@ -60,14 +62,24 @@ async def list_windows(
     size: Annotated[str, Path(description="Window size", examples=["15m"])],
     services: ServicesDep,
     hop: Hop,
+    start: Annotated[
+        AwareDatetime | None,
+        Query(alias="from", description="Windows that begin then or later", examples=["2026-03-01T00:00:00Z"]),
+    ] = None,
+    end: Annotated[
+        AwareDatetime | None,
+        Query(alias="to", description="Windows that begin before", examples=["2026-06-01T00:00:00Z"]),
+    ] = None,
     cursor: Annotated[str | None, Query(description="`next_cursor` of the page before")] = None,
     limit: Limit = 100,
 ) -> Response:
     """List an asset's windows of one size, oldest first: the newest closed ones and the open one.
 
-    `next_cursor` leads to older windows.
+    `next_cursor` leads to older windows. With `from` and `to` those of a time, as far as they are kept here; the
+    history has older ones.
     """
-    found = await services.queries.windows(asset_id, size, limit=limit, cursor=cursor, hop=hop)
+    time = TimeRange(start, end)
+    found = await services.queries.windows(asset_id, size, limit=limit, cursor=cursor, time=time, hop=hop)
     return answers.relay(found) if isinstance(found, PeerAnswer) else await answers.windows(found)
 
 

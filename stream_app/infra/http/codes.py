@@ -87,6 +87,7 @@ CODES: Final[dict[str, tuple[int, str]]] = {
     "owner_unreachable": (503, "The worker that would know does not answer. Ask again."),
     "too_many_uploads": (503, "Very many files are being read. Send the file later, or to another worker."),
     "unknown_state_format": (503, "A stored state is of a newer release. Start that one."),
+    "no_space": (507, "There is no room for the file. Send it later, or raise `STREAM_HTTP__UPLOAD_QUOTA_BYTES`."),
 }
 
 

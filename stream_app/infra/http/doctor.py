@@ -14,7 +14,7 @@ from schemas.diagnosis import Diagnosis
 from schemas.file import FileSpec
 from stream_app.infra.http.deps import ServicesDep
 from stream_app.infra.http.problems import describe
-from stream_app.infra.http.tasks import PortionedRequest, file_spec
+from stream_app.infra.http.tasks import file_spec, portioned
 from stream_app.usecases.errors import InvalidError
 
 PATH: Final = "/api/v1/doctor"
@@ -36,7 +36,7 @@ _BODY: dict[str, Any] = {
     }
 }
 
-router = APIRouter(tags=["tasks"], responses=describe(400, 413, 422))
+router = APIRouter(tags=["tasks"], responses=describe(400, 413, 422, 507))
 
 
 @router.post(PATH, response_model=Diagnosis, openapi_extra=_BODY)
@@ -49,8 +49,9 @@ async def post_doctor(
 
     The first MB is looked at, or all of a file that can only be read as a whole. Nothing is stored.
     """
-    async with _file_of(PortionedRequest(request.scope, request.receive), spec) as (file, how, name):
-        return await services.uploads.diagnose(file, how, name)
+    with portioned(request) as portions:
+        async with _file_of(portions, spec) as (file, how, name):
+            return await services.uploads.diagnose(file, how, name)
 
 
 @asynccontextmanager

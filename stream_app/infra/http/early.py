@@ -5,6 +5,7 @@ from __future__ import annotations
 import socket
 import threading
 from contextlib import suppress
+from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Final
 
@@ -93,25 +94,32 @@ class _Handler(BaseHTTPRequestHandler):
     def _answer(self) -> None:
         path = self.path.partition("?")[0]
         if path != "/health/live" and "text/html" in self.headers.get("Accept", ""):
-            status, media_type, body = 503, "text/html; charset=utf-8", _PAGE
+            self._send(503, "text/html; charset=utf-8", _PAGE)
         elif path == "/health/live":
-            status, media_type = 200, "application/json"
             body = WorkerHealth(phase="starting", detail=_DETAIL).model_dump_json().encode()
+            self._send(200, "application/json", body)
         else:
-            status, media_type = 503, "application/problem+json"
-            body = (
-                Problem(
-                    type="/problems#not_ready",
-                    title="Service Unavailable",
-                    status=503,
-                    detail=_DETAIL,
-                    instance=path,
-                    code="not_ready",
-                    phase="starting",
-                )
-                .model_dump_json(exclude_none=True)
-                .encode()
-            )
+            self._send_problem(503, "not_ready", _DETAIL, instance=path, phase="starting")
+
+    def send_error(self, code: int, message: str | None = None, explain: str | None = None) -> None:
+        """Answer what is no request that can be read; the library calls this."""
+        status, name = (431, "headers_too_large") if code in (414, 431) else (400, "bad_request")
+        self._send_problem(status, name, f"this is no request that can be read ({message or code})", instance="")
+
+    def _send_problem(self, status: int, code: str, detail: str, **members: Any) -> None:
+        problem = Problem(
+            type=f"/problems#{code}",
+            title=HTTPStatus(status).phrase,
+            status=status,
+            detail=detail,
+            code=code,
+            **members,
+        )
+        self._send(status, "application/problem+json", problem.model_dump_json(exclude_none=True).encode())
+
+    def _send(self, status: int, media_type: str, body: bytes) -> None:
+        self.close_connection = True
+        self.request_version = "HTTP/1.1"  # also where the request has none: an answer has a head
         self.send_response_only(status)
         for name, value in (
             ("Content-Type", media_type),
@@ -123,7 +131,7 @@ class _Handler(BaseHTTPRequestHandler):
         ):
             self.send_header(name, value)
         self.end_headers()
-        if self.command != "HEAD":
+        if getattr(self, "command", None) != "HEAD":
             self.wfile.write(body)
 
     def log_message(self, *_: Any) -> None:

@@ -11,6 +11,7 @@ from stream_app.infra.http.deps import ServicesDep
 from stream_app.infra.http.problems import ProblemResponse, describe
 
 router = APIRouter(tags=["health"])
+figures = APIRouter(tags=["health"])
 
 
 @router.get("/api", include_in_schema=False)
@@ -40,7 +41,7 @@ async def ready(request: Request, services: ServicesDep) -> WorkerHealth | Respo
     return ProblemResponse(request.scope, 503, "not_ready", detail, phase=status.phase, headers={"Retry-After": "2"})
 
 
-@router.get("/metrics", response_class=Response, include_in_schema=False)
+@figures.get("/metrics", response_class=Response, include_in_schema=False)
 async def metrics() -> Response:
     """Answer this process in figures, in the text format of Prometheus."""
     return Response(generate_latest(), media_type=CONTENT_TYPE_LATEST)

@@ -41,6 +41,7 @@ _CODES = {
     408: "body_too_slow",
     413: "body_too_large",
     415: "wrong_content_type",
+    507: "no_space",
 }
 _DETAILS = {
     404: "there is nothing at {path}; /docs lists what there is",

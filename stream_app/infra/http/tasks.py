@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import AsyncGenerator, Callable, Coroutine
+from collections.abc import AsyncGenerator, Callable, Coroutine, Generator
+from contextlib import contextmanager
 from dataclasses import asdict
-from typing import Annotated, Any, BinaryIO, Final
+from typing import Annotated, Any, Final
 
 import structlog
 from fastapi import APIRouter, File, Form, Path, Query, Request, UploadFile
 from pydantic import ValidationError
 from starlette.responses import Response
+from starlette.types import Receive, Scope
 
 from schemas.file import FileSpec
 from schemas.task import TaskAccepted, TaskCancelled, TaskPage, TaskStatus
 from stream_app.infra.http import answers
 from stream_app.infra.http.deps import Hop, HopOnly, IdempotencyKey, Limit, ReadyRoute, ServicesDep
 from stream_app.infra.http.problems import describe
+from stream_app.infra.http.upload_space import Room, UploadSpace, told
 from stream_app.usecases.errors import InvalidError, NotFoundError
 from stream_app.usecases.ports import PeerAnswer
 from stream_app.usecases.rights import current_rights
@@ -32,18 +34,38 @@ TaskId = Annotated[str, Path(max_length=100, examples=["0c9f7f0e-8f0b-4c1c-9d55-
 class PortionedRequest(Request):
     """A request whose body comes in large portions: for each one, the framework hands the file to a thread."""
 
+    def __init__(self, scope: Scope, receive: Receive, room: Room) -> None:
+        super().__init__(scope, receive)
+        self._room = room
+
     async def stream(self) -> AsyncGenerator[bytes, None]:
-        """Yield the body."""
+        """Yield the body, and take room for it."""
         waiting: list[bytes] = []
         size = 0
         async for piece in super().stream():
             waiting.append(piece)
             size += len(piece)
             if size >= _PORTION_BYTES:
+                self._room.take(size)
                 yield b"".join(waiting)
                 waiting.clear()
                 size = 0
+        self._room.take(size)
         yield b"".join(waiting)
+
+
+@contextmanager
+def portioned(request: Request) -> Generator[PortionedRequest]:
+    """The request with room for its files, which is given back at its end unless a file keeps it."""
+    space: UploadSpace = request.app.state.upload_space
+    room = space.room()
+    request.state.room = room
+    try:
+        yield PortionedRequest(request.scope, request.receive, room)
+    except OSError as error:
+        raise told(error) from None
+    finally:
+        room.leave()
 
 
 class _UploadRoute(ReadyRoute):
@@ -54,7 +76,8 @@ class _UploadRoute(ReadyRoute):
         handle = super().get_route_handler()
 
         async def handle_in_portions(request: Request) -> Response:
-            return await handle(PortionedRequest(request.scope, request.receive))
+            with portioned(request) as portions:
+                return await handle(portions)
 
         return handle_in_portions
 
@@ -74,9 +97,11 @@ router = APIRouter(tags=["tasks"], route_class=_UploadRoute, responses=describe(
     status_code=202,
     response_model=TaskAccepted,
     response_model_exclude_none=True,
-    responses=describe(400, 409, 413),
+    responses=describe(400, 409, 413, 507),
 )
 async def upload(
+    *,
+    request: Request,
     data: Annotated[
         UploadFile, File(description="File of measurements, such as CSV with timestamp,current,voltage,soc")
     ],
@@ -97,18 +122,12 @@ async def upload(
     of the task that does.
     """
     how = file_spec(spec, nominal_capacity)
-    file, size = _taken_over(data)
+    room: Room = request.state.room
+    file, size = room.kept(data)
     accepted = await services.uploads.accept(file, how, size=size, key=idempotency_key)
     structlog.contextvars.bind_contextvars(task_id=accepted.task_id)  # stands in the request's entry of the log
     response.headers["Location"] = f"{UPLOAD_PATHS[0]}/{accepted.task_id}"
     return TaskAccepted(task_id=accepted.task_id, warnings=list(accepted.told) or None)
-
-
-def _taken_over(data: UploadFile) -> tuple[BinaryIO, int]:
-    """The file and its size: the framework closes its own when the answer is sent."""
-    data.file.seek(0)
-    file = os.fdopen(os.dup(data.file.fileno()), "rb")
-    return file, os.fstat(file.fileno()).st_size
 
 
 def file_spec(text: str | None, nominal_capacity_ah: float | None = None) -> FileSpec:
@@ -162,11 +181,11 @@ async def delete_task(task_id: TaskId, services: ServicesDep) -> TaskCancelled:
 
 
 @router.get("/api/v1/uploads/{task_id}", include_in_schema=False, dependencies=[HopOnly])
-async def get_reading(task_id: str, services: ServicesDep, cancel: bool = False) -> Response:
-    """What workers ask each other: how far this one is with a file; and to stop it."""
+async def get_reading(task_id: str, services: ServicesDep, claim: int = 0, cancel: bool = False) -> Response:
+    """What workers ask each other: how far this one is with a file, which key it takes; and to stop it."""
     if cancel:
         services.uploads.cancel(task_id)
-    running = services.running.get(task_id)
+    running = services.running.asked_for(task_id, claim)
     if running is None:
         raise NotFoundError("unknown_task", "this worker does not read its file")
     return answers.json(answers.reading(running.progress(), hop=True))

@@ -108,7 +108,7 @@ def _read_content(content: object, key: bytes | None, asset_id: str | None, tran
     if content.get("control") is not None:
         return Reading(control=_read_control(content, asset_id))
     if isinstance(content.get("timestamp"), list):
-        return _read_rows(_rows_of_batch(content, asset_id), asset_id, no_translation)
+        return _read_rows(rows_of_batch(content, asset_id), asset_id, no_translation)
     return Reading(single=True, rows=[_read_row_of(content, asset_id, translate)], positions=[0])
 
 
@@ -186,7 +186,7 @@ def _read_control(content: dict[str, Any], asset_id: str) -> AnyControl:
     return control
 
 
-def _rows_of_batch(content: dict[str, Any], asset_id: str) -> Iterator[dict[str, object]]:
+def rows_of_batch(content: dict[str, Any], asset_id: str) -> Iterator[dict[str, object]]:
     """Rows of a columnar batch; a batch whose columns do not fit together is refused as a whole."""
     found = content.get("asset_id")
     if found != asset_id:

@@ -5,9 +5,11 @@ from __future__ import annotations
 import io
 import json
 import math
+import uuid
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -17,7 +19,7 @@ from stream_app.infra.files import Block
 from stream_app.infra.files.block import owners_of
 from stream_app.infra.row_messages import MAX_UPLOAD_ASSETS, Form, RowMessages, encode
 from stream_app.usecases.errors import InvalidError
-from stream_app.usecases.ports import RowMessage
+from stream_app.usecases.ports import PostedKind, RowMessage
 from stream_app.wire.batch import Batch, Fetch
 from stream_app.wire.decode import Decoder
 from stream_app.wire.decode.timestamps import parse_timestamps
@@ -122,7 +124,7 @@ def test_csv_of_too_many_assets_is_refused() -> None:
 def test_posted_rows(wrap: Any) -> None:
     """Posted rows of several assets become messages by asset, in order."""
     rows = [ROW, {**ROW, "asset_id": "b", "soc": None}, {**ROW, "soc": 52, "t_min": 20, "unknown": 1}]
-    by_asset = RowMessages().json(json.dumps(wrap(rows)).encode())
+    by_asset = RowMessages().posted(json.dumps(wrap(rows)).encode())
     assert {name: [message.rows for message in messages] for name, messages in by_asset.items()} == {"a": [2], "b": [1]}
     batch = decode([(name, message) for name, messages in by_asset.items() for message in messages])
     assert not batch.rejects
@@ -132,7 +134,7 @@ def test_posted_rows(wrap: Any) -> None:
 
 def test_many_posted_rows_are_split() -> None:
     """At most a thousand rows a message."""
-    messages = RowMessages().json(json.dumps([ROW] * 1001).encode())["a"]
+    messages = RowMessages().posted(json.dumps([ROW] * 1001).encode())["a"]
     assert [message.rows for message in messages] == [1000, 1]
 
 
@@ -151,7 +153,7 @@ def test_many_posted_rows_are_split() -> None:
 def test_bad_bodies(body: bytes, code: str, detail: str) -> None:
     """A body that holds no rows says what it must be."""
     with pytest.raises(InvalidError, match=detail) as caught:
-        RowMessages().json(body)
+        RowMessages().posted(body)
     assert caught.value.code == code
 
 
@@ -159,7 +161,7 @@ def test_bad_posted_rows_are_told_together() -> None:
     """Every bad row is listed with its index and column, up to twenty; none of the rows is taken."""
     rows = [ROW, {**ROW, "soc": 500}, {**ROW, "timestamp": "?"}] + [{**ROW, "voltage": "x"}] * 50
     with pytest.raises(InvalidError) as caught:
-        RowMessages().json(json.dumps(rows).encode())
+        RowMessages().posted(json.dumps(rows).encode())
     error = caught.value
     assert (error.code, error.row, error.column) == ("out_of_range", 1, "soc")
     assert error.detail.endswith("nothing was stored")
@@ -174,5 +176,73 @@ def test_bad_posted_rows_are_told_together() -> None:
 def test_rows_of_an_upload_and_of_ids_that_no_url_keeps_are_not_posted(name: str, code: str) -> None:
     """With their reason."""
     with pytest.raises(InvalidError, match=r"asset_id|upload") as error:
-        RowMessages().json(json.dumps([ROW, {**ROW, "asset_id": name}]).encode())
+        RowMessages().posted(json.dumps([ROW, {**ROW, "asset_id": name}]).encode())
     assert (error.value.code, error.value.row) == (code, 1)
+
+
+LINES = "\n".join(json.dumps({**ROW, "asset_id": name, "current": float(i)}) for i, name in enumerate("aab"))
+COLUMNS = {
+    "asset_id": "a",
+    "timestamp": [STAMP, 1649808004],
+    "current": [0.0, 1.0],
+    "voltage": [8, None],
+    "soc": [5, 5.5],
+}
+CSV = """asset_id,timestamp,current,voltage,soc
+a,2022-04-13T00:00:04Z,1,8,5
+b,2022-04-13T00:00:02Z,2,8,5
+a,2022-04-13T00:00:02Z,0,,5
+"""
+
+
+def currents(by_asset: Any) -> dict[str, list[float]]:
+    """Currents of posted rows by asset, as the decoder reads them."""
+    found = {}
+    for name, messages in by_asset.items():
+        batch = decode([(name, message) for message in messages])
+        assert not batch.rejects
+        assert sum(message.rows for message in messages) == len(batch.time_us)
+        found[name] = batch.columns["current_a"].tolist()
+    return found
+
+
+def test_posted_lines_columns_and_tables_are_rows() -> None:
+    """A row of JSON in each line; an asset's columns; a file, whose rows come in time order."""
+    read = RowMessages().posted
+    assert currents(read(LINES.encode(), "lines")) == {"a": [0.0, 1.0], "b": [2.0]}
+    assert currents(read(LINES.replace("\n", "\r\n\r\n").encode() + b"\n", "lines")) == {"a": [0.0, 1.0], "b": [2.0]}
+    assert currents(read(json.dumps(COLUMNS).encode())) == {"a": [0.0, 1.0]}
+    assert currents(read(CSV.encode(), "table")) == {"a": [0.0, 1.0], "b": [2.0]}
+    nameless = "".join(line.partition(",")[2] for line in CSV.splitlines(keepends=True)).encode()
+    assert currents(read(nameless, "table", "c")) == {"c": [0.0, 2.0, 1.0]}  # the newest row comes first
+    table = pa.table({"timestamp": [1649808002, 1649808004], "current": [0, 1], "voltage": [8.0, None], "soc": [5, 6]})
+    sink = pa.BufferOutputStream()
+    with pa.ipc.new_stream(sink, table.schema) as stream:
+        stream.write_table(table)
+    assert currents(read(sink.getvalue().to_pybytes(), "table", "c")) == {"c": [0.0, 1.0]}
+
+
+@pytest.mark.parametrize(
+    ("body", "kind", "asset_id", "code", "row"),
+    [
+        (LINES + "\n{", "lines", None, "bad_json", 3),
+        (LINES + "\n[]", "lines", None, "bad_row", 3),
+        ("\n", "lines", None, "no_rows", None),
+        (json.dumps(COLUMNS | {"soc": [5]}), "json", None, "bad_row", None),
+        (json.dumps(COLUMNS | {"soc": [5, "x"]}), "json", None, "bad_row", 1),
+        (json.dumps(COLUMNS | {"asset_id": None}), "json", None, "bad_row", None),
+        (json.dumps(COLUMNS | {"timestamp": []}), "json", None, "bad_row", None),
+        (CSV + "b,2022-04-13T00:00:06Z,x,8,5\n", "table", None, "bad_number", 4),
+        (CSV, "table", "a", "bad_request_field", None),
+        (CSV.replace("asset_id", "note"), "table", None, "no_asset", None),
+        (CSV.replace("b,", f"upload-{uuid.uuid4()},"), "table", None, "reserved_asset", None),
+        ("x" * 99, "table", "c", "missing_column", 0),
+    ],
+)
+def test_posted_rows_of_which_one_is_wrong_are_all_refused(
+    body: str, kind: PostedKind, asset_id: str | None, code: str, row: int | None
+) -> None:
+    """In whatever form; the row is named where one is at fault."""
+    with pytest.raises(InvalidError) as caught:
+        RowMessages().posted(body.encode(), kind, asset_id)
+    assert (caught.value.code, caught.value.row) == (code, row)

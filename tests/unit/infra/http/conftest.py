@@ -93,7 +93,7 @@ class Site:
         self.rates = RateHistory(lookup, lambda: self.rows, lambda: self.now_s)
         self.running = RunningUploads()
         tasks = Tasks(lookup, self.running)
-        keyed = KeyedRequests(tasks)
+        keyed = KeyedRequests(tasks, self.running)
         self.uploads = Uploads(lookup, self.log, RowMessages(), ("1h", "1d"), self.running, keyed)
         self.uploads.answered_within_s = 60.0  # whatever the machine does
         reader = FleetReader(catalogue, StoredLayouts(self.tables))
@@ -107,7 +107,7 @@ class Site:
             uploads=self.uploads,
             running=self.running,
             task_lists=TaskLists(lookup, tasks, self.uploads, self.running, self.log),
-            posting=Posting(lookup, self.log, RowMessages(), ("1m", "15m"), Receipts(self.log, self.running, keyed)),
+            posting=Posting(lookup, self.log, RowMessages(), ("1m", "15m"), Receipts(self.log, keyed, self.running)),
             catalogue=catalogue,
             hop_key=key,
             dead_letters=self.letters,

@@ -172,6 +172,41 @@ async def test_the_answer_to_a_body_that_is_not_read_arrives(chunked: bool) -> N
     await refuser.stop()
 
 
+async def test_a_client_that_does_not_read_is_cut_off(monkeypatch: pytest.MonkeyPatch) -> None:
+    """However long its answer would last; one that reads is not."""
+    monkeypatch.setattr(Connection, "write_deadline_s", 0.2)
+    ended = asyncio.Event()
+
+    async def wait_for_the_end(receive: Receive) -> None:
+        while (await receive())["type"] != "http.disconnect":
+            pass
+
+    async def stream(scope: Scope, receive: Receive, send: Send) -> None:
+        gone = asyncio.create_task(wait_for_the_end(receive))
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        while not gone.done():
+            await send({"type": "http.response.body", "body": b"x" * (1 << 18), "more_body": True})
+        ended.set()
+
+    server = HttpServer(stream, "127.0.0.1", 0)
+    await server.start()
+    async with asyncio.timeout(20):
+        reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
+        writer.write(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+        await ended.wait()  # nobody has read
+        writer.close()
+        ended.clear()
+        reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
+        writer.write(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+        begun = asyncio.get_running_loop().time()
+        while asyncio.get_running_loop().time() < begun + 2 * Connection.write_deadline_s:
+            await reader.readexactly(1 << 22)
+        assert not ended.is_set()
+        writer.close()
+        await ended.wait()
+    await server.stop()
+
+
 async def test_connections_are_bounded(server: HttpServer) -> None:
     """One more is closed at once; those that are there are answered."""
     open_ones = [await asyncio.open_connection("127.0.0.1", server.port) for _ in range(50)]
@@ -196,6 +231,17 @@ async def test_the_port_answers_before_the_worker_is_built() -> None:
             assert (answer.status_code, answer.json()["code"]) == (503, "not_ready")
             assert answer.headers["retry-after"]
         assert (await client.head(f"{url}/health/live")).content == b""
+        for sent in (
+            b"\x16\x03\x01\r\n",
+            b"GET / HTTP/9.9\r\n\r\n",
+            b"GET / HTTP/1.1\r\nA: " + b"a" * 70_000 + b"\r\n",
+        ):
+            reader, writer = await asyncio.open_connection("127.0.0.1", listener.getsockname()[1])
+            writer.write(sent)
+            head, _, body = (await reader.read()).partition(b"\r\n\r\n")
+            assert head.split()[1] in (b"400", b"431")
+            assert json.loads(body)["code"] in ("bad_request", "headers_too_large")
+            writer.close()
         page = await client.get(f"{url}/", headers={"Accept": "text/html"})
         assert (page.status_code, page.headers["content-type"]) == (503, "text/html; charset=utf-8")
         assert 'http-equiv="refresh"' in page.text

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import io
 import json
 import uuid
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import httpx
 import pytest
@@ -149,6 +150,25 @@ async def test_a_file_is_taken_over_from_the_form(site: Site) -> None:
     await upload.task
     assert (upload.phase, upload.rows, upload.size) == ("sent", 2, len(CSV))
     assert json.loads(site.log.values(f"upload-{upload.task_id}")[-1])["rows"] == 2
+
+
+@pytest.mark.parametrize("path", [TASKS, "/api/v1/measurements"])
+async def test_one_worker_alone_takes_a_new_key(sites: tuple[Site, Site], path: str) -> None:
+    """Though all are asked at the same instant, several times each; what they answer is the same."""
+    body: dict[str, Any] = {"files": {"data": ("a.csv", CSV)}, "data": {"nominal_capacity": "9"}}
+    if path != TASKS:
+        body = {"json": [{"asset_id": "a", "timestamp": 1649808002, "current": -40, "voltage": 890.5, "soc": 51}]}
+    for number in range(5):
+        key = {"Idempotency-Key": f"k-{number}"}
+        answers = await asyncio.gather(*(site.client.post(path, headers=key, **body) for site in sites * 3))
+        accepted = [answer.json() for answer in answers if answer.status_code == 202]
+        assert accepted == [accepted[0]] * len(accepted)
+        assert {answer.json()["code"] for answer in answers if answer.status_code != 202} <= {"not_processed_yet"}
+        controls = [control for name in set(sites[0].log.keys()) for control in sites[0].log.controls(name)]
+        assert len([control for control in controls if isinstance(control, EndOfUpload)]) == number + 1
+        for site in sites:
+            for partition in site.tables.owned:
+                site.tables.reach(partition, len(site.log.partitions[partition]))
 
 
 async def test_the_same_file_under_the_same_key_is_the_same_task(sites: tuple[Site, Site]) -> None:
