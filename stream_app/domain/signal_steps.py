@@ -4,7 +4,8 @@ Notes
 -----
 A step from one row to the next counts when the duration between them is valid. It can tell the resistance when it is at
 most ``LONGEST_S`` long, at least a tenth of the largest current so far, and when the current moved at most a quarter of
-it in each of the two steps before: then the polarisation of earlier steps is small beside it. None of this needs the
+it in each of the two steps before: then the polarisation of earlier steps is small beside it. What of it is left still
+relaxes, and the SoC moves, so the step before shows how the voltage drifts: it is subtracted. None of this needs the
 spec, so it does not matter when the spec came.
 """
 
@@ -30,17 +31,17 @@ QUIET_SHARE: Final = 0.25
 #: Current and voltage that both stay the same for so long, under such a load, are frozen [s].
 FROZEN_S: Final = 600.0
 
-# One asset's numbers: the last readings and the duration of their step (0: not valid), the last two steps of the
-# current, the largest current, time without any change; frozen time, count of all steps, and the sums of their squares
-# and products.
-_CURRENT, _VOLTAGE, _DT, _BEFORE, _LONG_BEFORE, _LARGEST, _SAME_S, _TOLD = range(8)
+# One asset's numbers: the last readings and the duration of their step (0: not valid), the size of the last two steps
+# of the current, what current and voltage moved per second in the last one, the largest current, time without any
+# change; frozen time, count of all steps, and the sums of their squares and products.
+_CURRENT, _VOLTAGE, _DT, _BEFORE, _LONG_BEFORE, _DRIFT_I, _DRIFT_V, _LARGEST, _SAME_S, _TOLD = range(10)
 _TOLD_WIDTH: Final = 5
 _WIDTH: Final = _TOLD + _TOLD_WIDTH
 
 
 @dataclass(frozen=True, slots=True)
 class Steps:
-    """Steps that tell the resistance, in row order, each array of shape ``(s,)``."""
+    """Steps that tell the resistance, in row order, each array of shape ``(s,)``: changes less those of the drift."""
 
     row: IntArray
     di_a: FloatArray
@@ -86,7 +87,11 @@ def _step(
         and state[_LONG_BEFORE] <= quiet
     ):
         told = 1
-        events[0, 0], events[1, 0], events[2, 0] = di, dv, dt
+        events[0, 0] = di - state[_DRIFT_I] * dt
+        events[1, 0] = dv - state[_DRIFT_V] * dt
+        events[2, 0] = dt
+    if size < np.inf:
+        state[_DRIFT_I], state[_DRIFT_V] = di / dt, dv / dt
     state[_LONG_BEFORE], state[_BEFORE] = state[_BEFORE], size
     state[_CURRENT], state[_VOLTAGE], state[_DT] = current_a, voltage_v, dt_s
     return told
@@ -102,7 +107,7 @@ def _residue(state: FloatArray, stack: FloatArray, numbers: FloatArray) -> None:
 class SignalSteps(SequentialState):
     """The last readings, and sums over all steps of the lifetime."""
 
-    name, version, width, point, points = "signal_steps", 1, _WIDTH, 1, 1
+    name, version, width, point, points = "signal_steps", 2, _WIDTH, 1, 1
     event = ("di_a", "dv_v", "dt_s")
     step = staticmethod(_step)
     residue_width = _TOLD_WIDTH

@@ -13,6 +13,11 @@ What flows during a gap is filled in by the change of the SoC times the asset's 
 direction, once it has moved by ``FILL_FROM_PERCENT``; before that, trips and spans with a gap are not told. The energy
 that gaps are filled with is told by itself.
 
+Between two readings of nearly the same power the voltage drifts, so the energy is that of a trapezoid; a step of the
+power is one of a set-point, and the reading holds until it. Where rows are lost, the power between two readings is not
+known: the variance of the energy that holds over them is told with the next crossing. It is that of a walk from one
+reading to the next, which a switch at any lost row has as well.
+
 References
 ----------
 Level-crossing counting: ASTM E1049-85, 5.1; the hysteresis is that of a Schmitt trigger.
@@ -43,22 +48,34 @@ _SPAN_LEVELS, _SPAN_FIRST = 4, 2
 #: SoC that must have moved in a direction before gaps are filled by what it took.
 FILL_FROM_PERCENT: Final = 20.0
 
-# Counters: energy in and out [J], charge in and out [As], time [s], and steps and gaps without known energy, charge.
-_COUNTERS: Final = 7
-_NO_ENERGY, _NO_CHARGE = 5, 6
+#: Share by which two powers differ that are nearly the same.
+DRIFT_SHARE: Final = 0.02
+#: Of rows that do not come so many at a time are taken for lost; a longer silence is one of the source.
+MOST_LOST: Final = 4
+#: By how much the usual step may be longer from one row to the next, as a ratio.
+_SLOWER: Final = 1.05
+
+# Counters: energy in and out [J], charge in and out [As], time [s], and steps and gaps of which something is unknown.
+_COUNTERS: Final = 6
+_UNKNOWN: Final = 5
+#: One number for both counts, since the state of an asset has to stay small: steps without known charge count so many.
+_CHARGES: Final = 2.0**26
 # One asset's numbers: levels below the SoC (-1: no SoC yet), the last SoC; of the last crossing that may begin a span
-# the level that ends it, net charge and gaps; counters where a level was passed but is not crossed yet, now and at the
-# last SoC; of up and of down the SoC moved with known energy, that energy, the SoC moved with known charge, that
-# charge; the counters of each level's last crossing; and the spans by day.
-_BELOW, _SOC, _SPAN_END, _SPAN_CHARGE, _SPAN_GAPS = range(5)
-_AT_PASSED: Final = 5
+# the level that ends it, charge in and out and what was unknown; of the last row power and step (< 0 of a discharge, 0:
+# no energy), the usual step, and the variance of what was held over lost rows since the last crossing [J2]; counters
+# where a level was passed but is not crossed yet, now and at the last SoC; of up and of down the SoC moved with known
+# energy, that energy, the SoC moved with known charge, that charge; the counters of each level's last crossing; and the
+# spans by day.
+_BELOW, _SOC, _SPAN_END, _SPAN_IN, _SPAN_OUT, _SPAN_UNKNOWN, _POWER, _HOLDS_S, _USUAL_S, _HELD = range(10)
+_AT_PASSED: Final = 10
 _NOW: Final = _AT_PASSED + _COUNTERS
 _AT_SOC: Final = _NOW + _COUNTERS
 _UP: Final = _AT_SOC + _COUNTERS
 _DOWN: Final = _UP + 4
 _LAST: Final = _DOWN + 4
-#: Among an event's numbers, those of a gap.
-_GAP: Final = 10
+#: Among an event's numbers, those of a gap, then the variance.
+_GAP: Final = 11
+_VARIANCE: Final = _GAP + 3
 _TREND: Final = _LAST + _COUNTERS * LEVELS
 _WIDTH: Final = _TREND + TREND_WIDTH
 
@@ -68,8 +85,9 @@ class Crossings:
     """Crossings that end a trip or a span, and gaps, in row order, each array of shape ``(c,)``.
 
     ``trip`` is 1 where a trip of known energy ends, ``charged`` where one of known charge does, ``span`` where a span
-    does; else they are 0, and so are its numbers. ``span_as`` is the net charge towards the span's direction. An event
-    that is a gap has the energies that it is filled with, or else ``unfilled`` is 1; all its other numbers are 0.
+    does; else they are 0, and so are its numbers. The charge of a span is < 0 where the SoC falls. ``held_j2`` is the
+    variance of the energy that was held over lost rows since the crossing that was told before. An event that is a gap
+    has the energies that it is filled with, or else ``unfilled`` is 1; all its other numbers are 0.
     """
 
     row: IntArray
@@ -82,15 +100,27 @@ class Crossings:
     out_as: FloatArray
     trip_s: FloatArray
     span: FloatArray
-    span_as: FloatArray
+    span_in_as: FloatArray
+    span_out_as: FloatArray
     gap_in_j: FloatArray
     gap_out_j: FloatArray
     unfilled: FloatArray
+    held_j2: FloatArray
 
     @property
-    def span_as_squared(self) -> FloatArray:
-        """Square of the span's charge [A2s2]."""
-        return self.span_as * self.span_as
+    def span_in_in(self) -> FloatArray:
+        """Square of the span's charge in [A2s2]."""
+        return self.span_in_as * self.span_in_as
+
+    @property
+    def span_in_out(self) -> FloatArray:
+        """Product of the span's charges [A2s2]."""
+        return self.span_in_as * self.span_out_as
+
+    @property
+    def span_out_out(self) -> FloatArray:
+        """Square of the span's charge out [A2s2]."""
+        return self.span_out_as * self.span_out_as
 
 
 @inlined
@@ -99,6 +129,7 @@ def _step(
     stack: FloatArray,
     depths: IntArray,
     soc_percent: float,
+    power_w: float,
     energy_j: float,
     charge_as: float,
     dt_s: float,
@@ -111,6 +142,8 @@ def _step(
 ) -> int:
     """Take a row: its SoC, then what flows in its step or gap; how many events are told."""
     told = 0
+    if state[_HOLDS_S] != 0:
+        _end_step(state, power_w)
     if soc_percent != state[_SOC] and not np.isnan(soc_percent):
         if state[_BELOW] < 0:
             state[_BELOW] = min(max((soc_percent - _LOWEST_PERCENT) // _STEP_PERCENT + 1.0, 0.0), float(LEVELS))
@@ -126,6 +159,10 @@ def _step(
         _count(state, 0, energy_j, charge_as, soc_ahead_percent)
     elif discharge:
         _count(state, 1, -energy_j, -charge_as, -soc_ahead_percent)
+    state[_POWER] = power_w
+    state[_HOLDS_S] = 0.0 if np.isnan(energy_j) else dt_s if charge else -dt_s if discharge else 0.0
+    if dt_s > 0:
+        state[_USUAL_S] = min(dt_s, _SLOWER * state[_USUAL_S])
     if over_gap_percent != 0:
         _fill(state, over_gap_percent, events, told)
         told += 1
@@ -133,18 +170,33 @@ def _step(
 
 
 @inlined
+def _end_step(state: FloatArray, power_w: float) -> None:
+    """End the step of the last row at a reading: what its power did meanwhile."""
+    change_w = power_w - state[_POWER]
+    if np.isnan(change_w):
+        return
+    dt_s = abs(state[_HOLDS_S])
+    if abs(change_w) <= DRIFT_SHARE * abs(state[_POWER]):
+        state[_NOW + (0 if state[_HOLDS_S] > 0 else 1)] += change_w / 2 * state[_HOLDS_S]
+    steps = dt_s / state[_USUAL_S]
+    if 1 < steps <= MOST_LOST + 1:
+        usual_j = change_w * state[_USUAL_S]
+        state[_HELD] += usual_j * usual_j * ((steps - 1) * (2 * steps - 1) / 6)
+
+
+@inlined
 def _count(state: FloatArray, out: int, energy_j: float, charge_as: float, soc_percent: float) -> None:
     """Count a step's energy and charge, > 0 in its direction, as far as they are known."""
     moved = _DOWN if out else _UP
     if np.isnan(energy_j):
-        state[_NOW + _NO_ENERGY] += 1
+        state[_NOW + _UNKNOWN] += 1
     else:
         state[_NOW + out] += energy_j
         if not np.isnan(soc_percent):
             state[moved] += soc_percent
             state[moved + 1] += energy_j
     if np.isnan(charge_as):
-        state[_NOW + _NO_CHARGE] += 1
+        state[_NOW + _UNKNOWN] += _CHARGES
     else:
         state[_NOW + 2 + out] += charge_as
         if not np.isnan(soc_percent):
@@ -155,14 +207,14 @@ def _count(state: FloatArray, out: int, energy_j: float, charge_as: float, soc_p
 @borrowing
 def _fill(state: FloatArray, over_gap_percent: float, events: FloatArray, told: int) -> None:
     """Count what moved the SoC during a gap, if the asset has shown how much that takes; tell its energy."""
-    for x in range(_GAP + 3):
+    for x in range(_VARIANCE + 1):
         events[x, told] = 0.0
     out = 1 if over_gap_percent < 0 else 0
     moved = _DOWN if out else _UP
     for x in range(2):  # energy, charge
         seen_percent = state[moved + 2 * x]
         if np.isnan(over_gap_percent) or seen_percent < FILL_FROM_PERCENT:
-            state[_NOW + _NO_ENERGY + x] += 1
+            state[_NOW + _UNKNOWN] += _CHARGES if x else 1.0
             events[_GAP + 2, told] = 1.0 if x == 0 else events[_GAP + 2, told]
         else:
             amount = abs(over_gap_percent) / seen_percent * state[moved + 2 * x + 1]
@@ -206,36 +258,41 @@ def _pass(state: FloatArray, share: float) -> None:
     """Take down the counters at which the SoC passes a level, a share of the way from the last SoC."""
     for x in range(_COUNTERS):
         before = state[_AT_SOC + x]
-        state[_AT_PASSED + x] = before if x >= _NO_ENERGY else before + share * (state[_NOW + x] - before)
+        state[_AT_PASSED + x] = before if x == _UNKNOWN else before + share * (state[_NOW + x] - before)
 
 
 @borrowing
 def _cross(state: FloatArray, level: int, direction: float, events: FloatArray, told: int) -> int:
     """Cross a level at what :func:`_pass` took down; 1 if a trip or a span ends, which is then told."""
     last, at = _LAST + _COUNTERS * level, _AT_PASSED
-    energy, charge = (
-        state[last + _NO_ENERGY] == state[_NOW + _NO_ENERGY],
-        state[last + _NO_CHARGE] == state[_NOW + _NO_CHARGE],
-    )
+    before, now = state[last + _UNKNOWN], state[_NOW + _UNKNOWN]
+    energy, charge = before % _CHARGES == now % _CHARGES, before // _CHARGES == now // _CHARGES
     for x in range(5):
         known = charge if x in (2, 3, 4) else energy
         events[3 + x, told] = state[at + x] - state[last + x] if known else 0.0
     for x in range(_COUNTERS):
         state[last + x] = state[at + x]
-    span, span_as = False, 0.0
+    span, in_as, out_as = False, 0.0, 0.0
     if level % _SPAN_LEVELS == _SPAN_FIRST:
-        charge_as = state[at + 2] - state[at + 3]
         # The level beyond the last one ends the span; in the other direction that comes again before any further one.
-        span = state[_SPAN_END] == level and state[_SPAN_GAPS] == state[_NOW + _NO_CHARGE]
+        span = state[_SPAN_END] == level and state[_SPAN_UNKNOWN] // _CHARGES == now // _CHARGES
         if span:
-            span_as = direction * (charge_as - state[_SPAN_CHARGE])
-            count_span(state[_TREND:_WIDTH], span_as)
+            in_as, out_as = (
+                direction * (state[at + 2] - state[_SPAN_IN]),
+                direction * (state[at + 3] - state[_SPAN_OUT]),
+            )
+            count_span(state[_TREND:_WIDTH], in_as - out_as)
         state[_SPAN_END] = level + direction * _SPAN_LEVELS
-        state[_SPAN_CHARGE], state[_SPAN_GAPS] = charge_as, state[at + _NO_CHARGE]
+        state[_SPAN_IN], state[_SPAN_OUT] = state[at + 2], state[at + 3]
+        state[_SPAN_UNKNOWN] = state[at + _UNKNOWN]
     events[0, told], events[1, told], events[2, told] = level, 1.0 if energy else 0.0, 1.0 if charge else 0.0
-    events[8, told], events[9, told] = 1.0 if span else 0.0, span_as
+    events[8, told], events[9, told], events[10, told] = 1.0 if span else 0.0, in_as, out_as
     events[_GAP, told], events[_GAP + 1, told], events[_GAP + 2, told] = 0.0, 0.0, 0.0
-    return 1 if energy or charge or span else 0
+    events[_VARIANCE, told] = state[_HELD]
+    if not (energy or charge or span):
+        return 0
+    state[_HELD] = 0.0
+    return 1
 
 
 @borrowing
@@ -247,10 +304,10 @@ def _residue(state: FloatArray, stack: FloatArray, numbers: FloatArray) -> None:
 class SocLevels(SequentialState):
     """Counters now and at each level's last crossing; the residue tells of the spans by day."""
 
-    name, version, width, point, points = "soc_levels", 2, _WIDTH, 1, LEVELS + 1
+    name, version, width, point, points = "soc_levels", 3, _WIDTH, 1, LEVELS + 1
     event = (
-        *("level", "trip", "charged", "in_j", "out_j", "in_as", "out_as", "trip_s", "span", "span_as"),
-        *("gap_in_j", "gap_out_j", "unfilled"),
+        *("level", "trip", "charged", "in_j", "out_j", "in_as", "out_as", "trip_s", "span"),
+        *("span_in_as", "span_out_as", "gap_in_j", "gap_out_j", "unfilled", "held_j2"),
     )
     step = staticmethod(_step)
     residue_width = TREND_NUMBERS
@@ -260,14 +317,16 @@ class SocLevels(SequentialState):
         """No SoC seen, no level crossed, all counters 0."""
         state = np.zeros(_WIDTH)
         state[_BELOW] = -1.0
-        state[[_SOC, _SPAN_END, _SPAN_GAPS]] = np.nan
-        state[_LAST:_TREND].reshape(LEVELS, _COUNTERS)[:, [_NO_ENERGY, _NO_CHARGE]] = np.nan
+        state[[_SOC, _SPAN_END, _SPAN_UNKNOWN, _POWER]] = np.nan
+        state[_USUAL_S] = np.inf
+        state[_LAST:_TREND].reshape(LEVELS, _COUNTERS)[:, _UNKNOWN] = np.nan
         return state
 
     def inputs(self, samples: Samples) -> tuple[Any, ...]:
-        """SoC, energy, charge and length of the row's step, its direction, the SoC's change over it or over its gap."""
+        """SoC and power of the row; energy, charge, length, direction of its step; SoC's change over it or its gap."""
         return (
             samples.soc_percent,
+            samples.power_w,
             samples.energy_j,
             samples.charge_as,
             samples.dt_s,

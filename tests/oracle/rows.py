@@ -116,7 +116,12 @@ class Crossing:
     level: int
     energies_j: tuple[float, ...] | None  # in and out since the level's last crossing, if known
     charges: tuple[float, ...] | None  # in and out [As] and the time [s] since then, if known
-    span_as: float | None  # charge since the crossing of the level 20 % before in the same direction
+    span: tuple[float, float] | None  # charge in and out since the crossing of the level 20 % before, < 0 downwards
+
+    @property
+    def span_as(self) -> float | None:
+        """Net charge of the span."""
+        return None if self.span is None else self.span[0] - self.span[1]
 
 
 @dataclass(eq=False)

@@ -29,6 +29,10 @@ class _Meter:
             sign = -1 if out else 1
             for x, flow in enumerate((row.power_w, row.current_a)):
                 self._add(out, x, sign * flow * row.dt_s, sign * row.soc_ahead_percent)
+            if row.following and known(row.power_w) and known(row.following.power_w):
+                change_w = row.following.power_w - row.power_w
+                if abs(change_w) <= 0.02 * abs(row.power_w):  # a drift, so a trapezoid
+                    self.counters[out] += sign * change_w / 2 * row.dt_s
         if row.gap_s > 0 and row.soc_ahead_percent != 0:
             out = int(row.soc_ahead_percent < 0)
             filled: list[float | None] = []
@@ -89,11 +93,10 @@ def level_crossings(rows: list[Row]) -> tuple[list[Crossing], list[GapFill]]:
     found.sort(key=lambda one: one[0])
     crossings, previous = [], None
     for _, direction, level, row, energies_j, charges, at, now in found:
-        span_as = None
+        span = None
         if level % 4 == 2:
-            net_as = at[2] - at[3]
-            if previous and previous[:2] == (direction, level - 4 * direction) and previous[3] == now[6]:
-                span_as = direction * (net_as - previous[2])
-            previous = (direction, level, net_as, at[6])
-        crossings.append(Crossing(row, level, energies_j, charges, span_as))
+            if previous and previous[:2] == (direction, level - 4 * direction) and previous[4] == now[6]:
+                span = direction * (at[2] - previous[2]), direction * (at[3] - previous[3])
+            previous = (direction, level, at[2], at[3], at[6])
+        crossings.append(Crossing(row, level, energies_j, charges, span))
     return crossings, meter.fills

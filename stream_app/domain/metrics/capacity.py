@@ -5,16 +5,15 @@ import numpy as np
 from stream_app.columns.arrays import BoolArray, FloatArray
 from stream_app.domain.metrics._base import AssetSpecs, Metric, MetricValues, Totals, defined_where, measured_if_any
 from stream_app.domain.metrics.extremes import SocMean, has_soc_if_any
-from stream_app.domain.metrics.level_efficiency import is_balanced
+from stream_app.domain.metrics.level_efficiency import MIN_TRIPS, is_balanced
 from stream_app.domain.soc_levels import SPAN_PERCENT, SocLevels
 
 MIN_SPANS = 2
 #: Largest difference to the capacity by all that moved the SoC.
 MAX_DIFFERENCE = 0.03
 _OF_BOTH = (
-    "spans",
-    "span_as",
-    "span_as_squared",
+    *("spans", "span_in_as", "span_out_as", "span_in_in", "span_in_out", "span_out_out"),
+    *("charge_trips", "trip_in_as", "trip_out_as"),
     "soc_moved_as",
     "soc_in_percent",
     "soc_out_percent",
@@ -23,18 +22,36 @@ _OF_BOTH = (
 )
 AS_PER_AH = 3600
 #: Uncertainty of the method itself, as a share: readings that hold until the next one, sampling.
-RELATIVE_SIGMA_FLOOR = 0.0005
+RELATIVE_SIGMA_FLOOR = 0.0002
 
 
 def _capacity_ah(totals: Totals) -> tuple[FloatArray, FloatArray]:
-    """Capacity and its standard uncertainty; divisions by no spans are to be silent."""
-    spans, span_as = totals["spans"], totals["span_as"]
+    """Capacity and its standard uncertainty; divisions by no spans are to be silent.
+
+    A share of the charge in is lost, so the charge of a span is more on the way up than on the way down: each direction
+    takes half of the loss that the trips show, by the root of their coulombic efficiency.
+    """
+    spans, in_as, out_as = totals["spans"], totals["trip_in_as"], totals["trip_out_as"]
+    shown = (totals["charge_trips"] >= MIN_TRIPS) & (in_as > 0) & is_balanced(totals)
+    efficiency = np.where(shown, out_as / np.where(shown, in_as, 1.0), 1.0)
+    root = np.sqrt(efficiency)
+    span_as = root * totals["span_in_as"] - totals["span_out_as"] / root
     mean_as = span_as / spans
-    scatter = totals["span_as_squared"] - span_as * mean_as
-    sigma_as = np.sqrt(np.maximum(scatter, 0.0) / (spans - 1) / spans)
+    squares = efficiency * totals["span_in_in"] - 2 * totals["span_in_out"] + totals["span_out_out"] / efficiency
+    scatter = squares - span_as * mean_as
+    sigma_as = few_factor(spans) * np.sqrt(np.maximum(scatter, 0.0) / (spans - 1) / spans)
     floor_as = RELATIVE_SIGMA_FLOOR * mean_as
     to_ah = 100 / SPAN_PERCENT / AS_PER_AH
     return to_ah * mean_as, to_ah * np.sqrt(sigma_as * sigma_as + floor_as * floor_as)
+
+
+def few_factor(count: FloatArray) -> FloatArray:
+    """By how much the standard uncertainty of a mean of few is wider, so that twice of it holds 95.45 %.
+
+    Half the quantile of Student's distribution with one degree of freedom less, within 2 %.
+    """
+    freedom = count - 1
+    return freedom / (freedom - 1.22 + 0.363 / (freedom * freedom))
 
 
 def _checks(totals: Totals) -> dict[str, BoolArray]:
@@ -44,7 +61,7 @@ def _checks(totals: Totals) -> dict[str, BoolArray]:
         "soc_missing": (spans > 0) | has_soc_if_any(totals),
         "current_missing": (spans > 0) | measured_if_any(totals, "current_s"),
         "too_few_spans": spans >= MIN_SPANS,
-        "no_charge": totals["span_as"] > 0,
+        "no_charge": totals["span_in_as"] > totals["span_out_as"],
     }
 
 
@@ -54,8 +71,9 @@ def agrees(totals: Totals) -> BoolArray:
     It does not where the SoC lags behind: then what is in the steps of a turn belongs to the steps before.
     """
     moved_percent = totals["soc_in_percent"] + totals["soc_out_percent"]
+    span_as = totals["span_in_as"] - totals["span_out_as"]
     with np.errstate(over="ignore", invalid="ignore"):
-        by_span = 100 / SPAN_PERCENT * totals["span_as"] * moved_percent
+        by_span = 100 / SPAN_PERCENT * span_as * moved_percent
         by_all = 100 * totals["soc_moved_as"] * totals["spans"]
         inside: BoolArray = np.abs(by_all - by_span) <= MAX_DIFFERENCE * by_span
     return inside
@@ -64,14 +82,19 @@ def agrees(totals: Totals) -> BoolArray:
 class CapacityEst(Metric):
     r"""Charge of the whole range of the SoC, from the net charge between levels 20 % apart [Ah].
 
-    .. math:: \frac{100 \%}{20 \%} \cdot \frac{1}{n} \sum_{spans} |Q_{in} - Q_{out}|
+    .. math:: \frac{100 \%}{20 \%} \cdot \frac{1}{n} \sum_{spans}
+        \left|\sqrt{\eta} \, Q_{in} - Q_{out} / \sqrt{\eta}\right|
 
     Notes
     -----
     A span lies between two neighbouring levels (12.5, 32.5, 52.5, 72.5 and 92.5 %) that the SoC crosses one after the
-    other in one direction, so a turn of the SoC is in none, and a SoC that lags behind shifts both ends alike. The
-    uncertainty comes from the scatter of the spans; at least 0.05 %, the method's own. It is the capacity by the
-    asset's own SoC: a BMS that counts with a wrong capacity and resets the SoC when full shows its own.
+    other in one direction, so a turn of the SoC is in none, and a SoC that lags behind shifts both ends alike. Charge
+    is lost on the way, so a span takes more up than it gives down: the coulombic efficiency of the trips, where it is
+    known and sound, shares the loss between the two. It is the capacity by the asset's own SoC: a BMS that counts with
+    a wrong capacity and resets the SoC when full shows its own.
+
+    The uncertainty comes from the scatter of the spans, wider where they are few: twice of it holds 95 %, as Student's
+    distribution has it. At least 0.02 %, the method's own.
 
     Gated where all charge that flowed over all change of the SoC meanwhile differs by more than 3 %: then the SoC lags
     behind the current, or the current between two readings is not that of the readings.
@@ -79,6 +102,7 @@ class CapacityEst(Metric):
     References
     ----------
     Net charge over the change of the SoC, as coulomb counting has it; here between crossings of levels (``rte_level``).
+    Few spans: Guide to the expression of uncertainty in measurement, JCGM 100:2008, table G.2.
 
     Examples
     --------
@@ -126,7 +150,7 @@ class SohCapacity(Metric):
     """
 
     name, unit = "soh_capacity", "%"
-    statistics = (*_OF_BOTH, "trip_in_as", "trip_out_as")
+    statistics = _OF_BOTH
     sequential_states = (SocLevels,)
     reads = (SocMean,)
 

@@ -20,7 +20,7 @@ from stream_app.domain.soc_levels import Crossings, SocLevels
 
 MIN_TRIPS = 3
 #: Uncertainty of the method itself: readings that hold until the next one, sampling.
-SIGMA_FLOOR = 0.0005
+SIGMA_FLOOR = 0.0002
 #: Charge out over charge in of a sound pack: beyond it the current sensor or the SoC is wrong, not the pack.
 CE_LOWEST, CE_HIGHEST = 0.985, 1.005
 
@@ -66,9 +66,10 @@ class RteLevel(Metric):
     window where it ends, with all its energy. What flows during a gap is filled in by the change of the SoC times the
     asset's own energy per percent; trips whose gaps cannot be filled are left out.
 
-    The uncertainty comes from the scatter of the trips. The errors of successive trips of a level telescope, so it is
-    the scatter of one trip times the number of levels from the lowest to the highest with a trip, over all energy in;
-    and at least 0.0005, the method's own.
+    The uncertainty comes from the scatter of the trips. The errors of the SoC at successive trips of a level telescope,
+    so it is the scatter of one trip times the number of levels from the lowest to the highest with a trip, over all
+    energy in. What lost rows leave unknown adds up instead: the variance of a walk from one reading to the next, over
+    all of them. At least 0.0002, the method's own.
 
     Null below three trips, and gated where charge out over charge in leaves 0.985 to 1.005: then the current sensor or
     the SoC is wrong, see ``coulombic_efficiency`` and ``current_offset_est_a``.
@@ -86,13 +87,13 @@ class RteLevel(Metric):
     """
 
     name, unit = "rte_level", "1"
-    fields = {"in_in": SUM, "in_out": SUM, "out_out": SUM}
-    statistics = (*_TRIPS, "valid_s", "metered_s", *_CHARGES)
+    fields = {"in_in": SUM, "in_out": SUM, "out_out": SUM, "held_j2": SUM}
+    statistics = (*_TRIPS, "valid_s", "metered_s", "energy_in_j", *_CHARGES)
     sequential_states = (SocLevels,)
     reads = (SocMean,)
 
     def contribute(self, samples: Samples) -> Columns:
-        """Squares and products of the energies of the trips that end at the row [J2]."""
+        """Squares and products of the energies of the trips that end at the row, variance of what was held [J2]."""
         told: Crossings | None = samples.events(SocLevels)
         if told is None:
             return {}
@@ -100,6 +101,7 @@ class RteLevel(Metric):
             "in_in": At(told.row, told.in_j * told.in_j),
             "in_out": At(told.row, told.in_j * told.out_j),
             "out_out": At(told.row, told.out_j * told.out_j),
+            "held_j2": At(told.row, told.held_j2),
         }
 
     def value(self, totals: Totals, specs: AssetSpecs) -> MetricValues:
@@ -112,8 +114,11 @@ class RteLevel(Metric):
         with defined_where(trip_checks(totals), {"charge_unbalanced": is_balanced(totals)}) as defined:
             rte = totals["trip_out_j"] / in_j
             scatter = totals["out_out"] - 2 * rte * totals["in_out"] + rte * rte * totals["in_in"]
-            sigma = np.sqrt(np.maximum(scatter, 0.0) / trips) * levels / in_j
-            return defined(rte, np.sqrt(sigma * sigma + SIGMA_FLOOR * SIGMA_FLOOR))
+            chain_j = in_j / levels
+            ends = np.maximum(scatter, 0.0) / trips / (chain_j * chain_j)
+            # All levels share what was held: over the energy of one chain, which is part of all energy.
+            held = totals["held_j2"] / np.maximum(totals["energy_in_j"], chain_j) / chain_j
+            return defined(rte, np.sqrt(ends + held + SIGMA_FLOOR * SIGMA_FLOOR))
 
 
 class VoltageEfficiency(Metric):

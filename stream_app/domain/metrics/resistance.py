@@ -22,8 +22,8 @@ from stream_app.domain.signal_steps import SignalSteps, Steps
 
 MIN_STEPS = 10
 MIN_R_SQUARED = 0.9
-#: Uncertainty of the method itself, as a share: the part of the polarisation that a step has within its duration.
-RELATIVE_SIGMA_FLOOR = 0.01
+#: Uncertainty of the method itself, as a share: what the drift of the step before does not foresee.
+RELATIVE_SIGMA_FLOOR = 0.0015
 J_PER_KWH = 3.6e6
 
 
@@ -35,10 +35,11 @@ class RStep(Metric):
     Notes
     -----
     A step lies between two rows at most 5 s apart; it is at least a tenth of the largest current so far, and the
-    current moved at most a quarter of it in each of the two steps before.
+    current moved at most a quarter of it in each of the two steps before. How current and voltage drifted in the step
+    before is subtracted: polarisation that still relaxes, and the SoC.
 
     The value is the ohmic resistance and that part of the polarisation which shows within ``r_step_dt_s``: compare only
-    values of like durations and temperatures. The uncertainty comes from the residuals, and is at least 1 %.
+    values of like durations and temperatures. The uncertainty comes from the residuals, and is at least 0.15 %.
 
     Gated below a coefficient of determination of 0.9, which is what current and voltage that were not read at the same
     time lead to, and where the voltage falls as the current rises.

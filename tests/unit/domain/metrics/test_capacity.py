@@ -5,22 +5,31 @@ from __future__ import annotations
 import math
 from typing import Any
 
+import numpy as np
 import pytest
 
+from stream_app.domain.metrics.capacity import few_factor
 from tests.metric_example import compute, compute_all
 from tests.oracle import Part, known, total
-from tests.unit.domain.metrics.test_level_efficiency import is_unbalanced
+from tests.unit.domain.metrics.test_level_efficiency import charges_of, is_unbalanced
 
 
 def plain_capacity_est(part: Part) -> float | None:
-    spans = [crossing.span_as for crossing in part.crossings if crossing.span_as is not None]
-    if len(spans) < 2 or total(spans) <= 0:
+    spans = [crossing.span for crossing in part.crossings if crossing.span is not None]
+    net_as = total(into - out for into, out in spans)
+    if len(spans) < 2 or net_as <= 0:
         return None
-    capacity_ah = 5 * total(spans) / len(spans) / 3600
+    capacity_ah = 5 * net_as / len(spans) / 3600
     moving = [row for row in part.rows if row.valid and known(row.current_a) and known(row.soc_ahead_percent)]
     moved_percent = part.soc_percent("charge") + part.soc_percent("discharge")
     off_ah = 100 * total(abs(row.current_a) * row.dt_s for row in moving) / 3600 - capacity_ah * moved_percent
-    return capacity_ah if abs(off_ah) <= 0.03 * capacity_ah * moved_percent else None
+    if abs(off_ah) > 0.03 * capacity_ah * moved_percent:
+        return None
+    charges = charges_of(part)
+    if charges is None or charges[0] <= 0 or is_unbalanced(part):
+        return capacity_ah
+    half = math.sqrt(charges[1] / charges[0])
+    return 5 * total(half * into - out / half for into, out in spans) / len(spans) / 3600
 
 
 def plain_soh_capacity(part: Part) -> float | None:
@@ -35,19 +44,38 @@ SWINGS: dict[str, Any] = {"dt_s": 3600, "current_a": [50, -50, 50, 0], "soc_perc
 
 
 def test_one_ah_per_percent() -> None:
-    """Six spans of 20 %, each of 20 Ah: 100 Ah; they do not scatter, the floor of 0.05 % stays."""
+    """Six spans of 20 %, each of 20 Ah: 100 Ah; they do not scatter, the floor of 0.02 % stays."""
     values = compute_all("capacity_est", **SWINGS)
     assert values.value[0] == pytest.approx(100)
     assert values.sigma is not None
-    assert values.sigma[0] == pytest.approx(0.05)
+    assert values.sigma[0] == pytest.approx(0.02)
+
+
+def test_a_loss_of_charge_is_shared_by_both_directions() -> None:
+    """Of 50 Ah in 49.5 come back: 100 Ah per 100 % on the way up, 99 down, and no scatter is left between them."""
+    values = compute_all("capacity_est", dt_s=3600, current_a=[50, -49.5] * 3 + [50, 0], soc_percent=[10, 60] * 4)
+    assert values.value[0] == pytest.approx(100 * math.sqrt(0.99))
+    assert values.sigma is not None
+    assert values.sigma[0] == pytest.approx(0.02 * math.sqrt(0.99), rel=0.05)
 
 
 def test_its_uncertainty_is_the_scatter_of_the_spans() -> None:
-    """Spans of 20, 20, then 22, 22 Ah: mean 21, deviation of one sqrt(4 / 3), of the mean half of it, times five."""
+    """Spans of 20, 20, then 22, 22 Ah: mean 21, deviation of one sqrt(4 / 3), of the mean half of it, times five.
+
+    Of four of them the quantile of Student's distribution for 95.45 % is 3.31 in place of 2.
+    """
     values = compute_all("capacity_est", dt_s=3600, current_a=[50, -55, 0], soc_percent=[10, 60, 10])
     assert values.value[0] == pytest.approx(105)
     assert values.sigma is not None
-    assert values.sigma[0] == pytest.approx(math.hypot(5 * math.sqrt(4 / 3) / 2, 0.0525))
+    assert values.sigma[0] == pytest.approx(3.31 / 2 * 5 * math.sqrt(4 / 3) / 2, rel=0.01)
+
+
+@pytest.mark.parametrize(
+    ("freedom", "quantile"), [(1, 13.97), (2, 4.53), (3, 3.31), (4, 2.87), (6, 2.52), (10, 2.28), (50, 2.05)]
+)
+def test_a_few_spans_are_as_uncertain_as_student_has_it(freedom: int, quantile: float) -> None:
+    """JCGM 100:2008, table G.2, for 95.45 %."""
+    assert few_factor(np.array([freedom + 1.0]))[0] == pytest.approx(quantile / 2, rel=0.02)
 
 
 def test_a_turn_is_in_no_span() -> None:
