@@ -18,7 +18,7 @@ from typing import Final
 import structlog
 
 #: These tell each request, heartbeat or assignment at INFO.
-_QUIET = ("faust", "mode", "aiokafka", "httpx", "httpcore", "uvicorn", "asyncio")
+_QUIET = ("faust", "mode", "aiokafka", "httpx", "httpcore", "uvicorn", "asyncio", "opentelemetry", "urllib3")
 
 #: Of entries that say the same, one in this time; a broker that is away makes its clients say it many times a second.
 _REPEAT_S = 5.0
