@@ -20,8 +20,8 @@ export async function past(id, span, sizes, lastTime) {
   const ask = (metric) => get(`${assetPath(id)}/history${query({ metric, size, from, points: POINTS })}`);
   const [soc, power] = await Promise.all([ask("soc_mean_percent"), ask("power_mean_w")]);
   const start = Date.parse(soc.start) / 1000;
-  // What comes before the first window is not a gap.
-  const first = Math.max(0, soc.values.findIndex((value) => value !== null));
+  // What comes before the first window is not a gap. Two columns stay: an axis of one would be of years.
+  const first = Math.max(0, Math.min(soc.values.findIndex((value) => value !== null), soc.values.length - 2));
   const cut = (column) => column.slice(first);
   return {
     at: cut(soc.values.map((_, i) => start + i * soc.step_s)),
