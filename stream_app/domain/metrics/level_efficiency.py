@@ -144,36 +144,43 @@ class VoltageEfficiency(Metric):
     """
 
     name, unit = "voltage_efficiency", "1"
-    fields = {"trips": SUM, "in_as": SUM, "out_as": SUM}
-    statistics = ("level_trips", "trip_in_j", "trip_out_j", "valid_s", "current_s", "metered_s")
+    fields = {"trips": SUM}
+    statistics = (
+        "level_trips",
+        "charge_trips",
+        "trip_in_j",
+        "trip_out_j",
+        "valid_s",
+        "current_s",
+        "metered_s",
+        *_CHARGES,
+    )
     sequential_states = (SocLevels,)
     reads = (SocMean,)
 
     def contribute(self, samples: Samples) -> Columns:
-        """Charge of the trips that end at the row, if their energy is known too."""
+        """Trips that end at the row whose energy and charge are both known."""
         told: Crossings | None = samples.events(SocLevels)
         if told is None:
             return {}
-        both = told.trip * told.charged
-        return {"trips": At(told.row, both)} | {
-            name: At(told.row, getattr(told, name) * both) for name in ("in_as", "out_as")
-        }
+        return {"trips": At(told.row, told.trip * told.charged)}
 
     def value(self, totals: Totals, specs: AssetSpecs) -> MetricValues:
         """Null with ``soc_missing``, ``current_missing``, ``power_missing``, ``too_few_trips`` or ``trips_differ``.
 
         Null with ``no_charge`` or ``no_discharge`` too.
         """
-        trips, in_j = totals["level_trips"], totals["trip_in_j"]
-        checks = _measured(totals, totals["trips"]) | {
+        trips, in_j, both = totals["level_trips"], totals["trip_in_j"], totals["trips"]
+        in_as, out_as = totals["trip_in_as"], totals["trip_out_as"]
+        checks = _measured(totals, both) | {
             "power_missing": (trips > 0) | measured_if_any(totals, "metered_s"),
             "too_few_trips": trips >= MIN_TRIPS,
-            "trips_differ": totals["trips"] >= trips,
-            "no_charge": (in_j > 0) & (totals["in_as"] > 0),
-            "no_discharge": totals["out_as"] > 0,
+            "trips_differ": (both >= trips) & (both >= totals["charge_trips"]),
+            "no_charge": (in_j > 0) & (in_as > 0),
+            "no_discharge": out_as > 0,
         }
         with defined_where(checks) as defined:
-            return defined((totals["trip_out_j"] / totals["out_as"]) / (in_j / totals["in_as"]))
+            return defined((totals["trip_out_j"] / out_as) / (in_j / in_as))
 
 
 class CoulombicEfficiency(Metric):

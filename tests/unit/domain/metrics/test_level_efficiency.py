@@ -37,7 +37,8 @@ def plain_rte_level(part: Part) -> float | None:
 def plain_voltage_efficiency(part: Part) -> float | None:
     trips = [(*c.energies_j, *c.charges[:2]) for c in part.crossings if c.energies_j and c.charges]
     in_j, out_j, in_as, out_as = (total(trip[x] for trip in trips) for x in range(4))
-    differ = len(trips) < len([c for c in part.crossings if c.energies_j])
+    known = [(c.energies_j, c.charges) for c in part.crossings]
+    differ = any((energies is None) != (charges is None) for energies, charges in known)
     if len(trips) < 3 or differ or in_j <= 0 or in_as <= 0 or out_as <= 0:
         return None
     return (out_j / out_as) / (in_j / in_as)
