@@ -9,7 +9,7 @@ from schemas.diagnosis import Diagnosis
 from schemas.file import FileSpec
 from stream_app.infra.row_messages import RowMessages
 from stream_app.usecases.errors import InvalidError
-from stream_app.usecases.ports import RowMessage
+from stream_app.usecases.ports import PostedKind, RowMessage
 
 
 class FakeFile:
@@ -44,12 +44,14 @@ class FakeRows:
     def diagnose(self, file: BinaryIO, spec: FileSpec, name: str) -> Diagnosis:
         return RowMessages().diagnose(file, spec, name)
 
-    def json(self, body: bytes) -> Mapping[str, Sequence[RowMessage]]:
+    def posted(
+        self, body: bytes, kind: PostedKind = "json", asset_id: str | None = None
+    ) -> Mapping[str, Sequence[RowMessage]]:
         messages: dict[str, list[RowMessage]] = {}
         for index, line in enumerate(body.splitlines()):
-            asset_id, value = line.decode().split(",")
+            name, value = line.decode().split(",")
             if value == "bad":
                 errors = ((index, "voltage", "no number"),)
                 raise InvalidError("bad_row", f"row {index}, column voltage: no number", index, "voltage", errors)
-            messages.setdefault(asset_id, []).append(RowMessage(1, line))
+            messages.setdefault(name, []).append(RowMessage(1, line))
         return messages

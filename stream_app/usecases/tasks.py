@@ -7,6 +7,7 @@ question of another worker, as in :mod:`stream_app.usecases.queries`.
 from __future__ import annotations
 
 import json
+import re
 import uuid
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
@@ -29,6 +30,7 @@ from stream_app.usecases.running_uploads import ReadingProgress, RunningUploads
 UPLOAD_PREFIX: Final = "upload-"
 
 _UNKNOWN: Final = b'"unknown_task"'
+_ID: Final = re.compile("[0-9a-f-]{36}")
 
 #: How many unknown tasks are remembered with the offset that settles whether they exist.
 _REMEMBERED_TASKS: Final = 10_000
@@ -82,7 +84,7 @@ class Task:
 
 
 class Tasks:
-    """Look-ups of tasks; ``lookup`` knows the tables, the log and the other workers, ``running`` this one's files."""
+    """Look-ups of tasks; ``running`` are this worker's files."""
 
     def __init__(self, lookup: Lookup, running: RunningUploads) -> None:
         self._lookup, self._running = lookup, running
@@ -105,7 +107,13 @@ class Tasks:
         UnavailableError
             The worker that would know does not answer.
         """
-        found = await self._found(task_id, hop=hop, anew=anew)
+        try:
+            found = await self._found(task_id, hop=hop, anew=anew)
+        except NotFoundError:
+            # Of a file under a known key the task is told before anything of it is in the log.
+            if hop or not _ID.fullmatch(task_id) or (reading := (await self.reading(task_id))[0]) is None:
+                raise
+            return _with_reading(Task(task_id, "PENDING"), reading)
         is_told = isinstance(found, Task) or found.status == HTTPStatus.OK
         if hop or not is_told or (state := state_of(found)) in ("SUCCESS", "FAILURE"):
             return found
@@ -122,13 +130,7 @@ class Tasks:
         return next((reading for reading in found if reading.claim is None), None), is_certain
 
     async def readings_elsewhere(self, task_id: str, claim: int = 0) -> tuple[list[ReadingProgress], bool]:
-        """What the other workers read of a task, or claim, and whether all of them were asked.
-
-        Parameters
-        ----------
-        claim
-            This worker takes the key of the task: claims that begin later are higher.
-        """
+        """What the others read of a task, or claim, and whether all were asked; ``claim``: this one takes its key."""
         peers = self._lookup.cluster.peers()
         answers = await self._lookup.ask_all(f"uploads/{task_id}", {"claim": str(claim)} if claim else {})
         found = [msgspec.json.decode(a.body, type=ReadingProgress) for a in answers if a.status == HTTPStatus.OK]
@@ -153,8 +155,6 @@ class Tasks:
                 end = await self._lookup.log.end_offset(partition)
                 task = replace(task, is_settled=self._lookup.position(partition) >= end)
             return await self._whole(task)
-        # What was accepted before this question stands below the end of the log now. Once the table has come that far
-        # without it, the task does not exist.
         if task_id not in self._settled_at:
             self._settled_at[task_id] = await self._lookup.log.end_offset(partition)
             if len(self._settled_at) > _REMEMBERED_TASKS:
@@ -189,6 +189,7 @@ class Tasks:
         if not hop and owner is not None and owner in cluster.peers():
             answer = await self._lookup.ask(owner, f"metrics/{task_id}", {"anew": "true"} if anew else {})
             if answer is not None:
+                outcome_of(answer)  # NotFoundError: there is none
                 return answer
         raise self._lookup.unanswered({partition})
 

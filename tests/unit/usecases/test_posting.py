@@ -22,7 +22,7 @@ def worker() -> Worker:
 
 @pytest.fixture
 def posting(worker: Worker) -> Posting:
-    receipts = Receipts(worker.log, worker.running, KeyedRequests(worker.tasks))
+    receipts = Receipts(worker.log, KeyedRequests(worker.tasks, worker.running), worker.running)
     return Posting(worker.lookup, worker.log, FakeRows(), ("1m", "15m"), receipts)
 
 

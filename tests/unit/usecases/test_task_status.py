@@ -185,11 +185,12 @@ async def test_text_that_is_no_task_id_is_404(worker: Worker, task_id: str) -> N
 
 
 async def test_owner_answers_for_its_task(worker: Worker) -> None:
-    """Its answer, a 404 too, is passed on."""
+    """Its 404 is the answer where no worker reads the file either."""
     worker.give_away(HOME)
-    worker.peers.answers[THERE] = (404, b"{}")
-    assert await worker.tasks.task(TASK) == PeerAnswer(THERE, 404, b"{}")
-    assert worker.peers.asked == [(THERE, f"metrics/{TASK}")]
+    worker.peers.answers[THERE] = (404, b'{"detail": "never was"}')
+    with pytest.raises(NotFoundError, match="never was"):
+        await worker.tasks.task(TASK)
+    assert worker.peers.asked == [(THERE, f"metrics/{TASK}"), (THERE, f"uploads/{TASK}")]
 
 
 @pytest.mark.parametrize("hop", [False, True])

@@ -36,7 +36,8 @@ def log(worker: Worker) -> FakeLog:
 
 @pytest.fixture
 def accept(worker: Worker) -> Uploads:
-    return Uploads(worker.lookup, worker.log, FakeRows(), ("1h", "1d"), worker.running, KeyedRequests(worker.tasks))
+    keyed = KeyedRequests(worker.tasks, worker.running)
+    return Uploads(worker.lookup, worker.log, FakeRows(), ("1h", "1d"), worker.running, keyed)
 
 
 def a_file(*lines: str) -> BinaryIO:
@@ -151,7 +152,8 @@ class Held(FakeRows):
 async def held(worker: Worker) -> AsyncIterator[tuple[Uploads, Held]]:
     """Its thread goes on before the loop ends, which waits for it."""
     rows = Held()
-    uploads_ = Uploads(worker.lookup, worker.log, rows, ("1h", "1d"), worker.running, KeyedRequests(worker.tasks))
+    keyed = KeyedRequests(worker.tasks, worker.running)
+    uploads_ = Uploads(worker.lookup, worker.log, rows, ("1h", "1d"), worker.running, keyed)
     uploads_.answered_within_s = 0.01
     yield uploads_, rows
     rows.may_go_on.set()

@@ -183,6 +183,9 @@ async def test_the_same_file_under_the_same_key_is_the_same_task(sites: tuple[Si
     first = await send(here)
     assert first.status_code == 202, first.text
     task_id = first.json()["task_id"]
+    for site in sites:  # that there was none before is no answer any more
+        told = (await site.client.get(f"{TASKS}/{task_id}")).json()
+        assert (told["state"], told["progress"]["reading"]["phase"]) == ("PENDING", "sent")
     asset_id = f"upload-{task_id}"
     count = len(here.log.values(asset_id))
     for site in (here, there):
