@@ -114,6 +114,7 @@ def ending(ended: Ended | None, since: Mapping[Window, tuple[Since, ...]] | None
     return b"]," + json.dumps(more, separators=(",", ":")).encode()[1:] if more else PLAIN_END
 
 
+@lru_cache(maxsize=1 << 12)  # windows of a checkpoint have few specs between them
 def of_window(spec_json: bytes, since: tuple[Since, ...] | None) -> bytes:
     """The JSON of a closed window."""
     if since is None:

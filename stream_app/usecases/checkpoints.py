@@ -121,8 +121,7 @@ class Checkpoints:
     ) -> Generator[UpdateList, None, list[Entry]]:
         """Closed windows to put, and those that the tables keep no longer because of them."""
         unconfirmed = self._unconfirmed[state.partition]
-        puts: dict[bytes, int] = {}
-        gone: list[bytes] = []
+        put, gone = list[tuple[int, bytes]](), list[bytes]()
         for count, (slot, size_us, index, starts_us) in enumerate(views.by_asset_and_size(closed), 1):
             if count % _ASSETS_PER_SLICE == 0:
                 yield _NONE
@@ -133,17 +132,18 @@ class Checkpoints:
             # Of more windows than are kept the first are not put: nobody has them, unless some are unconfirmed.
             new = slice(None if unconfirmed else -keep, None)
             keys = [window_key(prefix, start_us) for start_us in starts_us[new]]
-            puts.update(zip(keys, index[new], strict=True))
             old = self._tables.window_keys(state.partition, prefix)
             if not unconfirmed and (not old or old[-1] < keys[0]):  # as nearly always: they follow one another
                 gone += old[: max(0, len(old) + len(keys) - keep)]
+                put += zip(index[new], keys, strict=True)
                 continue
-            known = {*old, *unconfirmed}
+            known, kept = {*old, *unconfirmed}, dict(zip(keys, index[new], strict=True))
             for key in sorted({*old, *keys})[:-keep]:
-                puts.pop(key, None)
+                kept.pop(key, None)
                 if key in known:
                     gone.append(key)
-        put = sorted((i, key) for key, i in puts.items())
+            put += ((i, key) for key, i in kept.items())
+        put.sort()
         entries = list[Entry]()
         for low in range(0, len(put), _WINDOWS_PER_SLICE):
             some = put[low : low + _WINDOWS_PER_SLICE]
