@@ -46,6 +46,21 @@ def test_rows_of_nobody_stand_among_those_of_the_only_asset() -> None:
     assert block.asset_ids == ["a"] * 8
 
 
+@pytest.mark.parametrize("named", [range(0, 9, 7), range(3, 4), range(2_400, 2_500), range(2_400)])
+def test_rows_of_nobody_and_of_the_only_asset_are_covered_together(named: tuple[int, ...]) -> None:
+    """Whichever rows name it: the times are those of all rows."""
+    rows = [f"{1_715_072_400 + 60 * i + i % 7},15,51,60" for i in range(2_500)]  # more than a block
+    lines = "".join(f"{'a' if i in named else ''},{row}\n" for i, row in enumerate(rows))
+    file = MeasurementFile(io.BytesIO(f"asset_id,{HEADER}{lines}".encode()))
+    alone = MeasurementFile(io.BytesIO((HEADER + "\n".join(rows) + "\n").encode()))
+    file.check()
+    alone.check()
+    (times,) = diagnosis(file, FileSpec(), "a.csv").times
+    (expected,) = diagnosis(alone, FileSpec(), "a.csv").times
+    assert times.asset_id == "a"
+    assert times.model_dump(exclude={"asset_id"}) == expected.model_dump(exclude={"asset_id"})
+
+
 @pytest.mark.parametrize(
     "document",
     [
