@@ -3,9 +3,20 @@
 from __future__ import annotations
 
 import re
-from typing import Annotated, Literal
+from typing import Annotated, Literal, cast
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    GetJsonSchemaHandler,
+    SerializerFunctionWrapHandler,
+    field_validator,
+    model_serializer,
+)
+from pydantic.json_schema import JsonSchemaValue
+from pydantic_core import CoreSchema
 
 #: Printable, without blanks, slashes or control characters: an asset id is a Kafka key and a segment of a URL's path.
 #: There ``.`` and ``..`` would be lost, since clients and proxies resolve them; the pattern has at least one character
@@ -135,7 +146,7 @@ class AssetSpec(BaseModel):
     profile: Annotated[str | None, AfterValidator(_known_profile)] = Field(
         default=None,
         examples=["victron"],
-        description="JSON rows without our names are read by the names and units of this device or program",
+        description="Rows without our names are read by the names and units of this device or program",
     )
     windows: tuple[str, ...] | None = Field(
         default=None,
@@ -143,6 +154,21 @@ class AssetSpec(BaseModel):
         max_length=MAX_WINDOW_SIZES,
         description="Window sizes, each a multiple of the first",
     )
+
+    @model_serializer(mode="wrap")
+    def _with_said_sign(self, write: SerializerFunctionWrapHandler) -> dict[str, object]:
+        """With a profile, a sign that the user gave stands above the profile's: so it is written, and no other one."""
+        content: dict[str, object] = write(self)
+        if self.profile is not None:
+            content.pop("current_sign", None)
+            if "current_sign" in self.model_fields_set:
+                content["current_sign"] = self.current_sign
+        return content
+
+    @classmethod
+    def __get_pydantic_json_schema__(cls, schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
+        # What is written has the fields too: the serializer only leaves one out.
+        return handler(cast(CoreSchema, {name: part for name, part in schema.items() if name != "serialization"}))
 
     @field_validator("windows")
     @classmethod

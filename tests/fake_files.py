@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import BinaryIO
 
+from schemas.asset import AssetSpec
 from schemas.diagnosis import Diagnosis
 from schemas.file import FileSpec
 from stream_app.infra.row_messages import RowMessages
@@ -45,7 +46,7 @@ class FakeRows:
         return RowMessages().diagnose(file, spec, name)
 
     def posted(
-        self, body: bytes, kind: PostedKind = "json", asset_id: str | None = None
+        self, body: bytes, kind: PostedKind, asset_id: str | None, spec_of: Callable[[str], AssetSpec]
     ) -> Mapping[str, Sequence[RowMessage]]:
         messages: dict[str, list[RowMessage]] = {}
         for index, line in enumerate(body.splitlines()):

@@ -1,4 +1,4 @@
-"""JSON rows with the titles of a device or a program, as rows of the contract: by the tables that files are read by."""
+"""Rows with the titles of a device or a program, as rows of the contract: by the tables that files are read by."""
 
 from __future__ import annotations
 
@@ -19,6 +19,15 @@ from stream_app.wire.decode.refusal import Refusal, shown
 _MOST_LAYOUTS: Final = 256
 
 _Key = tuple[str, bool, tuple[str, ...]]
+
+
+def file_spec_of(spec: AssetSpec) -> FileSpec:
+    """How rows of an asset are read as those of a file: by its profile, and a sign that was given stands above that.
+
+    Rows are then as the asset sends them: its spec's sign is applied to all of them later.
+    """
+    said = {"profile", "current_sign"} if spec.profile is not None or spec.current_sign == "discharge_positive" else ()
+    return FileSpec.model_validate(spec.model_dump(include=set(said), exclude_unset=True))
 
 
 class ForeignRows:
@@ -49,14 +58,12 @@ class ForeignRows:
         return {"asset_id": row.get("asset_id", asset_id), "timestamp": _stamp(row, layout), **values}
 
     def _layout(self, spec: AssetSpec, titles: tuple[str, ...]) -> Layout:
-        signed = spec.current_sign != "charge_positive"
-        key = str(spec.profile), signed, titles
+        file_spec = file_spec_of(spec)
+        key = str(spec.profile), "current_sign" in file_spec.model_fields_set, titles
         found = self._layouts.get(key)
         if found is None:
             if len(self._layouts) >= _MOST_LAYOUTS:
                 self._layouts.clear()
-            sign = {"current_sign": spec.current_sign} if signed else {}
-            file_spec = FileSpec.model_validate({"profile": spec.profile, **sign})
             try:
                 found = read_header(titles, f"by profile {spec.profile}", file_spec, Findings())
             except InvalidError as error:

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import cache, partial
 from itertools import repeat
-from typing import BinaryIO, Final, Literal
+from typing import Any, BinaryIO, Final, Literal
 
 import numpy as np
 import orjson
 from msgspec import json as typed_json
+from pydantic import TypeAdapter, ValidationError
 
-from schemas.asset import is_upload
+from schemas.asset import AssetId, AssetSpec, is_upload
 from schemas.diagnosis import Diagnosis
 from schemas.file import FileSpec
 from stream_app.columns.arrays import IntArray
@@ -19,10 +21,19 @@ from stream_app.infra.files.block import BLOCK_ROWS, Block
 from stream_app.infra.files.diagnosis import diagnosis
 from stream_app.infra.files.head import head
 from stream_app.infra.files.measurement_file import MeasurementFile
+from stream_app.infra.foreign_rows import ForeignRows, file_spec_of
 from stream_app.usecases.errors import InvalidError
 from stream_app.usecases.ports import PostedKind, RowMessage
 from stream_app.wire.decode import arrow
-from stream_app.wire.decode.explain import parse, read_row, rows_of_batch
+from stream_app.wire.decode.explain import (
+    Translate,
+    asset_of,
+    is_columns,
+    parse,
+    read_row_by,
+    rows_of_batch,
+    rows_of_columns,
+)
 from stream_app.wire.decode.refusal import UPLOAD_CURE, Refusal, shown
 from stream_app.wire.decode.row import Row
 from stream_app.wire.decode.timestamps import TimestampError, parse_timestamp
@@ -34,6 +45,10 @@ Form = Literal["rows", "columns", "arrow"]
 MAX_UPLOAD_ASSETS: Final = 100
 #: Bad rows of a posted body that one answer lists.
 _MAX_ERRORS = 20
+
+_ASSET_ID: Final = TypeAdapter[str](AssetId)
+#: How rows of what may be an asset's id are read that the contract refuses; None: not at all.
+_TranslateOf = Callable[[object], Translate | None]
 
 
 def encode(block: Block, asset_id: str | None, form: Form) -> Iterator[tuple[str, RowMessage]]:
@@ -127,6 +142,9 @@ class FileMessages:
 class RowMessages:
     """Users' files and posted bodies as messages (a :class:`stream_app.usecases.ports.RowReader`)."""
 
+    def __init__(self) -> None:
+        self._foreign = ForeignRows()
+
     def check(self, file: BinaryIO, spec: FileSpec) -> FileMessages:
         """Read a file to its end."""
         return FileMessages(file, spec)
@@ -139,13 +157,19 @@ class RowMessages:
         return diagnosis(found, spec, name, whole=whole)
 
     def posted(
-        self, body: bytes, kind: PostedKind = "json", asset_id: str | None = None
+        self,
+        body: bytes,
+        kind: PostedKind = "json",
+        asset_id: str | None = None,
+        spec_of: Callable[[str], AssetSpec] = lambda _: AssetSpec(),
     ) -> Mapping[str, Sequence[RowMessage]]:
         """Read posted rows; messages by asset."""
         if kind == "table":
-            return _posted_table(body, asset_id)
+            return _posted_table(body, asset_id, FileSpec() if asset_id is None else file_spec_of(spec_of(asset_id)))
+        translate_of = self._translations(spec_of)
+        contents = _posted_lines(body) if kind == "lines" else _posted_json(body, translate_of)
         by_asset: dict[str, list[Row]] = {}
-        for row in _checked(_posted_lines(body) if kind == "lines" else _posted_json(body)):
+        for row in _checked(contents, translate_of):
             by_asset.setdefault(row.asset_id, []).append(row)
         return {
             name: [
@@ -155,10 +179,26 @@ class RowMessages:
             for name, rows in by_asset.items()
         }
 
+    def _translations(self, spec_of: Callable[[str], AssetSpec]) -> _TranslateOf:
+        """How rows of a body that the contract refuses are read; each asset's spec is looked up once."""
 
-def _posted_table(body: bytes, asset_id: str | None) -> Mapping[str, Sequence[RowMessage]]:
+        @cache
+        def by_profile(asset_id: str) -> Translate | None:
+            spec = spec_of(asset_id)
+            return None if spec.profile is None else partial(self._foreign, spec, asset_id)
+
+        def translate_of(asset_id: object) -> Translate | None:
+            try:
+                return by_profile(_ASSET_ID.validate_python(asset_id, strict=True))
+            except ValidationError:
+                return None
+
+        return translate_of
+
+
+def _posted_table(body: bytes, asset_id: str | None, spec: FileSpec) -> Mapping[str, Sequence[RowMessage]]:
     """Rows of a file, such as CSV or an Arrow stream; each asset's in time order."""
-    file = MeasurementFile(io.BytesIO(body), FileSpec(strict=True), asset_id)
+    file = MeasurementFile(io.BytesIO(body), spec.model_copy(update={"strict": True}), asset_id)
     file.check()
     if asset_id is not None and file.assets:
         detail = "the rows name their assets themselves: leave asset_id out"
@@ -184,14 +224,12 @@ def _posted_lines(body: bytes) -> Sequence[object]:
     return rows
 
 
-def _posted_json(body: bytes) -> Sequence[object]:
+def _posted_json(body: bytes, translate_of: _TranslateOf) -> Sequence[object]:
     try:
         content = parse(body)
-        if isinstance(content, dict) and isinstance(content.get("timestamp"), list):
-            name = content.get("asset_id")
-            if not isinstance(name, str):
-                raise InvalidError("bad_row", f"asset_id must be text, not {shown(name)}", None, "asset_id")
-            return list(rows_of_batch(content, name))
+        columns = _posted_columns(content, translate_of) if isinstance(content, dict) else None
+        if columns is not None:
+            return columns
     except Refusal as refusal:
         raise InvalidError(refusal.code, refusal.reason, None, refusal.column) from None
     contents = content.get("rows") if isinstance(content, dict) else content
@@ -201,14 +239,30 @@ def _posted_json(body: bytes) -> Sequence[object]:
     return contents
 
 
-def _checked(contents: Sequence[object]) -> list[Row]:
+def _posted_columns(content: Mapping[str, Any], translate_of: _TranslateOf) -> Sequence[object] | None:
+    """Rows of one asset's columns; None when the object is none such."""
+    name = content.get("asset_id")
+    if isinstance(content.get("timestamp"), list):
+        if not isinstance(name, str):
+            raise InvalidError("bad_row", f"asset_id must be text, not {shown(name)}", None, "asset_id")
+        try:
+            return list(rows_of_batch(content, name))
+        except Refusal:
+            if translate_of(name) is None:
+                raise
+    elif "rows" in content or not is_columns(content) or translate_of(name) is None:
+        return None
+    return rows_of_columns(content)
+
+
+def _checked(contents: Sequence[object], translate_of: _TranslateOf) -> list[Row]:
     if not contents:
         raise InvalidError("no_rows", "the body holds no rows: send at least one")
     rows: list[Row] = []
     errors: list[InvalidError] = []
     for index, row in enumerate(contents):
         try:
-            rows.append(checked_row(row, index, f"row {index}"))
+            rows.append(_checked_row(row, index, translate_of))
         except InvalidError as error:
             errors.append(error)
             if len(errors) == _MAX_ERRORS:
@@ -225,10 +279,11 @@ def _checked(contents: Sequence[object]) -> list[Row]:
     return rows
 
 
-def checked_row(content: object, row: int, place: str) -> Row:
-    """Read a row and check all of it; an InvalidError names the given ``row`` and ``place``."""
+def _checked_row(content: object, row: int, translate_of: _TranslateOf) -> Row:
+    """Read a row and check all of it."""
+    place = f"row {row}"
     try:
-        read = read_row(content)
+        read = read_row_by(content, lambda: translate_of(asset_of(content)))
         parse_timestamp(read.timestamp)
     except Refusal as refusal:
         raise InvalidError(refusal.code, f"{place}: {refusal.reason}", row, refusal.column) from None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, BinaryIO, Literal, NamedTuple, Protocol
 
@@ -288,12 +288,11 @@ class RowReader(Protocol):
         """
         ...
 
-    def posted(self, body: bytes, kind: PostedKind, asset_id: str | None) -> Mapping[str, Sequence[RowMessage]]:
+    def posted(
+        self, body: bytes, kind: PostedKind, asset_id: str | None, spec_of: Callable[[str], AssetSpec]
+    ) -> Mapping[str, Sequence[RowMessage]]:
         """Read posted rows; messages by asset, all rows valid or InvalidError.
 
-        Parameters
-        ----------
-        asset_id
-            Of rows in a table that does not name it.
+        A table's rows that name no asset are ``asset_id``'s; rows without our names are read by their spec's profile.
         """
         ...

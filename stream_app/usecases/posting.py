@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from hashlib import sha256
@@ -109,7 +109,7 @@ class Posting:
             The broker did not take all of them, or where an asset lives cannot be told now.
         """
         self._lookup.require_ready()
-        messages = await asyncio.to_thread(self._rows.posted, body, kind, asset_id)
+        messages = await asyncio.to_thread(self._rows.posted, body, kind, asset_id, self._specs())
         rights = current_rights()
         for name in messages:
             if not rights.sees(name):
@@ -125,6 +125,15 @@ class Posting:
             rows=sum(message.rows for of_asset in messages.values() for message in of_asset),
             written={name: Written(p, last[p]) for name, p in places.items() if p in last},
         )
+
+    def _specs(self) -> Callable[[str], AssetSpec]:
+        """Looks up specs for a thread that reads rows; a spec that the asker may not see is the default one."""
+        loop = asyncio.get_running_loop()
+
+        async def found(asset_id: str) -> AssetSpec:
+            return (await self._place(asset_id)).spec if current_rights().sees(asset_id) else AssetSpec()
+
+        return lambda asset_id: asyncio.run_coroutine_threadsafe(found(asset_id), loop).result()
 
     async def _append(self, by_partition: Mapping[int, Sequence[tuple[bytes, bytes]]]) -> dict[int, int]:
         """Append records to their partitions; returns the offset of the last of each."""

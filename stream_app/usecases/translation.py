@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from functools import partial
 from itertools import pairwise
-from typing import Any
 
 from schemas.asset import AssetSpec
 from schemas.control import Forget, SpecControl
 from stream_app.usecases.ports import RowTranslator
 from stream_app.wire.batch import Batch, Fetch
 from stream_app.wire.decode import Decoder
+from stream_app.wire.decode.explain import Translate
 
 
 class Translation:
@@ -27,7 +28,7 @@ class Translation:
 
     def __init__(self, spec_of: Callable[[str], AssetSpec]) -> None:
         self._spec_of = spec_of
-        self.decoder = Decoder(self._row)
+        self.decoder = Decoder(self._of)
 
     def parts(self, fetch: Fetch) -> Iterator[tuple[Fetch, Batch]]:
         """Parts of a fetch, decoded: each is to be applied before the next is asked for, since it may change a profile.
@@ -60,8 +61,7 @@ class Translation:
                 ends.append(record.message + 1)
         return ends
 
-    def _row(self, asset_id: str, row: dict[str, Any]) -> dict[str, Any] | None:
-        if self.translator is None:
+    def _of(self, asset_id: str) -> Translate | None:
+        if self.translator is None or (spec := self._spec_of(asset_id)).profile is None:
             return None
-        spec = self._spec_of(asset_id)
-        return None if spec.profile is None else self.translator(spec, asset_id, row)
+        return partial(self.translator, spec, asset_id)

@@ -22,7 +22,7 @@ _OF_BOTH = (
 )
 AS_PER_AH = 3600
 #: Uncertainty of the method itself, as a share: readings that hold until the next one, sampling.
-RELATIVE_SIGMA_FLOOR = 0.0002
+RELATIVE_SIGMA_FLOOR = 0.0003
 
 
 def _capacity_ah(totals: Totals) -> tuple[FloatArray, FloatArray]:
@@ -94,7 +94,7 @@ class CapacityEst(Metric):
     a wrong capacity and resets the SoC when full shows its own.
 
     The uncertainty comes from the scatter of the spans, wider where they are few: twice of it holds 95 %, as Student's
-    distribution has it. At least 0.02 %, the method's own.
+    distribution has it. At least 0.03 %, the method's own.
 
     Gated where all charge that flowed over all change of the SoC meanwhile differs by more than 3 %: then the SoC lags
     behind the current, or the current between two readings is not that of the readings.

@@ -17,6 +17,7 @@ from stream_app.infra.files.titles import ASSET_ID
 #: Of a file with thousands of columns or assets.
 _MOST_TITLES, _MOST_ASSETS = 100, 1000
 _FOLLOWING: Final = {"hold": ("--hold", "--no-hold"), "day_first": ("--day-first", "--month-first")}
+_NO_CAPACITY: Final = "--nominal-capacity AH"
 _OPTIONS: Final = ("timezone", "decimal", "encoding", "start", "profile", "current_sign", "soc_scale", "reporting")
 
 
@@ -59,9 +60,10 @@ def lines(found: Diagnosis) -> Iterator[str]:
     """Findings, one a line; the last one is the command that reads the file."""
     yield f"file: {found.kind}" + ("" if found.whole else ", of which the beginning was looked at")
     for column in found.columns:
-        changed = "" if (column.scale, column.offset) == (1.0, 0.0) else f", x {column.scale:g} + {column.offset:g}"
+        changed = f", x {column.scale:g}" if column.scale != 1.0 else ""
+        changed += f", {column.offset:+g}" if column.offset else ""
         unit = "" if column.unit is None else f" [{column.unit}]"
-        missing = "" if column.missing is None else f", {column.missing:.0%} not measured"
+        missing = "" if not column.missing else f", not measured in {_share(column.missing)} of the rows"
         yield f"column {column.title!r} -> {column.name}{unit}{changed}{missing}"
     if found.not_read:
         yield f"not read: {', '.join(map(repr, found.not_read))}"
@@ -70,7 +72,8 @@ def lines(found: Diagnosis) -> Iterator[str]:
     yield f"stamps: {found.stamps}"
     for times in found.times:
         whose = "" if times.asset_id is None or len(found.times) < 2 else f" ({times.asset_id})"
-        yield f"time: {times.first} to {times.last}, {times.repeats} stamps repeat the one before{whose}"
+        repeated = f", stamps that repeat the one before: {times.repeats}" if times.repeats else ""
+        yield f"time: {times.first} to {times.last}{repeated}{whose}"
         if times.step_longest_s:
             steps = f"median {times.step_median_s:g} s, 95 % up to {times.step_p95_s:g} s"
             yield f"period: {steps}, longest {times.step_longest_s:g} s{whose}"
@@ -78,10 +81,15 @@ def lines(found: Diagnosis) -> Iterator[str]:
     if found.assets:
         shown = ", ".join(found.assets[:5]) + (", ..." if len(found.assets) > 5 else "")
         yield f"assets: {len(found.assets)} ({shown})"
-    yield from found.notes
+    yield from (f"note: {text}" for text in found.notes)
     yield from (f"warning: {text}" for text in found.warnings)
     yield f"rows: {found.rows} of {found.rows + found.left_out} count"
+    yield "read it with" + (" (AH is the nominal capacity):" if _NO_CAPACITY in found.command else ":")
     yield found.command
+
+
+def _share(missing: float) -> str:
+    return "less than 1 %" if missing < 0.01 else f"{100 * missing:.0f} %"
 
 
 def _columns(file: MeasurementFile) -> Iterator[ColumnFound]:
@@ -135,7 +143,7 @@ def _command(file: MeasurementFile, spec: FileSpec, name: str) -> Iterator[str]:
     """The command that reads the file, with the cures of what is suspicious."""
     yield "stream-app compute"
     yield _quoted(name)
-    yield f"--nominal-capacity {spec.nominal_capacity_ah:g}" if spec.nominal_capacity_ah else "--nominal-capacity AH"
+    yield f"--nominal-capacity {spec.nominal_capacity_ah:g}" if spec.nominal_capacity_ah else _NO_CAPACITY
     cures = file.examination.cures(spec)
     for field in _OPTIONS:
         value = cures.get(field, getattr(spec, field))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from copy import deepcopy
 from typing import Final
 
 import numpy as np
@@ -30,6 +31,7 @@ class Timeline:
         self._last_us: dict[str, int] = {}
         self._names: dict[str, int] = {}
         self._all_in_order = True  # whoever owns the rows
+        self._of_all: Coverage | None = None  # while they are of one asset and of nobody
         self._last_of_all_us = 0
         self.first_us = 0
 
@@ -59,6 +61,8 @@ class Timeline:
             self.first_us = self._last_of_all_us = int(times_us[0])
         self._all_in_order = self._all_in_order and _ascends(times_us, self._last_of_all_us)
         self._last_of_all_us = int(times_us[-1])
+        names = {NOBODY} if block.owners is None else set(block.owners.names)
+        self._add_to_all(names, times_us)
         if block.owners is None or len(block.owners.names) == 1:
             name = NOBODY if block.owners is None else block.owners.names[0]
             self._add_asset(name, times_us, block.numbers)
@@ -71,8 +75,23 @@ class Timeline:
 
     def take_nobodys_rows(self) -> None:
         """Judge the rows that name no asset in a file with one asset: they are its rows, in the file's order."""
-        if NOBODY in self.rows and len(self.rows) > 1 and not self._all_in_order:
+        if NOBODY not in self.rows or len(self.rows) == 1:
+            return
+        if not self._all_in_order:
             self.in_order = False
+        elif self._of_all is not None:
+            self.coverage = dict.fromkeys(self.assets, self._of_all)
+
+    def _add_to_all(self, names: set[str], times_us: IntArray) -> None:
+        """Cover the rows of the only asset and those that name none together, from where there are both."""
+        before = self.rows.keys()
+        if NOBODY not in names | before or len(names | before) != 2:
+            self._of_all = None
+            return
+        if len(before) < 2:
+            self._of_all = deepcopy(self.coverage[next(iter(before))]) if before else Coverage(self._spec)
+        if self._of_all is not None and self._all_in_order:
+            self._of_all.add(times_us)
 
     def _add_asset(self, name: str, times_us: IntArray, numbers: IntArray) -> None:
         self.rows[name] = self.rows.get(name, 0) + len(times_us)

@@ -81,8 +81,8 @@ async def post_measurements(
     """Append rows of any assets. The answer comes when all are stored in Kafka; one bad row refuses them all.
 
     Rows come as JSON (an array, `rows`, or one asset's columns as arrays), as lines of JSON, as CSV or as an Arrow
-    stream. After a 503 some rows may be stored: rows that are sent again count again, unless they have an
-    `Idempotency-Key`.
+    stream. Rows without our names are read by the profile of their asset's spec. After a 503 some rows may be stored:
+    rows that are sent again count again, unless they have an `Idempotency-Key`.
     """
     kind = _KINDS[request.headers["content-type"].partition(";")[0].strip().lower()]
     if asset_id is not None and kind != "table":

@@ -104,6 +104,50 @@ def read(value: memoryview, message: int, asset_id: str) -> Reading:
     return reading
 
 
+def rows(value: memoryview) -> list[dict[str, object]]:
+    """Rows of a stream whatever its columns are called: numbers, texts and times, which are epoch us.
+
+    Raises
+    ------
+    Refusal
+        When the stream cannot be read, or two columns have one name.
+    """
+    check(value)
+    found: list[dict[str, object]] = []
+    try:
+        stream = ipc.open_stream(value, options=OPTIONS)
+        names = stream.schema.names
+        for name in names:
+            if names.count(name) > 1:
+                raise Refusal("bad_row", f"column {name} appears {names.count(name)} times: send it once")
+        for batch in stream:
+            batch.validate()
+            columns = {name: cells for name, column in zip(names, batch, strict=True) if (cells := _cells(column))}
+            found += (dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True))
+    except MemoryError:
+        raise  # the message is not at fault
+    except (pa.ArrowException, OSError, ValueError, TypeError, KeyError) as error:
+        raise unreadable(str(error).partition("\n")[0]) from None
+    return found
+
+
+def _cells(column: Any) -> list[Any] | None:
+    """A column as Python values, None where it is null; no list of a kind that is never a reading, a time or an id."""
+    kind = column.type.id
+    if kind in _NUMBERS or kind == _NULL:
+        numbers: list[Any] = column.to_pylist()
+        return numbers
+    if kind in _TEXTS:
+        return _texts(column)
+    if kind == _TIMESTAMP:
+        time_us, refused = _times(column)
+        return [None if i in refused else us for i, us in enumerate(time_us.tolist())]
+    if kind == _DICTIONARY and (each := _cells(column.dictionary)) is not None:
+        each.append(None)
+        return [each[code] for code in _codes(column).tolist()]
+    return None
+
+
 def write(stamps: NDArray[np.datetime64], columns: Mapping[str, FloatArray]) -> bytes:
     """Encode rows of one asset, whose id is to be the message's key; NaN stays NaN.
 

@@ -22,7 +22,7 @@ from stream_app.columns.byte_column import ByteColumn
 from stream_app.wire.batch import Batch, ControlRecord, Fetch, Reject
 from stream_app.wire.decode import arrow, explain
 from stream_app.wire.decode.arrow_plans import KnownPlans
-from stream_app.wire.decode.explain import Translate, no_translation
+from stream_app.wire.decode.explain import Reading, TranslateOf, no_translation
 from stream_app.wire.decode.frames import MARKER
 from stream_app.wire.decode.keys import KeyDictionary, Keys
 from stream_app.wire.decode.limits import beyond
@@ -42,12 +42,12 @@ class Decoder:
 
     Parameters
     ----------
-    translate
-        Reads JSON rows that the contract refuses.
+    translate_of
+        Reads rows that the contract refuses, by their asset.
     """
 
-    def __init__(self, translate: Translate = no_translation) -> None:
-        self._translate = translate
+    def __init__(self, translate_of: TranslateOf = no_translation) -> None:
+        self._translate_of = translate_of
         self._templates = KnownTemplates()
         self._plans = KnownPlans()
         self._keys = KeyDictionary()
@@ -58,16 +58,16 @@ class Decoder:
         What cannot be applied becomes a reject, never an exception, and leaves its neighbours alone.
         """
         keys = self._keys.read(ByteColumn.of(fetch.keys))
-        return meant_rows(fetch, _Decoding(fetch, keys, self._templates, self._plans, self._translate).batch())
+        return meant_rows(fetch, _Decoding(fetch, keys, self._templates, self._plans, self._translate_of).batch())
 
 
 class _Decoding:
     """One fetch while it is decoded: rows that Python reads, until :meth:`batch` joins them with the scanned ones."""
 
     def __init__(
-        self, fetch: Fetch, keys: Keys, templates: KnownTemplates, plans: KnownPlans, translate: Translate
+        self, fetch: Fetch, keys: Keys, templates: KnownTemplates, plans: KnownPlans, translate_of: TranslateOf
     ) -> None:
-        self._fetch, self._translate = fetch, translate
+        self._fetch, self._translate_of = fetch, translate_of
         self._keys = keys
         #: Messages of producers that name an upload: these rows are the service's alone.
         self._foreign = {int(m) for m in keys.uploads() if all(name != UPLOAD_HEADER for name, _ in fetch.headers[m])}
@@ -140,19 +140,27 @@ class _Decoding:
             return False
         if owner is None:
             raise bad_key(self._fetch.keys[message])
-        self._parts += arrow.read(value, message, owner).parts
+        try:
+            self._parts += arrow.read(value, message, owner).parts
+        except Refusal:
+            if self._translate_of(owner) is None:
+                raise
+            self._add_reading(message, explain.read_rows(arrow.rows(value), owner, self._translate_of))
         self._several.add(message)
         return True
 
     def _read_slowly(self, message: int, value: bytes | None, owner: str | None) -> None:
         fetch = self._fetch
-        reading = explain.read(value, fetch.keys[message], owner, self._translate)
+        reading = explain.read(value, fetch.keys[message], owner, self._translate_of)
         if reading.control is not None:
             offset, timestamp_ms = int(fetch.offsets[message]), int(fetch.timestamps_ms[message])
             self._controls.append(ControlRecord(message, offset, timestamp_ms, reading.control))
             return
         if not reading.single:
             self._several.add(message)
+        self._add_reading(message, reading)
+
+    def _add_reading(self, message: int, reading: Reading) -> None:
         self._add_rows(reading.rows, np.full(len(reading.rows), message), np.array(reading.positions, np.int64))
         for position, refusal in reading.refused:
             self._refuse(message, position, refusal.code, refusal.reason)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from math import nan
 from typing import Any, Final
@@ -43,21 +43,23 @@ class Reading:
     refused: list[tuple[int, Refusal]] = field(default_factory=list)
 
 
-#: A row of an asset with our names and units, where its spec says how to read it; None where it does not.
-Translate = Callable[[str, dict[str, Any]], dict[str, Any] | None]
+#: Gives a row our names and units; a Refusal tells what is wrong with it.
+Translate = Callable[[dict[str, Any]], dict[str, Any]]
+#: How rows of an asset that the contract refuses are read, by its spec; None: not at all.
+TranslateOf = Callable[[str], Translate | None]
 
 
-def no_translation(_asset_id: str, _row: dict[str, Any]) -> None:
+def no_translation(_asset_id: str) -> None:
     """Of rows that only the contract reads."""
     return
 
 
 def read(
-    value: bytes | None, key: bytes | None, asset_id: str | None, translate: Translate = no_translation
+    value: bytes | None, key: bytes | None, asset_id: str | None, translate_of: TranslateOf = no_translation
 ) -> Reading:
     """Read one message; ``asset_id`` is the asset that its key names, None when the key is not an asset id.
 
-    A row that the contract refuses is read as ``translate`` gives it.
+    A row that the contract refuses is read as ``translate_of`` its asset gives it.
 
     Raises
     ------
@@ -75,14 +77,14 @@ def read(
     except Refusal as refusal:
         raise _named(refusal, form_of_bytes(value)) from None
     try:
-        reading = _read_content(content, key, asset_id, translate)
+        reading = _read_content(content, key, asset_id, translate_of)
     except Refusal as refusal:
-        raise _named(refusal, form_of_json(content) or form_of_key(key, _asset_of(content))) from None
+        raise _named(refusal, form_of_json(content) or form_of_key(key, asset_of(content))) from None
     if reading.refused and isinstance(content, list):
         reading.refused = [
             (
                 position,
-                _named(refusal, form_of_json(content[position]) or form_of_key(key, _asset_of(content[position]))),
+                _named(refusal, form_of_json(content[position]) or form_of_key(key, asset_of(content[position]))),
             )
             for position, refusal in reading.refused
         ]
@@ -94,22 +96,29 @@ def _named(refusal: Refusal, form: str | None) -> Refusal:
     return refusal if form is None else Refusal(refusal.code, f"{form} ({refusal.reason})", refusal.column)
 
 
-def _asset_of(content: object) -> object:
+def asset_of(content: object) -> object:
+    """What a row gives as its asset."""
     return content.get("asset_id") if isinstance(content, dict) else None
 
 
-def _read_content(content: object, key: bytes | None, asset_id: str | None, translate: Translate) -> Reading:
+def _read_content(content: object, key: bytes | None, asset_id: str | None, translate_of: TranslateOf) -> Reading:
     if asset_id is None:
         raise bad_key(key)
     if isinstance(content, list):
-        return _read_rows(content, asset_id, translate)
+        return read_rows(content, asset_id, translate_of)
     if not isinstance(content, dict):
         raise Refusal("bad_row", f"a message must be a JSON object or a list of objects, not {shown(content)}")
     if content.get("control") is not None:
         return Reading(control=_read_control(content, asset_id))
-    if isinstance(content.get("timestamp"), list):
-        return _read_rows(rows_of_batch(content, asset_id), asset_id, no_translation)
-    return Reading(single=True, rows=[_read_row_of(content, asset_id, translate)], positions=[0])
+    try:
+        if not isinstance(content.get("timestamp"), list):
+            return Reading(single=True, rows=[_read_row_of(content, asset_id, translate_of)], positions=[0])
+        rows: Iterable[dict[str, object]] = list(rows_of_batch(content, asset_id))
+    except Refusal:
+        if not is_columns(content) or translate_of(asset_id) is None:
+            raise
+        rows = rows_of_columns(content)
+    return read_rows(rows, asset_id, translate_of)
 
 
 def parse(value: bytes) -> Any:
@@ -127,11 +136,12 @@ def parse(value: bytes) -> Any:
         raise Refusal("bad_json", "a number has thousands of digits: send readings such as -40.5") from None
 
 
-def _read_rows(rows: Iterable[object], asset_id: str, translate: Translate) -> Reading:
+def read_rows(rows: Iterable[object], asset_id: str, translate_of: TranslateOf) -> Reading:
+    """Read the rows of a message one by one; a Refusal when it holds none."""
     reading = Reading()
     for position, content in enumerate(rows):
         try:
-            reading.rows.append(_read_row_of(content, asset_id, translate))
+            reading.rows.append(_read_row_of(content, asset_id, translate_of))
             reading.positions.append(position)
         except Refusal as refusal:
             reading.refused.append((position, refusal))
@@ -159,17 +169,21 @@ def read_row(content: object) -> Row:
     return make_row(row.asset_id, row.timestamp, (getattr(row, column.wire_name) for column in COLUMNS))
 
 
-def _read_row_of(content: object, asset_id: str, translate: Translate) -> Row:
-    try:
-        row = read_row(content)
-    except Refusal:
-        translated = translate(asset_id, content) if isinstance(content, dict) else None
-        if translated is None:
-            raise
-        row = read_row(translated)
+def _read_row_of(content: object, asset_id: str, translate_of: TranslateOf) -> Row:
+    row = read_row_by(content, lambda: translate_of(asset_id))
     if row.asset_id != asset_id:
         raise other_asset(row.asset_id, asset_id)
     return row
+
+
+def read_row_by(content: object, translation: Callable[[], Translate | None]) -> Row:
+    """Read one row by the contract or, where that refuses it, as the translation gives it; Refusal as of the last."""
+    try:
+        return read_row(content)
+    except Refusal:
+        if not isinstance(content, dict) or (translate := translation()) is None:
+            raise
+        return read_row(translate(content))
 
 
 def _read_control(content: dict[str, Any], asset_id: str) -> AnyControl:
@@ -186,7 +200,7 @@ def _read_control(content: dict[str, Any], asset_id: str) -> AnyControl:
     return control
 
 
-def rows_of_batch(content: dict[str, Any], asset_id: str) -> Iterator[dict[str, object]]:
+def rows_of_batch(content: Mapping[str, Any], asset_id: str) -> Iterator[dict[str, object]]:
     """Rows of a columnar batch; a batch whose columns do not fit together is refused as a whole."""
     found = content.get("asset_id")
     if found != asset_id:
@@ -210,6 +224,29 @@ def rows_of_batch(content: dict[str, Any], asset_id: str) -> Iterator[dict[str, 
     for position, stamp in enumerate(stamps):
         row = {name: column[position] for name, column in columns.items()}
         yield {"asset_id": asset_id, "timestamp": stamp, **row}
+
+
+def is_columns(content: Mapping[str, object]) -> bool:
+    """Whether an object's values are columns, under whatever names."""
+    return any(isinstance(values, list) for values in content.values())
+
+
+def rows_of_columns(content: Mapping[str, object]) -> list[dict[str, object]]:
+    """Rows of columns under names that are not ours; what is no list is the same in each row.
+
+    Raises
+    ------
+    Refusal
+        The columns are of unequal length.
+    """
+    columns = {name: values for name, values in content.items() if isinstance(values, list)}
+    same = {name: value for name, value in content.items() if name not in columns}
+    (first, values), *others = columns.items()
+    for name, other in others:
+        if len(other) != len(values):
+            reason = f"column {name} has {len(other)} values, {first} has {len(values)}: send columns of equal length"
+            raise Refusal("bad_row", reason)
+    return [{**same, **dict(zip(columns, row, strict=True))} for row in zip(*columns.values(), strict=True)]
 
 
 def _explain(error: ValidationError) -> Refusal:

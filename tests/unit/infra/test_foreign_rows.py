@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
@@ -85,6 +86,18 @@ def test_the_sign_of_the_spec_stands_above_the_profile() -> None:
     """It is applied later, to all rows of the asset: the profile then flips nothing."""
     row = {"timestamp": T, "solar_power": 10, "battery_power": 800, "grid_services_power": 0}
     assert read("powerwall", row, current_sign="discharge_positive")["power"] == 800
+
+
+def test_a_sign_that_is_said_is_not_the_default_one() -> None:
+    """A profile turns the current round, unless the spec says that it need not: stored and read back as well."""
+    row = {"timestamp": T, "solar_power": 10, "battery_power": 800, "grid_services_power": 0}
+    assert read("powerwall", row, current_sign="charge_positive")["power"] == 800
+    for said in ({}, {"current_sign": "charge_positive"}):
+        spec = AssetSpec.model_validate({"profile": "powerwall", **said})
+        for written in (spec.model_dump_json(exclude_defaults=True), spec.model_dump_json()):
+            again = AssetSpec.model_validate_json(written)
+            assert ForeignRows()(again, "a", row)["power"] == (800 if said else -800)
+    assert json.loads(AssetSpec().model_dump_json())["current_sign"] == "charge_positive"  # without a profile: as ever
 
 
 def test_the_asset_of_the_row_stays() -> None:

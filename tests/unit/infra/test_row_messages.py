@@ -6,6 +6,7 @@ import io
 import json
 import math
 import uuid
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from schemas.asset import AssetSpec
 from schemas.file import FileSpec
 from stream_app.infra.files import Block
 from stream_app.infra.files.block import owners_of
@@ -220,6 +222,53 @@ def test_posted_lines_columns_and_tables_are_rows() -> None:
     with pa.ipc.new_stream(sink, table.schema) as stream:
         stream.write_table(table)
     assert currents(read(sink.getvalue().to_pybytes(), "table", "c")) == {"c": [0.0, 1.0]}
+
+
+FOREIGN = {"time": STAMP, "Current (mA)": 1000, "Spannung [V]": 8}
+POWERWALL = "timestamp,solar_power,battery_power,grid_services_power\n2022-04-13T00:00:02Z,10,800,0\n"
+
+
+def spec_of(asset_id: str) -> AssetSpec:
+    """The asset f has a profile, p another one, and s says its sign."""
+    said: dict[str, Any] = {"f": {"profile": "none"}, "s": {"current_sign": "discharge_positive"}}
+    return AssetSpec.model_validate(said.get(asset_id, {}))
+
+
+def test_posted_rows_are_read_by_the_profile_of_their_asset() -> None:
+    """Rows, lines and columns; beside rows with our names."""
+    read = partial(RowMessages().posted, spec_of=spec_of)
+    rows = [{"asset_id": "f", **FOREIGN}, ROW, {**ROW, "asset_id": "f", "current": 3.0}]
+    expected = {"f": [1.0, 3.0], "a": [float(ROW["current"])]}
+    assert currents(read(json.dumps(rows).encode())) == expected
+    assert currents(read("\n".join(map(json.dumps, rows)).encode(), "lines")) == expected
+    columns = {name: [value] for name, value in FOREIGN.items()}
+    assert currents(read(json.dumps({"asset_id": "f", **columns}).encode())) == {"f": [1.0]}
+    columns["timestamp"] = columns.pop("time")
+    assert currents(read(json.dumps({"asset_id": "f", **columns}).encode())) == {"f": [1.0]}
+
+
+@pytest.mark.parametrize(
+    ("asset_id", "body", "reason"),
+    [
+        ("a", [{"asset_id": "a", **FOREIGN}], "timestamp is missing"),
+        ("a", {"asset_id": "a", "time": [STAMP], "I": [1]}, "the body must be an array of rows"),
+        ("f", [{"asset_id": "f", **FOREIGN, "Current (mA)": "hot"}], r"row 0: Current \(mA\) must be a number"),
+        ("f", [{"asset_id": "f", "Current (mA)": 5}], "names no time|header has no column"),
+        ("", [{"asset_id": "\ud800", **FOREIGN}], "asset_id"),
+    ],
+)
+def test_posted_rows_that_no_profile_reads_are_refused(asset_id: str, body: Any, reason: str) -> None:
+    """As ever where the spec names none; else with the reason, by the row's own title."""
+    with pytest.raises(InvalidError, match=reason):
+        RowMessages().posted(json.dumps(body).encode(), spec_of=spec_of)
+
+
+def test_the_sign_of_the_spec_stands_above_the_profile_of_a_posted_table() -> None:
+    """It is applied to the rows later, and not twice."""
+    read = partial(RowMessages().posted, POWERWALL.encode(), "table", spec_of=spec_of)
+    for asset_id, power_w in (("a", -800), ("s", 800)):
+        (message,) = read(asset_id)[asset_id]
+        assert decode([(asset_id, message)]).columns["power_w"].tolist() == [power_w]
 
 
 @pytest.mark.parametrize(

@@ -13,6 +13,7 @@ import pytest
 
 from schemas.file import FileSpec
 from stream_app.infra.files import MeasurementFile
+from stream_app.infra.files.diagnosis import diagnosis, lines
 from stream_app.usecases.errors import InvalidError
 from tests.unit.infra.files.eight_rows import HEADER, OBJECTS, ROWS, START_US, TABLE
 
@@ -43,6 +44,21 @@ def test_rows_of_nobody_stand_among_those_of_the_only_asset() -> None:
     (block,) = MeasurementFile(io.BytesIO(f"asset_id,{HEADER}{lines}".encode())).blocks()
     assert (np.diff(block.time_us) > 0).all()
     assert block.asset_ids == ["a"] * 8
+
+
+@pytest.mark.parametrize("named", [range(0, 9, 7), range(3, 4), range(2_400, 2_500), range(2_400)])
+def test_rows_of_nobody_and_of_the_only_asset_are_covered_together(named: tuple[int, ...]) -> None:
+    """Whichever rows name it: the times are those of all rows."""
+    rows = [f"{1_715_072_400 + 60 * i + i % 7},15,51,60" for i in range(2_500)]  # more than a block
+    lines = "".join(f"{'a' if i in named else ''},{row}\n" for i, row in enumerate(rows))
+    file = MeasurementFile(io.BytesIO(f"asset_id,{HEADER}{lines}".encode()))
+    alone = MeasurementFile(io.BytesIO((HEADER + "\n".join(rows) + "\n").encode()))
+    file.check()
+    alone.check()
+    (times,) = diagnosis(file, FileSpec(), "a.csv").times
+    (expected,) = diagnosis(alone, FileSpec(), "a.csv").times
+    assert times.asset_id == "a"
+    assert times.model_dump(exclude={"asset_id"}) == expected.model_dump(exclude={"asset_id"})
 
 
 @pytest.mark.parametrize(
@@ -84,3 +100,27 @@ def test_year_of_local_time(*, odd: bool, descending: bool) -> None:
     assert file.check().left_out == 0
     found = np.concatenate([block.time_us for block in file.blocks()])
     np.testing.assert_array_equal(found, times.astype(np.int64) * 1_000_000)
+
+
+def test_doctor_says_what_is_done_with_each_column_and_ends_with_the_command() -> None:
+    """Only what there is to say: a factor, an offset, what is missing, what repeats."""
+    text = (
+        "timestamp,Current (mA),voltage,soc,Temperature (K)\n"
+        "2024-05-07T09:00:00Z,1000,3.6,50,300\n"
+        "2024-05-07T09:00:00Z,1000,,50,300\n"
+        "2024-05-07T09:01:00Z,1000,3.6,51,300\n"
+    )
+    file = MeasurementFile(io.BytesIO(text.encode()))
+    file.examine()
+    found = list(lines(diagnosis(file, FileSpec(), "a.csv")))
+    assert found[2:6] == [
+        "column 'Current (mA)' -> current [A], x 0.001",
+        "column 'voltage' -> voltage [V], not measured in 33 % of the rows",
+        "column 'soc' -> soc [%]",
+        "column 'Temperature (K)' -> temperature [degC], -273.15",
+    ]
+    assert "time: 2024-05-07T09:00:00Z to 2024-05-07T09:01:00Z, stamps that repeat the one before: 1" in found
+    assert found[-2:] == [
+        "read it with (AH is the nominal capacity):",
+        "stream-app compute a.csv --nominal-capacity AH",
+    ]

@@ -9,6 +9,7 @@ import httpx
 import pyarrow as pa
 import pytest
 
+from schemas.asset import AssetSpec
 from tests.unit.infra.http.test_problems import problem_of
 from tests.unit.infra.http.test_receipts import checkpoint
 
@@ -61,3 +62,16 @@ async def test_a_key_goes_for_one_asset(site: Site) -> None:
     checkpoint(site)
     problem_of(await post(site, "text/csv", CSV, "?asset_id=b", key="k"), 409, "key_reused")
     assert site.log.values("b") == []
+
+
+async def test_rows_are_posted_under_the_names_of_their_assets_profile(site: Site) -> None:
+    """By the spec in force; other assets' rows have ours."""
+    site.tables.put("a", rows=0, spec=AssetSpec(profile="none"))
+    foreign = {"asset_id": "a", "time": "2022-04-13T00:00:02Z", "Current (mA)": 1500, "Spannung [V]": 8, "SOC": 5}
+    answer = await site.client.post("/api/v1/measurements", json=[foreign, ROW | {"asset_id": "b"}])
+    assert (answer.status_code, answer.json()["accepted"]) == (202, 2)
+    (value,) = site.log.values("a")
+    (row,) = json.loads(value)
+    assert (row["current"], row["voltage"], row["soc"]) == (1.5, 8, 5)
+    answer = await site.client.post("/api/v1/measurements", json=[foreign | {"asset_id": "b"}])
+    assert (answer.status_code, answer.json()["code"]) == (422, "bad_row")

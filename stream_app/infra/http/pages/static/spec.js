@@ -33,7 +33,7 @@ function problemOf(rule, typed) {
 function control(name, label, unit, rule, value, isAllowed) {
   const shared = { id: `spec-${name}`, name, disabled: !isAllowed, "aria-describedby": `spec-${name}-error` };
   const input = rule.options
-    ? h("select", shared, Object.entries(rule.options).map(([key, words]) => h("option", { value: key, selected: key === value }, words)))
+    ? h("select", shared, Object.entries(rule.options).map(([key, words]) => h("option", { value: key, selected: key === (value ?? "") }, words)))
     : h("input", { ...shared, type: "text", inputmode: "decimal", autocomplete: "off", value: value ?? "", placeholder: "not set" });
   const error = h("span", { class: "error", id: `spec-${name}-error` });
   if (!rule.options) {
@@ -68,7 +68,7 @@ export async function specForm(place, id, isAllowed) {
     const changes = {};
     for (const [name, , , rule] of FIELDS) {
       const typed = form.elements[name].value.trim();
-      const value = rule.options ? typed : typed === "" ? null : Number(typed);
+      const value = typed === "" ? null : rule.options ? typed : Number(typed);
       if (value !== (spec[name] ?? null)) changes[name] = value;
     }
     if (!Object.keys(changes).length) {
@@ -93,13 +93,17 @@ export async function specForm(place, id, isAllowed) {
     }
   };
 
+  // A profile has a sign of its own, above which only a sign that somebody set stands.
+  const ruleOf = (name, rule) =>
+    name === "current_sign" && spec.profile ? { options: { "": "as the profile says", ...rule.options } } : rule;
+
   const draw = () => {
     show(
       place,
       h(
         "form",
         { class: "stack", novalidate: true, onsubmit: save },
-        h("div", { class: "fields" }, FIELDS.map(([name, label, unit, rule]) => control(name, label, unit, rule, spec[name], isAllowed))),
+        h("div", { class: "fields" }, FIELDS.map(([name, label, unit, rule]) => control(name, label, unit, ruleOf(name, rule), spec[name], isAllowed))),
         isAllowed
           ? h("div", { class: "row" }, h("button", { type: "submit", class: "main" }, "Save the spec"), h("span", { class: "hint" }, "An empty field is not set. The spec holds for the whole past too, but for sign and scale, which hold from here on."))
           : h("p", { class: "hint" }, "Your key may read the spec, not change it."),
