@@ -29,7 +29,7 @@ _POLL_S: Final = 0.1
 _KEPT: Final = '{"1m": 60, "15m": 96, "1h": 96, "1d": 30}'
 #: The demo's history may be some seconds old: it is read as charts of days, and written at less cost so [s].
 _FLUSH_INTERVAL_S: Final = "5"
-_READY_TIMEOUT_S: Final = 300.0
+_READY_TIMEOUT_S: Final = 600.0
 _END_NOTICED_S: Final = 1.0
 
 T = TypeVar("T")

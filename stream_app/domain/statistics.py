@@ -16,9 +16,10 @@ import numpy as np
 
 from stream_app.columns.arrays import FloatArray
 from stream_app.domain.fields import MAX, MIN, SUM, At, Contribution, Field, histogram
+from stream_app.domain.level_crossings import Crossings
 from stream_app.domain.rest import LIMITS_A, by_limit
 from stream_app.domain.samples import Samples
-from stream_app.domain.soc_levels import Crossings, SocLevels
+from stream_app.domain.soc_levels import SocLevels
 
 
 @dataclass(frozen=True, slots=True)

@@ -135,7 +135,7 @@ def test_an_asset_shows_its_numbers_or_why_there_are_none(browser: Browser, site
     with visit(browser, site, site.admin) as seen:
         page = seen.go("/assets/day-1")
         expect(page.locator("#p-soc canvas").first).to_be_visible()
-        assert re.search(r"98\.76\s± 0\.08 %", figure(page, "Round-trip efficiency"))
+        assert re.search(r"98\.76\s± 0\.06 %", figure(page, "Round-trip efficiency"))
         assert re.search(r"92\.05\s± 0\.08 Ah", figure(page, "Capacity"))
         expect(page.locator("#temperature")).to_contain_text("n/a because no row has this reading")
         expect(page.locator("#cycles svg")).to_be_visible()
@@ -182,7 +182,7 @@ def test_a_file_becomes_metrics(browser: Browser, site: Site, tmp_path: Path) ->
         page.get_by_label("Nominal capacity [Ah]").fill("100")
         page.get_by_role("button", name="Compute the metrics").click()
         expect(page.locator("#work")).to_contain_text("Result of sample_day.csv")
-        assert re.search(r"98\.76\s± 0\.08 %", figure(page, "Round-trip efficiency"))
+        assert re.search(r"98\.76\s± 0\.06 %", figure(page, "Round-trip efficiency"))
         with page.expect_download() as download:
             page.get_by_role("link", name="Download CSV").click()
         assert "rte_level,0.98764" in Path(download.value.path()).read_text()

@@ -11,7 +11,7 @@ import pytest
 import yaml
 
 from stream_app import __version__
-from stream_app.infra.http.health import router
+from stream_app.infra.http.health import figures, router
 from stream_app.infra.kafka.engine.engine import _CUT_AFTER_S
 from stream_app.settings import Settings
 from tests.deploy import variables
@@ -167,7 +167,7 @@ def test_secrets_are_mounted_where_settings_look_for_them(manifests: tuple[Manif
 
 def test_ports_and_probes_are_those_of_the_program(manifests: tuple[Manifest, ...]) -> None:
     """Every probe asks a path that exists, at a port that is open; services and policies name the same port."""
-    paths = {route.path for route in router.routes}  # type: ignore[attr-defined]  # all are routes
+    paths = {route.path for route in (*router.routes, *figures.routes)}  # type: ignore[attr-defined]  # all are routes
     (container,) = worker(manifests)["spec"]["containers"]
     ports = {port["name"]: port["containerPort"] for port in container["ports"]}
     assert ports == {"http": Settings().http.port}

@@ -17,7 +17,7 @@ import httpx
 
 from tests.kafka import free_port
 
-START_TIMEOUT_S = 480.0  # the first start of an installation compiles
+START_TIMEOUT_S = 600.0  # the first start of an installation compiles
 END_TIMEOUT_S = 40.0
 _HISTORY_S = 120.0
 

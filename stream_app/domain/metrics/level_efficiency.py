@@ -3,6 +3,7 @@
 import numpy as np
 
 from stream_app.columns.arrays import BoolArray, FloatArray
+from stream_app.domain.level_crossings import Crossings
 from stream_app.domain.metrics._base import (
     SUM,
     AssetSpecs,
@@ -16,7 +17,7 @@ from stream_app.domain.metrics._base import (
     measured_if_any,
 )
 from stream_app.domain.metrics.extremes import SocMean, has_soc_if_any
-from stream_app.domain.soc_levels import Crossings, SocLevels
+from stream_app.domain.soc_levels import SocLevels
 
 MIN_TRIPS = 3
 #: Uncertainty of the method itself: readings that hold until the next one, sampling.

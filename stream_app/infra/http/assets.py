@@ -45,7 +45,7 @@ async def get_asset(
     return answers.relay(found) if isinstance(found, PeerAnswer) else answers.asset(found)
 
 
-@router.delete("/{asset_id}", status_code=202, response_model=Deleted, responses=describe(404))
+@router.delete("/{asset_id}", status_code=202, response_model=Deleted, responses=describe(403, 404))
 async def delete_asset(asset_id: AssetPath, services: ServicesDep) -> Deleted:
     """Delete an asset's state and windows: the record stands among its rows, and rows after it begin anew.
 
@@ -90,7 +90,9 @@ async def get_spec(asset_id: AssetPath, services: ServicesDep, hop: Hop, min_off
     return answers.relay(found) if isinstance(found, PeerAnswer) else answers.spec(found)
 
 
-@router.put("/{asset_id}/spec", status_code=202, response_model=SpecAccepted, responses=describe(408, 412, 413, 415))
+@router.put(
+    "/{asset_id}/spec", status_code=202, response_model=SpecAccepted, responses=describe(403, 408, 412, 413, 415)
+)
 async def put_spec(
     asset_id: AssetPath,
     spec: Annotated[AssetSpec, Body(openapi_examples=_SPECS)],
@@ -108,7 +110,9 @@ async def put_spec(
     return SpecAccepted(asset_id=asset_id, partition=partition, offset=offset)
 
 
-@router.patch("/{asset_id}/spec", status_code=202, response_model=SpecAccepted, responses=describe(408, 412, 413, 415))
+@router.patch(
+    "/{asset_id}/spec", status_code=202, response_model=SpecAccepted, responses=describe(403, 408, 412, 413, 415)
+)
 async def patch_spec(
     asset_id: AssetPath,
     changes: Annotated[dict[str, Any], Body(openapi_examples=_SPECS)],

@@ -36,7 +36,7 @@ _BODY: dict[str, Any] = {
     }
 }
 
-router = APIRouter(tags=["tasks"], responses=describe(400, 413, 422, 507))
+router = APIRouter(tags=["tasks"], responses=describe(400, 403, 413, 422, 507))
 
 
 @router.post(PATH, response_model=Diagnosis, openapi_extra=_BODY)

@@ -16,7 +16,7 @@ from stream_app.infra.http.problems import describe
 from stream_app.usecases.errors import InvalidError
 from stream_app.usecases.ports import PostedKind
 
-router = APIRouter(tags=["measurements"], route_class=ReadyRoute, responses=describe(408, 409, 413, 415, 422, 503))
+router = APIRouter(tags=["measurements"], route_class=ReadyRoute, responses=describe(403, 408, 409, 413, 415, 422, 503))
 
 _ROW: Final = {
     "asset_id": "bess-001",

@@ -44,7 +44,7 @@ def _name(scope: Scope) -> str:
     return f"__Host-{_NAME}" if scope["scheme"] == "https" else _NAME
 
 
-@router.post("", response_model=SessionAnswer, responses=describe(401, 408, 413, 415, 422, 429, 503))
+@router.post("", response_model=SessionAnswer, responses=describe(401, 403, 408, 413, 415, 422, 429, 503))
 async def open_session(
     request: Request, response: Response, given: Annotated[SessionRequest, Body(openapi_examples=_EXAMPLES)]
 ) -> SessionAnswer | Response:
@@ -80,7 +80,7 @@ async def get_session(request: Request) -> SessionAnswer:
     return _answer(current_rights(), needs_key=request.app.state.credentials is not None)
 
 
-@router.delete("", status_code=204)
+@router.delete("", status_code=204, responses=describe(403))
 async def close_session(request: Request, response: Response) -> None:
     """End the session: the browser drops the cookie. It needs no session, so that an old one can go as well."""
     response.delete_cookie(

@@ -97,7 +97,7 @@ router = APIRouter(tags=["tasks"], route_class=_UploadRoute, responses=describe(
     status_code=202,
     response_model=TaskAccepted,
     response_model_exclude_none=True,
-    responses=describe(400, 409, 413, 507),
+    responses=describe(400, 403, 409, 413, 507),
 )
 async def upload(
     *,
@@ -165,7 +165,7 @@ async def list_tasks(
 
 
 @router.post(
-    UPLOAD_PATHS[0] + "/{task_id}/cancel", status_code=202, response_model=TaskCancelled, responses=describe(404)
+    UPLOAD_PATHS[0] + "/{task_id}/cancel", status_code=202, response_model=TaskCancelled, responses=describe(403, 404)
 )
 async def cancel_task(task_id: TaskId, services: ServicesDep) -> TaskCancelled:
     """Stop reading the task's file: it fails, and says how many rows count. One that is over stays as it is."""
@@ -173,7 +173,9 @@ async def cancel_task(task_id: TaskId, services: ServicesDep) -> TaskCancelled:
     return TaskCancelled(task_id=task_id)
 
 
-@router.delete(UPLOAD_PATHS[0] + "/{task_id}", status_code=202, response_model=TaskCancelled, responses=describe(404))
+@router.delete(
+    UPLOAD_PATHS[0] + "/{task_id}", status_code=202, response_model=TaskCancelled, responses=describe(403, 404)
+)
 async def delete_task(task_id: TaskId, services: ServicesDep) -> TaskCancelled:
     """Cancel the task and forget it: its record stands among its rows."""
     await services.task_lists.delete(task_id)

@@ -9,7 +9,6 @@ import struct
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import islice
 from typing import Final
 
 import numpy as np
@@ -82,14 +81,16 @@ class RecordBlock:
 
 def blocks(records: Iterable[Record]) -> Iterator[RecordBlock]:
     """Records some at a time, which are taken as blocks are: no more than make about one batch."""
-    left = iter(records)
-    while some := list(islice(left, _RECORDS_PER_BLOCK)):
-        before = np.cumsum([len(key or b"") + len(value or b"") for key, value, _ in some])
-        low = 0
-        while low < len(some):
-            high = int(np.searchsorted(before, (before[low - 1] if low else 0) + _BATCH_BYTES)) + 1
-            yield RecordBlock.of(some[low:high])
-            low = high
+    some, bytes_ = list[Record](), 0
+    for record in records:
+        key, value, _ = record
+        some.append(record)
+        bytes_ += len(key or b"") + len(value or b"")
+        if len(some) == _RECORDS_PER_BLOCK or bytes_ >= _BATCH_BYTES:
+            yield RecordBlock.of(some)
+            some, bytes_ = [], 0
+    if some:
+        yield RecordBlock.of(some)
 
 
 class WholeBatch(BatchBuilder):  # type: ignore[misc]  # aiokafka has no types

@@ -101,7 +101,7 @@ def test_a_loops_energy_out_over_its_energy_in() -> None:
     assert values.reason[0] == ""
     assert values.value[0] == pytest.approx(0.99)
     assert values.sigma is not None
-    assert values.sigma[0] == pytest.approx(0.0005)
+    assert values.sigma[0] == pytest.approx(0.0002)
 
 
 def test_its_uncertainty_is_the_scatter_of_the_loops() -> None:
@@ -110,7 +110,7 @@ def test_its_uncertainty_is_the_scatter_of_the_loops() -> None:
     values = compute_all("rte_loop", **rows)
     assert values.value[0] == pytest.approx(0.99)
     assert values.sigma is not None
-    assert values.sigma[0] == pytest.approx(math.hypot(math.sqrt(1.5 * 2 * 45**2) / 27_000, 0.0005))
+    assert values.sigma[0] == pytest.approx(math.hypot(math.sqrt(1.5 * 2 * 45**2) / 27_000, 0.0002))
 
 
 def test_what_holds_it_back() -> None:
