@@ -272,10 +272,12 @@ def test_a_cluster_is_monitored_as_every_other_deployment(everything: tuple[Mani
         each for each in of_kind(everything, "ConfigMap") if "grafana_dashboard" in each["metadata"].get("labels", ())
     ]
     assert board["data"] == {"stream-app.json": (monitoring / "grafana" / "stream-app.json").read_text("utf-8")}
-    (monitor,) = of_kind(everything, "PodMonitor")
-    job = worker(everything)["metadata"]["labels"][monitor["spec"]["jobLabel"]]
+    of_workers, of_history = of_kind(everything, "PodMonitor")
+    job = worker(everything)["metadata"]["labels"][of_workers["spec"]["jobLabel"]]
+    (relabelled,) = of_history["spec"]["podMetricsEndpoints"][0]["relabelings"]
     scraped = yaml.safe_load((monitoring / "prometheus.yml").read_text("utf-8"))["scrape_configs"]
-    assert [job] == [each["job_name"] for each in scraped]
+    assert [job, relabelled["replacement"]] == [each["job_name"] for each in scraped]
+    assert relabelled["targetLabel"] == "job"
 
 
 def test_every_file_is_rendered(everything: tuple[Manifest, ...]) -> None:
