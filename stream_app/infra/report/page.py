@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from importlib.resources import files
@@ -13,7 +13,7 @@ from typing import Any, Final
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 from markupsafe import Markup
 
-from schemas.asset import AssetSpec, window_size_s
+from schemas.asset import UNLIMITED_AHEAD_S, AssetSpec, window_size_s
 from schemas.lookup import AssetAnswer
 from schemas.metrics import MetricsUpdate, MetricValue
 from stream_app import __version__
@@ -34,6 +34,8 @@ _HEADLINES: Final = (
 )
 _BUDGETS: Final = ("warranty_cycles_used_percent", "warranty_energy_used_percent")
 _WELL_COVERED: Final = 0.98
+#: Endings of a spec's names, and the units that they stand for.
+_UNITS: Final = {"ah": "Ah", "kwh": "kWh", "s": "s", "percent": "%", "c": "°C", "a": "A"}
 
 _templates = Environment(
     loader=PackageLoader("stream_app.infra.report"),
@@ -111,9 +113,23 @@ def report(subject: Subject, made: datetime) -> str:
         budgets=[_budget(name, metrics.get(name)) for name in _BUDGETS],
         days_left=written("warranty_days_left", metrics.get("warranty_days_left")),
         findings=_findings(subject, metrics),
-        spec=[(name.replace("_", " "), value) for name, value in subject.spec.model_dump(exclude_none=True).items()],
+        spec=list(_spec(subject.spec)),
         metrics=[(label(name), name, written(name, metric)) for name, metric in metrics.items()],
     )
+
+
+def _spec(spec: AssetSpec) -> Iterator[tuple[str, str]]:
+    """What the spec says in words, but for what a file's own time makes meaningless."""
+    for name, value in spec.model_dump(exclude_none=True).items():
+        if name == "max_ahead_s" and value >= UNLIMITED_AHEAD_S:
+            continue
+        stem, _, ending = name.rpartition("_")
+        if ending in _UNITS and isinstance(value, float | int):
+            what, is_rate = stem.removesuffix("_per"), stem.endswith("_per")
+            yield what.replace("_", " "), f"{value:.12g} {'per ' * is_rate}{_UNITS[ending]}"
+        else:
+            shown = ", ".join(map(str, value)) if isinstance(value, list | tuple) else str(value)
+            yield name.replace("_", " "), shown
 
 
 def _headline(name: str, metric: MetricValue | None) -> dict[str, Any]:

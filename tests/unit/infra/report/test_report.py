@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from datetime import UTC, datetime
 from html.parser import HTMLParser
 from pathlib import Path
@@ -10,7 +11,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from schemas.asset import AssetSpec
+from schemas.asset import UNLIMITED_AHEAD_S, AssetSpec
 from schemas.metrics import MetricsUpdate, MetricValue, Window
 from stream_app.cli import app
 from stream_app.infra.report.page import Subject, report
@@ -112,3 +113,24 @@ def test_ratios_are_percentages() -> None:
 def test_durations(seconds: float, shown: str) -> None:
     """Two units at most."""
     assert duration(seconds) == shown
+
+
+def test_the_spec_is_told_with_its_units() -> None:
+    """A price is per its unit; how far a stamp may be ahead says nothing of a file."""
+    spec = AssetSpec(
+        nominal_capacity_ah=94,
+        energy_price_per_kwh=0.28,
+        max_gap_s=900,
+        windows=("1h", "1d"),
+        max_ahead_s=UNLIMITED_AHEAD_S,
+    )
+    page = report(replace(subject(), spec=spec), NOON)
+    for line in (
+        "nominal capacity:</span> 94 Ah",
+        "energy price:</span> 0.28 per kWh",
+        "max gap:</span> 900 s",
+        "windows:</span> 1h, 1d",
+        "current sign:</span> charge_positive",
+    ):
+        assert line in page
+    assert "max ahead" not in page
