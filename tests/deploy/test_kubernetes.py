@@ -268,8 +268,7 @@ def test_a_cluster_is_monitored_as_every_other_deployment(everything: tuple[Mani
     (rule,) = of_kind(everything, "PrometheusRule")
     monitoring = prometheus_rule.DEPLOY / "monitoring"
     assert rule["spec"] == yaml.safe_load((monitoring / "alerts.yml").read_text("utf-8"))
-    boards = [each for each in of_kind(everything, "ConfigMap") if "grafana_dashboard" in str(each["metadata"])]
-    (board,) = boards
+    (board,) = [each for each in of_kind(everything, "ConfigMap") if "grafana_dashboard" in str(each["metadata"])]
     assert board["data"] == {"stream-app.json": (monitoring / "grafana" / "stream-app.json").read_text("utf-8")}
     of_workers, of_history = of_kind(everything, "PodMonitor")
     job = worker(everything)["metadata"]["labels"][of_workers["spec"]["jobLabel"]]
