@@ -116,7 +116,7 @@ class RteLevel(Metric):
             rte = totals["trip_out_j"] / in_j
             scatter = totals["out_out"] - 2 * rte * totals["in_out"] + rte * rte * totals["in_in"]
             chain_j = in_j / levels
-            ends = np.maximum(scatter, 0.0) / trips / (chain_j * chain_j)
+            ends = np.maximum(scatter, 0.0) / trips / chain_j / chain_j  # the square of a tiny energy would be 0
             # All levels share what was held: over the energy of one chain, which is part of all energy.
             held = totals["held_j2"] / np.maximum(totals["energy_in_j"], chain_j) / chain_j
             return defined(rte, np.sqrt(ends + held + SIGMA_FLOOR * SIGMA_FLOOR))
