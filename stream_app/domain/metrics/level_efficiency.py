@@ -119,7 +119,8 @@ class RteLevel(Metric):
             ends = np.maximum(scatter, 0.0) / trips / chain_j / chain_j  # the square of a tiny energy would be 0
             # All levels share what was held: over the energy of one chain, which is part of all energy.
             held = totals["held_j2"] / np.maximum(totals["energy_in_j"], chain_j) / chain_j
-            return defined(rte, np.sqrt(ends + held + SIGMA_FLOOR * SIGMA_FLOOR))
+            sigma = np.sqrt(ends + held + SIGMA_FLOOR * SIGMA_FLOOR)
+            return defined(rte, np.where(np.isfinite(sigma), sigma, np.nan))  # energies out of all proportion
 
 
 class VoltageEfficiency(Metric):
