@@ -22,7 +22,7 @@ from asyncpg import Connection
 from stream_app.errors import ExpectedError
 from stream_app.history_settings import HistorySettings
 from stream_app.infra.history.columns import DOUBLES, quoted, read_columns
-from stream_app.infra.history.database import connect, database_failures
+from stream_app.infra.history.database import connected
 from stream_app.infra.history.store import PostgresStore, bounds_of, months
 from stream_app.usecases.history_ports import RowsRefusedError, WindowRow
 from stream_app.wire.update import UpdateHead
@@ -55,16 +55,12 @@ async def export(settings: HistorySettings, folder: Path, told: Told) -> None:
     UnavailableError
         The database is away.
     """
-    connection = await connect(settings)
-    try:
-        with database_failures(settings):
-            try:
-                await _export(connection, folder, told)
-            except asyncpg.UndefinedTableError:
-                msg = "the database has no history yet: run `stream-app history` first"
-                raise ExpectedError(msg) from None
-    finally:
-        await connection.close()
+    async with connected(settings) as connection:
+        try:
+            await _export(connection, folder, told)
+        except asyncpg.UndefinedTableError:
+            msg = "the database has no history yet: run `stream-app history` first"
+            raise ExpectedError(msg) from None
 
 
 async def _export(connection: Connection, folder: Path, told: Told) -> None:

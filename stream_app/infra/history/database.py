@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from functools import partial
 from importlib.resources import files
 from pathlib import Path
@@ -36,6 +36,17 @@ async def connect(settings: HistorySettings) -> Connection:
     """
     with database_failures(settings):
         return await asyncpg.connect(**options(settings))
+
+
+@asynccontextmanager
+async def connected(settings: HistorySettings) -> AsyncIterator[Connection]:
+    """A connection that is closed at the end; raises UnavailableError as :func:`connect` does, in between too."""
+    connection = await connect(settings)
+    try:
+        with database_failures(settings):
+            yield connection
+    finally:
+        await connection.close()
 
 
 def options(settings: HistorySettings) -> dict[str, object]:

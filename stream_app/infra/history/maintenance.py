@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from stream_app.history_settings import HistorySettings
-from stream_app.infra.history.database import connect, database_failures
+from stream_app.infra.history.database import connected
 from stream_app.infra.history.store import bounds_of, months
 
 #: What comes late has come by then.
@@ -24,19 +24,15 @@ async def maintain(settings: HistorySettings, now: datetime, told: Callable[[str
     UnavailableError
         The database is away.
     """
-    connection = await connect(settings)
-    try:
-        with database_failures(settings):
-            for month in await months(connection):
-                key = await connection.fetchrow(
-                    "select indexrelid::regclass::text as name, indisclustered as is_sorted from pg_index "
-                    "where indrelid = $1::text::regclass and indisprimary",
-                    month,
-                )
-                if key["is_sorted"] or bounds_of(month)[1] > now - _SETTLED:
-                    continue
-                await connection.execute(f"cluster {month} using {key['name']}")
-                await connection.execute(f"analyze {month}")
-                told(month)
-    finally:
-        await connection.close()
+    async with connected(settings) as connection:
+        for month in await months(connection):
+            key = await connection.fetchrow(
+                "select indexrelid::regclass::text as name, indisclustered as is_sorted from pg_index "
+                "where indrelid = $1::text::regclass and indisprimary",
+                month,
+            )
+            if key["is_sorted"] or bounds_of(month)[1] > now - _SETTLED:
+                continue
+            await connection.execute(f"cluster {month} using {key['name']}")
+            await connection.execute(f"analyze {month}")
+            told(month)
