@@ -131,6 +131,10 @@ class WindowsFound:
 _ALL_TIME: Final = TimeRange()
 
 
+def _given(**params: str | None) -> dict[str, str]:
+    return {name: value for name, value in params.items() if value is not None}
+
+
 class Queries:
     """Look-ups of assets and windows.
 
@@ -150,13 +154,21 @@ class Queries:
         self._windows, self._kept_windows = windows, kept_windows
 
     async def asset(
-        self, asset_id: str, *, span: str | None = None, min_offset: int | None = None, hop: bool = False
+        self,
+        asset_id: str,
+        *,
+        span: str | None = None,
+        metrics: str | None = None,
+        min_offset: int | None = None,
+        hop: bool = False,
     ) -> AssetFound | PeerAnswer:
         """One asset with its lifetime and open windows; waits a moment for ``min_offset`` to be included.
 
+        ``metrics`` is passed on to the worker that answers: which ones the answer shows.
+
         InvalidError: of the windows that the asset has and the tables keep, none make the ``span``.
         """
-        path, params = f"assets/{quote(asset_id, safe='')}", {} if span is None else {"span": span}
+        path, params = f"assets/{quote(asset_id, safe='')}", _given(span=span, metrics=metrics)
         found = await self._find(asset_id, path, params, min_offset, hop=hop, with_metrics=True)
         if isinstance(found, PeerAnswer):
             return found
@@ -211,9 +223,13 @@ class Queries:
         limit: int,
         cursor: str | None = None,
         time: TimeRange = _ALL_TIME,
+        metrics: str | None = None,
         hop: bool = False,
     ) -> WindowsFound | PeerAnswer:
-        """Return the newest ``limit`` closed windows before ``cursor``; without a cursor the open window too."""
+        """Return the newest ``limit`` closed windows before ``cursor``; without a cursor the open window too.
+
+        ``metrics`` is passed on, as by :meth:`asset`.
+        """
         try:
             size_s = window_size_s(size)
         except ValueError as error:
@@ -221,7 +237,7 @@ class Queries:
         if cursor is not None and _WINDOW_CURSOR.fullmatch(cursor) is None:
             raise InvalidError("bad_cursor", "the cursor is none of these pages: use next_cursor", column="cursor")
         path = f"assets/{quote(asset_id, safe='')}/windows/{size}"
-        params = {"limit": str(limit)} | ({} if cursor is None else {"cursor": cursor}) | time.params()
+        params = {"limit": str(limit)} | _given(cursor=cursor, metrics=metrics) | time.params()
         found = await self._lookup.find(asset_id, path, params, hop=hop, with_metrics=cursor is None)
         if isinstance(found, PeerAnswer):
             return found

@@ -16,10 +16,10 @@ from stream_app.infra.files.csv_records import Record
 from stream_app.infra.files.findings import Findings
 from stream_app.infra.files.records import Records, cell
 from stream_app.infra.files.workbook import sheet_text
+from stream_app.infra.zstandard import zstd
 from stream_app.usecases.errors import InvalidError
 
 _REFUSED: Final = {
-    b"\x28\xb5\x2f\xfd": "compressed with zstd",
     b"BZh": "compressed with bzip2",
     b"\xfd7zXZ": "compressed with xz",
     b"7z\xbc\xaf": "a 7-Zip archive",
@@ -32,18 +32,19 @@ _REFUSED: Final = {
     b"MATLAB 5.0": "a MATLAB file",
 }
 GZIP: Final = b"\x1f\x8b"
+ZSTD: Final = b"\x28\xb5\x2f\xfd"
 _OLD_WORKBOOK: Final = b"\xd0\xcf\x11\xe0"
 _ZIP, _PARQUET, _ARROW, _ARROW_STREAM = b"PK\x03\x04", b"PAR1", b"ARROW1", b"\xff\xff\xff\xff"
 #: Of a compressed file that is unpacked as a whole.
 _MOST_BYTES: Final = 1 << 30
 #: Raised when a file that is packed or binary is damaged.
-DAMAGES: Final = (pa.ArrowException, zipfile.BadZipFile, EOFError, OSError, zlib.error)
+DAMAGES: Final = (pa.ArrowException, zipfile.BadZipFile, EOFError, OSError, zlib.error, zstd.ZstdError)
 _ARROW_ROWS: Final = 10_000
 
 
 def is_text(start: bytes) -> bool:
     """Whether a file that begins so is neither packed nor a table of another kind."""
-    return not start.startswith((*_REFUSED, _OLD_WORKBOOK, GZIP, _ZIP, _PARQUET, _ARROW, _ARROW_STREAM))
+    return not start.startswith((*_REFUSED, _OLD_WORKBOOK, GZIP, ZSTD, _ZIP, _PARQUET, _ARROW, _ARROW_STREAM))
 
 
 def unpacked(file: BinaryIO, wanted: Mapping[str, str], findings: Findings) -> BinaryIO | Records:
@@ -83,6 +84,9 @@ def _unpacked(file: BinaryIO, wanted: Mapping[str, str], findings: Findings) -> 
         inner = gzip.GzipFile(fileobj=file, mode="rb")
         inner.read(1)
         return _unpacked(cast("BinaryIO", inner), wanted, findings)
+    if start.startswith(ZSTD):
+        findings.note("the file is compressed with zstd")
+        return _unpacked(cast("BinaryIO", zstd.ZstdFile(file, "rb")), wanted, findings)
     if start.startswith(_ZIP):
         return _unzipped(file, wanted, findings)
     if start.startswith(_OLD_WORKBOOK):

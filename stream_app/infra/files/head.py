@@ -5,9 +5,10 @@ from __future__ import annotations
 import io
 import json
 import zlib
-from typing import BinaryIO, Final
+from typing import Any, BinaryIO, Final
 
-from stream_app.infra.files.containers import GZIP, is_text
+from stream_app.infra.files.containers import GZIP, ZSTD, is_text
+from stream_app.infra.zstandard import zstd
 
 HEAD_BYTES: Final = 1 << 20
 _WITH_GZIP_HEADER: Final = 31
@@ -22,17 +23,18 @@ def head(file: BinaryIO) -> tuple[BinaryIO, bool]:
     first = file.read(HEAD_BYTES + 1)
     file.seek(0)
     if first.startswith(GZIP):
-        return _unpacked_head(file, first)
+        return _unpacked_head(file, first, zlib.decompressobj(_WITH_GZIP_HEADER))
+    if first.startswith(ZSTD):
+        return _unpacked_head(file, first, zstd.ZstdDecompressor())
     if len(first) <= HEAD_BYTES or not is_text(first) or _is_document(first):
         return file, True
     return io.BytesIO(_cut(first)), False
 
 
-def _unpacked_head(file: BinaryIO, packed: bytes) -> tuple[BinaryIO, bool]:
-    stream = zlib.decompressobj(_WITH_GZIP_HEADER)
+def _unpacked_head(file: BinaryIO, packed: bytes, stream: Any) -> tuple[BinaryIO, bool]:
     try:
         text = stream.decompress(packed, HEAD_BYTES + 1)
-    except zlib.error:
+    except (zlib.error, zstd.ZstdError):
         return file, True  # damaged, as reading it will tell
     if stream.eof or not text or not is_text(text) or _is_document(text):
         return file, True

@@ -7,6 +7,7 @@ without these. Updates are the text that the metrics topic has, put into the ans
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Collection
 from dataclasses import asdict
 from datetime import UTC, datetime
 from http import HTTPStatus
@@ -44,16 +45,16 @@ def relay(answer: PeerAnswer) -> Response:
     return Response(answer.body, answer.status, headers, media_type)
 
 
-def asset(found: AssetFound) -> Response:
-    """Answer a :class:`schemas.lookup.AssetAnswer`."""
+def asset(found: AssetFound, chosen: Collection[str] | None = None) -> Response:
+    """Answer a :class:`schemas.lookup.AssetAnswer`, with the ``chosen`` metrics if they are given."""
     summary = found.view.summary
-    current = _current(found.view, found.meta.partition)
+    current = [_chosen(update, chosen) for update in _current(found.view, found.meta.partition)]
     span = {}
     if found.span is not None:
-        (update,) = _fragments(
+        (update,) = _updates(
             found.span.readings, summary.asset_id, found.meta.partition, closed=summary.ended is not None
         )
-        span = {"span": span_json(found.span, update)}
+        span = {"span": span_json(found.span, _chosen(update, chosen))}
     answer = json(
         {
             "asset_id": summary.asset_id,
@@ -83,15 +84,16 @@ def _state_tag(meta: AssetFreshness) -> str:
     return f'W/"{__version__}-{meta.partition}-{meta.seq}-{meta.rows}"'
 
 
-async def windows(found: WindowsFound) -> Response:
-    """Answer a :class:`schemas.lookup.WindowsAnswer`."""
+async def windows(found: WindowsFound, chosen: Collection[str] | None = None) -> Response:
+    """Answer a :class:`schemas.lookup.WindowsAnswer`, with the ``chosen`` metrics if they are given."""
     written = []
     for part in found.closed:
-        written += _fragments(part, found.asset_id, found.meta.partition, closed=True)
+        closed = _updates(part, found.asset_id, found.meta.partition, closed=True)
+        written += [_chosen(update, chosen) for update in closed]
         await asyncio.sleep(0)  # a long page takes a while: let others have the event loop
     if found.view is not None and found.view.readings is not None:
         current = zip(found.open_windows(), _current(found.view, found.meta.partition), strict=True)
-        written += [update for is_wanted, update in current if is_wanted]
+        written += [_chosen(update, chosen) for is_wanted, update in current if is_wanted]
     answer = json(
         {
             "asset_id": found.asset_id,
@@ -179,16 +181,21 @@ def _rejected(found: AssetFound) -> dict[str, object] | None:
     }
 
 
-def _current(view: AssetView, partition: int) -> list[orjson.Fragment]:
+def _current(view: AssetView, partition: int) -> list[bytes]:
     """Updates of an asset's lifetime and open windows."""
     if view.readings is None:
         return []
     summary = view.summary
-    return _fragments(view.readings, summary.asset_id, partition, closed=summary.ended is not None)
+    return _updates(view.readings, summary.asset_id, partition, closed=summary.ended is not None)
 
 
-def _fragments(readings: Readings, asset_id: str, partition: int, *, closed: bool) -> list[orjson.Fragment]:
-    return [orjson.Fragment(update) for update in _updates(readings, asset_id, partition, closed=closed)]
+def _chosen(update: bytes, chosen: Collection[str] | None) -> orjson.Fragment | dict[str, Any]:
+    """An update as it is, or with some of its metrics."""
+    if chosen is None:
+        return orjson.Fragment(update)
+    content: dict[str, Any] = orjson.loads(update)
+    content["metrics"] = {name: value for name, value in content["metrics"].items() if name in chosen}
+    return content
 
 
 def _updates(readings: Readings, asset_id: str, partition: int, *, closed: bool) -> list[bytes]:

@@ -36,6 +36,7 @@ from stream_app.infra.http.bodies import BodyDeadline, BodyLimit, Drain
 from stream_app.infra.http.deps import Services
 from stream_app.infra.http.documentation import create_documented
 from stream_app.infra.http.edge import ConditionalGet, Head, HostCheck, OriginCheck
+from stream_app.infra.http.inflation import Inflation
 from stream_app.infra.http.pages import files, site
 from stream_app.infra.http.security import SecurityHeaders
 from stream_app.infra.http.upload_space import UploadSpace
@@ -115,7 +116,10 @@ def create_api(services: Services, options: ApiOptions) -> FastAPI:
         allow_origins=list(options.cors_origins),
         allow_credentials=options.cors_credentials,
         allow_methods=["GET", "POST", "PUT", "PATCH", "DELETE"],
-        allow_headers=["Content-Type", "Authorization", "If-Match", "If-None-Match", REQUEST_ID_HEADER],
+        allow_headers=[
+            *("Content-Type", "Content-Encoding", "Authorization", "Idempotency-Key", "Last-Event-ID"),
+            *("If-Match", "If-None-Match", REQUEST_ID_HEADER),
+        ],
         expose_headers=["ETag", "Location", "Retry-After", REQUEST_ID_HEADER],
     )
     api = create_documented(
@@ -138,6 +142,7 @@ def create_api(services: Services, options: ApiOptions) -> FastAPI:
             Middleware(GZipMiddleware, minimum_size=_COMPRESSED_FROM_BYTES, compresslevel=_COMPRESSION),
             Middleware(problems.UnexpectedErrors),
             Middleware(BodyDeadline),
+            Middleware(Inflation),
             Middleware(
                 BodyLimit,
                 max_bytes=options.max_body_bytes,

@@ -13,6 +13,7 @@ from schemas.asset import AssetSpec
 from schemas.lookup import AssetAnswer, Deleted, SpecAccepted, SpecAnswer, WindowsAnswer
 from stream_app.infra.http import answers
 from stream_app.infra.http.deps import AssetPath, Hop, Limit, ReadyRoute, ServicesDep
+from stream_app.infra.http.metric_choice import Chosen, chosen
 from stream_app.infra.http.problems import describe
 from stream_app.infra.http.spans import Span
 from stream_app.usecases.ports import PeerAnswer
@@ -38,11 +39,13 @@ async def get_asset(
     services: ServicesDep,
     hop: Hop,
     span: Span = None,
+    metrics: Chosen = None,
     min_offset: MinOffset = None,
 ) -> Response:
     """Return an asset's lifetime and open windows. Any worker answers; it asks the one that has the asset."""
-    found = await services.queries.asset(asset_id, span=span, min_offset=min_offset, hop=hop)
-    return answers.relay(found) if isinstance(found, PeerAnswer) else answers.asset(found)
+    names = chosen(metrics, services.catalogue)
+    found = await services.queries.asset(asset_id, span=span, metrics=metrics, min_offset=min_offset, hop=hop)
+    return answers.relay(found) if isinstance(found, PeerAnswer) else answers.asset(found, names)
 
 
 @router.delete("/{asset_id}", status_code=202, response_model=Deleted, responses=describe(403, 404))
@@ -70,6 +73,7 @@ async def list_windows(
         AwareDatetime | None,
         Query(alias="to", description="Windows that begin before", examples=["2026-06-01T00:00:00Z"]),
     ] = None,
+    metrics: Chosen = None,
     cursor: Annotated[str | None, Query(description="`next_cursor` of the page before")] = None,
     limit: Limit = 100,
 ) -> Response:
@@ -78,9 +82,11 @@ async def list_windows(
     `next_cursor` leads to older windows. With `from` and `to` those of a time, as far as they are kept here; the
     history has older ones.
     """
-    time = TimeRange(start, end)
-    found = await services.queries.windows(asset_id, size, limit=limit, cursor=cursor, time=time, hop=hop)
-    return answers.relay(found) if isinstance(found, PeerAnswer) else await answers.windows(found)
+    names, time = chosen(metrics, services.catalogue), TimeRange(start, end)
+    found = await services.queries.windows(
+        asset_id, size, limit=limit, cursor=cursor, time=time, metrics=metrics, hop=hop
+    )
+    return answers.relay(found) if isinstance(found, PeerAnswer) else await answers.windows(found, names)
 
 
 @router.get("/{asset_id}/spec", response_model=SpecAnswer, responses=describe(404))

@@ -34,6 +34,10 @@ CODES: Final[dict[str, tuple[int, str]]] = {
     "changed_meanwhile": (412, "`If-Match` is not the present ETag. Read the spec again, then decide."),
     "body_too_large": (413, "The body is larger than the path takes. Send it in parts, or raise the limit."),
     "wrong_content_type": (415, "The path does not take this content type; `detail` names what it takes."),
+    "wrong_content_encoding": (
+        415,
+        "The body is compressed in a way that is not read. Send gzip, zstd, or it as it is.",
+    ),
     "wrong_host": (421, "The name in `Host` is not this server's. List it in `STREAM_HTTP__ALLOWED_HOSTS`."),
     "bad_arrow": (422, "The Arrow stream cannot be read."),
     "bad_body": (422, "The body is JSON of another form than rows."),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 
 import numpy as np
 import orjson
@@ -21,7 +21,7 @@ Span = Annotated[
 ]
 
 
-def span_json(read: SpanRead, update: orjson.Fragment) -> dict[str, object]:
+def span_json(read: SpanRead, update: orjson.Fragment | dict[str, Any]) -> dict[str, object]:
     """Values of a :class:`schemas.lookup.SpanAnswer`."""
     coverage = float(read.readings.coverage[0])
     return {

@@ -17,6 +17,7 @@ import pytest
 
 from schemas.file import FileSpec
 from stream_app.infra.files import MeasurementFile
+from stream_app.infra.zstandard import zstd
 from stream_app.usecases.errors import InvalidError
 from tests.unit.infra.files.eight_rows import CELLS, HEADER, OBJECTS, ROWS, START_US, TABLE, TITLES
 from tests.unit.infra.files.workbooks import Day, workbook
@@ -76,6 +77,7 @@ def rows(pattern: str) -> str:
 
 SHAPES: dict[str, tuple[str | bytes, dict[str, Any]]] = {
     "gzip": (gzip.compress(TABLE.encode()), {}),
+    "zstd": (zstd.compress(TABLE.encode()), {}),
     "zip": (zipped(TABLE), {}),
     "utf-16": (TABLE.encode("utf-16"), {}),
     "utf-16 without mark": (TABLE.encode("utf-16-le"), {}),
@@ -214,6 +216,7 @@ def test_what_is_refused(text: str, code: str, detail: str) -> None:
     "content",
     [
         gzip.compress(TABLE.encode())[:-4],
+        zstd.compress(TABLE.encode())[:-4],
         gzip.compress(TABLE.encode())[:-8] + bytes(8),
         parquet()[:-400] + bytes(300) + parquet()[-100:],
         zipped(TABLE)[:-30],

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import gzip
 import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -223,12 +222,6 @@ async def test_the_page_of_problems_has_an_entry_for_each_code(site: Site) -> No
     """Under its name."""
     page = (await site.client.get("/problems")).text
     assert set(re.findall(r'id="([a-z_]+)"', page)) == codes.CODES.keys()
-
-
-async def test_a_compressed_body_is_not_taken_for_rows(site: Site) -> None:
-    """It is told that it is no JSON."""
-    headers = {"Content-Type": "application/json", "Content-Encoding": "gzip"}
-    problem_of(await site.client.post(ROWS, content=gzip.compress(b"[]"), headers=headers), 422, "bad_json")
 
 
 async def test_a_client_that_goes_away_is_a_line(site: Site, caplog: pytest.LogCaptureFixture) -> None:
