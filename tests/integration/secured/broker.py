@@ -83,16 +83,15 @@ class Secured:
 
     async def grant(self, principal: str, rights: Sequence[Right]) -> None:
         """Allow a principal what is named, and nothing else."""
-        opened = await connection(self.settings(self.plain), "127.0.0.1", self.plain)
-        for right in rights:
-            for operation in right.operations:
-                request = CreateAclsRequest(
-                    *(_KINDS[right.kind], right.name, _LITERAL, f"User:{principal}", "*"),
-                    *(_OPERATIONS[operation], _ALLOW),
-                )
-                answer = await opened.send(request)
-                assert answer.creation_responses[0][0] == 0, answer
-        opened.close()
+        async with connection(self.settings(self.plain), "127.0.0.1", self.plain) as opened:
+            for right in rights:
+                for operation in right.operations:
+                    request = CreateAclsRequest(
+                        *(_KINDS[right.kind], right.name, _LITERAL, f"User:{principal}", "*"),
+                        *(_OPERATIONS[operation], _ALLOW),
+                    )
+                    answer = await opened.send(request)
+                    assert answer.creation_responses[0][0] == 0, answer
 
 
 @contextmanager

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import logging
 from typing import Any
 
@@ -20,6 +21,8 @@ from tests.kafka import free_port
 
 pytestmark = pytest.mark.kafka
 
+WITHOUT_USER: dict[str, Any] = {"sasl_mechanism": None, "sasl_username": None, "sasl_password": None}
+
 
 def test_a_password_may_stand_in_a_file(secured: Secured) -> None:
     """As secrets are mounted: the end of the line does not count, and a file that is missing is named."""
@@ -31,6 +34,16 @@ def test_a_password_may_stand_in_a_file(secured: Secured) -> None:
         client_options(kafka.model_copy(update={"sasl_password_file": secured.files / "no-file"}))
 
 
+def test_no_connection_outlives_who_asks(secured: Secured) -> None:
+    """The event loop may end with the answer: a socket that is still open is told (and fails this test) as garbage."""
+    for kafka in (secured.as_user(), secured.as_certified()):
+        asyncio.run(reach(kafka))
+    for kafka in (secured.as_user(sasl_password=WRONG), secured.as_user(security_protocol="SSL", **WITHOUT_USER)):
+        with pytest.raises(AccessError):
+            asyncio.run(reach(kafka))
+    gc.collect()
+
+
 def test_files_that_are_no_certificates_are_named(secured: Secured) -> None:
     """The setting, the file and what is wrong with it."""
     (secured.files / "empty.pem").write_text("")
@@ -38,9 +51,6 @@ def test_files_that_are_no_certificates_are_named(secured: Secured) -> None:
         client_options(secured.as_user(ssl_cafile=secured.files / "empty.pem"))
     with pytest.raises(ExpectedError, match="STREAM_KAFKA__SSL_KEYFILE: cannot use"):
         client_options(secured.as_certified(ssl_keyfile=secured.files / "no-file"))
-
-
-WITHOUT_USER = {"sasl_mechanism": None, "sasl_username": None, "sasl_password": None}
 
 
 @pytest.mark.parametrize(

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import ssl
 import time
-from collections.abc import Collection
+from collections.abc import AsyncGenerator, Collection
+from contextlib import asynccontextmanager
 from typing import Any, Final
 
 from aiokafka.client import AIOKafkaClient
-from aiokafka.conn import AIOKafkaConnection, create_conn
+from aiokafka.conn import AIOKafkaConnection
 from aiokafka.errors import KafkaError
 from aiokafka.protocol.metadata import MetadataRequest
 
@@ -21,6 +23,7 @@ _log = logging.getLogger(__name__)
 #: A broker that takes longer to answer is taken for one that is away.
 ANSWER_S: Final = 5.0
 _SEARCH_EVERY_S: Final = 1.0
+_FAREWELL_S: Final = 1.0
 
 
 def servers(kafka: KafkaSettings) -> list[tuple[str, int]]:
@@ -94,8 +97,11 @@ def _reason(error: Exception) -> str:
     return getattr(error, "reason", None) or getattr(error, "strerror", None) or str(error) or type(error).__name__
 
 
-async def connection(kafka: KafkaSettings, host: str, port: int, **instead: Any) -> AIOKafkaConnection:
-    """Open a connection to one server, with TLS and SASL as they are set; its opener closes it.
+@asynccontextmanager
+async def connection(kafka: KafkaSettings, host: str, port: int, **instead: Any) -> AsyncGenerator[AIOKafkaConnection]:
+    """Open a connection to one server, with TLS and SASL as they are set, and close it.
+
+    It is closed when this ends, not a moment later: a caller's event loop may end with it.
 
     Raises
     ------
@@ -103,7 +109,14 @@ async def connection(kafka: KafkaSettings, host: str, port: int, **instead: Any)
         The server cannot be reached, refuses, or does not answer.
     """
     options = security_options(kafka) | instead
-    return await create_conn(host, port, client_id=kafka.app_id, request_timeout_ms=int(ANSWER_S * 1000), **options)
+    opened = AIOKafkaConnection(host, port, client_id=kafka.app_id, request_timeout_ms=int(ANSWER_S * 1000), **options)
+    try:
+        await opened.connect()
+        yield opened
+    finally:
+        closed = opened.close()
+        if opened._protocol is not None:  # it was connected, whether or not it was let in
+            await asyncio.wait([closed], timeout=_FAREWELL_S)
 
 
 def find_again(client: AIOKafkaClient, kafka: KafkaSettings) -> None:
@@ -122,11 +135,8 @@ def find_again(client: AIOKafkaClient, kafka: KafkaSettings) -> None:
         searched_at = time.monotonic()
         for host, port in servers(kafka):
             try:
-                found = await connection(kafka, host, port)
-                try:
+                async with connection(kafka, host, port) as found:
                     metadata = await found.send(MetadataRequest(list(topics) if topics else None))
-                finally:
-                    found.close()
             except (OSError, KafkaError, TimeoutError, ExpectedError) as error:
                 _log.debug("no broker is found again at %s:%d: %s", host, port, error)
                 continue

@@ -87,11 +87,8 @@ async def _advertised(kafka: KafkaSettings, host: str, port: int) -> list[tuple[
         return None
     server = f"{host}:{port}"
     try:
-        opened = await connection(kafka, host, port)
-        try:
+        async with connection(kafka, host, port) as opened:
             metadata = await opened.send(MetadataRequest([]))
-        finally:
-            opened.close()
     except ssl.SSLCertVerificationError as error:
         raise AccessError(server, _untrusted(error)) from None
     except SaslAuthenticationFailed as error:
@@ -141,8 +138,8 @@ async def _mismatch(kafka: KafkaSettings, host: str, port: int) -> str | None:
     mechanisms: list[str] | None = None
     with suppress(OSError, KafkaError, TimeoutError):
         tls: dict[str, Any] = {} if speaks_tls else {"ssl_context": None}
-        opened = await connection(kafka, host, port, security_protocol="SSL" if speaks_tls else "PLAINTEXT", **tls)
-        try:
+        protocol = "SSL" if speaks_tls else "PLAINTEXT"
+        async with connection(kafka, host, port, security_protocol=protocol, **tls) as opened:
             if kafka.uses_tls and not speaks_tls:
                 plain = "SASL_PLAINTEXT" if sasl else "PLAINTEXT or SASL_PLAINTEXT"
                 return f"speaks no TLS, and is asked with it: set {_PROTOCOL} to {plain}"
@@ -151,8 +148,6 @@ async def _mismatch(kafka: KafkaSettings, host: str, port: int) -> str | None:
                 mechanisms = []
             elif answer.error_code in {0, UnsupportedSaslMechanismError.errno}:
                 mechanisms = sorted(answer.enabled_mechanisms)
-        finally:
-            opened.close()
     if mechanisms and not sasl:
         secured = "SASL_SSL" if kafka.uses_tls else "SASL_PLAINTEXT"
         return f"asks for a user (SASL: {', '.join(mechanisms)}), and was told none: set {_PROTOCOL} to {secured}"
@@ -168,18 +163,15 @@ async def _other_mechanism(kafka: KafkaSettings, host: str, port: int) -> str | 
     """Mechanism by which a server that has refused the user lets it in with the same password; None: there is none."""
     with suppress(OSError, KafkaError, TimeoutError):
         plain = {"security_protocol": "SSL" if kafka.uses_tls else "PLAINTEXT"}
-        opened = await connection(kafka, host, port, **plain)
-        try:
+        async with connection(kafka, host, port, **plain) as opened:
             answer = await opened.send(SaslHandShakeRequest("PLAIN"))
-        finally:
-            opened.close()
         for mechanism in sorted(answer.enabled_mechanisms, reverse=True):
             # PLAIN tells the password itself to who listens.
             is_safe = mechanism != "PLAIN" or kafka.uses_tls
             if mechanism in _MECHANISMS and mechanism != kafka.sasl_mechanism and is_safe:
                 with suppress(OSError, KafkaError, TimeoutError):
-                    (await connection(kafka, host, port, sasl_mechanism=mechanism)).close()
-                    return str(mechanism)
+                    async with connection(kafka, host, port, sasl_mechanism=mechanism):
+                        return str(mechanism)
     return None
 
 
