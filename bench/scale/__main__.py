@@ -22,6 +22,7 @@ from bench.scale.assets import Assets
 from bench.scale.experiment import Experiment
 from bench.scale.figures import draw
 from bench.scale.latency import Latency
+from bench.scale.listeners import Listeners
 from bench.scale.lookups import Lookups
 from bench.scale.overload import Overload
 from bench.scale.recovery import Recovery
@@ -31,7 +32,7 @@ from bench.scale.workers import Workers
 
 EXPERIMENTS: Final[Mapping[str, Experiment]] = {
     experiment.name: experiment
-    for experiment in (Assets(), Workers(), Steady(), Latency(), Lookups(), Recovery(), Overload())
+    for experiment in (Assets(), Workers(), Steady(), Latency(), Lookups(), Listeners(), Recovery(), Overload())
 }
 
 

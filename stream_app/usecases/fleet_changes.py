@@ -17,10 +17,12 @@ from stream_app.domain.snapshot import Marker, header
 from stream_app.usecases.asset_lists import AssetLists, ListedAsset
 from stream_app.usecases.lookup import Lookup
 from stream_app.usecases.ports import MARKER_KEY
-from stream_app.usecases.rights import current_rights
+from stream_app.usecases.rights import Rights, current_rights
 
 #: Assets of a worker that one answer tells of: some ms. Those that change more often are told as they are then.
 _AT_ONCE: Final = 100
+#: An answer is shared for so long; streams look at the same moments.
+_SHARED_S: Final = 0.25
 #: Keys that are looked at before others have the event loop.
 _KEYS_AT_ONCE: Final = 2_000
 #: No asset id has it.
@@ -46,12 +48,21 @@ class Change:
     asset: ListedAsset | None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False, weakref_slot=True)
 class Changes:
-    """Changes of some partitions, and how far they are known then."""
+    """Changes of some partitions, and how far they are known then; those who asked share it."""
 
     marks: dict[int, Mark]
     changes: list[Change] = field(default_factory=list)
+
+
+@dataclass(slots=True)
+class _Answer:
+    """What those who ask the same question at the same time are told."""
+
+    asked_s: float
+    lock: asyncio.Lock = field(default_factory=asyncio.Lock)
+    changes: Changes | None = None
 
 
 class FleetChanges:
@@ -59,20 +70,30 @@ class FleetChanges:
 
     def __init__(self, lookup: Lookup, lists: AssetLists) -> None:
         self._lookup, self._lists = lookup, lists
+        self._answers: dict[tuple[str, tuple[str, ...], Rights], _Answer] = {}
 
     async def since(self, marks: Mapping[int, Mark], asset_ids: Collection[str] = ()) -> Changes:
         """Changes since the marks, of all assets that exist for the asker or of those that are named.
 
         Of a partition without a mark only the named assets are told, and where it is now. Of one that no worker
-        answers for the mark stays as it is.
+        answers for the mark stays as it is. A hundred who look at the same page cost one answer.
 
         Raises
         ------
         UnavailableError
             This worker is not ready.
         """
+        self._lookup.require_ready()
+        now_s = asyncio.get_running_loop().time()
+        self._answers = {asked: old for asked, old in self._answers.items() if now_s - old.asked_s < _SHARED_S}
+        answer = self._answers.setdefault((written_marks(marks), tuple(asset_ids), current_rights()), _Answer(now_s))
+        async with answer.lock:
+            if answer.changes is None:
+                answer.changes = await self._since(marks, asset_ids)
+        return answer.changes
+
+    async def _since(self, marks: Mapping[int, Mark], asset_ids: Collection[str]) -> Changes:
         lookup = self._lookup
-        lookup.require_ready()
         found = [await self.here(marks, asset_ids)]
         if peers := lookup.cluster.peers():
             params = {"since": written_marks(marks), "ids": _SEPARATOR.join(asset_ids)}

@@ -141,6 +141,7 @@ RECORDS: dict[str, dict[str, Any]] = {
     "steady": {"assets": 1_000, "worker_cores": 0.25, "states_per_s": 1_000.0},
     "latency": {"share": 0.5, "topic_ms": [1.0, 2.0], "http_ms": [3.0, 4.0], "topic_p50_ms": 1.0},
     "lookups": {"share": 0.0, "loop": "open", "p99_ms": 2.25},
+    "listeners": {"listeners": 100, "page": "fleet", "worker_cores": 0.79},
     "recovery": {"start": "again", "assets": 100_000, "ready_s": 12.345},
     "overload": {"form": "rows", "rows": 5_000_000, "curve": [[0.0, 100.0], [1.0, 110.0]]},
 }

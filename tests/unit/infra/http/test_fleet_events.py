@@ -59,6 +59,7 @@ class Listener:
 @pytest.fixture(autouse=True)
 def fast(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(events, "PERIOD_S", 0.01)
+    monkeypatch.setattr(fleet_changes, "_SHARED_S", 0.0)
 
 
 def put(site: Site, asset_id: str, seq: int, **more: Any) -> None:
