@@ -92,9 +92,9 @@ class FleetSummary(BaseModel):
     by_state: dict[Activity, int] = Field(description="Of them by what they do; a state that none is in is not there")
     uploads: int
     power_w: FleetSum = Field(description="Power of the assets that are not silent, > 0 charging")
-    energy_in_today_kwh: FleetSum = Field(description="Charged since `day_start`, by windows of a day")
-    energy_out_today_kwh: FleetSum = Field(description="Discharged since `day_start`")
-    day_start: str = Field(description="ISO 8601, UTC")
+    energy_in_today_kwh: FleetSum = Field(description="Charged on the day of `day_start`, by windows of a day")
+    energy_out_today_kwh: FleetSum = Field(description="Discharged on that day")
+    day_start: str = Field(description="Today, or the fleet's newest day if it has no rows of today; ISO 8601, UTC")
     rows: int = Field(description="Rows that are neither rejected nor repeats, of all assets")
     rows_rejected: int
     partitions: list[int]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import msgspec
 import numpy as np
@@ -102,8 +102,11 @@ class FleetSummaries:
         is_asset = ~columns.is_upload[slots]
         counts = np.bincount(doing[is_asset], minlength=len(ACTIVITIES)).tolist()
         day_us = now_us // DAY_US * DAY_US
-        # Of an asset whose open window of a day is an older one there is nothing of today.
         has_days = is_asset & (columns.day_us[slots] > np.iinfo(np.int64).min)
+        # A fleet whose rows are of another year has no today: its newest day says more than 0 kWh.
+        days_us = columns.day_us[slots][has_days & (columns.day_us[slots] <= day_us)]
+        day_us = int(days_us.max(initial=np.iinfo(np.int64).min)) if len(days_us) else day_us
+        # Of an asset whose open window of a day is an older one there is nothing of this day.
         is_today = columns.day_us[slots] == day_us
         partitions = sorted(self._lookup.tables.partitions())
         return FleetSummary(
@@ -127,11 +130,15 @@ class FleetSummaries:
         for each in found:
             for state, count in each.by_state.items():
                 by_state[state] = by_state.get(state, 0) + count
-        power, energy_in, energy_out = first.power_w, first.energy_in_today_kwh, first.energy_out_today_kwh
+        power = first.power_w
         for each in found[1:]:
             power = power.plus(each.power_w)
-            energy_in = energy_in.plus(each.energy_in_today_kwh)
-            energy_out = energy_out.plus(each.energy_out_today_kwh)
+        newest = max((each for each in found if each.energy_in_today_kwh.value is not None), default=first, key=_day)
+        energy_in, energy_out = newest.energy_in_today_kwh, newest.energy_out_today_kwh
+        for each in found:
+            if each is not newest:
+                energy_in = energy_in.plus(_on(newest, each, each.energy_in_today_kwh))
+                energy_out = energy_out.plus(_on(newest, each, each.energy_out_today_kwh))
         return FleetSummary(
             assets=sum(each.assets for each in found),
             by_state=by_state,
@@ -139,13 +146,23 @@ class FleetSummaries:
             power_w=power,
             energy_in_today_kwh=energy_in,
             energy_out_today_kwh=energy_out,
-            day_start=first.day_start,
+            day_start=newest.day_start,
             rows=sum(each.rows for each in found),
             rows_rejected=sum(each.rows_rejected for each in found),
             partitions=sorted({partition for each in found for partition in each.partitions}),
             behind=sum(each.behind for each in found),
             meta=self._lookup.freshness_of_all([each.meta.lag for each in found]),
         )
+
+
+def _day(summary: FleetSummary) -> str:
+    return summary.day_start
+
+
+def _on(newest: FleetSummary, other: FleetSummary, energy: Summed) -> Summed:
+    """What other assets have of the newest day: nothing if their newest one is older."""
+    is_older = other.day_start < newest.day_start and energy.value is not None
+    return replace(energy, value=0.0) if is_older else energy
 
 
 def _sum(values: FloatArray, of: BoolArray, unit: str, reason: str) -> Summed:

@@ -189,6 +189,7 @@ def test_a_file_becomes_metrics(browser: Browser, site: Site, tmp_path: Path) ->
         expect(page.locator("#past tbody tr")).to_have_count(1)
         page.get_by_role("link", name="Report to print").click()
         expect(page.get_by_text("Battery report")).to_be_visible()
+        expect(page.locator("h1")).to_have_text("sample_day.csv")
 
 
 def test_an_asset_is_forgotten_after_its_name_was_typed(browser: Browser, site: Site) -> None:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime
-from typing import Final
+from typing import Annotated, Final
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Query
 from starlette.responses import HTMLResponse, Response
 
 from schemas.lookup import AssetAnswer, WindowsAnswer
@@ -17,11 +18,16 @@ from stream_app.usecases.ports import PeerAnswer
 
 _WINDOWS: Final = 400
 
+Title = Annotated[
+    str | None,
+    Query(min_length=1, max_length=200, description="Title instead of the asset's id: the name of an upload's file"),
+]
+
 router = APIRouter(prefix="/api/v1/assets", tags=["assets"], route_class=ReadyRoute, responses=describe(404, 422, 503))
 
 
 @router.get("/{asset_id}/report", response_class=HTMLResponse)
-async def get_report(asset_id: AssetPath, services: ServicesDep) -> Response:
+async def get_report(asset_id: AssetPath, services: ServicesDep, title: Title = None) -> Response:
     """Return the asset on one page: figures, plots, warranty, sensors, every metric. It has no scripts.
 
     `stream-app report` writes the same page.
@@ -38,5 +44,7 @@ async def get_report(asset_id: AssetPath, services: ServicesDep) -> Response:
             return answers.relay(page)
         written = page.body if isinstance(page, PeerAnswer) else (await answers.windows(page)).body
         windows += WindowsAnswer.model_validate_json(bytes(written)).windows
-    page_policy = {"Content-Security-Policy": style_policy()}
-    return HTMLResponse(report(subject_of(asset, windows), datetime.now(UTC)), headers=page_policy)
+    subject = subject_of(asset, windows)
+    if title is not None:
+        subject = replace(subject, name=title)
+    return HTMLResponse(report(subject, datetime.now(UTC)), headers={"Content-Security-Policy": style_policy()})

@@ -124,5 +124,7 @@ async def test_report_is_one_page_under_its_own_policy(site: Site) -> None:
     assert answer.status_code == 200
     assert answer.headers["content-security-policy"].startswith("default-src 'none'; style-src 'sha256-")
     assert "<script" not in answer.text
-    assert "bess-001" in answer.text
+    assert "<h1>bess-001</h1>" in answer.text
+    named = await site.client.get("/api/v1/assets/bess-001/report", params={"title": "may <b>.csv"})
+    assert "<h1>may &lt;b&gt;.csv</h1>" in named.text
     assert (await site.client.get("/api/v1/assets/none/report")).status_code == 404

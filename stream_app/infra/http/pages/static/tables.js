@@ -13,7 +13,7 @@ export function windowTable(place, windows) {
     table(
       [
         { name: "From", cell: (update) => timeToMinute(update.window.start) },
-        { name: "State", cell: (update) => (update.final ? "closed" : "open") },
+        { name: "State", cell: (update) => h("span", { class: "whole" }, update.final ? "closed" : "open") },
         ...SHOWN.map((name) => ({ name: labelOf(name), num: true, cell: (update) => metricCell(name, update.metrics[name]) })),
       ],
       newest,

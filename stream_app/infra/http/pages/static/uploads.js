@@ -1,5 +1,5 @@
 // From a file to its metrics: what was found in it, the way it is read, progress, result.
-import { ask, assetPath, get, may, problemOf, root, send, session, toLogin } from "./api.js";
+import { ask, assetPath, get, may, problemOf, query, root, send, session, toLogin } from "./api.js";
 import { $, badge, h, message, show, table, text } from "./dom.js";
 import { diagnosisView, mappingOf } from "./diagnosis.js";
 import { say } from "./live.js";
@@ -168,7 +168,7 @@ function body(part, asset, warnings) {
       "div",
       { class: "row" },
       asset ? h("a", { class: "button main", href: `${root}/assets/${asset}` }, "Plots and all figures") : null,
-      asset ? h("a", { class: "button", href: `${root}/api/v1/assets/${asset}/report` }, "Report to print") : null,
+      asset ? h("a", { class: "button", href: `${root}/api/v1/assets/${asset}/report${query({ title: part.asset_id })}` }, "Report to print") : null,
       save(`${part.asset_id}.csv`, "text/csv", csv(metrics), "Download CSV"),
       save(`${part.asset_id}.json`, "application/json", JSON.stringify(part.data, null, 1), "Download JSON"),
     ),

@@ -79,7 +79,7 @@ export function dwell(place, hours, days, lifetime) {
     const [y, x] = found.rows.map(({ seconds }) => Math.max(...seconds)).reduce((best, each, i) => (each > best[2] ? [i, found.rows[i].seconds.indexOf(each), each] : best), [0, 0, -1]);
     const said = (row, bin) => `${duration(found.rows[row].seconds[bin])} (${((100 * found.rows[row].seconds[bin]) / whole).toFixed(0)} %)`;
     return [
-      heat(scaled, SOC_BINS, { alt: `Time by state of charge and temperature, ${found.rows.length} rows of ${TEMPERATURE_STEP_K} °C`, axis: "State of charge from, % (bins of 10); rows: temperature from; stronger: longer", written: said }),
+      heat(scaled, SOC_BINS, { alt: `Time by state of charge and temperature, ${found.rows.length} rows of ${TEMPERATURE_STEP_K} °C`, axis: "State of charge from, %; rows: temperature from", written: said }),
       h("p", { class: "soft small" }, `Most of it, ${said(y, x)}, at ${10 * x} to ${10 * x + 10} % of charge and from ${found.rows[y].label} on. ${count(found.windows)} windows since ${day(Date.parse(found.since))}, each at its mean temperature.`),
     ];
   });
