@@ -58,6 +58,29 @@ class SpanAnswer(BaseModel):
     update: MetricsUpdate
 
 
+class TemperatureBin(BaseModel):
+    """Windows of one size that were as warm as each other, as one."""
+
+    model_config = ConfigDict(frozen=True)
+
+    from_c: float = Field(description="Their mean temperature is this or above [degC]", examples=[20.0])
+    to_c: float = Field(description="and below this", examples=[25.0])
+    windows: int = Field(gt=0, description="How many they are; the update's window has their length together")
+    update: MetricsUpdate
+
+
+class TemperaturesAnswer(BaseModel):
+    """An asset by its temperature: what it is worth, and how long it was there, warm and cold."""
+
+    model_config = ConfigDict(frozen=True)
+
+    asset_id: AssetId
+    size: str = Field(description="Size of the windows", examples=["1h"])
+    bins: list[TemperatureBin] = Field(description="By temperature, ascending; those that have windows")
+    unknown: int = Field(description="Windows without a temperature, which are in no bin")
+    meta: AssetMeta
+
+
 class AssetAnswer(BaseModel):
     """One asset: what is known of it, its lifetime and its open windows."""
 

@@ -52,6 +52,7 @@ from stream_app.usecases.splits import SplitAssets
 from stream_app.usecases.system import System
 from stream_app.usecases.task_list import TaskLists
 from stream_app.usecases.tasks import Tasks
+from stream_app.usecases.temperature_queries import TemperatureQueries
 from stream_app.usecases.uploads import Uploads
 from stream_app.wire.encode.updates import UpdateForm
 
@@ -179,6 +180,7 @@ async def _serve(
         fleet=FleetSummaries(lookup, index, _now_us),
         changes=FleetChanges(lookup, lists),
         system=System(lookup, rates),
+        temperatures=TemperatureQueries(lookup, settings.windows),
     )
     http = settings.http
     options = ApiOptions(

@@ -22,6 +22,7 @@ from stream_app.domain.stored_layout import Layouts
 from stream_app.domain.views import Readings
 from stream_app.usecases import window_keys
 from stream_app.usecases.spans import Span, SpanRead
+from stream_app.usecases.temperatures import STEP_K, TemperatureBin
 from stream_app.wire.encode.updates import iso_times
 
 #: States that are read into a fleet before another one takes its place.
@@ -149,26 +150,57 @@ class AssetViews:
 
         ``stored`` are its closed windows of the span's pane, by key. DomainError: a state cannot be read.
         """
-        self._line(asset_id)
-        slot = self._snapshots.load(asset_id, value, self._layouts)
+        slot, closed, open_ = self._panes(asset_id, value, span.pane_s, stored)
         fleet, pane_us, size_us = self._fleet, span.pane_s * 1_000_000, span.size_s * 1_000_000
         if not fleet.has_rows(slot):
             return None
-        current, spec = views.current(fleet, np.array([slot])), fleet.spec[slot]
-        open_ = views.taken(current, np.flatnonzero(current.size_us == pane_us))
         last_us = int(fleet.integers.last_us[slot])
         newest_us = int(open_.start_us[0]) if len(open_) else last_us // pane_us * pane_us
         begin_us = newest_us + pane_us - size_us
-        closed = [
-            self._snapshots.load_window(stored[key], slot, pane_us, start_us, self._layouts)
-            for key in stored
-            if begin_us <= (start_us := window_keys.start_us(key)) < newest_us + pane_us * (not len(open_))
-        ]
-        fleet.set_spec(slot, spec)  # a window's own was in force then
-        parts = views.concatenated(fleet, [*closed, open_])
+        panes = views.concatenated(fleet, [closed, open_])
+        parts = views.taken(panes, np.flatnonzero(panes.start_us >= begin_us))
         whole = spans.folded(fleet, slot, parts, size_us=size_us, start_us=begin_us)
         begin, end = iso_times(np.array([begin_us, min(last_us, begin_us + size_us)]))
         return SpanRead(span, views.read(fleet, whole, closed=False), len(parts), begin, end)
+
+    def by_temperature(
+        self, asset_id: str, value: bytes, size_s: int, stored: Mapping[bytes, bytes]
+    ) -> tuple[list[TemperatureBin], int]:
+        """Read a stored asset's windows of a size by their mean temperature, and count those that have none.
+
+        ``stored`` are the closed ones by key; the open one counts too. DomainError: a state cannot be read.
+        """
+        slot, closed, open_ = self._panes(asset_id, value, size_s, stored)
+        fleet = self._fleet
+        panes = views.concatenated(fleet, [closed, open_])
+        means_c = views.read(fleet, panes, closed=False).by_metric["temperature_mean_c"].value
+        bins = np.floor(means_c / STEP_K)
+        found = []
+        for number in np.unique(bins[~np.isnan(bins)]).tolist():
+            alike = views.taken(panes, np.flatnonzero(bins == number))
+            size_us = int(alike.size_us.sum())
+            whole = spans.folded(fleet, slot, alike, size_us=size_us, start_us=int(alike.start_us[0]))
+            readings = views.read(fleet, whole, closed=False)
+            found.append(TemperatureBin(number * STEP_K, len(alike), readings))
+        return found, int(np.isnan(bins).sum())
+
+    def _panes(
+        self, asset_id: str, value: bytes, size_s: int, stored: Mapping[bytes, bytes]
+    ) -> tuple[int, views.Windows, views.Windows]:
+        """The slot of a stored asset, its closed windows of a size by start, and its open one."""
+        self._line(asset_id)
+        slot = self._snapshots.load(asset_id, value, self._layouts)
+        fleet, size_us = self._fleet, size_s * 1_000_000
+        current, spec = views.current(fleet, np.array([slot])), fleet.spec[slot]
+        open_ = views.taken(current, np.flatnonzero(current.size_us == size_us))
+        before_us = int(open_.start_us[0]) if len(open_) else np.iinfo(np.int64).max
+        closed = [
+            self._snapshots.load_window(stored[key], slot, size_us, start_us, self._layouts)
+            for key in stored
+            if (start_us := window_keys.start_us(key)) < before_us
+        ]
+        fleet.set_spec(slot, spec)  # a window's own was in force then
+        return slot, views.concatenated(fleet, closed), open_
 
     def _renew(self) -> None:
         self._fleet = Fleet(self._catalogue, (), self._lateness_s)

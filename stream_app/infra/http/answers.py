@@ -27,6 +27,8 @@ from stream_app.usecases.posting import spec_tag
 from stream_app.usecases.queries import AssetFound, SpecFound, WindowsFound
 from stream_app.usecases.running_uploads import ReadingProgress
 from stream_app.usecases.tasks import Task
+from stream_app.usecases.temperature_queries import TemperaturesFound
+from stream_app.usecases.temperatures import STEP_K
 from stream_app.wire.encode.updates import updates
 
 #: Fields of :class:`schemas.metrics.MetricValue`, which a task shows even where they are null.
@@ -103,6 +105,19 @@ async def windows(found: WindowsFound, chosen: Collection[str] | None = None) ->
             "meta": found.meta,
         }
     )
+    answer.headers["ETag"] = _state_tag(found.meta)
+    return answer
+
+
+def temperatures(found: TemperaturesFound, chosen: Collection[str] | None) -> Response:
+    """Answer a :class:`schemas.lookup.TemperaturesAnswer`, with the ``chosen`` metrics if they are given."""
+    bins = []
+    for each in found.bins:
+        (update,) = _updates(each.readings, found.asset_id, found.meta.partition, closed=False)
+        ends = {"from_c": each.from_c, "to_c": each.from_c + STEP_K}
+        bins.append({**ends, "windows": each.windows, "update": _chosen(update, chosen)})
+    content = {"asset_id": found.asset_id, "size": found.size, "bins": bins, "unknown": found.unknown}
+    answer = json({**content, "meta": found.meta})
     answer.headers["ETag"] = _state_tag(found.meta)
     return answer
 

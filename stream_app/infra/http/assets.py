@@ -10,7 +10,7 @@ from pydantic import AwareDatetime
 from starlette.responses import Response
 
 from schemas.asset import AssetSpec
-from schemas.lookup import AssetAnswer, Deleted, SpecAccepted, SpecAnswer, WindowsAnswer
+from schemas.lookup import AssetAnswer, Deleted, SpecAccepted, SpecAnswer, TemperaturesAnswer, WindowsAnswer
 from stream_app.infra.http import answers
 from stream_app.infra.http.deps import AssetPath, Hop, Limit, ReadyRoute, ServicesDep
 from stream_app.infra.http.metric_choice import Chosen, chosen
@@ -87,6 +87,24 @@ async def list_windows(
         asset_id, size, limit=limit, cursor=cursor, time=time, metrics=metrics, hop=hop
     )
     return answers.relay(found) if isinstance(found, PeerAnswer) else await answers.windows(found, names)
+
+
+@router.get("/{asset_id}/temperatures", response_model=TemperaturesAnswer, responses=describe(404))
+async def get_temperatures(
+    asset_id: AssetPath,
+    services: ServicesDep,
+    hop: Hop,
+    size: Annotated[str, Query(description="Size of the windows", examples=["15m"])] = "1h",
+    metrics: Chosen = None,
+) -> Response:
+    """Return the asset by its temperature: windows whose mean temperature is within the same 5 K, as one.
+
+    Efficiency, capacity, resistance and the time by state of charge of each bin, from the closed windows that are kept
+    (`STREAM_KEEP_WINDOWS`) and the open one. Windows merge as a rolling look-up does, with sigma and coverage.
+    """
+    names = chosen(metrics, services.catalogue)
+    found = await services.temperatures.by_temperature(asset_id, size, metrics=metrics, hop=hop)
+    return answers.relay(found) if isinstance(found, PeerAnswer) else answers.temperatures(found, names)
 
 
 @router.get("/{asset_id}/spec", response_model=SpecAnswer, responses=describe(404))

@@ -31,6 +31,7 @@ from stream_app.usecases.running_uploads import RunningUploads
 from stream_app.usecases.system import System
 from stream_app.usecases.task_list import TaskLists
 from stream_app.usecases.tasks import Tasks
+from stream_app.usecases.temperature_queries import TemperatureQueries
 from stream_app.usecases.uploads import Uploads
 
 _JSON: Final = "application/json"
@@ -57,6 +58,7 @@ class Services:
     fleet: FleetSummaries
     changes: FleetChanges
     system: System
+    temperatures: TemperatureQueries
 
 
 def services_of(request: Request) -> Services:

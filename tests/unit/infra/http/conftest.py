@@ -36,6 +36,7 @@ from stream_app.usecases.spans import KeptWindows
 from stream_app.usecases.system import System
 from stream_app.usecases.task_list import TaskLists
 from stream_app.usecases.tasks import Tasks
+from stream_app.usecases.temperature_queries import TemperatureQueries
 from stream_app.usecases.uploads import Uploads
 from tests.fake_history import FakeReads
 from tests.fakes import PARTITIONS, START_US, FakeCluster, FakeLetters, FakeLog, FakeTables
@@ -116,6 +117,7 @@ class Site:
             fleet=FleetSummaries(lookup, self.index, lambda: self.now_us),
             changes=FleetChanges(lookup, lists),
             system=System(lookup, self.rates),
+            temperatures=TemperatureQueries(lookup, ("1m", "15m")),
         )
         self.api = create_api(services, self.options)
         self.network.apps[self.name] = self.api

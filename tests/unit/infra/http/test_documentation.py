@@ -61,6 +61,7 @@ async def test_each_route_is_documented_once(site: Site) -> None:
         ("DELETE", "/api/v1/assets/{asset_id}"),
         ("GET", "/api/v1/assets/{asset_id}/report"),
         ("GET", "/api/v1/assets/{asset_id}/windows/{size}"),
+        ("GET", "/api/v1/assets/{asset_id}/temperatures"),
         ("GET", "/api/v1/assets/{asset_id}/spec"),
         ("PUT", "/api/v1/assets/{asset_id}/spec"),
         ("PATCH", "/api/v1/assets/{asset_id}/spec"),

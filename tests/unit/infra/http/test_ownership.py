@@ -42,7 +42,10 @@ def pair(open_site: OpenSite) -> tuple[Site, Site]:
     return here, there
 
 
-@pytest.mark.parametrize("path", ["", "/spec", "/windows/1m", "/windows/1m?from=2022-04-13T02:00:00%2B02:00"])
+@pytest.mark.parametrize(
+    "path",
+    ["", "/spec", "/windows/1m", "/temperatures?size=1m", "/windows/1m?from=2022-04-13T02:00:00%2B02:00"],
+)
 @pytest.mark.parametrize("partition", [2, 3])
 async def test_worker_passes_on_what_the_owner_answers(pair: tuple[Site, Site], path: str, partition: int) -> None:
     """The same bytes as the owner's own answer, which names it."""

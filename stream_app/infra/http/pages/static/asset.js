@@ -82,7 +82,9 @@ async function loadWindows() {
   const listed = shownSize in PAST ? sizes.at(-1) : shownSize;
   windowTable($("windows"), closed[listed] ?? []);
   text($("windows-note"), `${count((closed[listed] ?? []).length)} of ${listed}, newest first`);
-  dwell($("dwell"), closed[sizes.includes("1h") ? "1h" : sizes.at(-1)] ?? [], closed[sizes.at(-1)] ?? [], latest.lifetime);
+  const hours = sizes.includes("1h") ? "1h" : sizes.at(-1);
+  const found = await get(`${assetPath(id)}/temperatures${query({ size: hours, metrics: "soc_dwell_s" })}`);
+  dwell($("dwell"), found, closed[sizes.at(-1)] ?? [], latest.lifetime);
 }
 
 // The second size, or the smallest while the asset is too young for a line of it.

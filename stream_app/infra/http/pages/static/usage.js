@@ -52,35 +52,26 @@ export function cycles(place, life) {
 
 const SOC_BINS = Array.from({ length: 10 }, (_, i) => `${10 * i}`);
 
-const TEMPERATURE_STEP_K = 5;
-
-// Hours by state of charge and temperature: each window at its mean temperature. Null where none was measured.
-function byTemperature(windows) {
-  const known = windows.filter(({ metrics }) => isKnown(metrics.soc_dwell_s) && isKnown(metrics.temperature_mean_c));
-  if (!known.length) return null;
-  const rows = new Map();
-  for (const { metrics } of known) {
-    const from = TEMPERATURE_STEP_K * Math.floor(metrics.temperature_mean_c.value / TEMPERATURE_STEP_K);
-    const row = rows.get(from) ?? SOC_BINS.map(() => 0);
-    rows.set(from, row.map((sum, i) => sum + metrics.soc_dwell_s.value[i]));
-  }
-  const [lowest, highest] = [Math.min(...rows.keys()), Math.max(...rows.keys())];
-  const all = Array.from({ length: (highest - lowest) / TEMPERATURE_STEP_K + 1 }, (_, i) => highest - TEMPERATURE_STEP_K * i); // the hottest on top
-  return { rows: all.map((from) => ({ label: `${from} °C`, seconds: rows.get(from) ?? SOC_BINS.map(() => 0) })), since: known[0].window.start, windows: known.length };
-}
-
-export function dwell(place, hours, days, lifetime) {
-  const found = byTemperature(hours);
-  if (!found) return dwellByDay(place, days, lifetime);
-  return once(place, found, () => {
-    const whole = found.rows.reduce((sum, row) => sum + row.seconds.reduce((a, b) => a + b, 0), 0) || 1;
-    const most = Math.max(...found.rows.flatMap((row) => row.seconds)) || 1;
-    const scaled = found.rows.map(({ label, seconds }) => ({ label, cells: seconds.map((each) => each / most) }));
-    const [y, x] = found.rows.map(({ seconds }) => Math.max(...seconds)).reduce((best, each, i) => (each > best[2] ? [i, found.rows[i].seconds.indexOf(each), each] : best), [0, 0, -1]);
-    const said = (row, bin) => `${duration(found.rows[row].seconds[bin])} (${((100 * found.rows[row].seconds[bin]) / whole).toFixed(0)} %)`;
+// `found`: the answer to /temperatures, whose bins have the time by state of charge. The hottest stands on top.
+export function dwell(place, found, days, lifetime) {
+  const known = (found?.bins ?? []).filter(({ update }) => isKnown(update.metrics.soc_dwell_s));
+  if (!known.length) return dwellByDay(place, days, lifetime);
+  return once(place, known, () => {
+    const [step, lowest, highest] = [known[0].to_c - known[0].from_c, known[0].from_c, known.at(-1).from_c];
+    const rows = Array.from({ length: (highest - lowest) / step + 1 }, (_, i) => {
+      const from = highest - step * i;
+      const bin = known.find(({ from_c: low }) => low === from);
+      return { label: `${from} °C`, seconds: bin ? bin.update.metrics.soc_dwell_s.value : SOC_BINS.map(() => 0) };
+    });
+    const all = rows.flatMap((row) => row.seconds);
+    const [whole, most] = [all.reduce((sum, each) => sum + each, 0) || 1, Math.max(...all) || 1];
+    const scaled = rows.map(({ label, seconds }) => ({ label, cells: seconds.map((each) => each / most) }));
+    const longest = all.indexOf(Math.max(...all));
+    const [y, x] = [Math.floor(longest / SOC_BINS.length), longest % SOC_BINS.length];
+    const said = (row, bin) => `${duration(rows[row].seconds[bin])} (${((100 * rows[row].seconds[bin]) / whole).toFixed(0)} %)`;
     return [
-      heat(scaled, SOC_BINS, { alt: `Time by state of charge and temperature, ${found.rows.length} rows of ${TEMPERATURE_STEP_K} °C`, axis: "State of charge from, %; rows: temperature from", written: said }),
-      h("p", { class: "soft small" }, `Most of it, ${said(y, x)}, at ${10 * x} to ${10 * x + 10} % of charge and from ${found.rows[y].label} on. ${count(found.windows)} windows since ${day(Date.parse(found.since))}, each at its mean temperature.`),
+      heat(scaled, SOC_BINS, { alt: `Time by state of charge and temperature, ${rows.length} rows of ${step} K`, axis: "State of charge from, %; rows: temperature from", written: said }),
+      h("p", { class: "soft small" }, `Most of it, ${said(y, x)}, at ${10 * x} to ${10 * x + 10} % of charge and from ${rows[y].label} on. By the windows of ${found.size} that are kept, each at its mean temperature.`),
     ];
   });
 }
