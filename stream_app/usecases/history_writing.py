@@ -32,6 +32,8 @@ LIFETIME: Final = "lifetime"
 #: A batch is written when it has so many windows, or so many bytes: some 100 MB of memory.
 _MOST_WINDOWS: Final = 10_000
 _MOST_BYTES: Final = 64 << 20
+#: Windows whose stored ``seq`` is remembered: what a worker repeats after a crash is older, and is not written again.
+_MOST_STORED: Final = 100_000
 #: Updates that are read before others have the event loop: some ms.
 _AT_ONCE: Final = 200
 _POLL_S: Final = 1.0
@@ -127,6 +129,7 @@ class HistoryWriter:
         self._retire_at = clock()
         self._told = ""
         self._cells = CellReader()
+        self._stored: dict[_Key, int] = {}
 
     async def run(self, stop: asyncio.Event) -> None:
         """Keep the store up to date; ends when ``stop`` is set, after a last batch."""
@@ -175,7 +178,8 @@ class HistoryWriter:
             if horizon is not None and of.size != LIFETIME and _month_end(of.start) <= horizon:
                 self._figures.left_out("expired")
                 continue
-            batch.take(of, record)
+            if of.seq > self._stored.get((of.asset_id, of.size, of.start), -1):
+                batch.take(of, record)
 
     async def _write(self, batch: Batch, stop: asyncio.Event) -> None:
         if not batch.ends:
@@ -196,6 +200,7 @@ class HistoryWriter:
                 await self._wait(stop, _WAITS_FOR_KAFKA if is_kafka else _WAITS_FOR_DATABASE, error)
             else:
                 if not refused:
+                    self._remember(rows)
                     self._figures.written(len(rows), self._clock() - begin)
                     self._consuming()
                     return
@@ -203,6 +208,12 @@ class HistoryWriter:
                     self._leave_out(state.record, why)
                     batch.leave_out(state)
                 rows = await self._rows(batch)
+
+    def _remember(self, rows: Sequence[Pending]) -> None:
+        if len(self._stored) + len(rows) > _MOST_STORED:
+            self._stored.clear()
+        for (of, *_), _ in rows:
+            self._stored[of.asset_id, of.size, of.start] = of.seq
 
     async def _rows(self, batch: Batch) -> list[Pending]:
         read: list[tuple[State, UpdateCells]] = []
@@ -265,6 +276,7 @@ class HistoryWriter:
 
     async def _wait(self, stop: asyncio.Event, phase: str, error: UnavailableError) -> None:
         self._figures.phase(phase, error.detail)
+        self._stored.clear()  # whatever comes back may be another database, or a copy of an older one
         if phase != self._told:
             log.error("the history waits: %s", error.detail)
             self._told = phase

@@ -74,12 +74,15 @@ class Deployment:
     def left_out(self, why: Literal["poison", "expired"]) -> None:
         self.left[why] += 1
 
+    def writer(self, **options: Any) -> HistoryWriter:
+        """A writer of this deployment."""
+        chosen = {"sizes": (), "retention": None, "flush_interval_s": 0.05} | options
+        return HistoryWriter(self, self, Figures(self), now=lambda: NOW, clock=clock(), **chosen)
+
     async def run(self, **options: Any) -> list[tuple[str, int]]:
         """Run until nothing is left; returns asset and seq of what was written."""
-        chosen = {"sizes": (), "retention": None, "flush_interval_s": 0.05} | options
-        writer = HistoryWriter(self, self, Figures(self), now=lambda: NOW, clock=clock(), **chosen)
         async with asyncio.timeout(20):
-            await writer.run(self.stop)
+            await self.writer(**options).run(self.stop)
         return [(row.head.asset_id, row.head.seq) for batch in self.batches for row in batch]
 
 
@@ -119,6 +122,27 @@ async def test_what_cannot_be_stored_hides_nothing() -> None:
     assert {(row.head.asset_id, row.head.seq) for row in deployment.batches[-1]} == {("a", 4), ("b", 1)}
     assert deployment.left == {"poison": 3}
     assert deployment.committed == {0: 5, 1: 6}
+
+
+async def test_what_is_stored_is_not_written_again() -> None:
+    """States that are repeated after a crash: only a newer one is; and all of them once the store was away."""
+    older, newer = an_update("a", 5), an_update("a", 6)
+    deployment = Deployment()
+    writer = deployment.writer()
+
+    async def written(*updates: bytes, failures: int = 0) -> list[int]:
+        first, before = deployment.committed.get(0, 0), len(deployment.batches)
+        deployment.records = [UpdateRecord(0, first + n, update) for n, update in enumerate(updates)]
+        deployment.failures["prepare"] = failures
+        deployment.stop.clear()
+        await writer.run(deployment.stop)
+        return [row.head.seq for rows in deployment.batches[before:] for row in rows]
+
+    assert await written(older, older) == [5]
+    assert await written(older, newer, older) == [6]
+    assert await written(newer, older) == []
+    assert await written(older, failures=1) == [5]
+    assert deployment.committed == {0: 8}
 
 
 async def test_lifetimes_have_no_history() -> None:
