@@ -94,7 +94,9 @@ class FleetSummary(BaseModel):
     power_w: FleetSum = Field(description="Power of the assets that are not silent, > 0 charging")
     energy_in_today_kwh: FleetSum = Field(description="Charged on the day of `day_start`, by windows of a day")
     energy_out_today_kwh: FleetSum = Field(description="Discharged on that day")
-    day_start: str = Field(description="Today, or the fleet's newest day if it has no rows of today; ISO 8601, UTC")
+    day_start: str = Field(
+        description="Today, or the day that most assets are at if none has rows of today; ISO 8601, UTC"
+    )
     rows: int = Field(description="Rows that are neither rejected nor repeats, of all assets")
     rows_rejected: int
     partitions: list[int]

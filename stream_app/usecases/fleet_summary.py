@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 import msgspec
 import numpy as np
 
-from stream_app.columns.arrays import BoolArray, FloatArray
+from stream_app.columns.arrays import BoolArray, FloatArray, IntArray
 from stream_app.usecases.fleet_index import FleetIndex
 from stream_app.usecases.fleet_order import ACTIVITIES, activities
 from stream_app.usecases.fleet_reading import DAY_US
@@ -89,6 +89,18 @@ class FleetSummaries:
             raise lookup.unanswered(missing)
         return self._together(found)
 
+    def _today_us(self) -> int:
+        return self._now_us() // DAY_US * DAY_US
+
+    def _shown_day(self, found: Sequence[FleetSummary]) -> str:
+        """The same of all workers: each weighs as many assets as it has days of."""
+        (today,) = iso_times(np.array([self._today_us()]))
+        weights: dict[str, int] = {}
+        for each in found:
+            if each.energy_in_today_kwh.value is not None:
+                weights[each.day_start] = weights.get(each.day_start, 0) + each.energy_in_today_kwh.assets
+        return today if today in weights or not weights else max(weights, key=lambda day: (weights[day], day))
+
     def _here(self) -> FleetSummary:
         index, now_us = self._index, self._now_us()
         columns, used = index.columns, slice(0, len(index.ids))
@@ -101,11 +113,8 @@ class FleetSummaries:
         doing = activities(columns, slots, now_us)
         is_asset = ~columns.is_upload[slots]
         counts = np.bincount(doing[is_asset], minlength=len(ACTIVITIES)).tolist()
-        day_us = now_us // DAY_US * DAY_US
         has_days = is_asset & (columns.day_us[slots] > np.iinfo(np.int64).min)
-        # A fleet whose rows are of another year has no today: its newest day says more than 0 kWh.
-        days_us = columns.day_us[slots][has_days & (columns.day_us[slots] <= day_us)]
-        day_us = int(days_us.max(initial=np.iinfo(np.int64).min)) if len(days_us) else day_us
+        day_us = _shown_day_us(columns.day_us[slots][has_days], self._today_us())
         # Of an asset whose open window of a day is an older one there is nothing of this day.
         is_today = columns.day_us[slots] == day_us
         partitions = sorted(self._lookup.tables.partitions())
@@ -133,12 +142,11 @@ class FleetSummaries:
         power = first.power_w
         for each in found[1:]:
             power = power.plus(each.power_w)
-        newest = max((each for each in found if each.energy_in_today_kwh.value is not None), default=first, key=_day)
-        energy_in, energy_out = newest.energy_in_today_kwh, newest.energy_out_today_kwh
-        for each in found:
-            if each is not newest:
-                energy_in = energy_in.plus(_on(newest, each, each.energy_in_today_kwh))
-                energy_out = energy_out.plus(_on(newest, each, each.energy_out_today_kwh))
+        day = self._shown_day(found)
+        energy_in, energy_out = _on(day, first, first.energy_in_today_kwh), _on(day, first, first.energy_out_today_kwh)
+        for each in found[1:]:
+            energy_in = energy_in.plus(_on(day, each, each.energy_in_today_kwh))
+            energy_out = energy_out.plus(_on(day, each, each.energy_out_today_kwh))
         return FleetSummary(
             assets=sum(each.assets for each in found),
             by_state=by_state,
@@ -146,7 +154,7 @@ class FleetSummaries:
             power_w=power,
             energy_in_today_kwh=energy_in,
             energy_out_today_kwh=energy_out,
-            day_start=newest.day_start,
+            day_start=day,
             rows=sum(each.rows for each in found),
             rows_rejected=sum(each.rows_rejected for each in found),
             partitions=sorted({partition for each in found for partition in each.partitions}),
@@ -155,14 +163,20 @@ class FleetSummaries:
         )
 
 
-def _day(summary: FleetSummary) -> str:
-    return summary.day_start
+def _shown_day_us(days_us: IntArray, today_us: int) -> int:
+    """Today if any asset has rows of it, else the day that most assets are at.
+
+    A fleet whose rows are of another year has no today, and that day says more than 0 kWh.
+    """
+    if len(days_us) == 0 or (days_us == today_us).any():
+        return today_us
+    values, counts = np.unique(days_us, return_counts=True)
+    return int(values[counts == counts.max()][-1])
 
 
-def _on(newest: FleetSummary, other: FleetSummary, energy: Summed) -> Summed:
-    """What other assets have of the newest day: nothing if their newest one is older."""
-    is_older = other.day_start < newest.day_start and energy.value is not None
-    return replace(energy, value=0.0) if is_older else energy
+def _on(day: str, of: FleetSummary, energy: Summed) -> Summed:
+    """What assets of a worker have of a day: nothing if most of them are at another one."""
+    return replace(energy, value=0.0) if of.day_start != day and energy.value is not None else energy
 
 
 def _sum(values: FloatArray, of: BoolArray, unit: str, reason: str) -> Summed:

@@ -9,6 +9,7 @@ import pytest
 
 from schemas.fleet import FleetSum, FleetSummary
 from schemas.lookup import AnswerMeta
+from stream_app.usecases.fleet_summary import _shown_day_us
 from tests.fakes import PARTITIONS, partition_of
 from tests.unit.usecases.test_asset_lists import DAY_US, put
 from tests.worker import THERE, Worker
@@ -47,11 +48,20 @@ async def test_the_summary_adds_up_what_is_known(worker: Worker) -> None:
     assert summary.day_start == "2022-04-13T00:00:00Z"
 
 
+def test_the_day_that_is_shown() -> None:
+    """Today if anybody is at it; else where most are, not where a single clock has gone."""
+    days = np.array([1, 5, 5, 9]) * DAY_US
+    assert [_shown_day_us(days, today * DAY_US) // DAY_US for today in (9, 1, 7)] == [9, 1, 5]
+    assert _shown_day_us(days[:0], DAY_US) == DAY_US
+    assert _shown_day_us(np.array([1, 2]) * DAY_US, 9 * DAY_US) == 2 * DAY_US
+
+
 @pytest.mark.parametrize(
     ("day", "energy_kwh", "told"),
     [
         ("2022-04-13T00:00:00Z", 1.5, "2022-04-13T00:00:00Z"),
         ("2022-04-12T00:00:00Z", 0.0, "2022-04-13T00:00:00Z"),
+        ("2022-05-01T00:00:00Z", 0.0, "2022-04-13T00:00:00Z"),
     ],
 )
 async def test_summaries_of_all_workers_are_added(worker: Worker, day: str, energy_kwh: float, told: str) -> None:
