@@ -24,6 +24,7 @@ from stream_app.infra.http import (
     health,
     history,
     measurements,
+    passport,
     places,
     problems,
     reports,
@@ -154,8 +155,8 @@ def create_api(services: Services, options: ApiOptions) -> FastAPI:
     api.state.upload_space = UploadSpace(options.upload_quota_bytes)
     api.state.credentials, api.state.rates = options.credentials, options.rates
     problems.install(api)
-    nouns: tuple[ModuleType, ...] = (tasks, doctor, fleet, assets, history, reports, events, measurements, catalogue)
-    nouns += (fleet_events, system, dead_letters, sessions, health, places)
+    nouns: tuple[ModuleType, ...] = (tasks, doctor, fleet, assets, history, reports, passport, events, measurements)
+    nouns += (catalogue, fleet_events, system, dead_letters, sessions, health, places)
     routers: list[APIRouter] = [noun.router for noun in nouns] + [health.figures] * options.has_figures
     for router in (*routers, files.router, site.router):
         api.include_router(router)

@@ -60,6 +60,7 @@ async def test_each_route_is_documented_once(site: Site) -> None:
         ("GET", "/api/v1/assets/{asset_id}"),
         ("DELETE", "/api/v1/assets/{asset_id}"),
         ("GET", "/api/v1/assets/{asset_id}/report"),
+        ("GET", "/api/v1/assets/{asset_id}/passport"),
         ("GET", "/api/v1/assets/{asset_id}/windows/{size}"),
         ("GET", "/api/v1/assets/{asset_id}/temperatures"),
         ("GET", "/api/v1/assets/{asset_id}/spec"),
