@@ -30,12 +30,22 @@ def ensure(
     """Create the topics that are missing; those that exist are left as they are.
 
     This needs the right Create on the topics. A worker needs Read and Write on the measurements and the changelogs,
-    Write on the metrics and the dead letters, and Read on its group.
+    Write on the metrics and the dead letters, and Read on its group. Where API keys open the API, their topic is
+    created too.
     """
     from stream_app.infra.kafka.log import rights, topics
+    from stream_app.infra.kafka.log.key_topic import KeyTopic
 
     settings = settings_from(kafka={"bootstrap_servers": broker})
-    created = asyncio.run(topics.ensure(settings.kafka))
+
+    async def create() -> list[str]:
+        created = list(await topics.ensure(settings.kafka))
+        keys = KeyTopic(settings.kafka)
+        if settings.security.has_keys and await keys.ensure():
+            created.append(f"created topic {keys.name!r} with 1 partition(s)")
+        return created
+
+    created = asyncio.run(create())
     for line in created or ["all topics are there"]:
         typer.echo(line)
     for line in rights.commands(settings.kafka, principal) if principal is not None else ():

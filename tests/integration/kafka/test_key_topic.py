@@ -23,6 +23,23 @@ async def until(met: Callable[[], bool]) -> None:
             await asyncio.sleep(0.02)
 
 
+def test_topics_ensure_creates_theirs_too(kafka: KafkaSettings, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where keys open the API: a worker that starts without it would not know the first key for a while."""
+    monkeypatch.setenv("STREAM_KAFKA__BOOTSTRAP_SERVERS", kafka.bootstrap_servers)
+    monkeypatch.setenv("STREAM_KAFKA__APP_ID", kafka.app_id)
+
+    def told() -> bool:
+        result = CliRunner().invoke(app, ["topics", "ensure"])
+        assert result.exit_code == 0, result.output
+        return f"created topic '{kafka.app_id}-keys' with 1 partition(s)" in result.stdout
+
+    assert not told()
+    monkeypatch.setenv("STREAM_SECURITY__MODE", "keys")
+    assert told()
+    assert not told()
+    assert asyncio.run(KeyTopic(kafka).read()).is_complete
+
+
 async def test_keys_are_known_at_once_and_revoked_at_once(
     kafka: KafkaSettings, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:

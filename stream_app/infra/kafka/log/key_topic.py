@@ -41,14 +41,15 @@ class KeyTopic:
         self._kafka = kafka
         self.name = f"{kafka.app_id}-keys"
 
-    async def ensure(self) -> None:
-        """Create the topic unless it is there; TopicsError: the broker refuses."""
+    async def ensure(self) -> bool:
+        """Create the topic unless it is there, and say whether it was; TopicsError: the broker refuses."""
         topic = NewTopic(self.name, 1, self._kafka.replication_factor, topic_configs={"cleanup.policy": "compact"})
         async with admin_client(self._kafka) as admin:
             answer = await admin.create_topics([topic])
         for _, code, reason in answer.topic_errors:
             if code not in (0, _ALREADY_EXISTS):
                 raise TopicsError([f"the broker refuses to create topic {self.name!r}: {reason or f'error {code}'}"])
+        return all(code == 0 for _, code, _ in answer.topic_errors)
 
     async def write(self, record: KeyRecord) -> None:
         """Write a record, acked by the broker.
