@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 #: After the worker has stopped, its process has this long to end by itself.
 _LINGER_S: Final = 3.0
+#: An address that no host has (RFC 5737): the way to it is the one to other networks.
+_ELSEWHERE: Final = ("192.0.2.1", 9)
 
 
 def worker(
@@ -41,7 +43,7 @@ def worker(
         # An address that the deployment has set is better than one that is guessed.
         advertise = (
             settings.http.advertised_url
-            or f"{settings.http.url.partition(':')[0]}://{_own_address()}:{settings.http.port}"
+            or f"{settings.http.url.partition(':')[0]}://{_own_address(settings.kafka.bootstrap_servers)}:{settings.http.port}"
         )
     if advertise is not None:
         http = settings.http.model_copy(update={"advertised_url": advertise.rstrip("/")})
@@ -88,15 +90,37 @@ async def _run(build: Callable[[], Worker]) -> None:
         linger.start()
 
 
-def _own_address() -> str:
-    """Address of this host's name: in a container, the container's."""
+def _own_address(servers: str) -> str:
+    """Address at which others reach this host.
+
+    That of its name, which in a container is the container's; where the name means this host alone, as Debian writes
+    it to /etc/hosts, the one by which it reaches Kafka, or else other networks.
+    """
     name = socket.gethostname()
+    told = "has no address"
     try:
         address = socket.gethostbyname(name)
-    except OSError as error:
-        msg = f"--advertise auto: this host's name {name!r} has no address ({error.strerror}): give the URL"
-        raise ExpectedError(msg) from None
-    if ip_address(address).is_loopback:
-        msg = f"--advertise auto: this host's name {name!r} means {address}, which no other host reaches: give the URL"
-        raise ExpectedError(msg)
-    return address
+    except OSError:
+        pass
+    else:
+        if not ip_address(address).is_loopback:
+            return address
+        told = f"means {address}"
+    kafka, _, port = servers.partition(",")[0].rpartition(":")
+    for host, number in ((kafka.strip("[]"), int(port)), _ELSEWHERE):
+        found = _address_towards(host, number)
+        if found is not None:
+            return found
+    msg = f"--advertise auto: this host's name {name!r} {told}, and no network is reached from it: give the URL"
+    raise ExpectedError(msg)
+
+
+def _address_towards(host: str, port: int) -> str | None:
+    """Address that this host has on the way to another one; None: it is this host itself, or there is no way."""
+    try:
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+            probe.connect((host, port))  # chooses the way; nothing is sent
+            address: str = probe.getsockname()[0]
+    except OSError:
+        return None
+    return None if ip_address(address).is_loopback else address
