@@ -60,9 +60,11 @@ async function strip() {
   figure("silent", "Silent", { value: count(states.silent ?? 0), unit: "" }, states.silent ? "no row for longer than a gap may be" : "every asset sends");
   figure("power", "Power now", sumOf(fleet.power_w), because(fleet.power_w, fleet.power_w.value > 0 ? "into the batteries" : fleet.power_w.value < 0 ? "out of the batteries" : "at rest"));
   const isToday = Date.now() - Date.parse(fleet.day_start) < 86_400_000;
-  const [when, since] = isToday ? ["today", "since"] : ["on that day", "from"];
-  figure("in", `Charged ${when}`, sumOf(fleet.energy_in_today_kwh), because(fleet.energy_in_today_kwh, `${since} ${time(fleet.day_start).slice(0, 16)}`));
-  figure("out", `Discharged ${when}`, sumOf(fleet.energy_out_today_kwh), because(fleet.energy_out_today_kwh, `${since} ${time(fleet.day_start).slice(0, 16)}`));
+  const [when, since] = isToday
+    ? [" today", `since ${time(fleet.day_start).slice(0, 16)}`]
+    : ["", `on ${fleet.day_start.slice(0, 10)} (UTC), where most assets are`];
+  figure("in", `Charged${when}`, sumOf(fleet.energy_in_today_kwh), because(fleet.energy_in_today_kwh, since));
+  figure("out", `Discharged${when}`, sumOf(fleet.energy_out_today_kwh), because(fleet.energy_out_today_kwh, since));
   figure("rate", "Rows", perS === null ? null : { value: short(Math.round(perS)), unit: "/s" }, perS === null ? "because two looks are needed" : `${short(fleet.rows)} so far`);
   figure("lag", "Behind", fleet.meta.lag === null ? null : { value: count(fleet.meta.lag), unit: "messages" }, fleet.meta.lag === null ? "because a partition's end is not known yet" : fleet.meta.lag ? "not processed yet" : "everything is processed");
 }

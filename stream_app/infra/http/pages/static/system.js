@@ -80,7 +80,7 @@ async function loadHour() {
   mostBehind.clear();
   for (const { steps, step_s: stepS } of answer.workers) {
     for (const step of steps) {
-      const t = Math.round(Date.parse(step.time) / 1000 / stepS) * stepS;
+      const t = Math.floor(Date.parse(step.time) / 1000 / stepS) * stepS; // one line of all workers
       const seen = at.get(t) ?? { lag: 0, rate: 0 };
       const lags = Object.entries(step.lag);
       for (const [partition, each] of lags) mostBehind.set(Number(partition), Math.max(each ?? 0, mostBehind.get(Number(partition)) ?? 0));
@@ -95,9 +95,12 @@ async function loadHour() {
 }
 
 function remember(total, perS) {
-  points.at.push(Date.now() / 1000);
-  points.lag.push(total);
-  points.rate.push(perS);
+  const now = Date.now() / 1000;
+  if (now > (hour.at.at(-1) ?? 0)) { // a line never goes back, whatever this clock says
+    points.at.push(now);
+    points.lag.push(total);
+    points.rate.push(perS);
+  }
   const at = [...hour.at, ...points.at];
   lag.set([at, [...hour.lag, ...points.lag]], "How far behind it is, is not known yet.");
   rate.set([at, [...hour.rate, ...points.rate]], "Two looks are needed: a moment.");
