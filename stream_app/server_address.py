@@ -9,6 +9,12 @@ _NAMED_HOST: Final = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?")
 _NUMBERED_HOST: Final = re.compile(r"\[[0-9A-Fa-f:.]+\]")
 
 
+def servers(addresses: str) -> list[tuple[str, int]]:
+    """Host and port of each of some addresses, with commas between, each as :func:`require_server` has it."""
+    parts = (address.strip().rpartition(":") for address in addresses.split(","))
+    return [(host.strip("[]"), int(port)) for host, _, port in parts]
+
+
 def require_server(address: str) -> None:
     """Raise ValueError unless an address is ``host:port``."""
     bare = address.rpartition("://")[2].rstrip("/")

@@ -15,6 +15,7 @@ import typer
 
 from stream_app.commands.options import Broker, settings_from
 from stream_app.errors import ExpectedError
+from stream_app.server_address import servers
 
 if TYPE_CHECKING:
     from stream_app.infra.kafka.worker import Worker
@@ -41,10 +42,10 @@ def worker(
     settings = settings_from(kafka={"bootstrap_servers": broker}, http={"host": host, "port": port})
     if advertise == "auto":
         # An address that the deployment has set is better than one that is guessed.
-        advertise = (
-            settings.http.advertised_url
-            or f"{settings.http.url.partition(':')[0]}://{_own_address(settings.kafka.bootstrap_servers)}:{settings.http.port}"
-        )
+        advertise = settings.http.advertised_url
+        if advertise is None:
+            address = _own_address(settings.kafka.bootstrap_servers)
+            advertise = f"{settings.http.url.partition(':')[0]}://{address}:{settings.http.port}"
     if advertise is not None:
         http = settings.http.model_copy(update={"advertised_url": advertise.rstrip("/")})
         settings = settings.model_copy(update={"http": http})
@@ -90,7 +91,7 @@ async def _run(build: Callable[[], Worker]) -> None:
         linger.start()
 
 
-def _own_address(servers: str) -> str:
+def _own_address(kafka: str) -> str:
     """Address at which others reach this host.
 
     That of its name, which in a container is the container's; where the name means this host alone, as Debian writes
@@ -106,9 +107,8 @@ def _own_address(servers: str) -> str:
         if not ip_address(address).is_loopback:
             return address
         told = f"means {address}"
-    kafka, _, port = servers.partition(",")[0].rpartition(":")
-    for host, number in ((kafka.strip("[]"), int(port)), _ELSEWHERE):
-        found = _address_towards(host, number)
+    for host, port in (*servers(kafka), _ELSEWHERE):
+        found = _address_towards(host, port)
         if found is not None:
             return found
     msg = f"--advertise auto: this host's name {name!r} {told}, and no network is reached from it: give the URL"

@@ -33,7 +33,7 @@ def test_the_address_of_the_host_s_name_comes_first(monkeypatch: pytest.MonkeyPa
 def test_a_name_that_means_the_host_alone(monkeypatch: pytest.MonkeyPatch, of_name: str | None) -> None:
     """The way to Kafka tells, then that to other networks; without both it is said."""
     name_means(monkeypatch, of_name)
-    ways: dict[str, str | None] = {"kafka-1": "10.1.2.4", "192.0.2.1": "10.1.2.5"}
+    ways: dict[str, str | None] = {"kafka-1": "10.1.2.4", "kafka-2": None, "192.0.2.1": "10.1.2.5"}
     monkeypatch.setattr(run_worker, "_address_towards", lambda host, port: ways[host])
     assert run_worker._own_address(SERVERS) == "10.1.2.4"
     ways["kafka-1"] = None

@@ -16,6 +16,7 @@ from typing import Any, Final
 import orjson
 from starlette.responses import Response
 
+from schemas.lookup import AssetAnswer
 from stream_app import __version__
 from stream_app.domain.views import Readings
 from stream_app.infra.http.problems import MEDIA_TYPE
@@ -79,6 +80,14 @@ def asset(found: AssetFound, chosen: Collection[str] | None = None) -> Response:
     )
     answer.headers["ETag"] = _state_tag(found.meta)
     return answer
+
+
+def asset_of(found: AssetFound | PeerAnswer) -> AssetAnswer | Response:
+    """An asset as the answer tells it, whoever gave it; another worker's problem is passed on."""
+    if isinstance(found, PeerAnswer) and found.status != HTTPStatus.OK:
+        return relay(found)
+    body = found.body if isinstance(found, PeerAnswer) else asset(found).body
+    return AssetAnswer.model_validate_json(bytes(body))
 
 
 def _state_tag(meta: AssetFreshness) -> str:

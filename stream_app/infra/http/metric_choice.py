@@ -25,8 +25,7 @@ def chosen(names: str | None, catalogue: Catalogue) -> frozenset[str] | None:
     if names is None:
         return None
     wanted = frozenset(name.strip() for name in names.split(","))
-    known = {metric.name for metric in catalogue.metrics}
-    if unknown := sorted(wanted - known):
+    if unknown := sorted(wanted - catalogue.rests_on.keys()):
         detail = f"{unknown[0][:100]!r} is no metric: /api/v1/catalogue lists them"
         raise InvalidError("unknown_metric", detail, column="metrics")
     return wanted

@@ -8,13 +8,11 @@ from typing import Final
 from fastapi import APIRouter
 from starlette.responses import Response
 
-from schemas.lookup import AssetAnswer
 from schemas.metrics import MetricValue
 from schemas.passport import Passport, PassportEntry
 from stream_app.infra.http import answers
 from stream_app.infra.http.deps import AssetPath, ReadyRoute, ServicesDep
 from stream_app.infra.http.problems import describe
-from stream_app.usecases.ports import PeerAnswer
 
 router = APIRouter(prefix="/api/v1/assets", tags=["assets"], route_class=ReadyRoute, responses=describe(404, 422, 503))
 
@@ -57,11 +55,9 @@ async def get_passport(asset_id: AssetPath, services: ServicesDep) -> Response:
     They are those of the lifetime, from the oldest row on: of a battery that was in use before, `first_time` says since
     when they count. Times beyond limits are by the limits of the spec.
     """
-    found = await services.queries.asset(asset_id)
-    if isinstance(found, PeerAnswer) and found.status != 200:
-        return answers.relay(found)
-    body = found.body if isinstance(found, PeerAnswer) else answers.asset(found).body
-    asset = AssetAnswer.model_validate_json(bytes(body))
+    asset = answers.asset_of(await services.queries.asset(asset_id))
+    if isinstance(asset, Response):
+        return asset
     metrics = {} if asset.lifetime is None else asset.lifetime.metrics
     passport = Passport(
         asset_id=asset.asset_id,

@@ -9,7 +9,7 @@ from typing import Annotated, Final
 from fastapi import APIRouter, Query
 from starlette.responses import HTMLResponse, Response
 
-from schemas.lookup import AssetAnswer, WindowsAnswer
+from schemas.lookup import WindowsAnswer
 from stream_app.infra.http import answers
 from stream_app.infra.http.deps import AssetPath, ReadyRoute, ServicesDep
 from stream_app.infra.http.problems import describe
@@ -32,11 +32,9 @@ async def get_report(asset_id: AssetPath, services: ServicesDep, title: Title = 
 
     `stream-app report` writes the same page.
     """
-    found = await services.queries.asset(asset_id)
-    if isinstance(found, PeerAnswer) and found.status != 200:
-        return answers.relay(found)
-    body = found.body if isinstance(found, PeerAnswer) else answers.asset(found).body
-    asset = AssetAnswer.model_validate_json(bytes(body))
+    asset = answers.asset_of(await services.queries.asset(asset_id))
+    if isinstance(asset, Response):
+        return asset
     windows = []
     for update in asset.open_windows:
         page = await services.queries.windows(asset_id, update.window.size, limit=_WINDOWS, cursor=None)

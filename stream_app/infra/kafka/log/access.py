@@ -16,6 +16,7 @@ from aiokafka.errors import KafkaError
 from aiokafka.protocol.metadata import MetadataRequest
 
 from stream_app.errors import ExpectedError
+from stream_app.server_address import servers
 from stream_app.settings import KafkaSettings
 
 _log = logging.getLogger(__name__)
@@ -24,12 +25,6 @@ _log = logging.getLogger(__name__)
 ANSWER_S: Final = 5.0
 _SEARCH_EVERY_S: Final = 1.0
 _FAREWELL_S: Final = 1.0
-
-
-def servers(kafka: KafkaSettings) -> list[tuple[str, int]]:
-    """Host and port of each bootstrap server."""
-    parts = (address.strip().rpartition(":") for address in kafka.bootstrap_servers.split(","))
-    return [(host.strip("[]"), int(port)) for host, _, port in parts]
 
 
 def client_options(kafka: KafkaSettings) -> dict[str, Any]:
@@ -133,7 +128,7 @@ def find_again(client: AIOKafkaClient, kafka: KafkaSettings) -> None:
         if time.monotonic() - searched_at < _SEARCH_EVERY_S:
             return False
         searched_at = time.monotonic()
-        for host, port in servers(kafka):
+        for host, port in servers(kafka.bootstrap_servers):
             try:
                 async with connection(kafka, host, port) as found:
                     metadata = await found.send(MetadataRequest(list(topics) if topics else None))

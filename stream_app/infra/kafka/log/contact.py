@@ -17,7 +17,8 @@ from aiokafka.protocol.admin import SaslHandShakeRequest
 from aiokafka.protocol.metadata import MetadataRequest
 
 from stream_app.infra.kafka.errors import AccessError, AdvertisedAddressError, BrokerUnavailableError
-from stream_app.infra.kafka.log.access import connection, security_options, servers
+from stream_app.infra.kafka.log.access import connection, security_options
+from stream_app.server_address import servers
 from stream_app.settings import KafkaSettings
 
 _TCP_S: Final = 2.0
@@ -34,7 +35,7 @@ async def probe(kafka: KafkaSettings) -> None:
     BrokerUnavailableError
         None of them accepts a connection. (aiokafka would log an error at each try; a bare connection does not.)
     """
-    for host, port in servers(kafka):
+    for host, port in servers(kafka.bootstrap_servers):
         if await _refusal(host, port) is None:
             return
     raise BrokerUnavailableError(kafka.bootstrap_servers)
@@ -52,7 +53,7 @@ async def reach(kafka: KafkaSettings) -> None:
     """
     unreachable: AdvertisedAddressError | None = None
     denied: AccessError | None = None
-    for host, port in servers(kafka):
+    for host, port in servers(kafka.bootstrap_servers):
         try:
             advertised = await _advertised(kafka, host, port)
         except AccessError as error:

@@ -83,7 +83,7 @@ async function loadWindows() {
   windowTable($("windows"), closed[listed] ?? []);
   text($("windows-note"), `${count((closed[listed] ?? []).length)} of ${listed}, newest first`);
   const hours = sizes.includes("1h") ? "1h" : sizes.at(-1);
-  const found = await get(`${assetPath(id)}/temperatures${query({ size: hours, metrics: "soc_dwell_s" })}`);
+  const found = hours && (await get(`${assetPath(id)}/temperatures${query({ size: hours, metrics: "soc_dwell_s" })}`));
   dwell($("dwell"), found, closed[sizes.at(-1)] ?? [], latest.lifetime);
 }
 
