@@ -17,9 +17,10 @@ from stream_app.domain.metrics._base import (
     defined_where,
     not_negative,
 )
-from stream_app.domain.metrics.capacity import few_factor
+from stream_app.domain.metrics.capacity import OF_SPANS, agrees, few_factor
 from stream_app.domain.metrics.deviations import CurrentRms
 from stream_app.domain.signal_steps import SignalSteps, Steps
+from stream_app.domain.soc_levels import SocLevels
 
 MIN_STEPS = 10
 MIN_R_SQUARED = 0.9
@@ -27,6 +28,8 @@ MIN_R_SQUARED = 0.9
 RELATIVE_SIGMA_FLOOR = 0.0005
 #: By how much the resistance may be off, as a standard uncertainty, of what the steps do not explain.
 UNEXPLAINED_SHARE = 1 / 3
+#: Steps that are longer on average tell the polarisation too where the current changes between two rows [s].
+SHORT_S = 5.0
 J_PER_KWH = 3.6e6
 
 
@@ -48,6 +51,9 @@ class RStep(Metric):
     The uncertainty comes from the residuals, wider where the steps are few (``capacity_est``), and from a third of
     the share that the steps do not explain: what is unexplained may be one-sided too. It is at least 0.05 %.
 
+    Gated where steps are longer than 5 s on average and ``capacity_est`` is by ``soc_lag_suspect``: then the current
+    between two rows is not that of the rows, so nobody knows how long after its change the voltage was read.
+
     Gated below a coefficient of determination of 0.9, and where the voltage falls as the current rises. Below 0.9 the
     current and the voltage were not read at the same time, or the voltage comes in steps nearly as large as those that
     the current makes: 0.1 V are too coarse for a pack of 50 V.
@@ -66,7 +72,8 @@ class RStep(Metric):
 
     name, unit, version, timed = "r_step", "Ohm", 2, False
     fields = {"steps": SUM, "di_di": SUM, "di_dv": SUM, "dv_dv": SUM, "steps_s": SUM}
-    sequential_states = (SignalSteps,)
+    statistics = OF_SPANS
+    sequential_states = (SignalSteps, SocLevels)
 
     def contribute(self, samples: Samples) -> Columns:
         """Squares and products of the steps that end at the row."""
@@ -82,7 +89,7 @@ class RStep(Metric):
         }
 
     def value(self, totals: Totals, specs: AssetSpecs) -> MetricValues:
-        """Null with ``too_few_steps``; gated by ``sign_suspect`` and ``low_correlation``."""
+        """Null with ``too_few_steps``; gated by ``soc_lag_suspect``, ``sign_suspect`` and ``low_correlation``."""
         return _gated(totals, lambda r_ohm, sigma_ohm: (r_ohm, sigma_ohm))
 
 
@@ -90,7 +97,11 @@ def _gated(of: Totals, then: Callable[[FloatArray, FloatArray], tuple[FloatArray
     """What follows from the resistance and its uncertainty, where they are valid; ``of`` are totals of ``RStep``."""
     steps, di_di, di_dv, dv_dv = (of[name] for name in ("steps", "di_di", "di_dv", "dv_dv"))
     with np.errstate(over="ignore"):
-        gates = {"sign_suspect": di_dv > 0, "low_correlation": di_dv * di_dv >= MIN_R_SQUARED * di_di * dv_dv}
+        gates = {
+            "soc_lag_suspect": (of["steps_s"] <= SHORT_S * steps) | agrees(of),
+            "sign_suspect": di_dv > 0,
+            "low_correlation": di_dv * di_dv >= MIN_R_SQUARED * di_di * dv_dv,
+        }
     with defined_where({"too_few_steps": steps >= MIN_STEPS}, gates) as defined:
         r_ohm = di_dv / di_di
         unexplained = not_negative(dv_dv - r_ohm * di_dv)
@@ -145,6 +156,6 @@ class OhmicLoss(Metric):
     reads = (RStep, CurrentRms)
 
     def value(self, totals: Totals, specs: AssetSpecs) -> MetricValues:
-        """Null with ``too_few_steps``; gated by ``sign_suspect`` and ``low_correlation``."""
+        """Null with ``too_few_steps``; gated by ``soc_lag_suspect``, ``sign_suspect`` and ``low_correlation``."""
         square = totals.of(CurrentRms)["squared_s"] / J_PER_KWH
         return _gated(totals.of(RStep), lambda r_ohm, sigma_ohm: (r_ohm * square, sigma_ohm * square))

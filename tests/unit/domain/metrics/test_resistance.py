@@ -10,6 +10,7 @@ import pytest
 
 from tests.metric_example import compute, compute_all
 from tests.oracle import Part, Row, known, total
+from tests.unit.domain.metrics.test_capacity import soc_agrees
 
 #: 0 A twice more than it takes for both steps before to be quiet, then 50 A through 0.1 Ohm; ten times.
 PULSES: dict[str, Any] = {"current_a": [0, 0, 0, 50] * 10, "voltage_v": [900, 900, 900, 905] * 10}
@@ -72,6 +73,8 @@ def _less_drift(row: Row, before: Row) -> tuple[float, float]:
 def plain_r_step(part: Part) -> float | None:
     steps = _steps(part)
     di_di, di_dv, dv_dv = (total(x * y for x, y in pairs) for pairs in _pairs(steps))
+    if len(steps) >= 10 and total(dt_s for *_, dt_s in steps) > 5 * len(steps) and not soc_agrees(part):
+        return None
     if len(steps) < 10 or di_dv <= 0 or di_dv**2 < 0.9 * di_di * dv_dv:
         return None
     return di_dv / di_di
@@ -158,6 +161,24 @@ def test_a_voltage_read_a_row_late_is_no_resistance() -> None:
     """The voltage rises one row after the current: no step of the current has one of the voltage."""
     rows: dict[str, Any] = {"current_a": [0, 0, 0, 50, 50, 50] * 10, "voltage_v": [905, 900, 900, 900, 905, 905] * 10}
     assert compute("r_step", **rows) == "sign_suspect"
+
+
+@pytest.mark.parametrize(("dt_s", "reason"), [(5, ""), (6, "soc_lag_suspect")])
+def test_a_current_that_changes_between_rows_is_suspected(dt_s: int, reason: str) -> None:
+    """After the pulses each turn of the SoC moves it on by 2 %, so the current is not that of the rows.
+
+    Of steps longer than 5 s nobody knows then how long after the current's change the voltage was read.
+    """
+    rise, fall = [20, 30, 40, 50, 60, 62], [50, 40, 30, 20, 10, 8]
+    swings_a = [10] * 5 + ([-10] * 6 + [10] * 6) * 2
+    rows: dict[str, Any] = {
+        "current_a": [*PULSES["current_a"], *swings_a, 0],
+        "voltage_v": [*PULSES["voltage_v"], *(900 + current_a / 10 for current_a in swings_a), 900],
+        "soc_percent": [10] * 41 + [*rise, *(fall + rise) * 2][: len(swings_a)],
+    }
+    hours = len(swings_a)
+    time_s = [dt_s * k for k in range(41)] + [dt_s * 40 + 3600 * k for k in range(1, hours + 1)]
+    assert compute_all("r_step", time_s=time_s, spec={"max_gap_s": 7200}, **rows).reason[0] == reason
 
 
 def test_noise_is_no_resistance() -> None:
