@@ -51,7 +51,7 @@ FILL_FROM_PERCENT: Final = 20.0
 #: Share by which two powers differ that are nearly the same.
 DRIFT_SHARE: Final = 0.02
 #: Of rows that do not come so many at a time are taken for lost; a longer silence is one of the source.
-MOST_LOST: Final = 4
+MOST_LOST: Final = 9
 #: By how much the usual step may be longer from one row to the next, as a ratio.
 _SLOWER: Final = 1.05
 
