@@ -37,6 +37,8 @@ COVERAGE: Final = "coverage"
 
 #: States that are read before others have the event loop: some ms.
 _AT_ONCE: Final = 100
+#: In this time a question to the others is written: to read own states first would hold it up for longer [s].
+_QUESTION_S: Final = 0.001
 _ANY: Final = Wanted()
 _DOING: Final[dict[int, Activity]] = {CHARGING: "charging", DISCHARGING: "discharging", IDLE: "idle"}
 
@@ -75,6 +77,8 @@ class AssetLists:
         # The others make their pages while this worker makes its own.
         asking = None if is_all_here else asyncio.create_task(self._of_others(wanted))
         try:
+            if asking is not None:
+                await asyncio.sleep(_QUESTION_S)
             pages = [await self._here(wanted)]
             pages += [] if asking is None else await asking
         finally:
