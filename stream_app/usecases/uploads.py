@@ -170,7 +170,7 @@ class Uploads:
             for asset_id in asset_ids[1:]:
                 await self._append(asset_id, [_json(SpecControl(asset_id=asset_id, spec=spec))])
             messages = checked.messages(asset_ids)
-            while chunk := await self._in_thread(_next_chunk, messages):
+            while chunk := await self._in_thread(next_chunk, messages):
                 for asset_id, some in chunk.items():
                     rows[asset_id] += sum(message.rows for message in some)
                     await self._append(asset_id, [message.value for message in some])
@@ -281,7 +281,7 @@ def _json(control: SpecControl | EndOfUpload) -> bytes:
     return control.model_dump_json(exclude_none=True).encode()
 
 
-def _next_chunk(messages: Iterator[tuple[str, RowMessage]]) -> dict[str, list[RowMessage]]:
+def next_chunk(messages: Iterator[tuple[str, RowMessage]]) -> dict[str, list[RowMessage]]:
     """Messages by asset."""
     chunk: dict[str, list[RowMessage]] = {}
     size = 0
