@@ -45,13 +45,13 @@ _MOST_WARNINGS, _MOST_CHARACTERS = 30, 500
 
 #: Files that are parsed at a time; parsing is CPU work in a thread and would starve the loop.
 CONCURRENT_PARSES = 2
-
-
 #: Files that wait or are read at a time.
 MOST_UPLOADS = 64
-
 #: How long whoever uploads waits for the outcome [s].
 ANSWERED_WITHIN_S = 5.0
+
+#: How long whoever cancels waits for the end [s]: less than a worker is given to answer another.
+_ENDS_WITHIN_S = 1.5
 
 _STOPPED = "the worker stopped while it read the file"
 
@@ -212,13 +212,15 @@ class Uploads:
                 asset_id = UPLOAD_PREFIX + upload.task_id
                 await self._append(asset_id, [_json(SpecControl(asset_id=asset_id, spec=spec))])
 
-    def cancel(self, task_id: str) -> bool:
-        """Stop reading a file; whether this worker was reading it."""
+    async def cancel(self, task_id: str) -> bool:
+        """Stop reading a file, and wait until its end is in the log; whether this worker was reading it."""
         upload = self._running.get(task_id)
         if upload is None or upload.task is None or upload.task.done():
+            self._running.drop(task_id)
             return False
         upload.cancelled = f"it was cancelled after {upload.published} of its rows had been sent"
         upload.task.cancel()
+        await asyncio.wait({upload.task}, timeout=_ENDS_WITHIN_S)
         return True
 
     async def close(self) -> None:
