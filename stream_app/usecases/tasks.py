@@ -242,7 +242,7 @@ def _interrupted(found: Task | PeerAnswer) -> Task | PeerAnswer:
     """The task as one whose file nobody reads any more."""
 
     def error(rows: int) -> str:
-        return f"the worker that read the file was killed; {rows} of its rows count: send the file again"
+        return f"its worker was killed; {rows} of its rows count: send the file again, under another key if it had one"
 
     if isinstance(found, Task):
         rows = 0 if found.progress is None else found.progress.rows_applied
