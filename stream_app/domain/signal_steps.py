@@ -5,8 +5,10 @@ Notes
 A step from one row to the next counts when the duration between them is valid. It can tell the resistance when it is at
 most ``LONGEST_S`` long, at least a tenth of the largest current so far, and when the current moved at most a quarter of
 it in each of the two steps before: then the polarisation of earlier steps is small beside it. What of it is left still
-relaxes, and the SoC moves, so the step before shows how the voltage drifts: it is subtracted. None of this needs the
-spec, so it does not matter when the spec came.
+relaxes, and the SoC moves, so the step before shows how the voltage drifts: it is subtracted. A drift does not go on as
+it was where the open-circuit voltage bends (a pack that stops because it is empty), so a step with much of it is left
+out. So is a step over a lost row, and one soon after it: nobody knows when in it the current changed. None of this
+needs the spec, so it does not matter when the spec came.
 """
 
 from __future__ import annotations
@@ -22,19 +24,26 @@ from stream_app.columns.compiled import borrowing, inlined
 from stream_app.domain.samples import Samples
 from stream_app.domain.sequential import SequentialState
 
-#: Longest step that tells a resistance [s].
-LONGEST_S: Final = 5.0
+#: Longest step that tells a resistance [s]: rows every 10 s come a little late now and then.
+LONGEST_S: Final = 12.0
 #: Least step of the current, as a share of the largest current so far.
 LEAST_SHARE: Final = 0.1
 #: What the two steps before may be of it.
 QUIET_SHARE: Final = 0.25
+#: What the drift of the voltage may be of its step.
+DRIFT_SHARE: Final = 0.03
+#: How long a step may be beside the usual one: between one row that is late and one that is lost.
+LONGEST_RATIO: Final = 1.75
+#: By how much the usual step may be longer from one row to the next, as a ratio.
+_SLOWER: Final = 1.05
 #: Current and voltage that both stay the same for so long, under such a load, are frozen [s].
 FROZEN_S: Final = 600.0
 
 # One asset's numbers: the last readings and the duration of their step (0: not valid), the size of the last two steps
-# of the current, what current and voltage moved per second in the last one, the largest current, time without any
-# change; frozen time, count of all steps, and the sums of their squares and products.
-_CURRENT, _VOLTAGE, _DT, _BEFORE, _LONG_BEFORE, _DRIFT_I, _DRIFT_V, _LARGEST, _SAME_S, _TOLD = range(10)
+# of the current (infinite: unknown, or over a lost row), what current and voltage moved per second in the last one, the
+# largest current, time without any change, the usual step; frozen time, count of all steps, and the sums of their
+# squares and products.
+_CURRENT, _VOLTAGE, _DT, _BEFORE, _LONG_BEFORE, _DRIFT_I, _DRIFT_V, _LARGEST, _SAME_S, _USUAL_S, _TOLD = range(11)
 _TOLD_WIDTH: Final = 5
 _WIDTH: Final = _TOLD + _TOLD_WIDTH
 
@@ -64,6 +73,8 @@ def _step(
     di, dv = current_a - state[_CURRENT], voltage_v - state[_VOLTAGE]
     size = abs(di)
     state[_LARGEST] = max(state[_LARGEST], abs(current_a))
+    if dt > 0:
+        state[_USUAL_S] = min(dt, _SLOWER * state[_USUAL_S])
     if dt > 0 and not np.isnan(di) and not np.isnan(dv):
         state[_TOLD + 1] += 1
         state[_TOLD + 2] += di * di
@@ -78,17 +89,21 @@ def _step(
     else:
         state[_SAME_S] = 0.0
         size = np.inf
+    if dt > LONGEST_RATIO * state[_USUAL_S]:
+        size = np.inf
     quiet = QUIET_SHARE * size
+    drift_v = state[_DRIFT_V] * dt
     if (
         0 < size < np.inf
         and dt <= LONGEST_S
         and size >= LEAST_SHARE * state[_LARGEST]
         and state[_BEFORE] <= quiet
         and state[_LONG_BEFORE] <= quiet
+        and abs(drift_v) <= DRIFT_SHARE * abs(dv - drift_v)
     ):
         told = 1
         events[0, 0] = di - state[_DRIFT_I] * dt
-        events[1, 0] = dv - state[_DRIFT_V] * dt
+        events[1, 0] = dv - drift_v
         events[2, 0] = dt
     if size < np.inf:
         state[_DRIFT_I], state[_DRIFT_V] = di / dt, dv / dt
@@ -107,7 +122,7 @@ def _residue(state: FloatArray, stack: FloatArray, numbers: FloatArray) -> None:
 class SignalSteps(SequentialState):
     """The last readings, and sums over all steps of the lifetime."""
 
-    name, version, width, point, points = "signal_steps", 2, _WIDTH, 1, 1
+    name, version, width, point, points = "signal_steps", 3, _WIDTH, 1, 1
     event = ("di_a", "dv_v", "dt_s")
     step = staticmethod(_step)
     residue_width = _TOLD_WIDTH
@@ -117,7 +132,7 @@ class SignalSteps(SequentialState):
         """No row seen."""
         state = np.zeros(_WIDTH)
         state[[_CURRENT, _VOLTAGE]] = np.nan
-        state[[_BEFORE, _LONG_BEFORE]] = np.inf
+        state[[_BEFORE, _LONG_BEFORE, _USUAL_S]] = np.inf
         return state
 
     def inputs(self, samples: Samples) -> tuple[Any, ...]:

@@ -36,7 +36,12 @@ resistance, charge efficiency, use and start differ from asset to asset. Current
 the SoC in steps of 0.1 % unless said. The truth of the efficiency is the product of the one-way efficiencies. The
 models are simple: what is shown here is a lower bound of the error in the field.
 
-"Within 2 sigma" should be about 95 %. Bias, rms and mean sigma are relative, in percent."""
+"Within 2 sigma" should be about 95 %. Bias, rms and mean sigma are relative, in percent. Where it is 100 %, the
+method's own uncertainty is wider than this kind needs: no telemetry tells which kind an asset is, so the least sigma is
+that of the kind which needs most. Of `rte_level` it is `home`: what it discharges at low current before its first trip
+belongs to no trip. Of `capacity_est` it is `ev`: what leaks away while it is parked is not shared by spans up and down
+as the method assumes. `r_step` of `home` is null where a voltage in steps of 0.1 V is too coarse for a pack of 50 V
+(`low_correlation`)."""
 
 
 def _kinds() -> str:

@@ -13,11 +13,13 @@ from tests.accuracy.report import page
 
 @pytest.mark.parametrize("kind", ["bess_nmc", "home"])
 def test_an_assets_estimates_are_near_its_truths(kind: str) -> None:
-    """Four sigma: the share within two is the page's, of many assets. Rows are too rare to tell a resistance."""
-    found = {one.metric: one for one in estimates(kind, range(1), seed=7)}
-    assert found.pop("r_step").reason == "too_few_steps"
+    """Four sigma: the share within two is the page's, of many assets."""
+    found = list(estimates(kind, range(1), seed=7))
     assert found
-    for one in found.values():
+    for one in found:
+        if kind == "home" and one.metric == "r_step":
+            assert one.reason in {"", "low_correlation"}  # of a voltage in steps of 0.1 V
+            continue
         assert not one.reason
         assert abs(one.value - one.truth) <= 4 * one.sigma, one
 

@@ -11,12 +11,12 @@ from stream_app.domain.soc_levels import SPAN_PERCENT, SocLevels
 MIN_SPANS = 2
 #: Largest difference to the capacity by all that moved the SoC.
 MAX_DIFFERENCE = 0.03
+#: What :func:`agrees` compares.
+OF_SPANS = ("spans", "span_in_as", "span_out_as", "soc_moved_as", "soc_in_percent", "soc_out_percent")
 _OF_BOTH = (
-    *("spans", "span_in_as", "span_out_as", "span_in_in", "span_in_out", "span_out_out"),
+    *OF_SPANS,
+    *("span_in_in", "span_in_out", "span_out_out"),
     *("charge_trips", "trip_in_as", "trip_out_as"),
-    "soc_moved_as",
-    "soc_in_percent",
-    "soc_out_percent",
     "valid_s",
     "current_s",
 )

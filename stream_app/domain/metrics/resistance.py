@@ -17,13 +17,19 @@ from stream_app.domain.metrics._base import (
     defined_where,
     not_negative,
 )
+from stream_app.domain.metrics.capacity import OF_SPANS, agrees, few_factor
 from stream_app.domain.metrics.deviations import CurrentRms
 from stream_app.domain.signal_steps import SignalSteps, Steps
+from stream_app.domain.soc_levels import SocLevels
 
 MIN_STEPS = 10
 MIN_R_SQUARED = 0.9
 #: Uncertainty of the method itself, as a share: what the drift of the step before does not foresee.
-RELATIVE_SIGMA_FLOOR = 0.0015
+RELATIVE_SIGMA_FLOOR = 0.0005
+#: By how much the resistance may be off, as a standard uncertainty, of what the steps do not explain.
+UNEXPLAINED_SHARE = 1 / 3
+#: Steps that are longer on average tell the polarisation too where the current changes between two rows [s].
+SHORT_S = 5.0
 J_PER_KWH = 3.6e6
 
 
@@ -34,15 +40,23 @@ class RStep(Metric):
 
     Notes
     -----
-    A step lies between two rows at most 5 s apart; it is at least a tenth of the largest current so far, and the
+    A step lies between two rows at most 12 s apart; it is at least a tenth of the largest current so far, and the
     current moved at most a quarter of it in each of the two steps before. How current and voltage drifted in the step
-    before is subtracted: polarisation that still relaxes, and the SoC.
+    before is subtracted: polarisation that still relaxes, and the SoC. Where the voltage drifted by more than 3 % of
+    its step, the step is left out, and so is one over a lost row or within two rows after it.
 
     The value is the ohmic resistance and that part of the polarisation which shows within ``r_step_dt_s``: compare only
-    values of like durations and temperatures. The uncertainty comes from the residuals, and is at least 0.15 %.
+    values of like durations and temperatures. Rows more than 12 s apart tell of no resistance.
 
-    Gated below a coefficient of determination of 0.9, which is what current and voltage that were not read at the same
-    time lead to, and where the voltage falls as the current rises.
+    The uncertainty comes from the residuals, wider where the steps are few (``capacity_est``), and from a third of
+    the share that the steps do not explain: what is unexplained may be one-sided too. It is at least 0.05 %.
+
+    Gated where steps are longer than 5 s on average and ``capacity_est`` is by ``soc_lag_suspect``: then the current
+    between two rows is not that of the rows, so nobody knows how long after its change the voltage was read.
+
+    Gated below a coefficient of determination of 0.9, and where the voltage falls as the current rises. Below 0.9 the
+    current and the voltage were not read at the same time, or the voltage comes in steps nearly as large as those that
+    the current makes: 0.1 V are too coarse for a pack of 50 V.
 
     References
     ----------
@@ -56,9 +70,10 @@ class RStep(Metric):
     0.1
     """
 
-    name, unit, timed = "r_step", "Ohm", False
+    name, unit, version, timed = "r_step", "Ohm", 2, False
     fields = {"steps": SUM, "di_di": SUM, "di_dv": SUM, "dv_dv": SUM, "steps_s": SUM}
-    sequential_states = (SignalSteps,)
+    statistics = OF_SPANS
+    sequential_states = (SignalSteps, SocLevels)
 
     def contribute(self, samples: Samples) -> Columns:
         """Squares and products of the steps that end at the row."""
@@ -74,7 +89,7 @@ class RStep(Metric):
         }
 
     def value(self, totals: Totals, specs: AssetSpecs) -> MetricValues:
-        """Null with ``too_few_steps``; gated by ``sign_suspect`` and ``low_correlation``."""
+        """Null with ``too_few_steps``; gated by ``soc_lag_suspect``, ``sign_suspect`` and ``low_correlation``."""
         return _gated(totals, lambda r_ohm, sigma_ohm: (r_ohm, sigma_ohm))
 
 
@@ -82,12 +97,19 @@ def _gated(of: Totals, then: Callable[[FloatArray, FloatArray], tuple[FloatArray
     """What follows from the resistance and its uncertainty, where they are valid; ``of`` are totals of ``RStep``."""
     steps, di_di, di_dv, dv_dv = (of[name] for name in ("steps", "di_di", "di_dv", "dv_dv"))
     with np.errstate(over="ignore"):
-        gates = {"sign_suspect": di_dv > 0, "low_correlation": di_dv * di_dv >= MIN_R_SQUARED * di_di * dv_dv}
+        gates = {
+            "soc_lag_suspect": (of["steps_s"] <= SHORT_S * steps) | agrees(of),
+            "sign_suspect": di_dv > 0,
+            "low_correlation": di_dv * di_dv >= MIN_R_SQUARED * di_di * dv_dv,
+        }
     with defined_where({"too_few_steps": steps >= MIN_STEPS}, gates) as defined:
         r_ohm = di_dv / di_di
-        scatter = not_negative(dv_dv - r_ohm * di_dv) / (steps - 1) / di_di
+        unexplained = not_negative(dv_dv - r_ohm * di_dv)
+        scatter_ohm = few_factor(steps) * np.sqrt(unexplained / (steps - 1) / di_di)
+        bias_ohm = UNEXPLAINED_SHARE * r_ohm * unexplained / dv_dv
         floor_ohm = RELATIVE_SIGMA_FLOOR * r_ohm
-        return defined(*then(r_ohm, np.sqrt(scatter + floor_ohm * floor_ohm)))
+        sigma_ohm = np.sqrt(scatter_ohm * scatter_ohm + bias_ohm * bias_ohm + floor_ohm * floor_ohm)
+        return defined(*then(r_ohm, sigma_ohm))
 
 
 class RStepDt(Metric):
@@ -134,6 +156,6 @@ class OhmicLoss(Metric):
     reads = (RStep, CurrentRms)
 
     def value(self, totals: Totals, specs: AssetSpecs) -> MetricValues:
-        """Null with ``too_few_steps``; gated by ``sign_suspect`` and ``low_correlation``."""
+        """Null with ``too_few_steps``; gated by ``soc_lag_suspect``, ``sign_suspect`` and ``low_correlation``."""
         square = totals.of(CurrentRms)["squared_s"] / J_PER_KWH
         return _gated(totals.of(RStep), lambda r_ohm, sigma_ohm: (r_ohm * square, sigma_ohm * square))
