@@ -149,6 +149,12 @@ class Deleted(Accepted):
 class SpecAccepted(Accepted):
     """The spec is in Kafka and holds from ``offset`` on."""
 
+    reset: list[str] = Field(
+        default=[],
+        description="Fields that had another value and have their default again: PUT replaces the whole spec",
+        examples=[["nominal_capacity_ah"]],
+    )
+
 
 class RowsWritten(BaseModel):
     """Where rows of an asset stand."""

@@ -63,7 +63,7 @@ class KafkaSettings(BaseModel):
         default=75.0, ge=0, description="A worker that the group refuses tries again for so long, and then ends"
     )
     fetch_max_bytes: int = Field(
-        default=4 << 20, gt=0, lt=1 << 31, description="Fetched at most per partition and request"
+        default=1 << 20, gt=0, lt=1 << 31, description="Fetched at most per partition and request"
     )
 
     @field_validator("bootstrap_servers")

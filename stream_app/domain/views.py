@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -108,9 +108,15 @@ class Readings:
     @property
     def by_metric(self) -> dict[str, MetricValues]:
         """Readings by metric's name."""
+        return self.of(columns.name for columns in self.layout.metrics)
+
+    def of(self, names: Iterable[str]) -> dict[str, MetricValues]:
+        """Readings of these metrics, as far as there are such."""
+        wanted = frozenset(names)
         return {
             columns.name: self._values(columns, self.codes[:, number])
             for number, columns in enumerate(self.layout.metrics)
+            if columns.name in wanted
         }
 
     def _values(self, columns: ReadingColumns, codes: NDArray[np.uint8]) -> MetricValues:

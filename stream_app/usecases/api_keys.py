@@ -67,13 +67,16 @@ class KeyRing:
         #: Whether all that was in the topic at the start has been read.
         self.is_complete = False
 
-    def take(self, value: bytes | None) -> None:
-        """Take a record of the topic; what cannot be read opens nothing."""
+    def take(self, value: bytes | None) -> KeyRecord | None:
+        """Take a record of the topic, and return it if it tells anything new; what cannot be read opens nothing."""
         try:
             record = KeyRecord.model_validate_json(value or b"")
         except ValidationError:
-            return
+            return None
+        if self.records.get(record.id) == record:
+            return None
         self.records[record.id] = record
+        return record
 
     def rights(self, key: str, now_s: float) -> Rights | None:
         """What a key allows; None: it is none, or is valid no more. It takes as long for an id that is not known."""

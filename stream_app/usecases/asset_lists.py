@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import heapq
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from contextlib import suppress
 from math import isnan
 from typing import Final
 
@@ -15,6 +15,7 @@ import numpy as np
 from stream_app.columns.arrays import FloatArray, IntArray
 from stream_app.domain.lines import NEVER
 from stream_app.domain.metrics._base import MetricValues
+from stream_app.usecases.asset_page import AssetList, ListedAsset, ListedMetric
 from stream_app.usecases.errors import InvalidError
 from stream_app.usecases.fleet_index import FleetIndex
 from stream_app.usecases.fleet_order import (
@@ -36,52 +37,10 @@ COVERAGE: Final = "coverage"
 
 #: States that are read before others have the event loop: some ms.
 _AT_ONCE: Final = 100
+#: In this time a question to the others is written: to read own states first would hold it up for longer [s].
+_QUESTION_S: Final = 0.001
 _ANY: Final = Wanted()
 _DOING: Final[dict[int, Activity]] = {CHARGING: "charging", DISCHARGING: "discharging", IDLE: "idle"}
-
-
-@dataclass(frozen=True, slots=True)
-class ListedMetric:
-    """A metric of a lifetime, as :class:`schemas.fleet.ListedMetric` describes."""
-
-    value: float | None
-    unit: str
-    reason: str | None = None
-    sigma: float | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class ListedAsset:
-    """One asset of a list, as :class:`schemas.fleet.AssetItem` describes."""
-
-    asset_id: str
-    partition: int
-    rows: int
-    last_time: str | None
-    rows_rejected: int = 0
-    received_time: str | None = None
-    state: Activity = "unknown"
-    soc_percent: float | None = None
-    power_w: float | None = None
-    efficiency: ListedMetric | None = None
-    soh: ListedMetric | None = None
-    coverage: ListedMetric | None = None
-    metrics: dict[str, ListedMetric] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True)
-class AssetList:
-    """A page of assets in the order that was asked for, as :class:`schemas.fleet.AssetPage` describes.
-
-    ``values`` are what decides the order, for whoever merges pages.
-    """
-
-    assets: list[ListedAsset]
-    next_cursor: str | None
-    partitions: list[int]
-    meta: Freshness
-    behind: int = 0
-    values: list[float | None] = field(default_factory=list)
 
 
 class AssetLists:
@@ -111,21 +70,33 @@ class AssetLists:
         """
         self._lookup.require_ready()
         self._require_known(wanted)
-        here = await (self._plain(wanted) if wanted.is_plain else self._ordered(wanted))
-        missing = set(range(self._cluster.partition_count())) - set(here.partitions)
-        if hop or not missing:
-            return here
-        pages = [here]
-        for answer in await self._lookup.ask_all("assets", wanted.params()):
-            try:
-                page = msgspec.json.decode(answer.body, type=AssetList)
-            except msgspec.MsgspecError:
-                continue  # a problem, or not a worker of this program
-            pages.append(page)
-            missing -= set(page.partitions)
-        if missing:
+        if hop:
+            return await self._here(wanted)
+        partitions = set(range(self._cluster.partition_count()))
+        is_all_here = partitions.issubset(self._tables.partitions())
+        # The others make their pages while this worker makes its own.
+        asking = None if is_all_here else asyncio.create_task(self._of_others(wanted))
+        try:
+            if asking is not None:
+                await asyncio.sleep(_QUESTION_S)
+            pages = [await self._here(wanted)]
+            pages += [] if asking is None else await asking
+        finally:
+            if asking is not None:
+                asking.cancel()
+        if missing := partitions.difference(*(page.partitions for page in pages)):
             raise self._lookup.unanswered(missing)
-        return self._merged(pages, wanted)
+        return pages[0] if asking is None else self._merged(pages, wanted)
+
+    async def _here(self, wanted: Wanted) -> AssetList:
+        return await (self._plain(wanted) if wanted.is_plain else self._ordered(wanted))
+
+    async def _of_others(self, wanted: Wanted) -> list[AssetList]:
+        pages = []
+        for answer in await self._lookup.ask_all("assets", wanted.params()):
+            with suppress(msgspec.MsgspecError):  # a problem, or not a worker of this program
+                pages.append(msgspec.json.decode(answer.body, type=AssetList))
+        return pages
 
     def _require_known(self, wanted: Wanted) -> None:
         known = self._index.metric_at
@@ -189,14 +160,13 @@ class AssetLists:
         received_us = np.array([NEVER if ns is None else ns // 1000 for ns in received], np.int64)
         silent = is_silent(received_us, rows.last_us, rows.silent_after_s * 1e6, now_us)
         last_time, received_time = _times(rows.last_us), _times(received_us)
-        readings = rows.lifetimes.by_metric
         units = {columns.name: columns.unit for columns in rows.lifetimes.layout.metrics}
         shown_names = dict.fromkeys(wanted.metrics)
         if wanted.sort in self._index.metric_at:
             shown_names[wanted.sort] = None
         # As lists: to take numbers out of arrays one by one takes longer than all the rest.
         names = [EFFICIENCY, HEALTH, COVERAGE, *shown_names]
-        told = {name: _metrics(readings[name], units[name]) for name in names if name in readings}
+        told = {name: _metrics(values, units[name]) for name, values in rows.lifetimes.of(names).items()}
 
         def metric(name: str, at: int) -> ListedMetric | None:
             if name not in told:

@@ -14,7 +14,8 @@ from typing import Final
 import msgspec
 
 from stream_app.domain.snapshot import Marker, header
-from stream_app.usecases.asset_lists import AssetLists, ListedAsset
+from stream_app.usecases.asset_lists import AssetLists
+from stream_app.usecases.asset_page import ListedAsset
 from stream_app.usecases.lookup import Lookup
 from stream_app.usecases.ports import MARKER_KEY
 from stream_app.usecases.rights import Rights, current_rights

@@ -16,8 +16,10 @@ from dataclasses import dataclass, field
 from typing import Final
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
 
-from stream_app.columns.arrays import IntArray
+from stream_app.columns.arrays import BoolArray, IntArray
 from stream_app.domain.errors import DomainError
 from stream_app.domain.lines import NEVER
 from stream_app.usecases.errors import UnavailableError
@@ -93,7 +95,7 @@ class FleetIndex:
     def _clear(self) -> None:
         self.columns = Columns.empty(len(self.metric_at))
         self.ids: list[str] = []  # by slot
-        self.lowered: list[str] = []
+        self._lowered: pa.StringArray | None = None  # the same in lower case
         self._parts: dict[int, _Part] = {}
         self._free: list[int] = []
         self._order: list[tuple[str, int]] = []
@@ -150,6 +152,13 @@ class FleetIndex:
     def rank_before(self, asset_id: str) -> int:
         """Rank of the first asset that is not before an id."""
         return bisect_left(self._order, (asset_id, -1))
+
+    def holds(self, text: str) -> BoolArray:
+        """Whether the ids of slots have this in them, in any case."""
+        if self._lowered is None:
+            self._lowered = pa.array([asset_id.lower() for asset_id in self.ids], pa.string())
+        found: BoolArray = pc.match_substring(self._lowered, text.lower()).to_numpy(zero_copy_only=False)
+        return found
 
     def _note_changes(self) -> None:
         owned = set(self._tables.partitions())
@@ -213,13 +222,13 @@ class FleetIndex:
             return slot
         if self._free:
             slot = self._free.pop()
-            self.ids[slot], self.lowered[slot] = asset_id, asset_id.lower()
+            self.ids[slot] = asset_id
         else:
             slot = len(self.ids)
             self.ids.append(asset_id)
-            self.lowered.append(asset_id.lower())
             if slot >= len(self.columns.there):
                 self.columns.grow(max(64, 2 * slot))
+        self._lowered = None
         part.slots[asset_id] = slot
         self.columns.there[slot], self.columns.partition[slot] = True, number
         self.columns.rank[slot] = _LAST

@@ -146,8 +146,7 @@ def chosen(index: FleetIndex, wanted: Wanted, now_us: int) -> tuple[IntArray, li
         low, high = index.rank_of_prefix(wanted.prefix)
         there = there & (columns.rank[used] >= low) & (columns.rank[used] < high)
     if wanted.search:
-        text = wanted.search.lower()
-        there = there & np.fromiter((text in name for name in index.lowered), np.bool_, len(ids))
+        there = there & index.holds(wanted.search)
     rank, value = columns.rank[used], _values(index, wanted, used)
     if wanted.order == "desc":
         if wanted.sort == "asset":

@@ -22,6 +22,7 @@ from stream_app.domain.views import Readings
 from stream_app.usecases.asset_views import rows_of
 
 DAY_US: Final = 86_400_000_000
+_DAY_ENERGIES: Final = ("energy_in_kwh", "energy_out_kwh")
 #: What the newest row says; of an asset without one, or without a current and a power, it is not known.
 UNKNOWN, DISCHARGING, IDLE, CHARGING = range(4)
 
@@ -154,9 +155,9 @@ def _days(fleet: Fleet, windows: views.Windows, assets: int) -> tuple[IntArray, 
     if len(days):  # all windows of a size stand together
         part = windows.part(slice(int(days[0]), int(days[-1]) + 1))
         is_day = part.size_us == DAY_US
-        readings = views.read(fleet, part, closed=False).by_metric
+        readings = views.read(fleet, part, closed=False).of(_DAY_ENERGIES)
         day_us[part.slot[is_day]] = part.start_us[is_day]
-        for energy, name in zip(energies, ("energy_in_kwh", "energy_out_kwh"), strict=True):
+        for energy, name in zip(energies, _DAY_ENERGIES, strict=True):
             if name in readings:
                 energy[part.slot[is_day]] = readings[name].value[is_day]
     return day_us, energies[0], energies[1]

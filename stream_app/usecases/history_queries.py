@@ -15,6 +15,7 @@ from stream_app.domain.catalogue import Catalogue
 from stream_app.usecases.errors import InvalidError, NotConfiguredError, NotFoundError
 from stream_app.usecases.history_ports import Column, HistoryReads, Ranking
 from stream_app.usecases.rights import Rights
+from stream_app.usecases.window_sizes import asked_size_s
 
 LIFETIME: Final = "lifetime"
 #: Steps of an answer, and windows that are looked through for it.
@@ -196,10 +197,7 @@ def _size_s(size: str) -> int:
     if size == LIFETIME:
         detail = "a lifetime has no history: ask for a window size such as 15m"
         raise InvalidError("bad_window_size", detail, column="size")
-    try:
-        return window_size_s(size)
-    except ValueError as error:
-        raise InvalidError("bad_window_size", str(error), column="size") from None
+    return asked_size_s(size)
 
 
 def _down(time: datetime, size_s: int) -> datetime:

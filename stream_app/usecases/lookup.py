@@ -82,6 +82,11 @@ class _Problem(msgspec.Struct):
     partitions: frozenset[int] | None = None
 
 
+def given(**params: str | None) -> dict[str, str]:
+    """Parameters of a question, without those that were not given."""
+    return {name: value for name, value in params.items() if value is not None}
+
+
 class Lookup:
     """Finds the one place that may answer for an asset.
 

@@ -6,7 +6,6 @@ import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
-from hashlib import sha256
 from urllib.parse import quote
 
 from pydantic import ValidationError
@@ -19,6 +18,7 @@ from stream_app.usecases.lookup import Local, Lookup
 from stream_app.usecases.ports import MeasurementLog, PostedKind, RowReader
 from stream_app.usecases.receipts import Receipts
 from stream_app.usecases.rights import current_rights
+from stream_app.usecases.spec_change import SpecWritten, reset_fields, spec_tag
 
 #: Assets that are looked up in the tables before others have the event loop: a few ms.
 _LOOKED_UP_AT_ONCE = 200
@@ -45,11 +45,6 @@ class _Place:
     partition: int
     rows: int
     spec: AssetSpec
-
-
-def spec_tag(spec: AssetSpec) -> str:
-    """ETag of a spec."""
-    return f'"{sha256(spec.model_dump_json().encode()).hexdigest()[:16]}"'
 
 
 class Posting:
@@ -169,8 +164,8 @@ class Posting:
                     places[asset_id] = (await self._place(asset_id)).partition
         return places
 
-    async def spec(self, asset_id: str, spec: AssetSpec, *, if_match: str | None = None) -> tuple[int, int]:
-        """Append a spec; returns partition and offset: it holds for the rows after that.
+    async def spec(self, asset_id: str, spec: AssetSpec, *, if_match: str | None = None) -> SpecWritten:
+        """Append a spec, which holds for the rows after it.
 
         Parameters
         ----------
@@ -191,7 +186,7 @@ class Posting:
 
     async def patch_spec(
         self, asset_id: str, changes: Mapping[str, object], *, if_match: str | None = None
-    ) -> tuple[int, int]:
+    ) -> SpecWritten:
         """Change some fields of a spec and leave the others; a field that is null gets its default.
 
         Raises
@@ -224,7 +219,7 @@ class Posting:
                 raise ChangedError("changed_meanwhile", f"the spec in force has the ETag {tag}, not {if_match}")
         return place
 
-    async def _put(self, asset_id: str, place: _Place, spec: AssetSpec) -> tuple[int, int]:
+    async def _put(self, asset_id: str, place: _Place, spec: AssetSpec) -> SpecWritten:
         now = place.spec.windows or self._windows
         if (
             place.rows
@@ -237,7 +232,8 @@ class Posting:
             )
             raise InvalidError("windows_fixed", detail, column="windows")
         control = SpecControl(asset_id=asset_id, spec=spec).model_dump_json(exclude_none=True).encode()
-        return await self._measurements.append(asset_id.encode(), [control], place.partition)
+        partition, offset = await self._measurements.append(asset_id.encode(), [control], place.partition)
+        return SpecWritten(partition, offset, reset_fields(place.spec, spec))
 
     async def forget(self, asset_id: str) -> list[tuple[int, int]]:
         """Append a ``Forget`` record in each partition that has the asset; its state and windows go with it.

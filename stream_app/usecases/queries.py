@@ -16,15 +16,16 @@ from datetime import UTC, datetime, timedelta
 from typing import Final
 from urllib.parse import quote
 
-from schemas.asset import AssetSpec, window_size_s
+from schemas.asset import AssetSpec
 from stream_app.domain.views import Readings
 from stream_app.usecases import window_keys
 from stream_app.usecases.asset_views import AssetView
 from stream_app.usecases.errors import InvalidError, NotFoundError, UnavailableError
-from stream_app.usecases.lookup import AssetFreshness, Local, Lookup
+from stream_app.usecases.lookup import AssetFreshness, Local, Lookup, given
 from stream_app.usecases.ports import PeerAnswer
 from stream_app.usecases.rejected_rows import AssetRejects
 from stream_app.usecases.spans import KeptWindows, SpanRead, span_of
+from stream_app.usecases.window_sizes import asked_size_s, require_size
 
 #: How long an answer waits for the asker's own writes: less than what another worker is given to answer.
 _READ_YOUR_WRITES_S = 1.5
@@ -131,10 +132,6 @@ class WindowsFound:
 _ALL_TIME: Final = TimeRange()
 
 
-def _given(**params: str | None) -> dict[str, str]:
-    return {name: value for name, value in params.items() if value is not None}
-
-
 class Queries:
     """Look-ups of assets and windows.
 
@@ -168,7 +165,7 @@ class Queries:
 
         InvalidError: of the windows that the asset has and the tables keep, none make the ``span``.
         """
-        path, params = f"assets/{quote(asset_id, safe='')}", _given(span=span, metrics=metrics)
+        path, params = f"assets/{quote(asset_id, safe='')}", given(span=span, metrics=metrics)
         found = await self._find(asset_id, path, params, min_offset, hop=hop, with_metrics=True)
         if isinstance(found, PeerAnswer):
             return found
@@ -230,14 +227,11 @@ class Queries:
 
         ``metrics`` is passed on, as by :meth:`asset`.
         """
-        try:
-            size_s = window_size_s(size)
-        except ValueError as error:
-            raise InvalidError("bad_window_size", str(error), column="size") from None
+        size_s = asked_size_s(size)
         if cursor is not None and _WINDOW_CURSOR.fullmatch(cursor) is None:
             raise InvalidError("bad_cursor", "the cursor is none of these pages: use next_cursor", column="cursor")
         path = f"assets/{quote(asset_id, safe='')}/windows/{size}"
-        params = {"limit": str(limit)} | _given(cursor=cursor, metrics=metrics) | time.params()
+        params = {"limit": str(limit)} | given(cursor=cursor, metrics=metrics) | time.params()
         found = await self._lookup.find(asset_id, path, params, hop=hop, with_metrics=cursor is None)
         if isinstance(found, PeerAnswer):
             return found
@@ -252,10 +246,8 @@ class Queries:
             meta=self._lookup.freshness(found),
             time=time,
         )
-        sizes = found.summary.spec.windows or tuple(self._windows)
-        if not closed and not any(page.open_windows()) and size_s not in map(window_size_s, sizes):
-            detail = f"asset {asset_id!r} has no {size} windows, but {', '.join(sizes)}"
-            raise NotFoundError("unknown_window_size", detail)
+        if not closed and not any(page.open_windows()):
+            require_size(asset_id, size, found.summary.spec.windows or self._windows)
         return page
 
     async def _closed(

@@ -65,10 +65,14 @@ class RunningUpload:
     lock: asyncio.Lock = field(default_factory=asyncio.Lock)
     task: asyncio.Task[None] | None = None
 
+    @property
+    def is_over(self) -> bool:
+        """Whether nothing of it is read or sent any more."""
+        return self.phase in ("sent", "failed")
+
     def progress(self) -> ReadingProgress:
         """How far it is: a file is read twice, to check it and to send it."""
-        is_over = self.phase in ("sent", "failed")
-        at = self.size if is_over else self._position()
+        at = self.size if self.is_over else self._position()
         share = at / self.size if self.size else 1.0
         if self.phase == "sent":
             percent = 100.0
@@ -119,10 +123,16 @@ class RunningUploads:
         """Note that an upload makes up a task."""
         self._by_task[task_id] = upload
         while len(self._by_task) > _MOST_OVER:
-            over = next((name for name, each in self._by_task.items() if each.phase in ("sent", "failed")), None)
+            over = next((name for name, each in self._by_task.items() if each.is_over), None)
             if over is None:
                 break
             del self._by_task[over]
+
+    def drop(self, task_id: str) -> None:
+        """Forget an upload that is over: the log tells how it ended."""
+        upload = self._by_task.get(task_id)
+        if upload is not None and upload.is_over:
+            self.remove(upload)
 
     def remove(self, upload: RunningUpload) -> None:
         """Forget an upload that never became a task."""
@@ -132,4 +142,4 @@ class RunningUploads:
     @property
     def under_way(self) -> int:
         """Uploads that are not over."""
-        return sum(upload.phase not in ("sent", "failed") for upload in self)
+        return sum(not upload.is_over for upload in self)

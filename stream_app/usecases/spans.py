@@ -9,6 +9,7 @@ from typing import Final
 from schemas.asset import window_size_name, window_size_s
 from stream_app.domain.views import Readings
 from stream_app.usecases.errors import InvalidError
+from stream_app.usecases.window_sizes import asked_size_s
 
 #: A span is made of so many windows at least, where these are kept: its begin is then exact to a tenth of it.
 _FINE: Final = 10
@@ -74,10 +75,7 @@ def span_of(size: str, windows: Sequence[str], kept: KeptWindows) -> Span:
 
     InvalidError: it is not the size of a window, no window size divides it, or it reaches beyond what is kept.
     """
-    try:
-        size_s = window_size_s(size)
-    except ValueError as error:
-        raise InvalidError("bad_window_size", str(error), column="span") from None
+    size_s = asked_size_s(size, "span")
     sizes_s = [window_size_s(name) for name in windows]
     dividing = [pane_s for pane_s in sizes_s if size_s % pane_s == 0]
     if not dividing:

@@ -142,7 +142,7 @@ class TaskLists:
             As :meth:`stream_app.usecases.tasks.Tasks.task`.
         """
         task_id = id_of(await self._tasks.task(task_id))
-        if not self._uploads.cancel(task_id):
+        if not await self._uploads.cancel(task_id):
             await self._lookup.ask_all(f"uploads/{task_id}", {"cancel": "true"})
 
     async def delete(self, task_id: str) -> None:
@@ -160,6 +160,7 @@ class TaskLists:
         for each in (*(part_id(task_id, name) for name in names), task_id):
             asset_id = UPLOAD_PREFIX + each
             await self._measurements.append(asset_id.encode(), [Forget(asset_id=asset_id).model_dump_json().encode()])
+        self._running.drop(task_id)
 
 
 def _names_of(found: Task | PeerAnswer) -> Sequence[str]:

@@ -111,11 +111,18 @@ class Tasks:
             found = await self._found(task_id, hop=hop, anew=anew)
         except NotFoundError:
             # Of a file under a known key the task is told before anything of it is in the log.
-            if hop or not _ID.fullmatch(task_id) or (reading := (await self.reading(task_id))[0]) is None:
+            if hop or not _ID.fullmatch(task_id):
+                raise
+            reading, _ = await self.reading(task_id)
+            if reading is None or reading.phase == "failed":  # that it failed was in the log: it is forgotten
                 raise
             return _with_reading(Task(task_id, "PENDING"), reading)
-        is_told = isinstance(found, Task) or found.status == HTTPStatus.OK
-        if hop or not is_told or (state := state_of(found)) in ("SUCCESS", "FAILURE"):
+        if not isinstance(found, Task) and found.status != HTTPStatus.OK:
+            return found
+        is_over = (state := state_of(found)) in ("SUCCESS", "FAILURE")
+        if is_over:
+            self._running.drop(id_of(found))
+        if hop or is_over:
             return found
         reading, is_certain = await self.reading(id_of(found))
         if reading is None and is_certain and state == "STARTED" and _is_settled(found):
@@ -200,9 +207,7 @@ class Tasks:
             return None
         view = self._lookup.views.asset(asset_id, value, wanted=_has_succeeded)
         summary, ended = view.summary, view.summary.ended
-        state: TaskState = "STARTED"
-        if ended is not None:
-            state = "SUCCESS" if error_of(summary) is None else "FAILURE"
+        state: TaskState = "STARTED" if ended is None else "SUCCESS" if error_of(summary) is None else "FAILURE"
         task = Task(
             task_id=task_id,
             state=state,
@@ -237,7 +242,7 @@ def _interrupted(found: Task | PeerAnswer) -> Task | PeerAnswer:
     """The task as one whose file nobody reads any more."""
 
     def error(rows: int) -> str:
-        return f"the worker that read the file was killed; {rows} of its rows count: send the file again"
+        return f"its worker was killed; {rows} of its rows count: send the file again, under another key if it had one"
 
     if isinstance(found, Task):
         rows = 0 if found.progress is None else found.progress.rows_applied
@@ -254,8 +259,7 @@ def _with_reading(found: Task | PeerAnswer, reading: ReadingProgress) -> Task | 
         return replace(found, progress=replace(progress, reading=reading))
     content = json.loads(found.body)
     progress_ = content.get("progress") or {"rows_sent": None, "rows_applied": 0, "rows_rejected": 0}
-    content["progress"] = progress_ | {"reading": asdict(reading)}
-    return replace(found, body=json.dumps(content).encode())
+    return replace(found, body=json.dumps(content | {"progress": progress_ | {"reading": asdict(reading)}}).encode())
 
 
 def part_id(task_id: str, asset: str) -> str:

@@ -6,12 +6,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from urllib.parse import quote
 
-from schemas.asset import window_size_s
 from stream_app.usecases import window_keys
-from stream_app.usecases.errors import InvalidError, NotFoundError
-from stream_app.usecases.lookup import AssetFreshness, Lookup
+from stream_app.usecases.lookup import AssetFreshness, Lookup, given
 from stream_app.usecases.ports import PeerAnswer
 from stream_app.usecases.temperatures import TemperatureBin
+from stream_app.usecases.window_sizes import asked_size_s, require_size
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,20 +55,13 @@ class TemperatureQueries:
         NotFoundError
             There is no such asset, or it has no windows of that size.
         """
-        try:
-            size_s = window_size_s(size)
-        except ValueError as error:
-            raise InvalidError("bad_window_size", str(error), column="size") from None
+        size_s = asked_size_s(size)
         lookup = self._lookup
         path = f"assets/{quote(asset_id, safe='')}/temperatures"
-        params = {"size": size} | ({} if metrics is None else {"metrics": metrics})
-        found = await lookup.find(asset_id, path, params, hop=hop, with_metrics=False)
+        found = await lookup.find(asset_id, path, given(size=size, metrics=metrics), hop=hop, with_metrics=False)
         if isinstance(found, PeerAnswer):
             return found
-        sizes = found.summary.spec.windows or tuple(self._windows)
-        if size_s not in map(window_size_s, sizes):
-            detail = f"asset {asset_id!r} has no {size} windows, but {', '.join(sizes)}"
-            raise NotFoundError("unknown_window_size", detail)
+        require_size(asset_id, size, found.summary.spec.windows or self._windows)
         value = lookup.tables.asset(found.partition, asset_id.encode())
         stored = lookup.tables.windows(found.partition, window_keys.size_prefix(asset_id, size_s))
         bins, unknown = ([], 0) if value is None else lookup.views.by_temperature(asset_id, value, size_s, stored)

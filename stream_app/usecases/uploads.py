@@ -45,13 +45,13 @@ _MOST_WARNINGS, _MOST_CHARACTERS = 30, 500
 
 #: Files that are parsed at a time; parsing is CPU work in a thread and would starve the loop.
 CONCURRENT_PARSES = 2
-
-
 #: Files that wait or are read at a time.
 MOST_UPLOADS = 64
-
 #: How long whoever uploads waits for the outcome [s].
 ANSWERED_WITHIN_S = 5.0
+
+#: How long whoever cancels waits for the end [s]: less than a worker is given to answer another.
+_ENDS_WITHIN_S = 1.5
 
 _STOPPED = "the worker stopped while it read the file"
 
@@ -170,7 +170,7 @@ class Uploads:
             for asset_id in asset_ids[1:]:
                 await self._append(asset_id, [_json(SpecControl(asset_id=asset_id, spec=spec))])
             messages = checked.messages(asset_ids)
-            while chunk := await self._in_thread(_next_chunk, messages):
+            while chunk := await self._in_thread(next_chunk, messages):
                 for asset_id, some in chunk.items():
                     rows[asset_id] += sum(message.rows for message in some)
                     await self._append(asset_id, [message.value for message in some])
@@ -212,13 +212,15 @@ class Uploads:
                 asset_id = UPLOAD_PREFIX + upload.task_id
                 await self._append(asset_id, [_json(SpecControl(asset_id=asset_id, spec=spec))])
 
-    def cancel(self, task_id: str) -> bool:
-        """Stop reading a file; whether this worker was reading it."""
+    async def cancel(self, task_id: str) -> bool:
+        """Stop reading a file, and wait until its end is in the log; whether this worker was reading it."""
         upload = self._running.get(task_id)
         if upload is None or upload.task is None or upload.task.done():
+            self._running.drop(task_id)
             return False
         upload.cancelled = f"it was cancelled after {upload.published} of its rows had been sent"
         upload.task.cancel()
+        await asyncio.wait({upload.task}, timeout=_ENDS_WITHIN_S)
         return True
 
     async def close(self) -> None:
@@ -281,7 +283,7 @@ def _json(control: SpecControl | EndOfUpload) -> bytes:
     return control.model_dump_json(exclude_none=True).encode()
 
 
-def _next_chunk(messages: Iterator[tuple[str, RowMessage]]) -> dict[str, list[RowMessage]]:
+def next_chunk(messages: Iterator[tuple[str, RowMessage]]) -> dict[str, list[RowMessage]]:
     """Messages by asset."""
     chunk: dict[str, list[RowMessage]] = {}
     size = 0

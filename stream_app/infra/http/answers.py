@@ -24,9 +24,9 @@ from stream_app.infra.http.spans import span_json
 from stream_app.usecases.asset_views import AssetView
 from stream_app.usecases.lookup import AssetFreshness
 from stream_app.usecases.ports import PeerAnswer
-from stream_app.usecases.posting import spec_tag
 from stream_app.usecases.queries import AssetFound, SpecFound, WindowsFound
 from stream_app.usecases.running_uploads import ReadingProgress
+from stream_app.usecases.spec_change import spec_tag
 from stream_app.usecases.tasks import Task
 from stream_app.usecases.temperature_queries import TemperaturesFound
 from stream_app.usecases.temperatures import STEP_K

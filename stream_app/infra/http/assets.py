@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Body, Header, Path, Query
@@ -125,13 +126,14 @@ async def put_spec(
 ) -> SpecAccepted:
     """Replace the whole spec, from here on: the record stands among the asset's rows and is ordered with them.
 
-    Fields that are left out get their defaults; PATCH leaves them as they are.
+    Fields that are left out get their defaults, and `reset` names those that had another value; PATCH leaves them as
+    they are.
 
     The spec goes to the partition where the asset's rows live. Of an asset without rows that is the one that Kafka's
     default partitioner (murmur2) chooses; where producers use another one, put the spec after their first row.
     """
-    partition, offset = await services.posting.spec(asset_id, spec, if_match=if_match)
-    return SpecAccepted(asset_id=asset_id, partition=partition, offset=offset)
+    put = await services.posting.spec(asset_id, spec, if_match=if_match)
+    return SpecAccepted(asset_id=asset_id, **asdict(put))
 
 
 @router.patch(
@@ -148,5 +150,5 @@ async def patch_spec(
     It is read, changed and put: with If-Match (the ETag of GET) a change that came between is told, 412. Of two that
     are sent at the same moment the later one holds.
     """
-    partition, offset = await services.posting.patch_spec(asset_id, changes, if_match=if_match)
-    return SpecAccepted(asset_id=asset_id, partition=partition, offset=offset)
+    put = await services.posting.patch_spec(asset_id, changes, if_match=if_match)
+    return SpecAccepted(asset_id=asset_id, **asdict(put))

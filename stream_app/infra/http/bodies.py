@@ -110,10 +110,16 @@ class Drain:
     """Reads on for a moment when a request is answered before its body is read.
 
     A server that closes instead resets the connection, and clients that were sending report that, not the answer.
+
+    Parameters
+    ----------
+    drain_s
+        How long at most [s]; then the connection is closed.
     """
 
-    def __init__(self, app: ASGIApp) -> None:
+    def __init__(self, app: ASGIApp, drain_s: float = _DRAIN_S) -> None:
         self._app = app
+        self._drain_s = drain_s
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Run the application."""
@@ -136,7 +142,7 @@ class Drain:
             await send({**message, "more_body": True})
             taken = 0
             with suppress(TimeoutError):
-                async with asyncio.timeout(_DRAIN_S):
+                async with asyncio.timeout(self._drain_s):
                     while not complete.is_set() and taken < _DRAIN_BYTES:
                         taken += len((await watch()).get("body", b""))
             await send({"type": "http.response.body", "body": b"", "more_body": False})

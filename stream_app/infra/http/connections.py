@@ -63,6 +63,12 @@ class Connection(H11Protocol):
         elif self._deadline is None and not self.transport.is_closing() and self.conn.trailing_data[0]:
             self._expect_head()
 
+    def on_response_complete(self) -> None:
+        """Close after an answer whose request is still coming in: its body would have no deadline any more."""
+        super().on_response_complete()
+        if self.conn.their_state is h11.SEND_BODY:
+            self.transport.close()
+
     def pause_writing(self) -> None:
         """Note that what is written waits for the client."""
         super().pause_writing()

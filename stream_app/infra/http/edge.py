@@ -43,7 +43,9 @@ class HostCheck:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Run the application."""
-        if scope["type"] != "http" or self._takes(host_name(Headers(scope=scope).get("host", ""))):
+        # Without the header it is HTTP/1.0: a load balancer's probe, and no browser, which always sends one.
+        host = None if scope["type"] != "http" else Headers(scope=scope).get("host")
+        if host is None or self._takes(host_name(host)):
             await self._app(scope, receive, send)
             return
         detail = (

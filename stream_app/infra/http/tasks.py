@@ -186,7 +186,7 @@ async def delete_task(task_id: TaskId, services: ServicesDep) -> TaskCancelled:
 async def get_reading(task_id: str, services: ServicesDep, claim: int = 0, cancel: bool = False) -> Response:
     """What workers ask each other: how far this one is with a file, which key it takes; and to stop it."""
     if cancel:
-        services.uploads.cancel(task_id)
+        await services.uploads.cancel(task_id)
     running = services.running.asked_for(task_id, claim)
     if running is None:
         raise NotFoundError("unknown_task", "this worker does not read its file")

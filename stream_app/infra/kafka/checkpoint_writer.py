@@ -12,9 +12,8 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Awaitable, Callable, Collection, Iterable, Iterator, Sequence
-from itertools import chain
-from typing import Final, NamedTuple
+from collections.abc import Awaitable, Callable, Collection, Iterable, Iterator
+from typing import Final
 
 from prometheus_client import Counter, Histogram
 
@@ -22,16 +21,15 @@ from stream_app.domain.errors import DomainError
 from stream_app.infra.failpoints import failpoint
 from stream_app.infra.kafka.arrivals import Arrivals
 from stream_app.infra.kafka.backoff import BACKOFF_MIN_S, backoff_s
-from stream_app.infra.kafka.bounded_writes import write_within
+from stream_app.infra.kafka.bounded_writes import BoundedWrites
 from stream_app.infra.kafka.checkpoint_sink import CheckpointSink
 from stream_app.infra.kafka.errors import BrokerError, ClockError, RecordTooLargeError
 from stream_app.infra.kafka.member import Member
 from stream_app.infra.kafka.tables import TableStore
 from stream_app.infra.kafka.topic_partition import TopicPartition
-from stream_app.infra.kafka.update_batches import UpdateBatches
-from stream_app.infra.traces import CheckpointSpan, traced_checkpoint
+from stream_app.infra.kafka.under_way import Collected, UnderWay
+from stream_app.infra.traces import traced_checkpoint
 from stream_app.usecases.ingest import Ingest
-from stream_app.usecases.ports import Checkpoint
 
 _log = logging.getLogger(__name__)
 
@@ -59,20 +57,6 @@ ReadOn = Callable[[Collection[TopicPartition]], Awaitable[None]]
 
 #: There is no further pause.
 _OVER: Final = object()
-
-
-class _Collected(NamedTuple):
-    """A checkpoint, the batches of its updates and its span."""
-
-    checkpoint: Checkpoint
-    updates: UpdateBatches
-    span: CheckpointSpan
-
-    @property
-    def size_bytes(self) -> int:
-        """What it takes in memory: texts and values."""
-        entries = chain(self.checkpoint.windows, self.checkpoint.assets)
-        return self.updates.size_bytes + sum(len(entry.value or b"") for entry in entries)
 
 
 class CheckpointWriter:
@@ -160,16 +144,12 @@ class CheckpointWriter:
                 # Wait: the group may accept this worker again in this generation; a new one drops the state.
                 self._earliest = time.monotonic() + BACKOFF_MIN_S
                 break
-            began, generation = time.monotonic(), self._member.generation
             if not await self._is_prepared():
                 break
-            collected, failed_now, took_s = await self._collect(left)
-            failed += failed_now
-            # In another generation others may own the partitions.
-            collected = [each for each in collected if self._tables.holds(each.checkpoint.partition, generation)]
-            built_s = self._sink.built_s
-            is_written = await self._write_all(collected, began, generation)
-            work_s += took_s + self._sink.built_s - built_s
+            built_s, under_way = self._sink.built_s, UnderWay(time.monotonic(), self._member.generation)
+            is_written = await self._write_first(left, under_way)
+            failed += under_way.failed
+            work_s += under_way.work_s + self._sink.built_s - built_s
         if is_written:
             self._rested = time.monotonic() + min(_REST_PER_WORK * work_s, _REST_MAX_S)
         return failed
@@ -192,73 +172,75 @@ class CheckpointWriter:
         _UNWRITTEN.inc()
         self._earliest = time.monotonic() + backoff_s(self._unwritten)
 
-    async def _write_all(self, collected: Sequence[_Collected], began: float, generation: int | None) -> bool:
-        """Write checkpoints side by side; whether that went well. If it did not they are due again."""
+    async def _write_first(self, partitions: list[int], under_way: UnderWay) -> bool:
+        """Write checkpoints of the first partitions, which are taken off, side by side; whether that went well.
+
+        Each is written from when it is collected on. If it did not go well they are due again.
+        """
         is_written = False
-        writes = [self._write(each, generation) for each in collected]
         try:
-            await write_within(self._member.lease, self._sink, writes)
+            async with BoundedWrites(self._member.lease, self._sink) as writes:
+                while partitions and under_way.size_bytes < _WRITTEN_AT_ONCE_BYTES:
+                    each = await self._collect(partitions.pop(0), under_way)
+                    # In another generation others may own the partition.
+                    if each is not None and self._tables.holds(each.checkpoint.partition, under_way.generation):
+                        under_way.collected.append(each)
+                        under_way.size_bytes += each.size_bytes
+                        writes.start(self._write(each, under_way.generation))
             is_written = True
         except (RecordTooLargeError, ClockError) as error:
             self._member.fail(error)
         except (BrokerError, TimeoutError) as error:
             self._put_off(error)
         finally:
-            for each in collected:
+            for each in under_way.collected:
                 each.span.end(is_written=is_written)
                 if not is_written:
-                    self._set_due(each.checkpoint.partition, began)
+                    self._set_due(each.checkpoint.partition, under_way.began)
         if is_written:
             self._unwritten = 0
-            if collected:
-                _CHECKPOINT_S.observe(time.monotonic() - began)
+            if under_way.collected:
+                _CHECKPOINT_S.observe(time.monotonic() - under_way.began)
         return is_written
 
-    async def _collect(self, partitions: list[int]) -> tuple[list[_Collected], list[TopicPartition], float]:
-        """Collect checkpoints of the first partitions, which are taken off, until there is enough to write.
+    async def _collect(self, partition: int, under_way: UnderWay) -> Collected | None:
+        """Collect a partition's checkpoint; None if nothing changed, or it cannot be made."""
+        checkpoint, is_over, work_s = None, False, 0.0
+        async with self._state:
+            self._due.pop(partition, None)
+            slices = self._ingest.collect(partition)
+            span = traced_checkpoint(partition)
+            updates = self._sink.update_batches(span.traceparent)
+            pauses: Iterator[None] = iter(())
+            paused_s = -_SLICE_S
+            while not is_over:
+                if work_s - paused_s >= _SLICE_S:
+                    await asyncio.sleep(0)
+                    paused_s = work_s
+                began = time.thread_time()
+                try:
+                    if next(pauses, _OVER) is _OVER:
+                        pauses = updates.put(next(slices))
+                except StopIteration as end:
+                    checkpoint, is_over = end.value, True
+                except RecordTooLargeError as error:
+                    self._member.fail(error)
+                    is_over = True
+                except DomainError as error:
+                    self._member.fail(self._tables.unreadable(partition, error))
+                    is_over = True
+                except Exception:
+                    _log.exception(
+                        "cannot make a checkpoint of partition %d; reading it again, message by message", partition
+                    )
+                    under_way.failed.append(TopicPartition(self._member.source, partition))
+                    is_over = True
+                work_s += time.thread_time() - began
+            self.resume([partition])
+        under_way.work_s += work_s
+        return None if checkpoint is None else Collected(checkpoint, updates, span)
 
-        Returns them, the partitions whose checkpoint cannot be made, and the CPU time it took [s].
-        """
-        collected, failed, work_s, size = list[_Collected](), list[TopicPartition](), 0.0, 0
-        while partitions and size < _WRITTEN_AT_ONCE_BYTES:
-            partition = partitions.pop(0)
-            async with self._state:
-                self._due.pop(partition, None)
-                slices, checkpoint, is_over = self._ingest.collect(partition), None, False
-                span = traced_checkpoint(partition)
-                updates = self._sink.update_batches(span.traceparent)
-                pauses: Iterator[None] = iter(())
-                paused_s = -_SLICE_S
-                while not is_over:
-                    if work_s - paused_s >= _SLICE_S:
-                        await asyncio.sleep(0)
-                        paused_s = work_s
-                    began = time.thread_time()
-                    try:
-                        if next(pauses, _OVER) is _OVER:
-                            pauses = updates.put(next(slices))
-                    except StopIteration as end:
-                        checkpoint, is_over = end.value, True
-                    except RecordTooLargeError as error:
-                        self._member.fail(error)
-                        is_over = True
-                    except DomainError as error:
-                        self._member.fail(self._tables.unreadable(partition, error))
-                        is_over = True
-                    except Exception:
-                        _log.exception(
-                            "cannot make a checkpoint of partition %d; reading it again, message by message", partition
-                        )
-                        failed.append(TopicPartition(self._member.source, partition))
-                        is_over = True
-                    work_s += time.thread_time() - began
-                self.resume([partition])
-            if checkpoint is not None:
-                collected.append(_Collected(checkpoint, updates, span))
-                size += collected[-1].size_bytes
-        return collected, failed, work_s
-
-    async def _write(self, collected: _Collected, generation: int | None) -> None:
+    async def _write(self, collected: Collected, generation: int | None) -> None:
         checkpoint = collected.checkpoint
         windows, assets = await self._sink.write(checkpoint, collected.updates)
         partition = checkpoint.partition

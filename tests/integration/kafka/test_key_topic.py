@@ -4,17 +4,30 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
 
 import pytest
 from typer.testing import CliRunner
 
 from stream_app.cli import app
 from stream_app.infra.kafka.errors import TopicsError
+from stream_app.infra.kafka.log import key_topic
 from stream_app.infra.kafka.log.key_topic import KeyTopic
 from stream_app.settings import KafkaSettings
 from stream_app.usecases.api_keys import KeyRing
 
 pytestmark = pytest.mark.kafka
+
+
+@dataclass
+class RecordedAudit:
+    """What the audit log got."""
+
+    lines: list[tuple[str, dict[str, Any]]]
+
+    def info(self, event: str, **told: Any) -> None:
+        self.lines.append((event, told))
 
 
 async def until(met: Callable[[], bool]) -> None:
@@ -56,6 +69,8 @@ async def test_keys_are_known_at_once_and_revoked_at_once(
     with pytest.raises(TopicsError, match="stream-app keys create"):
         await topic.read()
     ring = KeyRing()
+    audit = RecordedAudit([])
+    monkeypatch.setattr(key_topic, "_audit", audit)
     following = asyncio.create_task(topic.follow(ring))
     await until(lambda: "API keys are not read" in caplog.text)
     key = await run("create", "site", "--scope", "read", "--scope", "write", "--prefix", "site-", "--valid", "1d")
@@ -69,7 +84,15 @@ async def test_keys_are_known_at_once_and_revoked_at_once(
     assert key_id in listed
     assert "read,write  site-  valid until" in listed
     assert key.split(".")[2] not in listed
+    other = await run("create", "other", "--scope", "read")
+    await until(lambda: ring.rights(other, 0) is not None)
     await run("revoke", key_id)
     await until(lambda: ring.rights(key, 0) is None)
     assert "revoked" in await run("list")
+    # The first key may have been there before the topic was read.
+    assert [(event, told["subject"]) for event, told in audit.lines[-2:]] == [
+        ("key created", f"key {other.split('.')[1]} (other)"),
+        ("key revoked", f"key {key_id} (site)"),
+    ]
+    assert other.split(".")[2] not in str(audit.lines)
     following.cancel()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from typing import Any
 
@@ -15,7 +16,7 @@ from stream_app.domain import ingestion
 from stream_app.domain.rows import Rows
 from stream_app.domain.snapshot import Snapshots
 from stream_app.domain.state import Fleet
-from stream_app.usecases.asset_lists import AssetList
+from stream_app.usecases.asset_page import AssetList
 from stream_app.usecases.errors import InvalidError, UnavailableError
 from stream_app.usecases.fleet_order import Wanted
 from tests.fakes import CATALOGUE, PARTITIONS, START_US, partition_of
@@ -264,6 +265,16 @@ async def test_list_that_lacks_a_partition_is_503(worker: Worker, answer: tuple[
     for ask in (worker.lists.page(Wanted()), worker.lists.page(Wanted(sort="rows")), worker.summaries.summary()):
         with pytest.raises(UnavailableError, match="partition"):
             await ask
+
+
+async def test_a_partition_that_moves_while_a_list_is_made_is_503(worker: Worker) -> None:
+    """Its assets would be missing without a word."""
+    put(worker, "a", (1, 800, 50))
+    page = asyncio.create_task(worker.lists.page(Wanted(sort="rows")))
+    await asyncio.sleep(0)  # now it reads the columns
+    worker.give_away(0)
+    with pytest.raises(UnavailableError, match="partition 0"):
+        await page
 
 
 async def test_hop_lists_own_assets(worker: Worker) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from schemas.asset import AssetSpec
@@ -10,6 +12,7 @@ from stream_app.usecases.errors import InvalidError, UnavailableError
 from stream_app.usecases.keyed_requests import KeyedRequests
 from stream_app.usecases.posting import Posting
 from stream_app.usecases.receipts import Receipts
+from stream_app.usecases.spec_change import SpecWritten
 from tests.fake_files import FakeRows
 from tests.fakes import PARTITIONS, partition_of
 from tests.worker import THERE, Worker
@@ -55,7 +58,7 @@ async def test_rows_and_specs_of_a_new_asset_go_where_the_default_partitioner_sa
 ) -> None:
     """There is nothing to be ordered with yet."""
     await posting.measurements(b"a,1")
-    assert await posting.spec("a", AssetSpec(nominal_capacity_ah=94)) == (partition_of(b"a"), 1)
+    assert await posting.spec("a", AssetSpec(nominal_capacity_ah=94)) == SpecWritten(partition_of(b"a"), 1, [])
     assert worker.log.controls("a") == [SpecControl(asset_id="a", spec=AssetSpec(nominal_capacity_ah=94))]
 
 
@@ -64,7 +67,7 @@ async def test_rows_and_specs_go_to_the_partition_where_the_asset_lives(posting:
     other = (partition_of(b"a") + 1) % PARTITIONS
     worker.tables.put("a", partition=other)
     await posting.measurements(b"a,1")
-    assert await posting.spec("a", AssetSpec()) == (other, 1)
+    assert await posting.spec("a", AssetSpec()) == SpecWritten(other, 1, [])
     assert len(worker.log.partitions[other]) == 2
 
 
@@ -73,7 +76,7 @@ async def test_spec_goes_to_the_partition_that_another_worker_has(posting: Posti
     other = (partition_of(b"a") + 1) % PARTITIONS
     worker.give_away(other)
     worker.found_at(THERE, "a", partition=other)
-    assert await posting.spec("a", AssetSpec()) == (other, 0)
+    assert await posting.spec("a", AssetSpec()) == SpecWritten(other, 0, [])
 
 
 async def test_spec_is_refused_while_it_cannot_be_told_where_the_asset_lives(posting: Posting, worker: Worker) -> None:
@@ -99,6 +102,23 @@ async def test_spec_cannot_change_the_windows_of_an_asset_that_has_rows(
     await posting.spec("a", AssetSpec(windows=("60s", "15m")))
     await posting.spec("a", AssetSpec(nominal_capacity_ah=94))
     assert worker.log.appends == 2
+
+
+@pytest.mark.parametrize(
+    ("after", "reset"),
+    [
+        ({"profile": "victron"}, ["nominal_capacity_ah", "current_sign"]),
+        ({"profile": "victron", "nominal_capacity_ah": 50, "current_sign": "discharge_positive"}, []),
+        ({"nominal_capacity_ah": 94, "current_sign": "charge_positive", "soc_scale": "fraction"}, ["profile"]),
+    ],
+)
+async def test_spec_tells_which_fields_it_set_back(
+    posting: Posting, worker: Worker, after: dict[str, Any], reset: list[str]
+) -> None:
+    """A sign that was given stands above the profile's, so it counts although it is the default without one."""
+    before = AssetSpec(nominal_capacity_ah=94, profile="victron", current_sign="charge_positive")
+    worker.tables.put("a", rows=0, spec=before)
+    assert (await posting.spec("a", AssetSpec(**after))).reset == reset
 
 
 async def test_spec_sets_the_windows_of_an_asset_without_rows(posting: Posting, worker: Worker) -> None:

@@ -76,7 +76,7 @@ async def test_a_task_whose_file_nobody_reads_has_failed(worker: Worker) -> None
     status = await status_of(worker)
     assert (status.state, status.error) == (
         "FAILURE",
-        "the worker that read the file was killed; 3 of its rows count: send the file again",
+        "its worker was killed; 3 of its rows count: send the file again, under another key if it had one",
     )
     worker.give_away((HOME + 1) % PARTITIONS)
     assert (await status_of(worker)).state == "STARTED"

@@ -213,7 +213,7 @@ async def test_a_file_is_read_no_further_when_it_is_cancelled(
     assert upload is not None
     assert upload.task is not None
     if by == "cancel":
-        assert accept.cancel(task_id)
+        assert await accept.cancel(task_id)
         await upload.task
     else:
         await accept.close()
@@ -221,7 +221,7 @@ async def test_a_file_is_read_no_further_when_it_is_cancelled(
     assert isinstance(last, EndOfUpload)
     told = "it was cancelled after 0 of its rows had been sent"
     assert last.error == (told if by == "cancel" else "the worker stopped while it read the file")
-    assert not accept.cancel(task_id)
+    assert not await accept.cancel(task_id)
 
 
 async def test_very_many_files_are_put_off(held: tuple[Uploads, Held], monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Final
 
+import structlog
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin import NewTopic
 
@@ -28,6 +29,7 @@ from stream_app.settings import KafkaSettings
 from stream_app.usecases.api_keys import KeyRecord, KeyRing
 
 _log = logging.getLogger(__name__)
+_audit = structlog.stdlib.get_logger("audit")
 
 _ALREADY_EXISTS: Final = 36
 _POLL_MS: Final = 500
@@ -119,4 +121,17 @@ class KeyTopic:
     async def _take(self, consumer: AIOKafkaConsumer, ring: KeyRing) -> None:
         for records in (await consumer.getmany(timeout_ms=_POLL_MS)).values():
             for record in records:
-                ring.take(record.value)
+                key = ring.take(record.value)
+                if key is not None and ring.is_complete:
+                    _tell(key)
+
+
+def _tell(key: KeyRecord) -> None:
+    """Note a key that was made or revoked while this worker runs; whoever did it wrote to Kafka."""
+    _audit.info(
+        "key created" if key.revoked_s is None else "key revoked",
+        subject=f"key {key.id} ({key.name})",
+        scopes=sorted(key.scopes),
+        prefix=key.prefix,
+        expires_s=key.expires_s,
+    )

@@ -10,6 +10,7 @@ import pytest
 from starlette.types import Message, Receive, Scope, Send
 
 from stream_app.infra.http.edge import HostCheck
+from stream_app.infra.http.server import HttpServer
 from tests.unit.infra.http.conftest import OPTIONS
 from tests.unit.infra.http.test_problems import problem_of
 
@@ -58,6 +59,22 @@ async def test_a_name_is_taken_when_nobody_else_can_let_it_lead_here(host: str, 
     check = HostCheck(app, ["fleet.example", "*.below.example"])
     await check(scope, asyncio.Event().wait, send)  # type: ignore[arg-type]  # nothing is received
     assert seen[0]["status"] == (200 if taken else 421)
+
+
+async def test_a_probe_of_http_1_0_without_a_name_is_answered() -> None:
+    """As load balancers send them; no browser does, so no foreign name hides there."""
+
+    async def app(_: Any, __: Any, send: Any) -> None:
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        await send({"type": "http.response.body", "body": b"yes"})
+
+    server = HttpServer(HostCheck(app, []), "127.0.0.1", 0)
+    await server.start()
+    reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
+    writer.write(b"GET /health/live HTTP/1.0\r\n\r\n")
+    assert (await reader.read()).startswith(b"HTTP/1.1 200")
+    writer.close()
+    await server.stop()
 
 
 async def test_a_foreign_name_is_a_problem_that_names_the_setting(site: Site) -> None:

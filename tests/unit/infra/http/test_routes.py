@@ -176,7 +176,7 @@ async def test_spec_is_put_and_got(site: Site) -> None:
     """202 with where it stands; got once it has been applied."""
     answer = await site.client.put("/api/v1/assets/a/spec", json={"nominal_capacity_ah": 94, "windows": ["1m"]})
     assert answer.status_code == 202
-    assert answer.json() == {"asset_id": "a", "partition": partition_of(b"a"), "offset": 0}
+    assert answer.json() == {"asset_id": "a", "partition": partition_of(b"a"), "offset": 0, "reset": []}
     (control,) = site.log.controls("a")
     assert (await site.client.get("/api/v1/assets/a/spec")).status_code == 404
     site.tables.put("a", rows=0, spec=control.spec)

@@ -172,6 +172,23 @@ async def test_the_answer_to_a_body_that_is_not_read_arrives(chunked: bool) -> N
     await refuser.stop()
 
 
+@pytest.mark.parametrize("head", [b"Content-Length: 1000", b"Transfer-Encoding: chunked"])
+async def test_a_body_that_goes_on_after_its_answer_is_cut_off(head: bytes) -> None:
+    """It would hold the connection for ever, a byte now and then; the answer has been sent."""
+    refuser = HttpServer(Drain(hello, drain_s=0.1), "127.0.0.1", 0)
+    await refuser.start()
+    reader, writer = await asyncio.open_connection("127.0.0.1", refuser.port)
+    writer.write(b"POST / HTTP/1.1\r\nHost: x\r\n" + head + b"\r\n\r\n")
+    received = asyncio.create_task(reader.read())
+    async with asyncio.timeout(20):
+        while not received.done():
+            writer.write(b"1\r\nx\r\n" if b"chunked" in head else b"x")
+            await asyncio.wait({received}, timeout=0.02)
+    assert (await received).startswith(b"HTTP/1.1 200")
+    writer.close()
+    await refuser.stop()
+
+
 async def test_a_client_that_does_not_read_is_cut_off(monkeypatch: pytest.MonkeyPatch) -> None:
     """However long its answer would last; one that reads is not."""
     monkeypatch.setattr(Connection, "write_deadline_s", 0.2)

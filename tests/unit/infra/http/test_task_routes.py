@@ -106,7 +106,7 @@ async def test_a_task_is_cancelled_where_its_file_is_read(sites: tuple[Site, Sit
 
 
 async def test_a_task_is_deleted_with_all_its_assets(sites: tuple[Site, Site]) -> None:
-    """Wherever they live."""
+    """Wherever they live; then there is none, also at the worker that has read the file."""
     here, _ = sites
     csv = CSV.replace(b"\n4", b"\nb1,4", 1).replace(b"\n4", b"\nb2,4", 1).replace(b"timestamp", b"asset_id,timestamp")
     files = {"data": ("a.csv", csv)}
@@ -122,6 +122,14 @@ async def test_a_task_is_deleted_with_all_its_assets(sites: tuple[Site, Site]) -
     answer = await here.client.delete(f"{TASKS}/{task_id}")
     assert (answer.status_code, answer.json()) == (202, {"task_id": task_id})
     assert all(here.log.controls(name)[-1].control == "forget" for name in names)
+    for site in sites:
+        for name in names:
+            site.tables.forget(name)
+        for partition in site.tables.owned:
+            site.tables.reach(partition, 100)
+    for site in sites:
+        problem_of(await site.client.get(f"{TASKS}/{task_id}"), 404, "unknown_task")
+        assert (await site.client.get(TASKS)).json()["tasks"] == []
 
 
 @pytest.mark.parametrize(("method", "path"), [("POST", "/cancel"), ("DELETE", "")])
