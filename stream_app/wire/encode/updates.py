@@ -31,7 +31,7 @@ from stream_app.wire.encode.update_text import FIXED, LINE, NONE, Heads, write_u
 LIFETIME_NAME = "lifetime"
 
 #: Updates that are written at once: their texts stay in the processor's cache until they are in a batch.
-UPDATES_PER_BLOCK: Final = 50
+UPDATES_PER_BLOCK: Final = 100
 
 #: Names and brackets of what only some updates have, and the text of a coverage, which stands with many metrics.
 _OPTIONAL_BYTES: Final = len(b',"sigma":,"value_unchecked":[],"coverage":') + 24
