@@ -20,8 +20,11 @@ from bench.contenders import EVERY_ROW, FORM_NAMES, Contender, Job
 from bench.environments import ROOT, BuildError
 from bench.ledger import Reading, own_update
 from bench.workload import ASSETS
+from stream_app.settings import Settings
 
 _POLL_S: Final = 0.2
+#: The default.
+_NEW_ASSETS_PER_MIN: Final = Settings.model_fields["max_new_assets_per_min"].default
 _PATIENCE_S: Final = 30.0
 _CLI: Final = (sys.executable, "-m", "stream_app")
 
@@ -60,6 +63,8 @@ class ThisProject(Contender):
             "KAFKA__DEAD_LETTER_TOPIC": f"{job.run}-dlq",
             "HTTP__PORT": str(job.http_port),
             "DATA_DIR": str(job.directory),
+            # All of a fleet begin at once here, which a deployment allows in the same way.
+            "MAX_NEW_ASSETS_PER_MIN": str(max(_NEW_ASSETS_PER_MIN, len(job.rows.assets))),
         }
         inherited = {name: value for name, value in os.environ.items() if not name.startswith("STREAM_")}
         return {**inherited, "PYTHONPATH": str(ROOT), **{f"STREAM_{name}": value for name, value in names.items()}}

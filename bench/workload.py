@@ -88,9 +88,14 @@ class Rows:
         whole = len(windows) - 1  # no later row closes the last one
         return Truth(
             lifetimes=self._named(one.sum(axis=0) for one in (*contributions, travel)),
-            # A row holds until the next one: by that reading the last row of all has no duration yet.
+            # A row holds until the next one: by that reading the last row of all has no duration yet, nor have those
+            # of the last 10 s in an asset's first minute, when later ones may still come before them.
             held=self._named(
-                [contributions[0].sum(axis=0), *(one[:-1].sum(axis=0) for one in contributions[1:]), travel.sum(axis=0)]
+                [
+                    contributions[0].sum(axis=0),
+                    *(one[: -1 if self.per_asset > WINDOW_S else -11].sum(axis=0) for one in contributions[1:]),
+                    travel.sum(axis=0),
+                ]
             ),
             windows={
                 (asset_id, START_S + number * WINDOW_S): sums
