@@ -35,6 +35,9 @@ class Column:
     titles
         More titles that the column has in files, separated by blanks: lower case, letters and digits only. One with a
         capital matches only a title that is written exactly so.
+    signed
+        Whether its sign says which way the battery is used: it is above 0 when that charges, or as the asset's
+        ``current_sign`` says.
     since
         Release that accepts the column first.
     """
@@ -48,6 +51,7 @@ class Column:
     required: bool = False
     example: float | None = None
     titles: str = ""
+    signed: bool = False
     since: str = FIRST_RELEASE
 
 
@@ -55,7 +59,7 @@ class Column:
 COLUMNS: Final = (
     Column(
         "current", "current_a", "A", -1e6, 1e6, "Pack current [A], > 0 charges",
-        required=True, example=-40.0,
+        required=True, example=-40.0, signed=True,
         titles="i a amps amp ampere idcbatt strom ibat ibatt idc",
     ),
     Column(
@@ -70,6 +74,7 @@ COLUMNS: Final = (
     ),
     Column(
         "power", "power_w", "W", -1e10, 1e10, "Measured power [W], > 0 charges; else current x voltage",
+        signed=True,
         titles="p w watts watt pbat pbatt pac pdc m5batp leistung",
     ),
     Column(
@@ -91,6 +96,12 @@ COLUMNS: Final = (
     Column(
         "t_max", "t_max_c", "degC", -100.0, 300.0, "Highest cell temperature [degC]",
         titles="maxtemperature temperaturemax maxtemp moduletempmax",
+    ),
+    Column(
+        "power_setpoint", "power_setpoint_w", "W", -1e10, 1e10, "Power that was asked for [W], > 0 charges",
+        signed=True, since="0.2.0",
+        titles="psetpoint pset setpointpower powertarget targetpower powercommand commandedpower powerreference "
+        "referencepower sollleistung leistungsvorgabe",
     ),
 )  # fmt: skip
 

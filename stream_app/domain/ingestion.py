@@ -10,6 +10,7 @@ from typing import Final
 
 import numpy as np
 
+from schemas.columns import COLUMNS
 from stream_app.columns.arrays import FloatArray, IntArray
 from stream_app.columns.segments import segments_of
 from stream_app.domain.compilation import compiled_walk
@@ -28,6 +29,8 @@ MAX_WAITING = 2 * MAX_PER_STAMP
 _FOREVER: Final = np.iinfo(np.int64).max
 _NONE = np.zeros(0, np.int64)
 _NOTHING = np.zeros(0)
+#: Columns that are brought into the asset's own frame.
+_FRAMES: Final = {**{column.name: SIGNED for column in COLUMNS if column.signed}, "soc_percent": SOC}
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,5 +183,4 @@ def _leaps(fleet: Fleet, about: IntArray, values: FloatArray) -> Iterator[Leap]:
 @lru_cache(maxsize=8)
 def _frame(columns: tuple[str, ...]) -> IntArray:
     """How each column is brought into an asset's own frame."""
-    scaled = {"current_a": SIGNED, "power_w": SIGNED, "soc_percent": SOC}
-    return np.array([scaled.get(name, AS_IT_IS) for name in columns], np.int64)
+    return np.array([_FRAMES.get(name, AS_IT_IS) for name in columns], np.int64)

@@ -5,10 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Final
 
+from schemas.columns import COLUMNS
 from stream_app.infra.files.numbers import Numbers
 
-#: Readings that have a sign.
-SIGNED: Final = frozenset(("current", "power"))
+#: Readings whose sign says whether the battery is charged.
+SIGNED: Final = frozenset(column.wire_name for column in COLUMNS if column.signed)
 
 
 @dataclass(frozen=True, slots=True)

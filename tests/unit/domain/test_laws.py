@@ -76,11 +76,12 @@ def telemetry(draw: st.DrawFn, max_rows: int = 120) -> list[dict[str, Any]]:
         asset = str(rng.choice(list(SPECS)))
         clock[asset] += int(steps_s[i]) * 1_000_000
         soc[asset] = float(np.clip(soc[asset] + rng.choice([-9, -3, -0.4, 0, 0.4, 3, 9]), 0, 100))
+        current_a = float(rng.choice([-20, -5, -0.01, 0, 0.02, 5, 20]))
         row = {
             "asset": asset,
             "offset": 10 + i,
             "time_us": clock[asset],
-            "current": float(rng.choice([-20, -5, -0.01, 0, 0.02, 5, 20])),
+            "current": current_a,
             "voltage": float(np.round(rng.uniform(800, 900), 1)),
             "soc": round(soc[asset], 1),
             "power": None,
@@ -92,6 +93,8 @@ def telemetry(draw: st.DrawFn, max_rows: int = 120) -> list[dict[str, Any]]:
             row["power"] = float(rng.normal(0, 5000))
         for name in OTHER_COLUMNS:
             row[name] = None if rng.random() < 0.04 else round(float(rng.normal(20, 10)), 1)
+        if row["power_setpoint_w"] is not None:  # near the power, for some of the rows to follow it
+            row["power_setpoint_w"] = 850.0 * current_a
         rows.append(row)
         clock[asset] = max(clock[asset], START_US)
     return rows

@@ -51,6 +51,11 @@ def test_a_spec_may_name_every_profile() -> None:
             {"power": -800.0, "current": None, "voltage": None, "soc": None},
         ),
         (
+            "powerwall",
+            {"timestamp": T, "solar_power": 10, "battery_power": 800, "power_setpoint": 790, "grid_services_power": 0},
+            {"power": -800.0, "power_setpoint": -790.0},
+        ),
+        (
             "sungrow",
             {
                 "Time": T,

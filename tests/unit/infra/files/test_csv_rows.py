@@ -98,6 +98,8 @@ def test_dialects(text: str) -> None:
         ("ModuleTempMax", "30", "t_max", 30.0),
         ("CellVMin (mV)", "3300", "cell_v_min", 3.3),
         ("BrickVoltageMax", "3.4", "cell_v_max", 3.4),
+        ("Battery Power Setpoint (kW)", "-7", "power_setpoint", -7000.0),
+        ("P_set", "-7", "power_setpoint", -7.0),
     ],
 )
 def test_optional_columns(title: str, cell: str, name: str, value: float) -> None:
