@@ -121,6 +121,22 @@ class AssetSpec(BaseModel):
     soc_high_percent: _Number | None = Field(
         default=None, ge=50, le=90, multiple_of=10, description="Highest SoC allowed, a multiple of 10 %"
     )
+    voltage_low_v: _Number | None = Field(
+        default=None, ge=0, le=1e6, allow_inf_nan=False, description="Lowest pack voltage allowed"
+    )
+    voltage_high_v: _Number | None = Field(
+        default=None, gt=0, le=1e6, allow_inf_nan=False, description="Highest pack voltage allowed"
+    )
+    c_rate_high: _Number | None = Field(
+        default=None,
+        gt=0,
+        le=1000,
+        allow_inf_nan=False,
+        description="Highest current allowed, of charge and discharge, as a multiple of nominal_capacity_ah per hour",
+    )
+    cell_spread_high_v: _Number | None = Field(
+        default=None, gt=0, le=1e3, allow_inf_nan=False, description="Largest difference of two cells' voltages allowed"
+    )
     sampling_period_s: _Number | None = Field(
         default=None, gt=0, le=86400, description="Nominal time between two rows; without it: the running median"
     )

@@ -35,6 +35,7 @@ _SPEC: Final = AssetSpec(
     temperature_high_c=40.0,
     soc_low_percent=10.0,
     soc_high_percent=90.0,
+    c_rate_high=1.0,
     sampling_period_s=PERIOD_S,
 )
 

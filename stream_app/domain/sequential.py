@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from schemas.asset import AssetSpec
 from stream_app.columns.arrays import FloatArray
 from stream_app.domain.samples import Samples
 
@@ -49,6 +50,10 @@ class SequentialState(ABC):
     @abstractmethod
     def start(self) -> FloatArray:
         """State of an asset that has no rows yet, shape ``(width,)``; its stack is empty."""
+
+    def specified(self, stack: FloatArray, spec: AssetSpec) -> FloatArray:
+        """Stack of an asset once its spec is this one; of most states as it was."""
+        return stack
 
     @abstractmethod
     def inputs(self, samples: Samples) -> tuple[Any, ...]:

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from stream_app.columns.arrays import FloatArray, IntArray
-from stream_app.domain.catalogue import share
+from stream_app.domain.catalogue import Catalogue, share
 from stream_app.domain.lines import NEVER
 
 #: A window of one asset: its size and start [us]; both 0: the lifetime.
@@ -61,6 +61,14 @@ def load(stored: Iterable[Any], known: frozenset[str]) -> Sinces:
             window = int(size_us), int(start_us)
             sinces[window] = (*sinces.get(window, ()), Since(kept, int(time_us), int(rows), float(valid_s)))
     return sinces
+
+
+def late(fields: frozenset[str], time_us: int, totals: FloatArray, catalogue: Catalogue) -> tuple[Since, ...]:
+    """Fields that count from a stamp on in a window that held totals ``(pane,)`` then; of no rows none is late."""
+    rows = totals[catalogue.rows_at]
+    if not fields or np.isnan(rows) or rows <= 0:
+        return ()
+    return (Since(fields, time_us, int(rows), float(totals[catalogue.valid_at])),)
 
 
 @dataclass(frozen=True, slots=True)

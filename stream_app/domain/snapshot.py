@@ -22,11 +22,11 @@ from stream_app.domain import since as sinces
 from stream_app.domain.asset_counts import AssetCounts
 from stream_app.domain.errors import CorruptStateError, UnknownFormatError
 from stream_app.domain.lines import LEVELS, Integers
-from stream_app.domain.since import Sinces
+from stream_app.domain.since import Sinces, late
 from stream_app.domain.source import Source
-from stream_app.domain.state import Ended, Fleet
+from stream_app.domain.state import DEFAULT_SPEC, Ended, Fleet
 from stream_app.domain.stored_about import read_about, read_window
-from stream_app.domain.stored_asset import StoredAsset, late
+from stream_app.domain.stored_asset import StoredAsset
 from stream_app.domain.stored_block import Copied, StoredBlock
 from stream_app.domain.stored_layout import HASH_BYTES, Layouts, SectionNames, StoredLayout
 from stream_app.domain.value_reader import ValueReader, read_rows, reading
@@ -187,7 +187,7 @@ class Snapshots:
     def _tell(self, slot: int, spec: AssetSpec, own_sizes: bool, ended: Ended | None, since: Sinces) -> None:
         """Take down what is known of an asset beside its numbers."""
         fleet = self._fleet
-        if fleet.spec[slot] != spec:
+        if spec != fleet.spec[slot] or spec != DEFAULT_SPEC:  # the same spec may state what its older state lacks
             fleet.set_spec(slot, spec)
         if own_sizes:
             fleet.own_sizes.add(slot)
@@ -283,7 +283,7 @@ class Snapshots:
             since = sinces.load(stored_since, own.keys).get(sinces.LIFE, ())
         since += late(own.keys - stored.keys, start_us + size_us, totals, catalogue)
         if self._fleet.spec[slot] != spec:
-            self._fleet.set_spec(slot, spec)
+            self._fleet.read_by(slot, spec)
         window = Windows.of(
             self._fleet,
             slot=np.array([slot]),

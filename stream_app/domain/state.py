@@ -15,12 +15,12 @@ from stream_app.domain.admission import MAX_AHEAD_S, Admission
 from stream_app.domain.catalogue import Catalogue
 from stream_app.domain.lines import LEVELS, NEVER, UNOPENED, Floats, Integers
 from stream_app.domain.pending import PendingRows
-from stream_app.domain.since import Sinces
+from stream_app.domain.since import LIFE, Sinces, late
 from stream_app.domain.specs import AssetSpecs
 from stream_app.domain.stacks import Stacks
 from stream_app.domain.workspace import Workspace
 
-_DEFAULT_SPEC = AssetSpec()
+DEFAULT_SPEC = AssetSpec()
 _DEFAULT_SPEC_JSON = b"{}"
 
 
@@ -100,7 +100,7 @@ class Fleet:
         self.floats.array[first:end] = self.floats.blank
         self.ids += asset_ids
         self.slots.update(zip(asset_ids, range(first, end), strict=True))
-        self.spec += [_DEFAULT_SPEC] * len(asset_ids)
+        self.spec += [DEFAULT_SPEC] * len(asset_ids)
         self.spec_json += [_DEFAULT_SPEC_JSON] * len(asset_ids)
         self._put_sizes(slice(first, end), self.default_sizes_s)
         return np.arange(first, end)
@@ -125,7 +125,27 @@ class Fleet:
         self.integers.open_number[slots] = UNOPENED
 
     def set_spec(self, slot: int, spec: AssetSpec) -> None:
-        """Replace an asset's spec."""
+        """Replace an asset's spec. What sequential states begin to count by it counts from the newest row on."""
+        self.read_by(slot, spec)
+        before = self.stacks.get(slot)
+        states = self.catalogue.sequential_states
+        stacks = [state.specified(stack, spec) for state, stack in zip(states, before, strict=True)]
+        changed = [not np.array_equal(old, new, equal_nan=True) for old, new in zip(before, stacks, strict=True)]
+        if any(changed):
+            self.stacks.set(slot, stacks)
+            self._begin(slot, frozenset(state.key() for state, new in zip(states, changed, strict=True) if new))
+
+    def _begin(self, slot: int, states: frozenset[str]) -> None:
+        """Tell of states that count from here on, if the asset has rows."""
+        waiting = self.pending.get(np.array([slot]))
+        time_us = int(waiting.time_us.min()) if len(waiting) else int(self.integers.last_us[slot])
+        begun = late(states, time_us, self.floats.life[slot] + self.floats.level(0)[slot], self.catalogue)
+        if begun:
+            sinces = self.since.setdefault(slot, {})
+            sinces[LIFE] = (*(since for since in sinces.get(LIFE, ()) if since.fields != states), *begun)
+
+    def read_by(self, slot: int, spec: AssetSpec) -> None:
+        """Replace the spec that rows and totals of an asset are read by."""
         self.spec[slot] = spec
         self.spec_json[slot] = spec.model_dump_json(exclude_defaults=True).encode()
         self.specs.put(slot, spec)

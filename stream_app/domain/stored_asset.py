@@ -5,15 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-import numpy as np
-
 from schemas.asset import AssetSpec
 from stream_app.columns.arrays import FloatArray, IntArray
 from stream_app.domain.catalogue import Catalogue
 from stream_app.domain.lines import LEVELS, NEVER, UNOPENED, Integers
 from stream_app.domain.pending import TimedColumns
 from stream_app.domain.sequential import SequentialState
-from stream_app.domain.since import LIFE, Since, Sinces
+from stream_app.domain.since import LIFE, Since, Sinces, late
 from stream_app.domain.state import Ended
 
 
@@ -96,11 +94,3 @@ class StoredAsset:
         for window, totals in windows.items():
             since = late(fields, time_us, totals, catalogue)
             self.since |= {window: (*self.since.get(window, ()), *since)} if since else {}
-
-
-def late(fields: frozenset[str], time_us: int, totals: FloatArray, catalogue: Catalogue) -> tuple[Since, ...]:
-    """Fields that count from a stamp on in a window that held totals ``(pane,)`` then; of no rows none is late."""
-    rows = totals[catalogue.rows_at]
-    if not fields or np.isnan(rows) or rows <= 0:
-        return ()
-    return (Since(fields, time_us, int(rows), float(totals[catalogue.valid_at])),)

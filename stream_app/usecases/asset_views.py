@@ -199,7 +199,7 @@ class AssetViews:
             for key in stored
             if (start_us := window_keys.start_us(key)) < before_us
         ]
-        fleet.set_spec(slot, spec)  # a window's own was in force then
+        fleet.read_by(slot, spec)  # a window's own was in force then
         return slot, views.concatenated(fleet, closed), open_
 
     def _renew(self) -> None:

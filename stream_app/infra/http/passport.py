@@ -8,8 +8,10 @@ from typing import Final
 from fastapi import APIRouter
 from starlette.responses import Response
 
+from schemas.lookup import AssetAnswer
 from schemas.metrics import MetricValue
 from schemas.passport import Passport, PassportEntry
+from stream_app.domain.limit_events import LISTED
 from stream_app.infra.http import answers
 from stream_app.infra.http.deps import AssetPath, ReadyRoute, ServicesDep
 from stream_app.infra.http.problems import describe
@@ -19,13 +21,14 @@ router = APIRouter(prefix="/api/v1/assets", tags=["assets"], route_class=ReadyRo
 
 @dataclass(frozen=True, slots=True)
 class _Line:
-    """Where a value of the passport comes from; of a fade, what is missing to 100 %."""
+    """Where a value of the passport comes from; of a fade, what is missing to 100 %; of events those of one limit."""
 
     name: str
     annex: str
     clause: str
     metric: str
     is_fade: bool = False
+    limit: str | None = None
 
 
 #: Annex VII of regulation (EU) 2023/1542 with the clauses of DIN DKE SPEC 99100, as BatteryPassDataModel maps them.
@@ -45,6 +48,8 @@ _LINES: Final = (
     _Line("time_below_temperature_charging", "VII B", "6.7.7.5 to 6.7.7.8", "time_cold_charging_s"),
     _Line("time_deeply_discharged", "VII B", "6.7.8.2", "time_soc_low_s"),
     _Line("time_overcharged", "VII B", "6.7.8.3", "time_soc_high_s"),
+    _Line("deep_discharge_events", "VII B", "6.7.8.2", "limit_event_count", limit="soc_low_percent"),
+    _Line("overcharge_events", "VII B", "6.7.8.3", "limit_event_count", limit="soc_high_percent"),
 )
 
 
@@ -64,24 +69,30 @@ async def get_passport(asset_id: AssetPath, services: ServicesDep) -> Response:
         nominal_capacity_ah=asset.spec.nominal_capacity_ah,
         nominal_energy_kwh=asset.spec.nominal_energy_kwh,
         first_time=asset.first_time,
-        entries=[_entry(line, metrics[line.metric], asset.last_time) for line in _LINES if line.metric in metrics],
+        entries=[_entry(line, metrics[line.metric], asset) for line in _LINES if line.metric in metrics],
         meta=asset.meta,
     )
     return answers.json(passport.model_dump())
 
 
-def _entry(line: _Line, of: MetricValue, last_time: str | None) -> PassportEntry:
-    value = of.value if isinstance(of.value, float | int) else None
-    if line.is_fade and value is not None:
+def _entry(line: _Line, of: MetricValue, asset: AssetAnswer) -> PassportEntry:
+    value, reason = of.value, of.reason
+    if line.limit is not None and isinstance(value, list):
+        if getattr(asset.spec, line.limit) is None:
+            value, reason = None, "limit_missing"
+        else:
+            value = value[LISTED.index(line.limit)]
+    if line.is_fade and isinstance(value, float | int):
         value = 100 - value
+    known = value if isinstance(value, float | int) else None
     return PassportEntry(
         name=line.name,
         annex=line.annex,
         clause=line.clause,
         metric=line.metric,
-        value=value,
+        value=known,
         unit=of.unit,
         sigma=of.sigma,
-        reason=of.reason,
-        updated=None if value is None else last_time,
+        reason=reason,
+        updated=None if known is None else asset.last_time,
     )

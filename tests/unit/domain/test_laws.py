@@ -39,6 +39,10 @@ A_SPEC = AssetSpec(
     temperature_high_c=30,
     soc_low_percent=10,
     soc_high_percent=90,
+    voltage_low_v=820,
+    voltage_high_v=880,
+    c_rate_high=1,
+    cell_spread_high_v=12,
 )
 SPECS = {
     "a": A_SPEC,

@@ -27,15 +27,25 @@ async def test_each_value_is_the_lifetime_s_with_when_it_was(site: Site) -> None
     assert (passport.nominal_capacity_ah, passport.nominal_energy_kwh) == (94, 80)
     assert (passport.first_time, passport.meta) == (asset.first_time, asset.meta)
     by_name = {entry.name: entry for entry in passport.entries}
-    assert len(by_name) == 15
+    assert len(by_name) == 17
     for entry in passport.entries:
         metric = asset.lifetime.metrics[entry.metric]
-        assert (entry.unit, entry.sigma, entry.reason) == (metric.unit, metric.sigma, metric.reason)
+        assert (entry.unit, entry.sigma, entry.reason) == (metric.unit, metric.sigma, metric.reason), entry.name
         assert entry.updated == (None if metric.value is None else asset.last_time)
-        if entry.name != "capacity_fade":
+        if not entry.name.endswith(("_fade", "_events")):
             assert entry.value == metric.value
     assert by_name["energy_throughput"].value == asset.lifetime.metrics["energy_out_kwh"].value
     assert (by_name["remaining_capacity"].value, by_name["remaining_capacity"].reason) == (None, "too_few_spans")
+
+
+async def test_events_are_those_of_the_limit(site: Site) -> None:
+    """Of a limit that the spec states; one that it lacks has its reason, though the list beside it is known."""
+    site.tables.put("a", spec=AssetSpec(soc_low_percent=50))
+    passport = checked(Passport, await site.client.get(PATH))
+    by_name = {entry.name: entry for entry in passport.entries}
+    deep, over = by_name["deep_discharge_events"], by_name["overcharge_events"]
+    assert (deep.value, deep.reason, deep.updated is None) == (0, None, False)
+    assert (over.value, over.reason, over.updated) == (None, "limit_missing", None)
 
 
 async def test_fade_is_what_is_missing(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
