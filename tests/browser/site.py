@@ -70,7 +70,7 @@ def running_site(kafka: KafkaSettings, directory: Path) -> Iterator[Site]:
         site.reader = site.command("keys", "create", "guest", "--scope", "read")
         site.worker.start(STREAM_SECURITY__MODE="keys").ready()
         site.command("produce", str(SAMPLE), "--asset", "day-1")
-        spec = {"nominal_capacity_ah": 100, "warranty_full_cycles": 6000}
+        spec = {"nominal_capacity_ah": 100, "warranty_full_cycles": 6000, "soc_high_percent": 90}
         until(lambda: site.ask("GET", "/api/v1/assets/day-1").status_code == 200, "the day arrives")
         assert site.ask("PATCH", "/api/v1/assets/day-1/spec", json=spec).status_code == 202
         yield site

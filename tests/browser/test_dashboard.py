@@ -140,6 +140,8 @@ def test_an_asset_shows_its_numbers_or_why_there_are_none(browser: Browser, site
         expect(page.locator("#temperature")).to_contain_text("n/a because no row has this reading")
         expect(page.locator("#cycles svg")).to_be_visible()
         expect(page.locator("#warranty")).to_contain_text("of 6,000 full cycles")
+        expect(page.locator("#warranty")).to_contain_text("Events beyond a limit")
+        expect(page.locator("#warranty")).to_contain_text("Overcharged")
         expect(page.locator("#windows tbody tr").first).to_be_visible()
         page.get_by_text("Show them").click()
         page.get_by_label("Find", exact=True).fill("loss_cost")

@@ -109,7 +109,7 @@ export async function specForm(place, id, isAllowed) {
         { class: "stack", novalidate: true, onsubmit: save },
         h("div", { class: "fields" }, FIELDS.map(([name, label, unit, rule]) => control(name, label, unit, ruleOf(name, rule), spec[name], isAllowed))),
         isAllowed
-          ? h("div", { class: "row" }, h("button", { type: "submit", class: "main" }, "Save the spec"), h("span", { class: "hint" }, "An empty field is not set. The spec holds for the whole past too, but for sign and scale, which hold from here on."))
+          ? h("div", { class: "row" }, h("button", { type: "submit", class: "main" }, "Save the spec"), h("span", { class: "hint" }, "An empty field is not set. The spec holds for the whole past too, but for sign and scale, which hold from here on, and events beyond a limit, which count from here on."))
           : h("p", { class: "hint" }, "Your key may read the spec, not change it."),
         told,
       ),

@@ -119,13 +119,38 @@ export function temperature(place, life) {
 
 const LIMITS = ["time_hot_s", "time_hot_charging_s", "time_cold_s", "time_cold_charging_s", "time_soc_high_s", "time_soc_low_s"];
 
+// In the order of limit_event_count: the limit's field of the spec, what an event is, and the unit of its excess.
+const EVENTS = [
+  ["voltage_high_v", "Voltage too high", "V"],
+  ["voltage_low_v", "Voltage too low", "V"],
+  ["temperature_high_c", "Too hot", "K"],
+  ["temperature_low_c", "Too cold", "K"],
+  ["soc_high_percent", "Overcharged", "%"],
+  ["soc_low_percent", "Deeply discharged", "%"],
+  ["c_rate_high", "Current too high", "A"],
+  ["cell_spread_high_v", "Cells too far apart", "V"],
+];
+
+function events(life, spec) {
+  const of = (name, i) => life[`limit_event_${name}`].value[i];
+  return EVENTS.flatMap(([field, label, unit], i) => {
+    if (spec[field] === null || spec[field] === undefined) return [];
+    const number = of("count", i);
+    const open = of("open_s", i) > 0 ? `, the last for ${duration(of("open_s", i))} now` : "";
+    const said = number ? `${number} ×, ${duration(of("s", i))} in all, by up to ${written(of("excess", i), unit)}${open}` : "never";
+    return [h("dt", {}, label), h("dd", {}, said)];
+  });
+}
+
 export function warranty(place, life, spec) {
   const budgets = [
     ["warranty_cycles_used_percent", spec.warranty_full_cycles && `of ${count(spec.warranty_full_cycles)} full cycles`],
     ["warranty_energy_used_percent", spec.warranty_throughput_kwh && `of ${written(spec.warranty_throughput_kwh, "kWh")} discharged`],
   ];
   const limits = LIMITS.filter((name) => isKnown(life[name]));
-  once(place, [budgets.map(([name]) => life[name]), life.warranty_days_left, limits.map((name) => life[name])], () => [
+  const hasEvents = isKnown(life.limit_event_count);
+  const seen = ["count", "s", "open_s", "excess"].map((name) => life[`limit_event_${name}`]);
+  once(place, [budgets.map(([name]) => life[name]), life.warranty_days_left, limits.map((name) => life[name]), seen], () => [
     ...budgets.map(([name, of]) => {
       const metric = life[name];
       if (!isKnown(metric)) return h("p", { class: "small" }, `${labelOf(name)}: `, h("b", { class: "na" }, "n/a"), ` because ${whyNull(metric?.reason)}.`);
@@ -136,5 +161,7 @@ export function warranty(place, life, spec) {
       ? h("p", {}, "At the rate so far it lasts until ", h("b", {}, day(Date.now() + 86_400_000 * life.warranty_days_left.value)), ` (${written(life.warranty_days_left.value, "d")}).`)
       : h("p", { class: "small soft" }, `How long it lasts is n/a because ${whyNull(life.warranty_days_left?.reason)}.`),
     limits.length ? h("dl", { class: "kv small" }, limits.flatMap((name) => [h("dt", {}, labelOf(name)), h("dd", {}, duration(life[name].value))])) : null,
+    hasEvents ? h("h3", {}, "Events beyond a limit") : null,
+    hasEvents ? h("dl", { class: "kv small" }, events(life, spec)) : null,
   ]);
 }
