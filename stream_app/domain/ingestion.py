@@ -143,7 +143,7 @@ def _walk(
             (fleet.admission.lateness_us, flush_seq, MAX_WAITING, until_us),
         )
         if (part := space.closed()) is not None:
-            parts.append(part)
+            parts.append(part if done else (part[0].copy(), part[1].copy()))
         if (some := space.refused()) is not None:
             leaps += _leaps(fleet, *some)
         if done:
@@ -159,11 +159,14 @@ def _closed(fleet: Fleet, parts: list[tuple[IntArray, FloatArray]]) -> list[Wind
     """Windows that were closed, those of the smallest size first."""
     if not parts:
         return []
-    about = np.concatenate([about for about, _ in parts])
-    totals = np.concatenate([totals for _, totals in parts])
+    about, totals = parts[0]
+    if len(parts) > 1:
+        about = np.concatenate([about for about, _ in parts])
+        totals = np.concatenate([totals for _, totals in parts])
     order = np.argsort(about[:, 0], kind="stable")
     _, slot, size_us, start_us, seq = about[order].T
-    windows = Windows.of(fleet, slot=slot, size_us=size_us, start_us=start_us, seq=seq, totals=totals[order])
+    totals = totals.take(order, axis=0)  # the only copy of what was closed, almost always
+    windows = Windows.of(fleet, slot=slot, size_us=size_us, start_us=start_us, seq=seq, totals=totals)
     for i in windows.since:
         del fleet.since[int(slot[i])][int(size_us[i]), int(start_us[i])]
     return [windows]

@@ -94,10 +94,13 @@ class Workspace:
         return self._rows, self._arrivals, *work
 
     def closed(self) -> tuple[IntArray, FloatArray] | None:
-        """Take the windows that were closed: what they are, and their totals ``(windows, width)``; None: none were."""
+        """Take the windows that were closed: what they are, and their totals ``(windows, width)``; None: none were.
+
+        They stand where the next walk puts its own.
+        """
         n = int(self._used[0])
         self._used[0] = 0
-        return (self._out[0][:n].copy(), self._out[1][:n].copy()) if n else None
+        return (self._out[0][:n], self._out[1][:n]) if n else None
 
     def refused(self) -> tuple[IntArray, FloatArray] | None:
         """Take the rows that leapt and were refused: what they are, and their readings ``(n, columns)``; None: none."""
