@@ -2,7 +2,7 @@
 
 ``python -m bench.upload``. Receiving is measured at a worker that is idle otherwise; the other steps are run one by one
 in this process, by the code that a worker runs, since in a worker they go on side by side. Then the worker's own upload
-is waited for and its rows are counted.
+is waited for and its rows are counted. With ``--load`` other rows come meanwhile and their assets are looked up.
 """
 
 from __future__ import annotations
@@ -12,18 +12,22 @@ import asyncio
 import http.client
 import json
 import os
+import random
 import sys
 import time
-from collections.abc import Iterator
-from contextlib import nullcontext
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, Final
 
 from bench import topics
 from bench.broker import own_broker
 from bench.scale.feed import feeding
+from bench.scale.lookups import open_loop
+from bench.scale.numbers import Summary
 from bench.scale.testbed import QUICK, Testbed
 from bench.scale.worker_process import WorkerProcess, working
+from bench.workload import ASSETS, Rows
 from schemas.file import FileSpec
 from stream_app.infra.kafka.log.measurements import MeasurementTopic
 from stream_app.infra.row_messages import RowMessages
@@ -33,6 +37,9 @@ from stream_app.usecases.uploads import next_chunk
 _PORT: Final = 26_400
 _BLOCK_ROWS: Final = 20_000
 _SETTLE_S: Final = 15.0
+#: So often assets are looked up beside an upload, in spans of so many seconds.
+_LOOKUPS_PER_S: Final = 10.0
+_LOOKUPS_S: Final = 5.0
 _PIECE_BYTES: Final = 256 << 10
 _TICKS_PER_S: Final = os.sysconf("SC_CLK_TCK")
 _BOUNDARY: Final = "bench"
@@ -100,6 +107,35 @@ def _upload(port: int, path: Path, pid: int) -> tuple[str, float]:
     return json.loads(content)["task_id"], received_s
 
 
+@asynccontextmanager
+async def _looking(port: int, broker: str, topic: str, load_per_s: float) -> AsyncIterator[dict[str, float]]:
+    """Feed other rows and look their assets up; what came of it is filled in at the end. Nothing without a load."""
+    found: dict[str, float] = {}
+    if not load_per_s:
+        yield found
+        return
+    rng, ids = random.Random(11), Rows.of(ASSETS).assets  # noqa: S311  # repeatable on purpose
+    durations_s, others = list[float](), 0
+    async with feeding(broker, topic, load_per_s) as feed:
+        await asyncio.sleep(_SETTLE_S)
+        asking = True
+
+        async def ask() -> None:
+            nonlocal others
+            while asking:
+                asked = await open_loop(port, lambda: f"/api/v1/assets/{rng.choice(ids)}", _LOOKUPS_S, _LOOKUPS_PER_S)
+                durations_s.extend(asked.durations_s)
+                others += asked.others
+
+        lookups = asyncio.create_task(ask())
+        yield found
+        asking = False
+        await lookups
+    summary = Summary.of(durations_s)
+    found |= {"sent_per_s": feed.reached_per_s, "lookups": summary.count, "others": others}
+    found |= {"p50": summary.p50_ms or 0.0, "p99": summary.p99_ms or 0.0, "max": summary.max_ms or 0.0}
+
+
 def _steps(path: Path, kafka: KafkaSettings) -> tuple[dict[str, float], int]:
     """CPU time of checking, encoding and sending [s], and the rows."""
 
@@ -131,6 +167,7 @@ def _steps(path: Path, kafka: KafkaSettings) -> tuple[dict[str, float], int]:
 async def _at_worker(worker: WorkerProcess, path: Path) -> dict[str, Any]:
     port, pid = worker.job.http_port, worker.process.pid
     peaks_mb = {"before": _resident_mb(pid), "until the answer": 0.0}
+    began_s = time.monotonic()
     sending = asyncio.create_task(asyncio.to_thread(_upload, port, path, pid))
     while not sending.done():
         peaks_mb["until the answer"] = max(peaks_mb["until the answer"], _resident_mb(pid))
@@ -149,7 +186,8 @@ async def _at_worker(worker: WorkerProcess, path: Path) -> dict[str, Any]:
     if task["state"] == "FAILURE":
         raise RuntimeError(task["error"])
     counted = task["data"]["total_data_points"]
-    return {"receive": received_s, "peaks_mb": peaks_mb, "counted": counted}
+    took_s = time.monotonic() - began_s
+    return {"receive": received_s, "peaks_mb": peaks_mb, "counted": counted, "took_s": took_s}
 
 
 def main() -> None:
@@ -168,10 +206,9 @@ def main() -> None:
         limits = {"STREAM_HTTP__MAX_UPLOAD_BYTES": str(8 << 30), "STREAM_HTTP__UPLOAD_QUOTA_BYTES": str(16 << 30)}
         async with working(job, limits) as worker:
             await worker.ready()
-            load = feeding(broker, job.input, given.load) if given.load else nullcontext()
-            async with load:
-                await asyncio.sleep(_SETTLE_S)
-                return await _at_worker(worker, path)
+            async with _looking(job.http_port, broker, job.input, given.load) as looked_up:
+                seen = await _at_worker(worker, path)
+            return seen | {"looked_up": looked_up}
 
     with own_broker(given.port) as (broker, directory):
         path = directory / "big.csv"
@@ -187,8 +224,13 @@ def main() -> None:
     sys.stdout.write(
         f"{rows:,} rows, {size_mb:.0f} MB; {seen['counted']:,} counted\n"
         f"{rows / whole_s:,.0f} rows per CPU second: {shares}\n"
-        f"memory at most: {peaks}\n"
+        f"memory at most: {peaks}; {seen['took_s']:.0f} s from the first byte to the last row\n"
     )
+    if looked_up := seen["looked_up"]:
+        sys.stdout.write(
+            "{sent_per_s:,.0f} other rows a second; {lookups} look-ups: "
+            "p50 {p50:.0f}, p99 {p99:.0f}, max {max:.0f} ms, {others} not answered\n".format(**looked_up)
+        )
 
 
 if __name__ == "__main__":
