@@ -12,9 +12,9 @@ class Crossings:
     """Crossings that end a trip or a span, and gaps, in row order, each array of shape ``(c,)``.
 
     ``trip`` is 1 where a trip of known energy ends, ``charged`` where one of known charge does, ``span`` where a span
-    does; else they are 0, and so are its numbers. The charge of a span is < 0 where the SoC falls. ``held_j2`` is the
-    variance of the energy that was held over lost rows since the crossing that was told before. An event that is a gap
-    has the energies that it is filled with, or else ``unfilled`` is 1; all its other numbers are 0.
+    does; else they are 0, and so are its numbers. The charge and the time of a span are < 0 where the SoC falls.
+    ``held_j2`` is the variance of the energy that was held over lost rows since the crossing that was told before. An
+    event that is a gap has the energies that it is filled with, or else ``unfilled`` is 1; all its other numbers are 0.
     """
 
     row: IntArray
@@ -33,6 +33,7 @@ class Crossings:
     gap_out_j: FloatArray
     unfilled: FloatArray
     held_j2: FloatArray
+    span_s: FloatArray
 
     @property
     def span_in_in(self) -> FloatArray:

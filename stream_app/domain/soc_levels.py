@@ -60,22 +60,24 @@ _COUNTERS: Final = 6
 _UNKNOWN: Final = 5
 #: One number for both counts, since the state of an asset has to stay small: steps without known charge count so many.
 _CHARGES: Final = 2.0**26
-# One asset's numbers: levels below the SoC (-1: no SoC yet), the last SoC; of the last crossing that may begin a span
-# the level that ends it, charge in and out and what was unknown; of the last row power and step (< 0 of a discharge, 0:
-# no energy), the usual step, and the variance of what was held over lost rows since the last crossing [J2]; counters
-# where a level was passed but is not crossed yet, now and at the last SoC; of up and of down the SoC moved with known
-# energy, that energy, the SoC moved with known charge, that charge; the counters of each level's last crossing; and the
-# spans by day.
-_BELOW, _SOC, _SPAN_END, _SPAN_IN, _SPAN_OUT, _SPAN_UNKNOWN, _POWER, _HOLDS_S, _USUAL_S, _HELD = range(10)
-_AT_PASSED: Final = 10
+# One asset's numbers: levels below the SoC (-1: no SoC yet) plus the way of the last crossing that may begin a span
+# (0: none, _UPWARDS, _DOWNWARDS), since the state has to stay small; the last SoC; of the last row power and step (< 0
+# of a discharge, 0: no energy), the usual step, and the variance of what was held over lost rows since the last
+# crossing [J2]; counters where a level was passed but is not crossed yet, now and at the last SoC; of up and of down
+# the SoC moved with known energy, that energy, the SoC moved with known charge, that charge; the counters of each
+# level's last crossing; and the spans by day.
+_BELOW, _SOC, _POWER, _HOLDS_S, _USUAL_S, _HELD = range(6)
+_UPWARDS, _DOWNWARDS = 0.25, 0.5
+_AT_PASSED: Final = 6
 _NOW: Final = _AT_PASSED + _COUNTERS
 _AT_SOC: Final = _NOW + _COUNTERS
 _UP: Final = _AT_SOC + _COUNTERS
 _DOWN: Final = _UP + 4
 _LAST: Final = _DOWN + 4
-#: Among an event's numbers, those of a gap, then the variance.
+#: Among an event's numbers, those of a gap, then the variance and the time of a span.
 _GAP: Final = 11
 _VARIANCE: Final = _GAP + 3
+_SPAN_TIME: Final = _VARIANCE + 1
 _TREND: Final = _LAST + _COUNTERS * LEVELS
 _WIDTH: Final = _TREND + TREND_WIDTH
 
@@ -164,7 +166,7 @@ def _count(state: FloatArray, out: int, energy_j: float, charge_as: float, soc_p
 @borrowing
 def _fill(state: FloatArray, over_gap_percent: float, events: FloatArray, told: int) -> None:
     """Count what moved the SoC during a gap, if the asset has shown how much that takes; tell its energy."""
-    for x in range(_VARIANCE + 1):
+    for x in range(_SPAN_TIME + 1):
         events[x, told] = 0.0
     out = 1 if over_gap_percent < 0 else 0
     moved = _DOWN if out else _UP
@@ -195,7 +197,7 @@ def _move(state: FloatArray, soc_percent: float, events: FloatArray) -> int:
                 break
             told += _cross(state, level, 1.0, events, told)
             level += 1
-        state[_BELOW] = level
+        state[_BELOW] = level + state[_BELOW] % 1
     else:
         level = int(state[_BELOW]) - 1
         while level >= 0:
@@ -206,7 +208,7 @@ def _move(state: FloatArray, soc_percent: float, events: FloatArray) -> int:
                 break
             told += _cross(state, level, -1.0, events, told)
             level -= 1
-        state[_BELOW] = level + 1
+        state[_BELOW] = level + 1 + state[_BELOW] % 1
     return told
 
 
@@ -229,23 +231,23 @@ def _cross(state: FloatArray, level: int, direction: float, events: FloatArray, 
         events[3 + x, told] = state[at + x] - state[last + x] if known else 0.0
     for x in range(_COUNTERS):
         state[last + x] = state[at + x]
-    span, in_as, out_as = False, 0.0, 0.0
+    span, in_as, out_as, span_s = False, 0.0, 0.0, 0.0
     if level % _SPAN_LEVELS == _SPAN_FIRST:
-        # The level beyond the last one ends the span; in the other direction that comes again before any further one.
-        span = state[_SPAN_END] == level and state[_SPAN_UNKNOWN] // _CHARGES == now // _CHARGES
-        if span:
-            in_as, out_as = (
-                direction * (state[at + 2] - state[_SPAN_IN]),
-                direction * (state[at + 3] - state[_SPAN_OUT]),
-            )
-            count_span(state[_TREND:_WIDTH], in_as - out_as)
-        state[_SPAN_END] = level + direction * _SPAN_LEVELS
-        state[_SPAN_IN], state[_SPAN_OUT] = state[at + 2], state[at + 3]
-        state[_SPAN_UNKNOWN] = state[at + _UNKNOWN]
+        # Between two crossings in one direction lies no other: the last one is of the level before.
+        way = _UPWARDS if direction > 0 else _DOWNWARDS
+        if state[_BELOW] % 1 == way:
+            begin = _LAST + _COUNTERS * int(level - direction * _SPAN_LEVELS)
+            span = state[begin + _UNKNOWN] // _CHARGES == now // _CHARGES
+            if span:
+                in_as = direction * (state[at + 2] - state[begin + 2])
+                out_as = direction * (state[at + 3] - state[begin + 3])
+                span_s = direction * (state[at + 4] - state[begin + 4])
+                count_span(state[_TREND:_WIDTH], in_as - out_as)
+        state[_BELOW] = state[_BELOW] // 1 + way
     events[0, told], events[1, told], events[2, told] = level, 1.0 if energy else 0.0, 1.0 if charge else 0.0
     events[8, told], events[9, told], events[10, told] = 1.0 if span else 0.0, in_as, out_as
     events[_GAP, told], events[_GAP + 1, told], events[_GAP + 2, told] = 0.0, 0.0, 0.0
-    events[_VARIANCE, told] = state[_HELD]
+    events[_VARIANCE, told], events[_SPAN_TIME, told] = state[_HELD], span_s
     if not (energy or charge or span):
         return 0
     state[_HELD] = 0.0
@@ -261,10 +263,10 @@ def _residue(state: FloatArray, stack: FloatArray, numbers: FloatArray) -> None:
 class SocLevels(SequentialState):
     """Counters now and at each level's last crossing; the residue tells of the spans by day."""
 
-    name, version, width, point, points = "soc_levels", 3, _WIDTH, 1, LEVELS + 1
+    name, version, width, point, points = "soc_levels", 4, _WIDTH, 1, LEVELS + 1
     event = (
         *("level", "trip", "charged", "in_j", "out_j", "in_as", "out_as", "trip_s", "span"),
-        *("span_in_as", "span_out_as", "gap_in_j", "gap_out_j", "unfilled", "held_j2"),
+        *("span_in_as", "span_out_as", "gap_in_j", "gap_out_j", "unfilled", "held_j2", "span_s"),
     )
     step = staticmethod(_step)
     residue_width = TREND_NUMBERS
@@ -274,7 +276,7 @@ class SocLevels(SequentialState):
         """No SoC seen, no level crossed, all counters 0."""
         state = np.zeros(_WIDTH)
         state[_BELOW] = -1.0
-        state[[_SOC, _SPAN_END, _SPAN_UNKNOWN, _POWER]] = np.nan
+        state[[_SOC, _POWER]] = np.nan
         state[_USUAL_S] = np.inf
         state[_LAST:_TREND].reshape(LEVELS, _COUNTERS)[:, _UNKNOWN] = np.nan
         return state

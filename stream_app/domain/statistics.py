@@ -4,7 +4,7 @@ All are sums (or extremes) over rows, so panes merge exactly. Steps are left-hol
 In and out go by the sign of the current alone. ``rest_...`` are kept by the size of the current
 (:mod:`stream_app.domain.rest`). ``trip_...`` are of round trips back to one level of the SoC, in the window where they
 end; ``lowest_trip`` and ``highest_trip`` are the levels that have any. ``span_...`` are of charge between levels 20 %
-apart.
+apart, ``span_s`` of the time from one to the other; all are < 0 where the SoC falls.
 """
 
 from __future__ import annotations
@@ -94,6 +94,7 @@ STATISTICS: dict[str, Statistic] = {
     "spans": Statistic(SUM, _of_crossings("span")),
     "span_in_as": Statistic(SUM, _of_crossings("span_in_as")),
     "span_out_as": Statistic(SUM, _of_crossings("span_out_as")),
+    "span_s": Statistic(SUM, _of_crossings("span_s")),
     "span_in_in": Statistic(SUM, _of_crossings("span_in_in")),
     "span_in_out": Statistic(SUM, _of_crossings("span_in_out")),
     "span_out_out": Statistic(SUM, _of_crossings("span_out_out")),

@@ -116,7 +116,8 @@ class Crossing:
     level: int
     energies_j: tuple[float, ...] | None  # in and out since the level's last crossing, if known
     charges: tuple[float, ...] | None  # in and out [As] and the time [s] since then, if known
-    span: tuple[float, float] | None  # charge in and out since the crossing of the level 20 % before, < 0 downwards
+    #: Charge in and out [As] and time [s] since the crossing of the level 20 % before, < 0 downwards.
+    span: tuple[float, float, float] | None
 
     @property
     def span_as(self) -> float | None:

@@ -95,8 +95,9 @@ def level_crossings(rows: list[Row]) -> tuple[list[Crossing], list[GapFill]]:
     for _, direction, level, row, energies_j, charges, at, now in found:
         span = None
         if level % 4 == 2:
-            if previous and previous[:2] == (direction, level - 4 * direction) and previous[4] == now[6]:
-                span = direction * (at[2] - previous[2]), direction * (at[3] - previous[3])
-            previous = (direction, level, at[2], at[3], at[6])
+            if previous and previous[:2] == (direction, level - 4 * direction) and previous[3] == now[6]:
+                in_as, out_as, span_s = (direction * (a - b) for a, b in zip(at[2:5], previous[2], strict=True))
+                span = in_as, out_as, span_s
+            previous = (direction, level, at[2:5], at[6])
         crossings.append(Crossing(row, level, energies_j, charges, span))
     return crossings, meter.fills

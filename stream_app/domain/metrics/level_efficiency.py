@@ -20,8 +20,8 @@ from stream_app.domain.metrics.extremes import SocMean, has_soc_if_any
 from stream_app.domain.soc_levels import SocLevels
 
 MIN_TRIPS = 3
-#: Uncertainty of the method itself: readings that hold until the next one, sampling.
-SIGMA_FLOOR = 0.0002
+#: Uncertainty of the method itself: what flows before the first and after the last trip of a level is in no trip.
+LEVEL_SIGMA_FLOOR = 0.00017
 #: Charge out over charge in of a sound pack: beyond it the current sensor or the SoC is wrong, not the pack.
 CE_LOWEST, CE_HIGHEST = 0.985, 1.005
 
@@ -70,7 +70,8 @@ class RteLevel(Metric):
     The uncertainty comes from the scatter of the trips. The errors of the SoC at successive trips of a level telescope,
     so it is the scatter of one trip times the number of levels from the lowest to the highest with a trip, over all
     energy in. What lost rows leave unknown adds up instead: the variance of a walk from one reading to the next, over
-    all of them. At least 0.0002, the method's own.
+    all of them. At least 0.00017, the method's own: what flows before the first and after the last trip of a level is
+    in no trip.
 
     Null below three trips, and gated where charge out over charge in leaves 0.985 to 1.005: then the current sensor or
     the SoC is wrong, see ``coulombic_efficiency`` and ``current_offset_est_a``.
@@ -119,7 +120,7 @@ class RteLevel(Metric):
             ends = np.maximum(scatter, 0.0) / trips / chain_j / chain_j  # the square of a tiny energy would be 0
             # All levels share what was held: over the energy of one chain, which is part of all energy.
             held = totals["held_j2"] / np.maximum(totals["energy_in_j"], chain_j) / chain_j
-            sigma = np.sqrt(ends + held + SIGMA_FLOOR * SIGMA_FLOOR)
+            sigma = np.sqrt(ends + held + LEVEL_SIGMA_FLOOR * LEVEL_SIGMA_FLOOR)
             return defined(rte, np.where(np.isfinite(sigma), sigma, np.nan))  # energies out of all proportion
 
 

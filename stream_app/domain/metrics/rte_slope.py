@@ -14,7 +14,8 @@ from stream_app.domain.metrics._base import (
     measured_if_any,
 )
 from stream_app.domain.metrics.extremes import SocMean, has_soc_if_any
-from stream_app.domain.metrics.level_efficiency import CE_HIGHEST, CE_LOWEST, SIGMA_FLOOR
+from stream_app.domain.metrics.level_efficiency import CE_HIGHEST, CE_LOWEST
+from stream_app.domain.metrics.soc_cycles import SIGMA_FLOOR
 
 MIN_MOVED_PERCENT = 20.0
 MAX_NET_SHARE = 0.15

@@ -17,12 +17,14 @@ from stream_app.domain.metrics._base import (
     measured_if_any,
 )
 from stream_app.domain.metrics.extremes import SocMax, SocMean, has_soc_if_any
-from stream_app.domain.metrics.level_efficiency import SIGMA_FLOOR, is_balanced
+from stream_app.domain.metrics.level_efficiency import is_balanced
 from stream_app.domain.soc_levels import SocLevels
 from stream_app.domain.soc_loops import DEPTH_BIN_PERCENT, DEPTH_BINS, EDGE_PERCENT, Loops, SocLoops
 
 MIN_DEPTH_PERCENT = 50.0
 MIN_LOOPS = 3
+#: Uncertainty of the method itself: readings that hold until the next one, sampling.
+SIGMA_FLOOR = 0.0002
 
 
 def depth_bin(depth_percent: np.ndarray) -> np.ndarray:

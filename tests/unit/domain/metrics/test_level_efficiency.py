@@ -63,7 +63,7 @@ def test_energy_out_over_energy_in() -> None:
     values = compute_all("rte_level", **SWINGS)
     assert values.value[0] == pytest.approx(0.98)
     assert values.sigma is not None
-    assert values.sigma[0] == pytest.approx(0.0002)
+    assert values.sigma[0] == pytest.approx(0.00017)
 
 
 def test_its_uncertainty_is_the_scatter_of_the_trips() -> None:
@@ -80,7 +80,7 @@ def test_its_uncertainty_is_the_scatter_of_the_trips() -> None:
     scatter_j = math.sqrt(sum(deviation_j**2 for deviation_j in deviations_j) / 6)
     assert values.value[0] == pytest.approx(rte)
     assert values.sigma is not None
-    assert values.sigma[0] == pytest.approx(math.hypot(scatter_j / 27_000, 0.0002))
+    assert values.sigma[0] == pytest.approx(math.hypot(scatter_j / 27_000, 0.00017))
 
 
 def test_a_drifting_voltage_is_in_the_energy() -> None:

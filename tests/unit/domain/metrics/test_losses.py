@@ -58,7 +58,7 @@ def test_closed_cycles_lose_what_does_not_come_back() -> None:
     values = compute_all("loss_kwh", **SWINGS)
     assert values.value[0] == pytest.approx(7.6)
     assert values.sigma is not None
-    assert values.sigma[0] == pytest.approx((40 / 0.9 + 32.4 / 0.9**3) / 2 * 0.0002)
+    assert values.sigma[0] == pytest.approx((40 / 0.9 + 32.4 / 0.9**3) / 2 * 0.00017)
     assert compute("loss_cost", spec={"energy_price_per_kwh": 0.25}, **SWINGS) == pytest.approx(1.9)
 
 
