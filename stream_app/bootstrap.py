@@ -232,7 +232,13 @@ async def _serve(
         await each.start()
     try:
         await asyncio.gather(
-            retention.run(), silence.run(), splits.run(), access.run(), rates.run(), server.renew_certificate()
+            retention.run(),
+            silence.run(),
+            splits.run(),
+            index.run(),
+            access.run(),
+            rates.run(),
+            server.renew_certificate(),
         )
     finally:
         REGISTRY.unregister(figures)

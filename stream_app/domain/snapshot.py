@@ -187,7 +187,8 @@ class Snapshots:
     def _tell(self, slot: int, spec: AssetSpec, own_sizes: bool, ended: Ended | None, since: Sinces) -> None:
         """Take down what is known of an asset beside its numbers."""
         fleet = self._fleet
-        if spec != fleet.spec[slot] or spec != DEFAULT_SPEC:  # the same spec may state what its older state lacks
+        is_default = spec is DEFAULT_SPEC and fleet.spec[slot] is DEFAULT_SPEC
+        if not is_default:  # the same spec may state what its older state lacks
             fleet.set_spec(slot, spec)
         if own_sizes:
             fleet.own_sizes.add(slot)

@@ -15,6 +15,7 @@ from stream_app.domain.admission import MAX_AHEAD_S, Admission
 from stream_app.domain.catalogue import Catalogue
 from stream_app.domain.lines import LEVELS, NEVER, UNOPENED, Floats, Integers
 from stream_app.domain.pending import PendingRows
+from stream_app.domain.sequential import SequentialState
 from stream_app.domain.since import LIFE, Sinces, late
 from stream_app.domain.specs import AssetSpecs
 from stream_app.domain.stacks import Stacks
@@ -127,13 +128,21 @@ class Fleet:
     def set_spec(self, slot: int, spec: AssetSpec) -> None:
         """Replace an asset's spec. What sequential states begin to count by it counts from the newest row on."""
         self.read_by(slot, spec)
-        before = self.stacks.get(slot)
-        states = self.catalogue.sequential_states
-        stacks = [state.specified(stack, spec) for state, stack in zip(states, before, strict=True)]
-        changed = [not np.array_equal(old, new, equal_nan=True) for old, new in zip(before, stacks, strict=True)]
-        if any(changed):
+        states, stacks, changed = self.catalogue.sequential_states, self.stacks.get(slot), set[str]()
+        for at in self._heeding_specs:
+            stack = states[at].specified(stacks[at], spec)
+            if not np.array_equal(stack, stacks[at], equal_nan=True):
+                stacks[at] = stack
+                changed.add(states[at].key())
+        if changed:
             self.stacks.set(slot, stacks)
-            self._begin(slot, frozenset(state.key() for state, new in zip(states, changed, strict=True) if new))
+            self._begin(slot, frozenset(changed))
+
+    @cached_property
+    def _heeding_specs(self) -> list[int]:
+        """Sequential states whose stacks follow the spec: few of them, and each stored spec is set when it is read."""
+        states = self.catalogue.sequential_states
+        return [at for at, each in enumerate(states) if type(each).specified is not SequentialState.specified]
 
     def _begin(self, slot: int, states: frozenset[str]) -> None:
         """Tell of states that count from here on, if the asset has rows."""

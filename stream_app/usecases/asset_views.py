@@ -82,10 +82,11 @@ def current(fleet: Fleet, slots: IntArray) -> Readings:
     return views.read(fleet, views.current(fleet, slots), closed=False)
 
 
-def rows_of(fleet: Fleet, slot: int, rows_at: int) -> int:
-    """Rows of an asset, with those that wait for their place in time, held ones too; ``rows_at`` is the catalogue's."""
-    counted = fleet.floats.life[slot, rows_at] + fleet.floats.level(0)[slot, rows_at]
-    return int(counted) + int(fleet.pending.count[slot])
+def rows_of(fleet: Fleet, slots: IntArray, rows_at: int) -> IntArray:
+    """Rows of assets, with those that wait for their place in time, held ones too; ``rows_at`` is the catalogue's."""
+    counted = fleet.floats.life[slots, rows_at] + fleet.floats.level(0)[slots, rows_at]
+    rows: IntArray = counted.astype(np.int64) + fleet.pending.count[slots]
+    return rows
 
 
 class AssetViews:
@@ -222,7 +223,7 @@ class AssetViews:
         return AssetSummary(
             asset_id=asset_id,
             seq=int(integers.applied_offset[slot]),
-            rows=rows_of(fleet, slot, self._catalogue.rows_at),
+            rows=int(rows_of(fleet, np.array([slot]), self._catalogue.rows_at)[0]),
             rows_rejected=int(integers.late_rows[slot]),
             rows_held=int(integers.held_rows[slot]),
             rows_repeated=int(integers.repeated_rows[slot]),

@@ -143,7 +143,7 @@ def chosen(index: FleetIndex, wanted: Wanted, now_us: int) -> tuple[IntArray, li
     if not wanted.uploads:
         there = there & ~columns.is_upload[used]
     if wanted.prefix:
-        low, high = index.rank_of_prefix(wanted.prefix)
+        low, high = index.order.with_prefix(wanted.prefix)
         there = there & (columns.rank[used] >= low) & (columns.rank[used] < high)
     if wanted.search:
         there = there & index.holds(wanted.search)
@@ -182,9 +182,9 @@ def _after(index: FleetIndex, wanted: Wanted, rank: IntArray, value: FloatArray)
     else:
         number, asset_id = read_cursor(wanted)
         at = np.inf if number is None else -number if wanted.order == "desc" else number
-    follows = rank >= index.rank_after(asset_id)
+    follows = rank >= index.order.after(asset_id)
     if wanted.sort == "asset" and wanted.order == "desc":
-        follows = -rank < index.rank_before(asset_id)
+        follows = -rank < index.order.before(asset_id)
         at = 0.0
     after: BoolArray = (value > at) | ((value == at) & follows)
     return after

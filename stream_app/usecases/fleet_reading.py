@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Final
 
 import numpy as np
@@ -82,10 +83,29 @@ class FleetReader:
     def __init__(self, catalogue: Catalogue, layouts: Layouts) -> None:
         self._catalogue, self._layouts = catalogue, layouts
 
-    @property
+    @cached_property
     def metrics(self) -> tuple[str, ...]:
-        """Metrics that are one number."""
+        """Metrics that are one number; known once they are compiled."""
         return tuple(columns.name for columns in self._catalogue.reading_layout.metrics if columns.bins is None)
+
+    def numbers(self, readings: Readings) -> FloatArray:
+        """Values of :attr:`metrics` in ``w`` windows, ``(w, metrics)``; NaN where undefined."""
+        is_whole, value_at, code_at = self._places
+        values = np.empty((len(readings.windows), len(is_whole)))
+        values[:, ~is_whole] = readings.numbers[:, value_at[~is_whole]]
+        is_defined = readings.codes[:, code_at[is_whole]] == 0
+        values[:, is_whole] = np.where(is_defined, readings.whole[:, value_at[is_whole]], np.nan)
+        return values
+
+    @cached_property
+    def _places(self) -> tuple[BoolArray, IntArray, IntArray]:
+        """Of each of the metrics whether it is a whole number, and the columns of its value and of its code."""
+        single = [(at, each) for at, each in enumerate(self._catalogue.reading_layout.metrics) if each.bins is None]
+        return (
+            np.array([each.whole for _, each in single], np.bool_),
+            np.array([each.value for _, each in single], np.int64),
+            np.array([at for at, _ in single], np.int64),
+        )
 
     def read(self, asset_ids: Sequence[str], values: Sequence[bytes]) -> FleetRows:
         """Read assets, all different. DomainError: a state cannot be read."""
@@ -99,7 +119,7 @@ class FleetReader:
         doing, soc_percent, power_w = self._newest(fleet, slots)
         day_us, day_in_kwh, day_out_kwh = _days(fleet, windows, len(fleet.ids))
         return FleetRows(
-            rows=np.array([rows_of(fleet, slot, self._catalogue.rows_at) for slot in slots.tolist()], np.int64),
+            rows=rows_of(fleet, slots, self._catalogue.rows_at),
             rejected=fleet.integers.late_rows[slots],
             last_us=fleet.integers.last_us[slots],
             silent_after_s=_silent_after_s(fleet, slots),

@@ -107,7 +107,7 @@ class FleetSummaries:
         there = columns.there[used]
         rights = current_rights()
         if rights.prefix:
-            low, high = index.rank_of_prefix(rights.prefix)
+            low, high = index.order.with_prefix(rights.prefix)
             there = there & (columns.rank[used] >= low) & (columns.rank[used] < high)
         slots = np.flatnonzero(there)
         doing = activities(columns, slots, now_us)

@@ -168,8 +168,7 @@ class PartitionState:
         """Rows of an asset that the state includes; 0 for one that it does not know."""
         if not self._has(asset_id):
             return 0
-        (slot,) = self._load([asset_id])
-        return rows_of(self.fleet, slot, rows_at)
+        return int(rows_of(self.fleet, np.array(self._load([asset_id])), rows_at)[0])
 
     def _has(self, asset_id: str) -> bool:
         """Whether the state has an asset, in the fleet or in the tables."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping
 from contextlib import suppress
+from http import HTTPStatus
 from typing import Final
 
 from starlette.datastructures import Headers
@@ -19,7 +20,9 @@ _LEAST_BYTES_PER_S: Final = 1024
 
 #: What is still taken of a body after its answer: a client that is cut off while it sends never sees the answer.
 _DRAIN_S: Final = 5.0
-_DRAIN_BYTES: Final = 256 << 20
+_DRAIN_BYTES: Final = 1 << 30
+#: The same time of a body that came too slowly: little of it is under way.
+_SLOW_DRAIN_S: Final = 1.0
 
 
 class BodyLimit:
@@ -113,20 +116,20 @@ class Drain:
 
     Parameters
     ----------
-    drain_s
-        How long at most [s]; then the connection is closed.
+    drain_s, slow_drain_s
+        How long at most [s]; then the connection is closed. The second is for a body that came too slowly (408).
     """
 
-    def __init__(self, app: ASGIApp, drain_s: float = _DRAIN_S) -> None:
+    def __init__(self, app: ASGIApp, drain_s: float = _DRAIN_S, slow_drain_s: float = _SLOW_DRAIN_S) -> None:
         self._app = app
-        self._drain_s = drain_s
+        self._drain_s, self._slow_drain_s = drain_s, slow_drain_s
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Run the application."""
         if scope["type"] != "http" or not has_body(scope):
             await self._app(scope, receive, send)
             return
-        complete = asyncio.Event()
+        complete, drain_s = asyncio.Event(), self._drain_s
 
         async def watch() -> Message:
             message = await receive()
@@ -135,6 +138,9 @@ class Drain:
             return message
 
         async def last_after_the_body(message: Message) -> None:
+            nonlocal drain_s
+            if message.get("status") == HTTPStatus.REQUEST_TIMEOUT:
+                drain_s = self._slow_drain_s
             ends = message["type"] == "http.response.body" and not message.get("more_body", False)
             if not ends or complete.is_set():
                 await send(message)
@@ -142,7 +148,7 @@ class Drain:
             await send({**message, "more_body": True})
             taken = 0
             with suppress(TimeoutError):
-                async with asyncio.timeout(self._drain_s):
+                async with asyncio.timeout(drain_s):
                     while not complete.is_set() and taken < _DRAIN_BYTES:
                         taken += len((await watch()).get("body", b""))
             await send({"type": "http.response.body", "body": b"", "more_body": False})

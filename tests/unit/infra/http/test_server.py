@@ -189,6 +189,22 @@ async def test_a_body_that_goes_on_after_its_answer_is_cut_off(head: bytes) -> N
     await refuser.stop()
 
 
+async def test_a_body_that_came_too_slowly_is_not_waited_for() -> None:
+    """Its client has the answer and sends on, a byte now and then: little of it is under way."""
+
+    async def refusing(scope: Scope, receive: Receive, send: Send) -> None:
+        await PlainTextResponse("slow", 408)(scope, receive, send)
+
+    refuser = HttpServer(Drain(refusing, drain_s=3600, slow_drain_s=0.1), "127.0.0.1", 0)
+    await refuser.start()
+    reader, writer = await asyncio.open_connection("127.0.0.1", refuser.port)
+    writer.write(b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 1000\r\n\r\n")
+    async with asyncio.timeout(20):
+        assert (await reader.read()).startswith(b"HTTP/1.1 408")
+    writer.close()
+    await refuser.stop()
+
+
 async def test_a_client_that_does_not_read_is_cut_off(monkeypatch: pytest.MonkeyPatch) -> None:
     """However long its answer would last; one that reads is not."""
     monkeypatch.setattr(Connection, "write_deadline_s", 0.2)
