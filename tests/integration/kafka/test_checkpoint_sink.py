@@ -11,7 +11,8 @@ from stream_app.infra.kafka.log.partitioning import partition_of
 from stream_app.infra.kafka.log.topics import Topics
 from stream_app.infra.kafka.update_batches import UpdateBatches
 from stream_app.settings import KafkaSettings
-from stream_app.usecases.ports import MARKER_KEY, Checkpoint, DeadLetter, Entry
+from stream_app.usecases.entry import Entry
+from stream_app.usecases.ports import MARKER_KEY, Checkpoint, DeadLetter
 from stream_app.wire.encode.update_list import UpdateList, UpdateRecord
 from tests.integration.kafka.running import read
 
@@ -41,8 +42,8 @@ async def test_a_checkpoint_goes_out_in_its_order(kafka: KafkaSettings, sink: Ch
         partition=2,
         position=9,
         dead_letters=[DeadLetter(b"a", b"?", [("why", b"because")]), DeadLetter(None, None, [("why", b"empty")])],
-        windows=[Entry(b"a\x00w", b"w", 8)],
-        assets=[Entry(b"a", b"s", 8), Entry(b"gone", None, 5), Entry(MARKER_KEY, b"m", 9)],
+        windows=[Entry.of(b"a\x00w", b"w", 8)],
+        assets=[Entry.of(b"a", b"s", 8), Entry.of(b"gone", None, 5), Entry.of(MARKER_KEY, b"m", 9)],
     )
     windows, assets = await sink.write(
         checkpoint,
