@@ -32,7 +32,7 @@ class Entry(NamedTuple):
 
 
 def packed(value: bytes) -> bytes:
-    """Compress a stored value, but for its header."""
+    """Compress a stored value, which begins with a header, but for that."""
     return value[: HEADER.size] + bytes(lz4.compress_block(value[HEADER.size :]))
 
 

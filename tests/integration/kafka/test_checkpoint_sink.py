@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Sequence
 
 import pytest
 
+from stream_app.domain.snapshot import FORMAT, HEADER
 from stream_app.infra.kafka.checkpoint_sink import CheckpointSink
 from stream_app.infra.kafka.log.partitioning import partition_of
 from stream_app.infra.kafka.log.topics import Topics
@@ -28,6 +29,10 @@ async def sink(kafka: KafkaSettings) -> AsyncIterator[CheckpointSink]:
     await sink.discard()
 
 
+def _value(content: bytes) -> bytes:
+    return HEADER.pack(FORMAT, 8) + content
+
+
 async def batches(sink: CheckpointSink, updates: Sequence[UpdateRecord]) -> UpdateBatches:
     """Batches as a sink takes them."""
     await sink.prepare()
@@ -42,8 +47,8 @@ async def test_a_checkpoint_goes_out_in_its_order(kafka: KafkaSettings, sink: Ch
         partition=2,
         position=9,
         dead_letters=[DeadLetter(b"a", b"?", [("why", b"because")]), DeadLetter(None, None, [("why", b"empty")])],
-        windows=[Entry.of(b"a\x00w", b"w", 8)],
-        assets=[Entry.of(b"a", b"s", 8), Entry.of(b"gone", None, 5), Entry.of(MARKER_KEY, b"m", 9)],
+        windows=[Entry.of(b"a\x00w", _value(b"w"), 8)],
+        assets=[Entry.of(b"a", _value(b"s"), 8), Entry.of(b"gone", None, 5), Entry.of(MARKER_KEY, _value(b"m"), 9)],
     )
     windows, assets = await sink.write(
         checkpoint,
@@ -58,7 +63,7 @@ async def test_a_checkpoint_goes_out_in_its_order(kafka: KafkaSettings, sink: Ch
     assert letters == {(b"a", b"?", (("why", b"because"),)), (None, None, (("why", b"empty"),))}
     entries = await read(kafka, Topics.of(kafka).assets_changelog)
     assert [(r.partition, r.key, r.value, r.headers) for r in entries] == [
-        (2, b"a", b"s", ()),
+        (2, b"a", _value(b"s"), ()),
         (2, b"gone", None, (("offset", b"5"),)),  # a deletion has its source offset too
-        (2, MARKER_KEY, b"m", ()),
+        (2, MARKER_KEY, _value(b"m"), ()),
     ]
