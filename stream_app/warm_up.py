@@ -59,9 +59,9 @@ def warm_up() -> Catalogue:
                 cells.read(update or b"")
             partitions_of(block.asset_ids, 4)
             list(whole_batches("warm-up", [RecordBlock(block.keys, block.values, block.headers)]))
-        for key, value, _ in checkpoint.assets:
-            if value is not None and key != MARKER_KEY:
-                AssetViews(catalogue, {}).asset(key.decode(), value)
+        for entry in checkpoint.assets:
+            if (value := entry.value) is not None and entry.key != MARKER_KEY:
+                AssetViews(catalogue, {}).asset(entry.key.decode(), value)
     RowMessages().check(BytesIO(_FILE), FileSpec())
     return catalogue
 

@@ -20,12 +20,6 @@ class _Counted(ThisProject):
     def __init__(self) -> None:
         self.figures: dict[str, float] = {}
 
-    def environment(self, job: Job) -> dict[str, str]:
-        # An asset of a large fleet has some tens of rows, and those of its first minute wait while its order is learnt.
-        # All assets are new in the minute in which the topic is filled.
-        instead = {"STREAM_ALLOWED_LATENESS_S": "0", "STREAM_MAX_NEW_ASSETS_PER_MIN": "1000000"}
-        return {**super().environment(job), **instead}
-
     async def confirm(self, job: Job) -> list[str]:
         problems = await super().confirm(job)
         self.figures = await figures(job.http_port)

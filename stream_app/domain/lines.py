@@ -1,6 +1,7 @@
 """What is kept of an asset, as one line of whole numbers and one of floats; columns have names, positions are fixed.
 
 Both stay one contiguous array of shape ``(assets, width)``: an accessor such as ``integers.last_us`` is a view of it.
+Floats are as wide as the fleet's assets need: a pane of 1.1 kB for each level of windows that one of them has.
 """
 
 from __future__ import annotations
@@ -103,8 +104,8 @@ class Integers:
 class Floats:
     """Numbers of the assets, ``array`` of shape ``(assets, width)``.
 
-    A line holds the lifetime's totals, the totals of each level's open window, the carry, the history of steps and the
-    sequential states, in this order.
+    A line holds the carry, the history of steps, the sequential states, the lifetime's totals and the totals of each
+    level's open window, in this order: a line with more levels has all else in the same places.
 
     Parameters
     ----------
@@ -114,22 +115,25 @@ class Floats:
         How many readings are carried from row to row.
     states
         The sequential states.
+    levels
+        Levels that a line has room for at first; one at least.
     """
 
-    def __init__(self, layout: Layout, carried: int, states: Sequence[SequentialState]) -> None:
-        pane, self._width = layout.width, 0
-        self._life = self._take(pane)
-        self._levels = [self._take(pane) for _ in range(LEVELS)]
+    def __init__(self, layout: Layout, carried: int, states: Sequence[SequentialState], levels: int = 1) -> None:
+        self._width = 0
         self._carry = self._take(carried)
         self._history = [self._take(width) for _, width in HISTORY]
         self._states = {type(state): self._take(state.width) for state in states}
-        self.blank = np.full(self._width, np.nan)
-        for totals in (self._life, *self._levels):
-            self.blank[totals] = layout.empty(1)[:, 0]
-        self.blank[self._history[0]] = 0.0
+        self._life = self._take(layout.width)
+        self._pane = layout.empty(1)[:, 0]
+        rest = np.full(self._life.start, np.nan)
+        rest[self._history[0]] = 0.0
         for state in states:
-            self.blank[self._states[type(state)]] = state.start()
-        self.array: FloatArray = np.zeros((0, self._width))
+            rest[self._states[type(state)]] = state.start()
+        #: Levels that a line has room for.
+        self.levels = max(levels, 1)
+        self.blank = np.concatenate([rest, *[self._pane] * (1 + self.levels)])
+        self.array: FloatArray = np.zeros((0, len(self.blank)))
 
     def _take(self, width: int) -> slice:
         self._width += width
@@ -139,14 +143,24 @@ class Floats:
         """Make room for ``assets`` assets; of the present lines ``used`` are kept."""
         self.array = _with_room(self.array[:used], assets)
 
+    def widen(self, levels: int, used: int) -> None:
+        """See to room for so many levels; of the present lines ``used`` are kept."""
+        if levels > self.levels:
+            more = np.tile(self._pane, levels - self.levels)
+            self.blank, before = np.append(self.blank, more), self.array
+            self.array = np.empty((len(before), len(self.blank)))
+            self.array[:used, : before.shape[1]], self.array[:used, before.shape[1] :] = before[:used], more
+            self.levels = levels
+
     @property
     def life(self) -> FloatArray:
         """Totals of the lifetimes, but for the open smallest windows, ``(assets, pane)``."""
         return self.array[:, self._life]
 
     def level(self, level: int) -> FloatArray:
-        """Totals of a level's open windows, ``(assets, pane)``."""
-        return self.array[:, self._levels[level]]
+        """Totals of a level's open windows, ``(assets, pane)``; of one that lines have room for."""
+        begin, pane = self._life.stop, len(self._pane)
+        return self.array[:, begin + level * pane : begin + (level + 1) * pane]
 
     @property
     def carry(self) -> FloatArray:
@@ -171,8 +185,7 @@ class Floats:
     def places(self) -> tuple[int, int, int, int, int]:
         """Where lifetime, smallest open window, steps and period begin in a line, after the width of a pane."""
         steps_s, period_s = self._history
-        width = self._life.stop - self._life.start
-        return width, self._life.start, self._levels[0].start, steps_s.start, period_s.start
+        return len(self._pane), self._life.start, self._life.stop, steps_s.start, period_s.start
 
     @property
     def carry_at(self) -> int:
@@ -183,14 +196,10 @@ class Floats:
         """Where a sequential state stands in a line."""
         return self._states[state]
 
-    def used(self, levels: int) -> int:
-        """Where the totals of an asset with so many levels end."""
-        return int((self._levels[levels - 1] if levels else self._life).stop)
-
     @property
     def rest(self) -> int:
-        """Where what follows the totals begins."""
-        return int(self._carry.start)
+        """How much stands before the totals."""
+        return int(self._life.start)
 
 
 def _with_room(lines: NDArray[Any], count: int) -> NDArray[Any]:

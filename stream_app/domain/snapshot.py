@@ -21,7 +21,7 @@ from stream_app.columns.arrays import FloatArray, IntArray
 from stream_app.domain import since as sinces
 from stream_app.domain.asset_counts import AssetCounts
 from stream_app.domain.errors import CorruptStateError, UnknownFormatError
-from stream_app.domain.lines import LEVELS, Integers
+from stream_app.domain.lines import LEVEL_STRIDE, LEVELS, SIZE_US, Integers
 from stream_app.domain.since import Sinces, late
 from stream_app.domain.source import Source
 from stream_app.domain.state import DEFAULT_SPEC, Ended, Fleet
@@ -177,8 +177,9 @@ class Snapshots:
         """Put an asset that was brought into this layout."""
         fleet = self._fleet
         fleet.integers.array[slot] = asset.integers
-        fleet.floats.array[slot, : fleet.floats.rest] = asset.totals.reshape(-1)
-        fleet.floats.array[slot, fleet.floats.rest :] = asset.rest
+        fleet.widen(int(np.count_nonzero(asset.integers[SIZE_US::LEVEL_STRIDE])))
+        fleet.floats.array[slot, : fleet.floats.rest] = asset.rest
+        fleet.floats.array[slot, fleet.floats.rest :] = asset.totals[: 1 + fleet.floats.levels].reshape(-1)
         fleet.pending.set(np.array([slot]), np.array([len(asset.waiting)]), asset.waiting)
         states = fleet.catalogue.sequential_states
         fleet.stacks.set(slot, [asset.tails.get(type(state), np.zeros(0)) for state in states])
@@ -254,7 +255,7 @@ class Snapshots:
 
     def _read_rest(self, reader: ValueReader, stored: StoredLayout, integers: IntArray) -> FloatArray:
         """Carry, history and sequential states. A history of another kind starts empty, and so does its count."""
-        own, blank = self._layout, self._fleet.floats.blank[self._fleet.floats.rest :]
+        own, blank = self._layout, self._fleet.floats.blank
         parts, at = [], 0
         for mine, its in (
             (own.carry, stored.carry),

@@ -67,7 +67,7 @@ class Fleet:
         self.default_sizes_s = window_sizes_s
         states = catalogue.sequential_states
         self.integers = Integers()
-        self.floats = Floats(catalogue.layout, len(catalogue.carried), states)
+        self.floats = Floats(catalogue.layout, len(catalogue.carried), states, len(window_sizes_s))
         self.ids: list[str] = []
         self.slots: dict[str, int] = {}
         self.spec: list[AssetSpec] = []
@@ -114,12 +114,17 @@ class Fleet:
         self.specs = self.specs.resized(room)
         self.admission.resize(room)
 
+    def widen(self, levels: int) -> None:
+        """See to it that assets may have so many window sizes."""
+        self.floats.widen(levels, len(self.ids))
+
     def set_sizes(self, slot: int, sizes_s: tuple[int, ...]) -> None:
         """Set the window sizes that a spec names, of an asset that has no rows yet."""
         self.own_sizes.add(slot)
         self._put_sizes(slot, sizes_s)
 
     def _put_sizes(self, slots: int | slice, sizes_s: tuple[int, ...]) -> None:
+        self.widen(len(sizes_s))
         sizes = np.zeros(LEVELS, np.int64)
         sizes[: len(sizes_s)] = np.array(sizes_s) * 1_000_000
         self.integers.size_us[slots] = sizes

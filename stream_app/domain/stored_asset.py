@@ -26,7 +26,7 @@ class StoredAsset:
     totals
         Of the lifetime and of each level's open window, shape ``(1 + LEVELS, pane)``.
     rest
-        What follows the totals in a line of :class:`stream_app.domain.lines.Floats`.
+        What stands before the totals in a line of :class:`stream_app.domain.lines.Floats`.
     own_sizes
         Whether a spec has named its window sizes.
     """

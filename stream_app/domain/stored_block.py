@@ -52,16 +52,15 @@ class StoredBlock:
     def __init__(self, fleet: Fleet, format_: int, layout: StoredLayout) -> None:
         self._fleet, self._layout = fleet, layout
         self._begin = format_, np.frombuffer(layout.hash, np.uint8)
-        line, rest = len(fleet.floats.blank), fleet.floats.rest
-        self._widths = line, fleet.catalogue.layout.width, line - rest
+        self._pane, self._rest = fleet.catalogue.layout.width, fleet.floats.rest
         self._sizes_us = tuple(size * 1_000_000 for size in fleet.default_sizes_s)
 
     def dump(self, slots: IntArray) -> list[bytes]:
         """State of each of the assets."""
         fleet, n = self._fleet, len(slots)
         integers, floats, pending, stacks = fleet.integers, fleet.floats, fleet.pending.view(), fleet.stacks.view()
-        shape, (line, pane, rest) = np.empty((n, 3), np.int64), self._widths
-        size = shapes(slots, integers.array, (pane, rest), pending, fleet.stacks.lengths, shape)
+        shape = np.empty((n, 3), np.int64)
+        size = shapes(slots, integers.array, (self._pane, self._rest), pending, fleet.stacks.lengths, shape)
         ids = slots.tolist()
         spec_json, own_sizes, columns = fleet.spec_json, fleet.own_sizes, fleet.catalogue.columns
         before = [
@@ -80,7 +79,7 @@ class StoredBlock:
             shape,
             integers.applied_offset[slots],
             (bytes_of(integers.array), bytes_of(floats.array)),
-            (integers.WIDTH, line, pane, rest),
+            (integers.WIDTH, len(floats.blank), self._pane, self._rest),
             pending,
             stacks,
             out,
@@ -110,8 +109,8 @@ class StoredBlock:
         measured = _bits(about.columns, fleet.catalogue.columns)
         if measured is None or len(tails) != fleet.stacks.lengths.shape[1] or min(levels, waiting, *tails) < 0:
             return None
-        _, pane, rest = self._widths
-        count = Integers.used(levels) + (1 + levels) * pane + rest + waiting * (2 + len(about.columns)) + sum(tails)
+        count = Integers.used(levels) + (1 + levels) * self._pane + self._rest
+        count += waiting * (2 + len(about.columns)) + sum(tails)
         if levels > LEVELS or len(value) != at + 8 * count:
             return None
         if fleet.default_sizes_s and not about.own_sizes:
@@ -132,6 +131,7 @@ class StoredBlock:
         begins = np.cumsum(sizes) - sizes + np.array([one.at for one in copied], np.int64)
         shape = np.array([one.shape for one in copied], np.int64)
         tails = np.array([one.about.tails for one in copied], np.int64)
+        fleet.widen(int(shape[:, 0].max()))
         fleet.pending.reserve(2 * int(shape[:, 1].sum()) + len(copied))
         fleet.stacks.reserve(2 * int(tails.sum()) + len(copied))
         read_states(
@@ -142,7 +142,7 @@ class StoredBlock:
             tails,
             (bytes_of(integers.array), bytes_of(floats.array)),
             (bytes_of(integers.blank), bytes_of(floats.blank)),
-            (integers.WIDTH, *self._widths),
+            (integers.WIDTH, len(floats.blank), self._pane, self._rest),
             fleet.pending.view(),
             fleet.stacks.view(),
         )

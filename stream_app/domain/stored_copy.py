@@ -122,7 +122,8 @@ def write_states(
     shape
         As :func:`shapes` has found it.
     lines, widths
-        Whole numbers and floats of the fleet; width of a line of each, of a pane, and of what follows the totals.
+        Whole numbers and floats of the fleet; width of a line of each, of a pane, and of what stands before the totals.
+        Stored, the totals come first.
     waiting, stacks
         The views of :class:`stream_app.domain.pending.PendingRows` and :class:`stream_app.domain.stacks.Stacks`.
     """
@@ -151,9 +152,9 @@ def write_states(
         copy_bytes(out, at, integers, 8 * integers_width * slot, size)
         at += size
         size = 8 * pane * (1 + levels)
-        copy_bytes(out, at, floats, 8 * line * slot, size)
+        copy_bytes(out, at, floats, 8 * (line * slot + rest), size)
         at += size
-        copy_bytes(out, at, floats, 8 * (line * (slot + 1) - rest), 8 * rest)
+        copy_bytes(out, at, floats, 8 * line * slot, 8 * rest)
         at += 8 * rest
         low = first_row[slot]
         copy_bytes(out, at, time_us.view(np.uint8), 8 * low, 8 * rows)
@@ -225,10 +226,11 @@ def read_states(
         copy_bytes(integers, width * slot + size, blank[0], size, width - size)
         at += size
         size, width = 8 * pane * (1 + levels), 8 * line
-        copy_bytes(floats, width * slot, stored, at, size)
-        copy_bytes(floats, width * slot + size, blank[1], size, width - 8 * rest - size)
-        copy_bytes(floats, width * (slot + 1) - 8 * rest, stored, at + size, 8 * rest)
-        at += size + 8 * rest
+        end = 8 * rest + size
+        copy_bytes(floats, width * slot, stored, at + size, 8 * rest)
+        copy_bytes(floats, width * slot + 8 * rest, stored, at, size)
+        copy_bytes(floats, width * slot + end, blank[1], end, width - end)
+        at += end
         low = placed(row_start, row_room, row_used, slot, rows)
         row_count[slot] = rows
         copy_bytes(time_us.view(np.uint8), 8 * low, stored, at, 8 * rows)

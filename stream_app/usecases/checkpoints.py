@@ -19,8 +19,9 @@ from stream_app.domain import views
 from stream_app.domain.views import Windows
 from stream_app.usecases.asset_views import current
 from stream_app.usecases.changes import Changes
+from stream_app.usecases.entry import Entry
 from stream_app.usecases.partition_state import PartitionState
-from stream_app.usecases.ports import MARKER_KEY, Checkpoint, Entry, Tables
+from stream_app.usecases.ports import MARKER_KEY, Checkpoint, Tables
 from stream_app.usecases.spans import KeptWindows
 from stream_app.usecases.window_keys import asset_prefix, size_prefix, window_key
 from stream_app.wire.encode.update_list import UpdateList
@@ -89,7 +90,7 @@ class Checkpoints:
             position=position - state.shift,
             dead_letters=changes.dead_letters,
             windows=[*windows, *self._windows_of_forgotten(state, changes)],
-            assets=[*assets, Entry(MARKER_KEY, state.marker(position).dump(), position)],
+            assets=[*assets, Entry.of(MARKER_KEY, state.marker(position).dump(), position)],
         )
 
     def hand_out(self, checkpoint: _C) -> _C:
@@ -109,7 +110,7 @@ class Checkpoints:
         """Take the partition's checkpoint in flight, if any, as one that Kafka may have taken, or not."""
         checkpoint = self._in_flight.pop(partition, None)
         if checkpoint is not None:
-            self._unconfirmed[partition].update(entry.key for entry in checkpoint.windows if entry.value is not None)
+            self._unconfirmed[partition].update(entry.key for entry in checkpoint.windows if entry.packed is not None)
 
     def clear(self) -> None:
         """Forget what is in flight or unconfirmed: the tables are read from Kafka anew."""
@@ -149,7 +150,7 @@ class Checkpoints:
             some = put[low : low + _WINDOWS_PER_SLICE]
             at = np.array([i for i, _ in some], np.int64)
             values = state.snapshots.dump_windows(closed, at)
-            entries += map(Entry, (key for _, key in some), values, closed.seq[at].tolist())
+            entries += map(Entry.of, (key for _, key in some), values, closed.seq[at].tolist())
             yield _NONE
         return entries + [Entry(key, None, position) for key in sorted(gone)]
 
@@ -187,7 +188,7 @@ def _state_entries(state: PartitionState, slots: IntArray) -> Iterator[Entry]:
     """States of assets."""
     fleet = state.fleet
     keys = [fleet.ids[slot].encode() for slot in slots.tolist()]
-    return map(Entry, keys, state.snapshots.dump_all(slots), fleet.integers.applied_offset[slots].tolist())
+    return map(Entry.of, keys, state.snapshots.dump_all(slots), fleet.integers.applied_offset[slots].tolist())
 
 
 def _asset_slices(slots: IntArray) -> Iterator[IntArray]:

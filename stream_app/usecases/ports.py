@@ -9,19 +9,12 @@ from typing import Any, BinaryIO, Literal, NamedTuple, Protocol
 from schemas.asset import AssetSpec
 from schemas.diagnosis import Diagnosis
 from schemas.file import FileSpec
+from stream_app.usecases.entry import Entry
 from stream_app.wire.batch import Headers
 from stream_app.wire.encode.update_list import UpdateList
 
 #: Key of a partition's marker entry in the assets table (no asset id holds a control character).
 MARKER_KEY = b"\x00position"
-
-
-class Entry(NamedTuple):
-    """What a table is to hold under a key, as of a ``seq``; of two the one with the higher ``offset`` holds."""
-
-    key: bytes
-    value: bytes | None  # None deletes
-    offset: int  # the seq
 
 
 @dataclass(frozen=True, slots=True)

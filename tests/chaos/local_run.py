@@ -53,8 +53,8 @@ class TopicContents:
                     tuple((name, content or b"") for name, content in letter.headers),
                 )
             )
-        for key, entry, _ in checkpoint.assets:
-            self.assets.append(StoredRecord("assets", 0, len(self.assets), key, entry))
+        for entry in checkpoint.assets:
+            self.assets.append(StoredRecord("assets", 0, len(self.assets), entry.key, entry.value))
 
     def check(self) -> Findings:
         findings, truth = Findings(), Truth().take(self.measurements)

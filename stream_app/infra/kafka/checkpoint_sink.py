@@ -20,7 +20,8 @@ from stream_app.infra.kafka.log.topics import Topics
 from stream_app.infra.kafka.tables import deletion_headers
 from stream_app.infra.kafka.update_batches import UpdateBatches
 from stream_app.settings import KafkaSettings
-from stream_app.usecases.ports import Checkpoint, DeadLetter, Entry
+from stream_app.usecases.entry import Entry
+from stream_app.usecases.ports import Checkpoint, DeadLetter
 from stream_app.wire.batch import Headers
 
 _LETTERS: Final = Counter("stream_dead_letters", "Records written to the dead-letter topic, by code", ["code"])

@@ -48,7 +48,7 @@ _QUIET_S: Final = 0.05
 #: Of collecting at a time: look-ups take their turn between, and a turn costs as much as 0.1 ms of collecting.
 _SLICE_S: Final = 0.002
 #: Checkpoints are written together up to this size, which is held in memory meanwhile [bytes].
-_WRITTEN_AT_ONCE_BYTES: Final = 64 << 20
+_WRITTEN_AT_ONCE_BYTES: Final = 32 << 20
 #: The group waits for this worker while it writes its last checkpoint of a generation.
 _LAST_CHECKPOINT_S: Final = 5.0
 

@@ -30,8 +30,9 @@ from stream_app.infra.kafka.errors import (
 from stream_app.infra.kafka.member import Member, Offsets
 from stream_app.infra.kafka.tables import TableStore
 from stream_app.infra.kafka.topic_partition import TopicPartition
+from stream_app.usecases.entry import Entry
 from stream_app.usecases.ingest import Ingest
-from stream_app.usecases.ports import MARKER_KEY, Entry
+from stream_app.usecases.ports import MARKER_KEY
 
 AskSource = Callable[[], Awaitable[Source | None]]
 
@@ -159,7 +160,7 @@ class SourceGuard:
         if marker is None or marker.source is not None:
             return  # a checkpoint has noted it
         named = replace(marker, source=source)
-        entries = [Entry(MARKER_KEY, named.dump(), named.position + named.shift)]
+        entries = [Entry.of(MARKER_KEY, named.dump(), named.position + named.shift)]
         written = await self._sink.write_entries(self._tables.assets_changelog, partition, entries)
         if self._tables.holds(partition, generation):
             self._tables.take_assets(partition, entries, written)

@@ -24,7 +24,8 @@ from stream_app.infra.kafka.log.topics import Topics
 from stream_app.infra.kafka.tables import deleted_at, deletion_headers
 from stream_app.infra.kafka.topic_partition import TopicPartition
 from stream_app.settings import KafkaSettings
-from stream_app.usecases.ports import MARKER_KEY, Entry
+from stream_app.usecases.entry import Entry
+from stream_app.usecases.ports import MARKER_KEY
 from stream_app.wire.batch import Headers
 
 _SHIFT_STEP: Final = 1_000_000_000

@@ -21,7 +21,8 @@ from stream_app.infra.kafka.log.records import Written
 from stream_app.infra.kafka.member import Member
 from stream_app.infra.kafka.packed_values import PackedValues
 from stream_app.infra.kafka.sorted_keys import SortedKeys
-from stream_app.usecases.ports import MARKER_KEY, Changed, Entry
+from stream_app.usecases.entry import Entry
+from stream_app.usecases.ports import MARKER_KEY, Changed
 from stream_app.wire.batch import Fetch, Headers
 
 _SEPARATOR: Final = b"\x00"
@@ -35,7 +36,8 @@ class Partition:
     """Entries of one partition, and the offset from which its changelog is to be read on."""
 
     entries: PackedValues = field(default_factory=PackedValues)
-    keys_by_asset: dict[bytes, list[bytes]] = field(default_factory=dict)  # sorted
+    #: Keys of an asset's windows, sorted.
+    keys_by_asset: dict[bytes, list[bytes]] = field(default_factory=dict)
     #: Keys that are an asset's id alone: those of the assets.
     assets: SortedKeys = field(default_factory=SortedKeys)
     deleted: dict[bytes, int] = field(default_factory=dict)  # the latest ones, and as of which offset
@@ -50,7 +52,7 @@ class Partition:
 
     def put(self, entry: Entry) -> None:
         """Set or delete an entry; one that is older than the present one is ignored."""
-        key, value, offset = entry
+        key, packed, offset = entry
         present = self.entries.offset(key)
         if offset < (self.deleted.get(key, -1) if present is None else present):
             self.overtaken.add(key)
@@ -59,22 +61,24 @@ class Partition:
         asset = key.partition(_SEPARATOR)[0]
         if key == asset and self.served_ns:
             self._note(key)
-        if value is not None:
+        if packed is not None:
             if present is None:
-                insort(self.keys_by_asset.setdefault(asset, []), key)
                 self.deleted.pop(key, None)
                 if key == asset:
                     self.assets.add(key)
-            self.entries[key] = value
+                else:
+                    insort(self.keys_by_asset.setdefault(asset, []), key)
+            self.entries.put(key, packed)
             return
         if present is not None:
-            del self.entries[key]
+            self.entries.remove(key)
             if key == asset:
                 self.assets.remove(key)
-            keys = self.keys_by_asset[asset]
-            del keys[bisect_left(keys, key)]
-            if not keys:
-                del self.keys_by_asset[asset]
+            else:
+                keys = self.keys_by_asset[asset]
+                del keys[bisect_left(keys, key)]
+                if not keys:
+                    del self.keys_by_asset[asset]
         self.deleted[key] = offset
         if len(self.deleted) > _DELETIONS:
             oldest = next(iter(self.deleted))
@@ -106,7 +110,7 @@ class Partition:
         """Entries that must be written again, the marker last."""
         keys = sorted(self.overtaken, key=lambda key: (key == MARKER_KEY, key))
         entries = [(key, self.entries.get(key)) for key in keys]
-        return [Entry(key, v, self.deleted.get(key, -1) if v is None else header(v)) for key, v in entries]
+        return [Entry.of(key, v, self.deleted.get(key, -1) if v is None else header(v)) for key, v in entries]
 
     def with_prefix(self, prefix: bytes) -> list[bytes]:
         """Keys that begin with ``prefix`` (a whole asset id and the separator at least), ascending."""
@@ -177,7 +181,7 @@ class Table:
             except DomainError as error:
                 raise StateError(self.changelog, number, str(error)) from error
             if key is not None:
-                partition.put(Entry(key, value, offset))
+                partition.put(Entry.of(key, value, offset))
         partition.next_offset = max(partition.next_offset, end)
 
     def take(self, number: int, entries: Iterable[Entry], written: Written | None) -> None:
@@ -192,7 +196,7 @@ class Table:
 
 def deletion_headers(entry: Entry) -> Headers:
     """Headers of an entry's record in a changelog."""
-    return [(_OFFSET_HEADER, str(entry.offset).encode())] if entry.value is None else []
+    return [(_OFFSET_HEADER, str(entry.offset).encode())] if entry.packed is None else []
 
 
 def deleted_at(headers: Headers) -> int:

@@ -21,9 +21,9 @@ class Collected(NamedTuple):
 
     @property
     def size_bytes(self) -> int:
-        """What it takes in memory: texts and values."""
+        """What it takes in memory: compressed texts and values."""
         entries = chain(self.checkpoint.windows, self.checkpoint.assets)
-        return self.updates.size_bytes + sum(len(entry.value or b"") for entry in entries)
+        return self.updates.size_bytes + sum(len(entry.packed or b"") for entry in entries)
 
 
 @dataclass(slots=True)

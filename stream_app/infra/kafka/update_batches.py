@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections import defaultdict, deque
+from collections.abc import Iterator, Mapping
 
 import numpy as np
 
@@ -32,7 +32,7 @@ class UpdateBatches:
     def __init__(self, topic: str, partitions: int, codec: Codec, cure: str, traceparent: bytes | None = None) -> None:
         self._partitions, self._traceparent = partitions, traceparent
         self._open = defaultdict[int, Batches](lambda: Batches(topic, codec, cure))
-        self._built = defaultdict[int, list[WholeBatch]](list)
+        self._built = defaultdict[int, deque[WholeBatch]](deque)
 
     def put(self, updates: UpdateList) -> Iterator[None]:
         """Put updates behind the others, and pause after each batch: one takes some milliseconds.
@@ -54,14 +54,19 @@ class UpdateBatches:
                     self._built[number].append(batch)
                     yield
 
-    def take(self) -> Mapping[int, Sequence[WholeBatch]]:
-        """Take all batches."""
+    def take(self) -> Mapping[int, Iterator[WholeBatch]]:
+        """Take all batches; each is held no longer once it is taken, as one that was sent has its content twice."""
         for number, batches in self._open.items():
             self._built[number] += batches.rest()
         self._open.clear()
-        return self._built
+        return {number: _taken(batches) for number, batches in self._built.items()}
 
     @property
     def size_bytes(self) -> int:
         """Size of the batches that are full."""
         return sum(batch.size() for batches in self._built.values() for batch in batches)
+
+
+def _taken(batches: deque[WholeBatch]) -> Iterator[WholeBatch]:
+    while batches:
+        yield batches.popleft()

@@ -7,8 +7,9 @@ from collections.abc import Generator
 from dataclasses import dataclass, field
 
 from stream_app.domain.snapshot import FORMAT, Marker
+from stream_app.usecases.entry import Entry
 from stream_app.usecases.ingest import AlreadyApplied, Applied, Gap, Ingest
-from stream_app.usecases.ports import MARKER_KEY, Checkpoint, DeadLetter, Entry, Tables
+from stream_app.usecases.ports import MARKER_KEY, Checkpoint, DeadLetter, Tables
 from stream_app.wire.batch import Fetch
 from stream_app.wire.encode.update_list import UpdateList, UpdateRecord
 
@@ -88,7 +89,7 @@ class CountingIngest(Ingest):
             return None
         yield UpdateList()
         hot.aside, hot.dirty = hot.aside | hot.dirty, set()
-        states = [Entry(key, STATE.pack(FORMAT, *hot.assets[key]), hot.assets[key][0]) for key in sorted(hot.aside)]
+        states = [Entry.of(key, STATE.pack(FORMAT, *hot.assets[key]), hot.assets[key][0]) for key in sorted(hot.aside)]
         windows = [s._replace(key=s.key + b"\x00%010d\x00%020d" % (60, hot.assets[s.key][1])) for s in states]
         updates = [UpdateRecord(key, key, b"%d %d %d" % hot.assets[key], _NO_HEADERS) for key in sorted(hot.aside)]
         yield UpdateList.of(updates)
@@ -97,7 +98,7 @@ class CountingIngest(Ingest):
             position=hot.position,
             dead_letters=list(hot.rejected),
             windows=windows,
-            assets=[*states, Entry(MARKER_KEY, Marker(hot.position, {}, source=self.source).dump(), hot.position)],
+            assets=[*states, Entry.of(MARKER_KEY, Marker(hot.position, {}, source=self.source).dump(), hot.position)],
         )
 
     def written(self, checkpoint: Checkpoint) -> None:

@@ -6,12 +6,14 @@ from collections.abc import AsyncIterator, Sequence
 
 import pytest
 
+from stream_app.domain.snapshot import FORMAT, HEADER
 from stream_app.infra.kafka.checkpoint_sink import CheckpointSink
 from stream_app.infra.kafka.log.partitioning import partition_of
 from stream_app.infra.kafka.log.topics import Topics
 from stream_app.infra.kafka.update_batches import UpdateBatches
 from stream_app.settings import KafkaSettings
-from stream_app.usecases.ports import MARKER_KEY, Checkpoint, DeadLetter, Entry
+from stream_app.usecases.entry import Entry
+from stream_app.usecases.ports import MARKER_KEY, Checkpoint, DeadLetter
 from stream_app.wire.encode.update_list import UpdateList, UpdateRecord
 from tests.integration.kafka.running import read
 
@@ -25,6 +27,10 @@ async def sink(kafka: KafkaSettings) -> AsyncIterator[CheckpointSink]:
     sink = CheckpointSink(kafka)
     yield sink
     await sink.discard()
+
+
+def _value(content: bytes) -> bytes:
+    return HEADER.pack(FORMAT, 8) + content
 
 
 async def batches(sink: CheckpointSink, updates: Sequence[UpdateRecord]) -> UpdateBatches:
@@ -41,8 +47,8 @@ async def test_a_checkpoint_goes_out_in_its_order(kafka: KafkaSettings, sink: Ch
         partition=2,
         position=9,
         dead_letters=[DeadLetter(b"a", b"?", [("why", b"because")]), DeadLetter(None, None, [("why", b"empty")])],
-        windows=[Entry(b"a\x00w", b"w", 8)],
-        assets=[Entry(b"a", b"s", 8), Entry(b"gone", None, 5), Entry(MARKER_KEY, b"m", 9)],
+        windows=[Entry.of(b"a\x00w", _value(b"w"), 8)],
+        assets=[Entry.of(b"a", _value(b"s"), 8), Entry.of(b"gone", None, 5), Entry.of(MARKER_KEY, _value(b"m"), 9)],
     )
     windows, assets = await sink.write(
         checkpoint,
@@ -57,7 +63,7 @@ async def test_a_checkpoint_goes_out_in_its_order(kafka: KafkaSettings, sink: Ch
     assert letters == {(b"a", b"?", (("why", b"because"),)), (None, None, (("why", b"empty"),))}
     entries = await read(kafka, Topics.of(kafka).assets_changelog)
     assert [(r.partition, r.key, r.value, r.headers) for r in entries] == [
-        (2, b"a", b"s", ()),
+        (2, b"a", _value(b"s"), ()),
         (2, b"gone", None, (("offset", b"5"),)),  # a deletion has its source offset too
-        (2, MARKER_KEY, b"m", ()),
+        (2, MARKER_KEY, _value(b"m"), ()),
     ]

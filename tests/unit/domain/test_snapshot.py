@@ -114,6 +114,32 @@ def test_assets_loaded_at_once_are_those_that_were_stored(lateness_s: float) -> 
     assert Snapshots(several).dump_all(slots) == Snapshots(by_one).dump_all(each) != values
 
 
+def test_lines_are_as_wide_as_the_levels_that_assets_have() -> None:
+    """A fifth size that a spec names later makes room for all, and changes no bit of the others; so does loading it."""
+    five_s = (*SIZES_S, 7 * 86400)
+    rows = [
+        {"asset": asset, "offset": i, "time_us": START_US + i * 30_000_000, "current": 5.0 - i % 7, "voltage": 800.0}
+        for i in range(200)
+        for asset in ("a", "five")
+    ]
+    fleet, wide = a_fleet(), Fleet(a_fleet().catalogue, five_s)
+    fed(fleet, [row for row in rows if row["asset"] == "a"])
+    assert fleet.floats.levels == len(SIZES_S)
+    (before,) = Snapshots(fleet).dump_all(np.array([0]))
+    fleet.set_sizes(fleet.slot("five"), five_s)
+    fed(fleet, [row for row in rows if row["asset"] == "five"])
+    wide.set_sizes(wide.slot("five"), five_s)
+    fed(wide, [row for row in rows if row["asset"] == "five"])
+    assert fleet.floats.levels == wide.floats.levels == 5
+    values = Snapshots(fleet).dump_all(np.array([0, 1]))
+    assert values == [before, *Snapshots(wide).dump_all(np.array([0]))]
+    back = a_fleet()
+    assert Snapshots(back).dump_all(Snapshots(back).load_all(["a", "five"], values, {})) == values
+    followed = Fleet(fleet.catalogue, five_s)  # of four sizes: brought to five
+    (slot,) = Snapshots(followed).load_all(["a"], [before], {})
+    assert followed.integers.size_us[slot].tolist() == [size_s * 1_000_000 for size_s in five_s]
+
+
 def test_of_several_assets_none_is_loaded_if_one_cannot_be_read() -> None:
     """The error names the one."""
     fleet, _ = _a_varied_fleet(0)

@@ -13,6 +13,7 @@ from stream_app.infra.kafka.figures import WorkerFigures
 from stream_app.infra.kafka.packed_values import PackedValues
 from stream_app.infra.kafka.worker import Worker
 from stream_app.settings import Settings
+from stream_app.usecases.entry import packed
 from stream_app.usecases.ingest import Ingest
 from stream_app.usecases.ports import Tables
 from stream_app.usecases.spans import KeptWindows
@@ -62,11 +63,11 @@ def test_a_clock_that_is_behind_makes_no_negative_lag() -> None:
 def test_the_size_of_stored_values_is_counted_along(size: int) -> None:
     """Whatever is set, replaced and deleted."""
     values = PackedValues()
-    values[b"a"] = bytes(64 + size)
+    values.put(b"a", packed(bytes(64 + size)))
     alone = values.size_bytes
-    values[b"b"] = bytes(64)
-    values[b"a"] = bytes(64)
-    values[b"a"] = bytes(64 + size)
+    values.put(b"b", packed(bytes(64)))
+    values.put(b"a", packed(bytes(64)))
+    values.put(b"a", packed(bytes(64 + size)))
     assert 0 < alone < 64 + size + 100
-    del values[b"b"]
+    values.remove(b"b")
     assert values.size_bytes == alone

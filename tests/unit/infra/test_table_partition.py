@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from stream_app.domain.snapshot import FORMAT, HEADER
 from stream_app.infra.kafka.tables import Partition
-from stream_app.usecases.ports import MARKER_KEY, Entry
+from stream_app.usecases.entry import Entry
+from stream_app.usecases.ports import MARKER_KEY
 
 
 def a_value(key: bytes, offset: int, content: bytes = b"") -> Entry:
-    return Entry(key, HEADER.pack(FORMAT, offset) + content, offset)
+    return Entry.of(key, HEADER.pack(FORMAT, offset) + content, offset)
 
 
 def a_deletion(key: bytes, offset: int) -> Entry:
@@ -108,7 +109,7 @@ def test_changes_are_told_since_they_were_asked_for_last() -> None:
     assert partition.changed(first.until_ns) == (first.until_ns, [], False)
     for entry in (a_value(b"c", 2), a_value(b"a", 2), a_value(b"c", 3), a_deletion(b"b", 3), a_value(b"a", 1)):
         partition.put(entry)
-    partition.put(Entry(MARKER_KEY, HEADER.pack(FORMAT, 3), 3))
+    partition.put(Entry.of(MARKER_KEY, HEADER.pack(FORMAT, 3), 3))
     changed = partition.changed(first.until_ns)
     assert (changed.whole, changed.keys) == (False, [b"a", b"c", b"b"])
     assert changed.until_ns >= partition.changes[b"b"] > partition.changes[b"c"] > first.until_ns

@@ -32,11 +32,11 @@ class MemoryTables:
 
     def take(self, checkpoint: WholeCheckpoint) -> None:
         for table, entries in ((self.closed, checkpoint.windows), (self.assets, checkpoint.assets)):
-            for key, value, _ in entries:
-                if value is None:
-                    table.pop(key, None)
+            for entry in entries:
+                if (value := entry.value) is None:
+                    table.pop(entry.key, None)
                 else:
-                    table[key] = value
+                    table[entry.key] = value
 
     def partitions(self) -> Iterable[int]:
         return [0]

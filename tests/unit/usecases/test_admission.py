@@ -85,9 +85,9 @@ def test_a_crash_changes_no_decision(cut: int, written: int) -> None:
     torn = crashed.ingest.checkpoint(0)
     assert torn is not None
     if cut:
-        for key, value, _ in torn.assets[:-1][:written]:
-            assert value is not None
-            crashed.tables.assets[key] = value
+        for entry in torn.assets[:-1][:written]:
+            assert entry.value is not None
+            crashed.tables.assets[entry.key] = entry.value
     crashed.restarted()
     crashed.ingest.apply(crashed.fetch(cut))
     crashed.written()

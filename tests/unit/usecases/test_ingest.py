@@ -72,11 +72,10 @@ def test_a_crash_anywhere_in_a_checkpoint_counts_every_row_once(written: str) ->
     site.ingest.apply(site.fetch(90, 150))
     torn = site.ingest.checkpoint(0)
     assert torn is not None
-    for key, value, _ in {"nothing": [], "windows": torn.windows, "states": torn.assets[:-1], "all": torn.assets}[
-        written
-    ]:
-        assert value is not None
-        (site.tables.closed if written == "windows" else site.tables.assets)[key] = value
+    parts = {"nothing": [], "windows": torn.windows, "states": torn.assets[:-1], "all": torn.assets}
+    for entry in parts[written]:
+        assert entry.value is not None
+        (site.tables.closed if written == "windows" else site.tables.assets)[entry.key] = entry.value
     site.restarted()
     site.ingest.apply(site.fetch(site.ingest.position(0) or 0))
     site.written()

@@ -52,7 +52,7 @@ class Worker:
                     (self.tables.closed, checkpoint.windows),
                     (self.tables.assets, checkpoint.assets),
                 ):
-                    table[partition] |= {key: value for key, value, _ in entries if value is not None}
+                    table[partition] |= {entry.key: value for entry in entries if (value := entry.value) is not None}
                 self.ingest.written(checkpoint)
 
 
