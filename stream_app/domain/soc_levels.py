@@ -56,8 +56,7 @@ MOST_LOST: Final = 9
 _SLOWER: Final = 1.05
 
 # Counters: energy in and out [J], charge in and out [As], time [s], and steps and gaps of which something is unknown.
-_COUNTERS: Final = 6
-_UNKNOWN: Final = 5
+_COUNTERS, _UNKNOWN = 6, 5
 #: One number for both counts, since the state of an asset has to stay small: steps without known charge count so many.
 _CHARGES: Final = 2.0**26
 # One asset's numbers: levels below the SoC (-1: no SoC yet) plus the way of the last crossing that may begin a span

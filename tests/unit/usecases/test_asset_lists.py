@@ -17,6 +17,7 @@ from stream_app.domain.rows import Rows
 from stream_app.domain.snapshot import Snapshots
 from stream_app.domain.state import Fleet
 from stream_app.usecases.asset_page import AssetList
+from stream_app.usecases.asset_views import current
 from stream_app.usecases.errors import InvalidError, UnavailableError
 from stream_app.usecases.fleet_order import Wanted
 from tests.fakes import CATALOGUE, PARTITIONS, START_US, partition_of
@@ -24,6 +25,13 @@ from tests.worker import THERE, Worker
 
 UPLOAD = "upload-0c9f7f0e-8f0b-4c1c-9d55-1b8d5d0d5c0f"
 DAY_US = 86_400_000_000
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _compiled() -> None:
+    """Reading is compiled, as in a worker that is ready: a list waits no longer than a moment."""
+    fleet = Fleet(CATALOGUE, (60, 86_400))
+    current(fleet, np.array([fleet.slot("a")]))
 
 
 @pytest.fixture
