@@ -22,7 +22,7 @@ class Connection:
         self._port = port
         self._streams: tuple[asyncio.StreamReader, asyncio.StreamWriter] | None = None
 
-    async def get(self, path: str, header: str = "") -> tuple[int, bytes]:
+    async def get(self, path: str) -> tuple[int, bytes]:
         """Ask; status and body.
 
         Raises
@@ -33,25 +33,25 @@ class Connection:
         while True:
             kept = self._streams is not None
             try:
-                return await self._get(path, header)
+                return await self._get(path)
             except (OSError, EOFError) as error:
                 await self.close()  # an answer may be under way on it
                 if not kept or isinstance(error, TimeoutError):
                     raise ConnectionError(path) from error
                 # The server closes what was idle for some seconds: ask on a new one.
 
-    async def _get(self, path: str, header: str) -> tuple[int, bytes]:
+    async def _get(self, path: str) -> tuple[int, bytes]:
         if self._streams is None:
             self._streams = await asyncio.open_connection("127.0.0.1", self._port)
         reader, writer = self._streams
-        writer.write(f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1\r\n{header}\r\n".encode())
+        writer.write(f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n".encode())
         async with asyncio.timeout(_ANSWER_S):
             head = await reader.readuntil(_HEAD_END)
             return status_of(head), await reader.readexactly(length_of(head))
 
-    async def json(self, path: str, header: str = "") -> tuple[int, Any]:
+    async def json(self, path: str) -> tuple[int, Any]:
         """Ask; status, and what the body says."""
-        status, body = await self.get(path, header)
+        status, body = await self.get(path)
         return status, orjson.loads(body)
 
     async def close(self) -> None:

@@ -22,8 +22,6 @@ _POLL_S: Final = 0.02
 _CAUGHT_UP_POLL_S: Final = 0.5
 _READY_S: Final = 120.0
 _LOG_TOLD: Final = 1500
-#: A worker answers a request with this header from its own tables.
-_HOP: Final = "X-Stream-App-Hop: 1\r\n"
 
 
 @dataclass(slots=True)
@@ -64,10 +62,18 @@ class WorkerProcess:
         return status == 200
 
     async def assets(self) -> dict[str, Any] | None:
-        """Return the page of the first asset as this worker alone has it; None while it does not answer."""
+        """Return the page of the first asset; None while the worker does not answer."""
+        return await self._page("/api/v1/assets?limit=1")
+
+    async def shares(self) -> list[int]:
+        """How many partitions each worker of the group has, as this one knows it."""
+        page = await self._page("/api/v1/system")
+        return [] if page is None else [len(worker["partitions"]) for worker in page["workers"]]
+
+    async def _page(self, path: str) -> dict[str, Any] | None:
         connection = Connection(self.job.http_port)
         try:
-            status, page = await connection.json("/api/v1/assets?limit=1", _HOP)
+            status, page = await connection.json(path)
         except OSError:
             return None
         finally:

@@ -97,11 +97,10 @@ async def _settled(group: Sequence[WorkerProcess]) -> None:
     for worker in group:
         await worker.ready()
     async with asyncio.timeout(_SETTLED_S):
-        while not _is_shared([await worker.assets() for worker in group]):  # noqa: ASYNC110  # no event
+        while not _is_shared(await group[0].shares(), len(group)):  # noqa: ASYNC110  # no event
             await asyncio.sleep(0.2)
 
 
-def _is_shared(pages: Sequence[Record | None]) -> bool:
-    shares = [len(page["partitions"]) for page in pages if page is not None]
-    busy = min(len(pages), topics.PARTITIONS)
+def _is_shared(shares: Sequence[int], workers: int) -> bool:
+    busy = min(workers, topics.PARTITIONS)
     return sum(shares) == topics.PARTITIONS and sum(1 for share in shares if share) == busy
