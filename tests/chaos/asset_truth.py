@@ -38,6 +38,11 @@ class AssetTruth:
         return self.asset_id.startswith("upload-")
 
     @property
+    def known(self) -> int:
+        """Rows that a state has: those that count, and those that wait for their confirmation."""
+        return len(self.rows) + len(self.arrivals.held)
+
+    @property
     def watermark_us(self) -> float:
         """Older rows are late."""
         return self.arrivals.watermark_us

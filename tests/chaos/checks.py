@@ -225,9 +225,10 @@ def check_answer(
 ) -> None:
     """A worker's answer about an asset equals the last updates of the metrics topic bit for bit."""
     who = f"{worker} {asset.asset_id}"
-    findings.count(f"answers of {worker}", asset.asset_id, len(asset.rows), answer["rows"])
+    findings.count(f"answers of {worker}", asset.asset_id, asset.known, answer["rows"])
     meta = answer["meta"]
     facts = {"rows_rejected": (answer["rows_rejected"], asset.late), "seq": (meta["seq"], asset.seq)}
+    facts |= {"rows_held": (answer["rows_held"], len(asset.arrivals.held))}
     facts |= {"lag": (meta["lag"], 0), "stale": (meta["stale"], False)}
     facts |= {"partition": (meta["partition"], asset.partition)}
     for name, (got, due) in facts.items():

@@ -79,7 +79,7 @@ async def drain_and_check(
 
 async def _drained(lab: Lab, truth: Truth, timeout_s: float) -> None:
     """Wait until every live worker counts every row; the checks find any row that is still missing."""
-    due = {asset.asset_id: len(asset.rows) for asset in truth.assets.values()}
+    due = {asset.asset_id: asset.known for asset in truth.assets.values()}
     waiting, deadline = lab.alive(), time.monotonic() + timeout_s
     found: dict[str, int] = {}
     while waiting and time.monotonic() < deadline:
@@ -120,7 +120,7 @@ async def check_state(lab: Lab, truth: Truth, updates: Updates) -> None:
         said = _written(view.readings, summary.asset_id, partition, final=summary.ended is not None)
         _same(said, [updates.raw.get(_place(s)) for s in said], f"state of {summary.asset_id}", findings)
     for asset_id in truth.assets.keys() | found.keys():
-        due = len(truth.assets[asset_id].rows) if asset_id in truth.assets else 0
+        due = truth.assets[asset_id].known if asset_id in truth.assets else 0
         findings.count("state", asset_id, due, found.get(asset_id, 0))
     kept: dict[tuple[str, str], list[str]] = {}
     for (partition, key), value in windows.items():

@@ -92,7 +92,7 @@ async def _cured(lab: Lab, *command: str) -> None:
 
 async def _counted(lab: Lab, truth: Truth) -> None:
     """Wait until both workers answer with the rows of the truth."""
-    due = {asset.asset_id: len(asset.rows) for asset in truth.assets.values() if asset.rows}
+    due = {asset.asset_id: asset.known for asset in truth.assets.values() if asset.known}
     deadline = time.monotonic() + _TIMEOUT_S
     for slot in (0, 1):
         found: dict[str, int] = {}

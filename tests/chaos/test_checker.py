@@ -9,11 +9,13 @@ import httpx
 import orjson
 import pytest
 
+from stream_app.domain.catalogue import Catalogue
+from stream_app.usecases.asset_views import AssetViews
 from tests.chaos import nemesis
 from tests.chaos.findings import Findings
 from tests.chaos.local_run import CUT, StoredRecord, TopicContents, run
 from tests.chaos.prober import AnswerCheck
-from tests.chaos.traffic import fleet
+from tests.chaos.traffic import Message, fleet
 from tests.chaos.truth import Truth
 from tests.chaos.uploads import Accepted, check_task
 
@@ -39,6 +41,18 @@ def test_a_correct_run_is_exact(topics: TopicContents) -> None:
     assert findings.ok
     assert len(topics.letters) > 5
     assert any(orjson.loads(record.value or b"")["final"] for record in topics.metrics)
+
+
+def test_a_row_that_leaps_at_the_end_is_in_the_state_alone() -> None:
+    """It counts once another one confirms it: the state and its answers tell one row more than the metrics."""
+    row = {"asset_id": "bess-000", "timestamp": 1_700_000_000, "current": 1.0, "voltage": 800.0, "soc": 50.0}
+    topics = run([*fleet(seed=5, rows=6000, assets=8), Message(b"bess-000", orjson.dumps(row), 1)])
+    assert topics.check().ok
+    asset = Truth().take(topics.measurements).assets["bess-000"]
+    state = {record.key: record.value for record in topics.assets}[b"bess-000"]
+    view = AssetViews(Catalogue(), {}).asset("bess-000", state or b"")
+    assert (view.summary.rows, view.summary.rows_held) == (asset.known, 1)
+    assert asset.known == len(asset.rows) + 1
 
 
 def _single(topics: TopicContents) -> int:
