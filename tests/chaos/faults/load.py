@@ -73,8 +73,9 @@ async def await_exit(lab: Lab, slot: int, timeout_s: float, *said: str) -> float
     while lab.workers[slot].is_alive() and time.monotonic() - began < timeout_s:  # noqa: ASYNC110  # a process
         await asyncio.sleep(0.1)
     took_s = time.monotonic() - began
-    status, last = lab.workers[slot].returncode, lab.log(slot).strip().splitlines()[-1:]
-    lab.history.add("ended by itself", worker=slot, status=status, after_s=round(took_s, 1), last=last)
+    # A client that is torn down may complain of its broken connection after the worker has said why it ends.
+    status, last = lab.workers[slot].returncode, lab.log(slot).strip().splitlines()[-5:]
+    lab.history.add("ended by itself", worker=slot, status=status, after_s=round(took_s, 1), last=last[-1:])
     lab.ending.add(slot)
     if status is None:
         lab.findings.contradict(f"worker {slot} still runs after {timeout_s:.0f} s: it must end and say {said}")
