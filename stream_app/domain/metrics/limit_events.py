@@ -5,17 +5,27 @@ The limits, in the order of every list: ``voltage_high_v``, ``voltage_low_v``, `
 ``cell_spread_high_v``. A limit that the spec lacks does not limit: its numbers are 0.
 """
 
-from stream_app.columns.arrays import BoolArray, FloatArray
+from typing import ClassVar
+
 from stream_app.domain.limit_events import COUNTS, EXCESSES, IS_LIFETIME, OPEN_S, STATED, TIMES_S, LimitEvents
 from stream_app.domain.metrics._base import AssetSpecs, Metric, MetricValues, Totals, defined_where
 
 
-def _checks(told: FloatArray) -> dict[str, BoolArray]:
-    """What must hold for events to be looked for."""
-    return {"lifetime_only": told[:, IS_LIFETIME] > 0, "limit_missing": told[:, STATED] > 0}
+class _OfEachLimit(Metric):
+    """A number of each limit: which part of the residue it is."""
+
+    sequential_states = (LimitEvents,)
+    _part: ClassVar[slice]
+
+    def value(self, totals: Totals, specs: AssetSpecs) -> MetricValues:
+        """Null with ``lifetime_only`` or ``limit_missing``."""
+        told = totals.residue(LimitEvents)
+        checks = {"lifetime_only": told[:, IS_LIFETIME] > 0, "limit_missing": told[:, STATED] > 0}
+        with defined_where(checks) as defined:
+            return defined(told[:, self._part])
 
 
-class LimitEventCount(Metric):
+class LimitEventCount(_OfEachLimit):
     """Events beyond each limit of the spec [1]; lifetime alone.
 
     Notes
@@ -36,17 +46,10 @@ class LimitEventCount(Metric):
     [2.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0]
     """
 
-    name, unit = "limit_event_count", "1"
-    sequential_states = (LimitEvents,)
-
-    def value(self, totals: Totals, specs: AssetSpecs) -> MetricValues:
-        """Null with ``lifetime_only`` or ``limit_missing``."""
-        told = totals.residue(LimitEvents)
-        with defined_where(_checks(told)) as defined:
-            return defined(told[:, COUNTS])
+    name, unit, _part = "limit_event_count", "1", COUNTS
 
 
-class LimitEventTime(Metric):
+class LimitEventTime(_OfEachLimit):
     """Time of the events beyond each limit of the spec, the open ones included [s]; lifetime alone.
 
     Notes
@@ -64,17 +67,10 @@ class LimitEventTime(Metric):
     [30.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0]
     """
 
-    name, unit = "limit_event_s", "s"
-    sequential_states = (LimitEvents,)
-
-    def value(self, totals: Totals, specs: AssetSpecs) -> MetricValues:
-        """Null with ``lifetime_only`` or ``limit_missing``."""
-        told = totals.residue(LimitEvents)
-        with defined_where(_checks(told)) as defined:
-            return defined(told[:, TIMES_S])
+    name, unit, _part = "limit_event_s", "s", TIMES_S
 
 
-class LimitEventOpen(Metric):
+class LimitEventOpen(_OfEachLimit):
     """For how long the event beyond each limit that is open has lasted, 0 where none is [s]; lifetime alone.
 
     Notes
@@ -91,17 +87,10 @@ class LimitEventOpen(Metric):
     [20.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0]
     """
 
-    name, unit = "limit_event_open_s", "s"
-    sequential_states = (LimitEvents,)
-
-    def value(self, totals: Totals, specs: AssetSpecs) -> MetricValues:
-        """Null with ``lifetime_only`` or ``limit_missing``."""
-        told = totals.residue(LimitEvents)
-        with defined_where(_checks(told)) as defined:
-            return defined(told[:, OPEN_S])
+    name, unit, _part = "limit_event_open_s", "s", OPEN_S
 
 
-class LimitEventExcess(Metric):
+class LimitEventExcess(_OfEachLimit):
     """How far the reading was beyond each limit in any event, at most [V, K, %, A]; lifetime alone.
 
     Notes
@@ -119,11 +108,4 @@ class LimitEventExcess(Metric):
     [5.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0]
     """
 
-    name, unit = "limit_event_excess", "V, K, %, A"
-    sequential_states = (LimitEvents,)
-
-    def value(self, totals: Totals, specs: AssetSpecs) -> MetricValues:
-        """Null with ``lifetime_only`` or ``limit_missing``."""
-        told = totals.residue(LimitEvents)
-        with defined_where(_checks(told)) as defined:
-            return defined(told[:, EXCESSES])
+    name, unit, _part = "limit_event_excess", "V, K, %, A", EXCESSES
