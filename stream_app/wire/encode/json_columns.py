@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from stream_app.columns.arrays import FloatArray, IntArray
 from stream_app.columns.byte_column import ByteColumn
 from stream_app.columns.calendar import compiled_civil_from_days
-from stream_app.columns.compiled import compiled
+from stream_app.columns.compiled import borrowing, compiled, inlined
 from stream_app.columns.memory_copy import copy_bytes
 
 _ZERO, _DASH, _DOT, _COLON, _T, _Z = (ord(sign) for sign in "0-.:TZ")
@@ -36,7 +36,7 @@ def texts(items: Sequence[bytes]) -> Texts:
     return Texts(np.frombuffer(b"".join(items), np.uint8), ends - lengths, ends)
 
 
-@compiled
+@inlined
 def put_text(out: NDArray[np.uint8], at: int, texts: Texts, i: int) -> int:
     """Copy text ``i``; returns where it ends."""
     length: int = texts.ends[i] - texts.starts[i]
@@ -64,7 +64,7 @@ def stamps(time_us: IntArray) -> ByteColumn:
     return column(out, ends)
 
 
-@compiled
+@borrowing
 def write_digits(out: NDArray[np.uint8], at: int, count: int, number: int) -> None:
     """Write the last ``count`` digits of a number that is not negative."""
     for k in range(at + count - 1, at - 1, -1):
@@ -72,7 +72,7 @@ def write_digits(out: NDArray[np.uint8], at: int, count: int, number: int) -> No
         number //= 10
 
 
-@compiled
+@borrowing
 def write_stamp(out: NDArray[np.uint8], at: int, time_us: int) -> int:
     """Write a stamp, of at most STAMP_BYTES; returns where it ends."""
     day = time_us // _DAY_US

@@ -26,7 +26,8 @@ from stream_app.domain.value_code import ReadingColumns, ReadingLayout
 from stream_app.domain.views import Readings, Windows
 from stream_app.wire.encode import json_columns
 from stream_app.wire.encode.json_columns import Texts
-from stream_app.wire.encode.update_text import FIXED, LINE, NONE, Heads, write_updates
+from stream_app.wire.encode.metric_text import FIXED, LINE, NONE
+from stream_app.wire.encode.update_text import Heads, write_updates
 
 LIFETIME_NAME = "lifetime"
 
