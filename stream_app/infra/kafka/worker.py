@@ -156,6 +156,8 @@ class Worker:
             await serve()
         except Exception as error:  # `run` raises it
             self.engine.fail(error)
+        finally:  # until now requests were answered and uploads ended, which append to the topic
+            await asyncio.shield(self.measurements.stop())
 
     async def _connect(self) -> list[str]:
         """Wait for a broker; return the problems of its topics, or none and connected."""
@@ -214,7 +216,8 @@ class Worker:
             self._phase, self._detail = "stopping", ""
         await self._processor.stop()
         self._reports.tell()
-        await self.measurements.stop()
+        if self._serve is None:
+            await self.measurements.stop()
 
     def status(self) -> WorkerStatus:
         """What this worker is doing."""
