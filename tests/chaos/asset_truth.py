@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import statistics
 from bisect import bisect_left, bisect_right, insort
 from dataclasses import dataclass, field
 from typing import Any
@@ -81,7 +82,7 @@ class AssetTruth:
         return (_stamp(self.rows[self.settled]) // size_us + 1) * size_us
 
     def sums(self, period_s: float | None = None) -> dict[str, float]:
-        """Energies [kWh] and charges [Ah] by numpy alone; an asset's steps have one length except for gaps."""
+        """Energies [kWh] and charges [Ah] by plain sums; an asset's steps have one length except for gaps."""
         period_s = period_s or (1 if self.uploaded else STEP_S)
         time_s = np.array([row["time_us"] for row in self.rows]) / 1e6
         current = np.array([row["current"] for row in self.rows], float)
@@ -90,9 +91,7 @@ class AssetTruth:
         count = np.diff(starts, append=len(time_s))
         span_s = np.append(np.diff(time_s[starts]), math.nan)
         step_s = span_s / count
-        # After 15 regular steps a minute or two of silence is a gap, else 15 minutes are.
-        regular = np.array([i >= 15 and step_s[i - 15 : i].max() <= 10 * period_s for i in range(len(step_s))])
-        gap = step_s > np.where(regular, min(60 * period_s, 900), max(10 * period_s, 900))
+        gap = step_s > gap_limits_s(step_s.tolist())
         hold_s = np.where(gap, np.where(count > 1, np.minimum(period_s, step_s), 0.0), step_s)
         dt_s = np.repeat(hold_s, count)
         dt_s[(starts + count - 1)[gap]] = 0.0
@@ -107,6 +106,23 @@ class AssetTruth:
             "charge_in_ah": float((current * dt_s)[charging].sum() / 3600),
             "charge_out_ah": float(-(current * dt_s)[discharging].sum() / 3600),
         }
+
+
+def gap_limits_s(steps_s: list[float]) -> list[float]:
+    """How long each step may be without being a gap.
+
+    Ten times the median of the 15 before, 15 minutes at least; a minute or two where all of those were regular; an hour
+    for the first one.
+    """
+    limits_s = []
+    for i in range(len(steps_s)):
+        before = steps_s[max(0, i - 15) : i]
+        period_s = statistics.median(before) if before else math.inf
+        limit_s = max(10 * period_s, 900.0) if before else 3600.0
+        if len(before) == 15 and max(before) <= 10 * period_s:
+            limit_s = min(limit_s, 60 * period_s)
+        limits_s.append(limit_s)
+    return limits_s
 
 
 def _stamp(row: dict[str, Any]) -> int:

@@ -15,7 +15,7 @@ from tests.chaos import nemesis
 from tests.chaos.findings import Findings
 from tests.chaos.local_run import CUT, StoredRecord, TopicContents, run
 from tests.chaos.prober import AnswerCheck
-from tests.chaos.traffic import Message, fleet
+from tests.chaos.traffic import START_S, Message, fleet
 from tests.chaos.truth import Truth
 from tests.chaos.uploads import Accepted, check_task
 
@@ -53,6 +53,19 @@ def test_a_row_that_leaps_at_the_end_is_in_the_state_alone() -> None:
     view = AssetViews(Catalogue(), {}).asset("bess-000", state or b"")
     assert (view.summary.rows, view.summary.rows_held) == (asset.known, 1)
     assert asset.known == len(asset.rows) + 1
+
+
+@pytest.mark.parametrize("silence_s", [890, 910, 3590, 3610])
+def test_the_first_step_may_take_an_hour(silence_s: int) -> None:
+    """Nothing is known of an asset's pace then; later steps of minutes are gaps."""
+    row = {"asset_id": "slow", "current": 40.0, "voltage": 800.0, "soc": 50.0}
+    times = [0, *range(silence_s, silence_s + 100, 2), *range(2 * silence_s, 2 * silence_s + 100, 2)]
+    slow = [Message(b"slow", orjson.dumps(row | {"timestamp": START_S + time}), 1) for time in times]
+    topics = run([*fleet(seed=5, rows=6000, assets=8), *slow])
+    assert topics.check().ok
+    sums = Truth().take(topics.measurements).assets["slow"].sums()
+    held_s = 98 + 98 + (silence_s if silence_s <= 3600 else 0)
+    assert sums["charge_in_ah"] == pytest.approx(40 * held_s / 3600)
 
 
 def _single(topics: TopicContents) -> int:
