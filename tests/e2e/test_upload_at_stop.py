@@ -34,7 +34,7 @@ def _ended(worker: WorkerProcess, path: str) -> Any:
     if not worker.is_ready() or worker.status(path) != 200:
         return None
     task = worker.get(path)
-    return None if task["state"] == "PENDING" else task
+    return task if task["state"] in ("SUCCESS", "FAILURE") else None
 
 
 @pytest.mark.kafka
