@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import statistics
 from bisect import bisect_left, bisect_right, insort
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -12,6 +13,8 @@ import numpy as np
 
 from tests.chaos.traffic import STEP_S
 from tests.oracle.arrival import Arrivals, StampedRow
+from tests.oracle.durations import step_limit_s
+from tests.oracle.rows import Nameplate
 
 #: Most rows of an asset that may wait, for any allowed lateness.
 MOST_WAITING = 8192
@@ -91,7 +94,7 @@ class AssetTruth:
         count = np.diff(starts, append=len(time_s))
         span_s = np.append(np.diff(time_s[starts]), math.nan)
         step_s = span_s / count
-        gap = step_s > gap_limits_s(step_s.tolist())
+        gap = np.array([*_is_gap(step_s.tolist())])
         hold_s = np.where(gap, np.where(count > 1, np.minimum(period_s, step_s), 0.0), step_s)
         dt_s = np.repeat(hold_s, count)
         dt_s[(starts + count - 1)[gap]] = 0.0
@@ -108,21 +111,12 @@ class AssetTruth:
         }
 
 
-def gap_limits_s(steps_s: list[float]) -> list[float]:
-    """How long each step may be without being a gap.
-
-    Ten times the median of the 15 before, 15 minutes at least; a minute or two where all of those were regular; an hour
-    for the first one.
-    """
-    limits_s = []
-    for i in range(len(steps_s)):
-        before = steps_s[max(0, i - 15) : i]
-        period_s = statistics.median(before) if before else math.inf
-        limit_s = max(10 * period_s, 900.0) if before else 3600.0
-        if len(before) == 15 and max(before) <= 10 * period_s:
-            limit_s = min(limit_s, 60 * period_s)
-        limits_s.append(limit_s)
-    return limits_s
+def _is_gap(steps_s: list[float]) -> Iterator[bool]:
+    """Whether each step is a gap, by the median of the 15 before."""
+    for i, step_s in enumerate(steps_s):
+        before_s = steps_s[max(0, i - 15) : i]
+        period_s = statistics.median(before_s) if before_s else None
+        yield step_s > step_limit_s(period_s, before_s, Nameplate())
 
 
 def _stamp(row: dict[str, Any]) -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import statistics
+from collections.abc import Sequence
 from itertools import pairwise
 
 from tests.oracle.rows import Nameplate, Row
@@ -32,10 +33,7 @@ def give_durations(rows: list[Row], nameplate: Nameplate, *, known_us: float) ->
     measured: float | None = None
     for i, group in enumerate(groups):
         period = nameplate.period_s if nameplate.period_s is not None else measured
-        limit = gap_limit_s(period, nameplate)
-        if period and nameplate.max_gap_s is None and not nameplate.on_change and i >= 15:
-            regular = max(steps[i - 15 : i]) <= 10 * period
-            limit = min(limit, 60 * period) if regular else limit
+        limit = step_limit_s(period, steps[max(0, i - 15) : i], nameplate)
         n = len(group)
         if i >= known:
             if not ended:
@@ -60,6 +58,15 @@ def give_durations(rows: list[Row], nameplate: Nameplate, *, known_us: float) ->
         for rank, row in enumerate(group):
             row.time_us = row.stamp_us + int(rank * (hold * 1e6)) + int(lead * 1e6)
         measured = statistics.median(steps[max(0, i - 14) : i + 1])
+
+
+def step_limit_s(period_s: float | None, before_s: Sequence[float], nameplate: Nameplate) -> float:
+    """Longest step that is no gap after up to 15 others: a minute or two, at a pace of seconds, if all were regular."""
+    limit = gap_limit_s(period_s, nameplate)
+    if period_s and nameplate.max_gap_s is None and not nameplate.on_change and len(before_s) == 15:
+        regular = max(before_s) <= 10 * period_s
+        limit = min(limit, 60 * period_s) if regular else limit
+    return limit
 
 
 def gap_limit_s(period_s: float | None, nameplate: Nameplate) -> float:
