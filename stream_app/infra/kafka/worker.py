@@ -66,6 +66,7 @@ class Worker:
         self._settings, self._serve = settings, serve
         self._phase: WorkerPhase = "starting"
         self._detail = ""
+        self._is_serving = False
         topics = Topics.of(settings.kafka)
         self.engine = Engine(settings, self)
         self.tables = TableStore(self.engine, topics.assets_changelog, topics.windows_changelog)
@@ -107,6 +108,7 @@ class Worker:
     async def prepare(self) -> None:
         """Wait until the broker answers, check the topics, connect."""
         if self._serve is not None:
+            self._is_serving = True
             self.engine.spawn(self._serving(self._serve))
         problems = await self._connect()
         if self.engine.stopping:
@@ -156,7 +158,8 @@ class Worker:
             await serve()
         except Exception as error:  # `run` raises it
             self.engine.fail(error)
-        finally:  # until now requests were answered and uploads ended, which append to the topic
+        finally:
+            self._is_serving = False
             await asyncio.shield(self.measurements.stop())
 
     async def _connect(self) -> list[str]:
@@ -216,7 +219,7 @@ class Worker:
             self._phase, self._detail = "stopping", ""
         await self._processor.stop()
         self._reports.tell()
-        if self._serve is None:
+        if not self._is_serving:  # else requests are answered and uploads end first, which append to the topic
             await self.measurements.stop()
 
     def status(self) -> WorkerStatus:
