@@ -20,7 +20,7 @@ from stream_app.wire.encode.json_columns import Texts, put_text
 #: A field that is not there.
 NONE: Final = -1
 #: Room for the text of a coverage.
-COVERAGE_BYTES: Final = 64
+_COVERAGE_BYTES: Final = 64
 
 #: Texts that every plan begins with.
 FIXED: Final = (
@@ -91,7 +91,7 @@ def nothing_before(metrics: int) -> Before:
         np.zeros(metrics + 1, np.int64),
         np.zeros(metrics, np.bool_),
         np.zeros(metrics, np.uint8),
-        np.zeros(COVERAGE_BYTES, np.uint8),
+        np.zeros(_COVERAGE_BYTES, np.uint8),
         np.zeros(1, np.int64),
     )
 
