@@ -9,6 +9,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
+from stream_app.domain.source import Source
 from stream_app.infra.kafka.lease import Lease
 from stream_app.infra.kafka.topic_partition import TopicPartition
 from stream_app.wire.batch import Fetch
@@ -78,6 +79,10 @@ class Member(Protocol):
 
     def refusals(self) -> int:
         """Count the answers in which the broker refused a fetch of the source: its log may have been changed."""
+        ...
+
+    def read_only(self, source: Source) -> None:
+        """Have the broker refuse every fetch of another topic than this one; it must be able to tell ids."""
         ...
 
     async def foreign_commits(self, tps: Collection[TopicPartition]) -> Offsets:

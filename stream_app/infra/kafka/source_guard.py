@@ -106,6 +106,7 @@ class SourceGuard:
             if marker.source is not None and marker.source.is_other_than(source):
                 raise SourceChangedError(partition, marker.position, marker.source, source)
         self._ingest.source = source
+        self._member.read_only(source)
         self._asked_at, self._refusals = time.monotonic(), refusals
 
     def check_end(self, tp: TopicPartition, position: int, end: int) -> None:

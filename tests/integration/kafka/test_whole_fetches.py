@@ -27,7 +27,7 @@ pytestmark = pytest.mark.kafka
 async def batching(kafka: KafkaSettings, start: int = 0) -> AsyncIterator[AIOKafkaConsumer]:
     consumer = AIOKafkaConsumer(bootstrap_servers=kafka.bootstrap_servers, auto_offset_reset="earliest")
     await consumer.start()
-    yield_whole_fetches(consumer, Counter())
+    yield_whole_fetches(consumer, Counter(), {})
     tp = TopicPartition(kafka.measurements_topic, 0)
     consumer.assign([tp])
     consumer.seek(tp, start)
@@ -50,7 +50,7 @@ async def fetches_of(kafka: KafkaSettings, topic: str) -> list[Fetch]:
     """All of a topic, by partition and offset."""
     consumer = AIOKafkaConsumer(bootstrap_servers=kafka.bootstrap_servers, auto_offset_reset="earliest")
     await consumer.start()
-    yield_whole_fetches(consumer, Counter())
+    yield_whole_fetches(consumer, Counter(), {})
     found: list[Fetch] = []
     try:
         for partition in (TopicPartition(topic, number) for number in range(kafka.partitions)):

@@ -55,6 +55,9 @@ class FakeMember:
     def refusals(self) -> int:
         return 0
 
+    def read_only(self, source: Source) -> None:
+        return None
+
     async def foreign_commits(self, tps: Collection[TopicPartition]) -> Offsets:
         return {}
 

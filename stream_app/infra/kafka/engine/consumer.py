@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import uuid
 from collections import Counter
 from collections.abc import Collection, Mapping
 from contextlib import suppress
@@ -47,7 +48,8 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
         """Start the aiokafka consumer and hook into its fetcher and its heartbeat."""
         await connected(super().on_start, lambda: self._consumer, lambda: bool(self.app.should_stop))
         consumer = self._ensure_consumer()
-        yield_whole_fetches(consumer, cast(Consumer, self.consumer).refusals)
+        ours = cast(Consumer, self.consumer)
+        yield_whole_fetches(consumer, ours.refusals, ours.topic_ids)
         _sign_commits(consumer)
         _refuse_commits_while_joining(consumer._coordinator)
         consumer._fetcher._fetch_max_wait_ms = _FETCH_MAX_WAIT_MS
@@ -141,6 +143,8 @@ class Consumer(driver.Consumer):
         self._read_offset = NoReadOffsets()
         #: Fetches that the broker has refused, by topic; counted by the consumer's thread.
         self.refusals = Counter[str]()
+        #: Ids of the topics that are to be fetched by id.
+        self.topic_ids: dict[str, uuid.UUID] = {}
         #: Offset of the last seek in each source partition.
         self.reading_since: dict[TP, int] = {}
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import threading
+import uuid
 from collections.abc import Callable, Collection, Coroutine, Mapping
 from typing import Any, Final, cast
 
@@ -14,6 +15,7 @@ from faust.exceptions import ConsumerNotStarted
 from faust.tables.manager import TableManager
 from faust.types import TP
 
+from stream_app.domain.source import Source
 from stream_app.infra.kafka.engine.app import StreamApp, rebalance_timeout_s, request_timeout_s
 from stream_app.infra.kafka.engine.consumer import Consumer
 from stream_app.infra.kafka.engine.coordination import Coordination
@@ -202,6 +204,11 @@ class Engine:
     def refusals(self) -> int:
         """Count the answers in which the broker refused a fetch of the source: its log may have been changed."""
         return self._consumer.refusals[self.source]
+
+    def read_only(self, source: Source) -> None:
+        """Have the broker refuse every fetch of another topic than this one; it must be able to tell ids."""
+        if source.topic_id is not None:
+            self._consumer.topic_ids[source.topic] = uuid.UUID(source.topic_id)
 
     async def foreign_commits(self, tps: Collection[TopicPartition]) -> Offsets:
         """Committed offsets of the group that no worker has committed: they were set by a tool."""

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import uuid
 from collections import Counter, OrderedDict
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
@@ -12,14 +13,16 @@ from aiokafka.protocol.fetch import FetchRequest
 from aiokafka.structs import ConsumerRecord
 
 from stream_app.infra.kafka.log.empty_answers import pausing_send
+from stream_app.infra.kafka.log.fetch_by_id import sending_by_id
 from stream_app.infra.kafka.log.fetches import fetches
 from stream_app.infra.kafka.topic_partition import TopicPartition as Place
 
 
-def yield_whole_fetches(consumer: AIOKafkaConsumer, refusals: Counter[str]) -> None:
+def yield_whole_fetches(consumer: AIOKafkaConsumer, refusals: Counter[str], ids: Mapping[str, uuid.UUID]) -> None:
     """Hook into a consumer that has been started and has fetched nothing yet; only committed records are read.
 
-    ``refusals`` counts the partitions' fetches that the broker refuses, by topic, before aiokafka acts on them.
+    ``refusals`` counts the partitions' fetches that the broker refuses, by topic, before aiokafka acts on them. Topics
+    in ``ids`` are fetched by their id, from the moment on at which they are there.
 
     aiokafka keeps the bytes of a response where only its own parser sees them. So they are taken when the response
     comes in, from this consumer's client alone: other consumers of the process read as ever.
@@ -27,6 +30,7 @@ def yield_whole_fetches(consumer: AIOKafkaConsumer, refusals: Counter[str]) -> N
     responses = Responses()
     consumer._fetcher._records = responses
     consumer._fetcher._isolation_level = READ_COMMITTED
+    consumer._client.send = sending_by_id(consumer, ids)
     send = pausing_send(consumer)
 
     async def remembered(node_id: int, request: Any, **options: Any) -> Any:

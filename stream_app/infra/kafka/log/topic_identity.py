@@ -27,13 +27,17 @@ _NO_ID: Final = uuid.UUID(int=0)
 _UNKNOWN_TOPIC: Final = 3
 
 
-class _Uuid(AbstractType):  # type: ignore[misc]
+class Uuid(AbstractType):  # type: ignore[misc]
+    """Kafka's type of the ids of topics, which aiokafka does not have."""
+
     @classmethod
     def encode(cls, value: uuid.UUID) -> bytes:
+        """16 bytes."""
         return value.bytes
 
     @classmethod
     def decode(cls, data: BytesIO) -> uuid.UUID:
+        """Take the next 16 bytes."""
         return uuid.UUID(bytes=data.read(16))
 
 
@@ -56,7 +60,7 @@ class _MetadataResponse(Response):  # type: ignore[misc]
             CompactArray(
                 ("error_code", Int16),
                 ("name", _TEXT),
-                ("topic_id", _Uuid),
+                ("topic_id", Uuid),
                 ("is_internal", Boolean),
                 (
                     "partitions",
@@ -85,7 +89,7 @@ class _MetadataRequest(RequestStruct):  # type: ignore[misc]
     API_VERSION = 11
     RESPONSE_TYPE = _MetadataResponse
     SCHEMA = Schema(
-        ("topics", CompactArray(("topic_id", _Uuid), ("name", _TEXT), ("tags", TaggedFields))),
+        ("topics", CompactArray(("topic_id", Uuid), ("name", _TEXT), ("tags", TaggedFields))),
         ("allow_auto_topic_creation", Boolean),
         ("include_topic_authorized_operations", Boolean),
         ("tags", TaggedFields),
@@ -139,3 +143,12 @@ async def described_topics(client: AIOKafkaClient, topics: Sequence[str]) -> lis
         raise NodeNotReadyError
     answer: Any = await client.send(node, _Identity(topics, with_rights=True))
     return [(topic[0], topic[1], topic[5]) for topic in answer.topics]
+
+
+async def ids_of(client: AIOKafkaClient, topics: Sequence[str]) -> dict[str, uuid.UUID]:
+    """Ids of those of the topics that there are; for brokers from Kafka 2.8 on."""
+    node = client.get_random_node()
+    if node is None:
+        raise NodeNotReadyError
+    answer: Any = await client.send(node, _Identity(topics))
+    return {topic[1]: topic[2] for topic in answer.topics if not topic[0]}
