@@ -39,8 +39,8 @@ _CHECKPOINT_S: Final = Histogram(
     buckets=(0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0),
 )
 _UNWRITTEN: Final = Counter("stream_checkpoint_failures", "Attempts to write checkpoints that failed; each is repeated")
-#: To collect and build checkpoints takes at most a third of the time.
-_REST_PER_WORK: Final = 2.0
+#: To collect and build checkpoints takes at most half of the time.
+_REST_PER_WORK: Final = 1.0
 #: However large the fleet is, readers do not wait for longer than this.
 _REST_MAX_S: Final = 5.0
 #: The rest is for rows that wait to be applied: when none has been for so long, it is over.

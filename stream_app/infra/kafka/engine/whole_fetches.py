@@ -12,8 +12,8 @@ from aiokafka.consumer.fetcher import READ_COMMITTED
 from aiokafka.protocol.fetch import FetchRequest
 from aiokafka.structs import ConsumerRecord
 
-from stream_app.infra.kafka.log.empty_answers import pausing_send
 from stream_app.infra.kafka.log.fetch_by_id import sending_by_id
+from stream_app.infra.kafka.log.fetch_pauses import pausing_send
 from stream_app.infra.kafka.log.fetches import fetches
 from stream_app.infra.kafka.topic_partition import TopicPartition as Place
 

@@ -133,7 +133,7 @@ class WholeBatch(BatchBuilder):  # type: ignore[misc]  # aiokafka has no types
 
 
 class Batches:
-    """Builds batches of up to 1 MB (of a larger record alone) of blocks that come one after the other.
+    """Builds batches (of a larger record alone) of blocks that come one after the other.
 
     Parameters
     ----------
@@ -141,11 +141,15 @@ class Batches:
         Told when a record is larger than the topics take.
     codec
         Of the batches.
+    size_bytes
+        Of a batch at most, before it is compressed; None: what each topic takes.
     """
 
-    def __init__(self, topic: str, codec: Codec = ZSTD, cure: str = "make it smaller") -> None:
+    def __init__(
+        self, topic: str, codec: Codec = ZSTD, cure: str = "make it smaller", *, size_bytes: int | None = None
+    ) -> None:
         self._topic, self._codec, self._cure = topic, codec, cure
-        self._out = np.empty(_BATCH_BYTES, np.uint8)
+        self._out = np.empty(size_bytes or _BATCH_BYTES, np.uint8)
         self._at = self._count = 0
 
     def put(self, block: RecordBlock) -> Iterator[WholeBatch]:

@@ -17,8 +17,8 @@ from isal import igzip
 from stream_app.infra.kafka.errors import AccessError, BrokerError, BrokerUnavailableError, TopicsError
 from stream_app.infra.kafka.log.access import client_options, find_again
 from stream_app.infra.kafka.log.contact import reach
-from stream_app.infra.kafka.log.empty_answers import pausing_send
 from stream_app.infra.kafka.log.failures import broker_failures
+from stream_app.infra.kafka.log.fetch_pauses import pausing_send
 from stream_app.settings import KafkaSettings
 from stream_app.usecases.errors import UnavailableError
 from stream_app.usecases.history_ports import UpdateRecord

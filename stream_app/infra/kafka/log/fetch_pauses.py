@@ -1,7 +1,7 @@
-"""Pauses between fetches that bring nothing.
+"""Pauses between fetches that bring nothing or little.
 
-A broker is to hold a fetch until there are data or the asked wait is over. One that answers at once would be asked
-again some thousand times a second.
+A broker is to hold a fetch until there are data or the asked wait is over. One that answers at once with nothing would
+be asked again some thousand times a second; rows that come one by one would be fetched one by one.
 """
 
 from __future__ import annotations
@@ -20,6 +20,10 @@ _SHORT_PAUSE_S: Final = 0.05
 _GROWTH: Final = 1.1
 #: Of a worker: the first row after a silence waits no longer than that.
 _LONGEST_PAUSE_S: Final = 0.2
+#: Between two fetches of which the first brings little. At 11,000 rows/s a worker takes an eighth less CPU time with
+#: it, and its updates come no later: they wait for the next checkpoint.
+_SPACING_S: Final = 0.02
+_LITTLE_BYTES: Final = 512 << 10
 
 
 class EmptyAnswers:
@@ -50,16 +54,39 @@ class EmptyAnswers:
         return min(pause_s, left_s)
 
 
+class Spacing:
+    """When each node may be asked again: a while after a fetch that brought little, at once after another."""
+
+    def __init__(self) -> None:
+        self._next_s: dict[int, float] = {}
+
+    def wait_s(self, node_id: int, now_s: float) -> float:
+        """How long to wait before the node is asked."""
+        return max(0.0, self._next_s.get(node_id, now_s) - now_s)
+
+    def answered(self, node_id: int, response: Any, asked_s: float) -> None:
+        """Take down what the node has answered to a fetch of a time."""
+        size_bytes = sum(len(part[-1] or b"") for _, parts in response.topics for part in parts)
+        if 0 < size_bytes < _LITTLE_BYTES:
+            self._next_s[node_id] = asked_s + _SPACING_S
+        else:
+            self._next_s.pop(node_id, None)
+
+
 def pausing_send(consumer: AIOKafkaConsumer, longest_s: float = _LONGEST_PAUSE_S) -> Callable[..., Awaitable[Any]]:
     """The ``send`` of a started consumer's client, with the pauses; whoever calls puts it in its place."""
-    empty, send, now = EmptyAnswers(longest_s), consumer._client.send, asyncio.get_running_loop().time
+    send, now = consumer._client.send, asyncio.get_running_loop().time
+    empty, spacing = EmptyAnswers(longest_s), Spacing()
 
     async def paused(node_id: int, request: Any, **options: Any) -> Any:
-        asked_at = now()
+        if not isinstance(request, FetchRequest):
+            return await send(node_id, request, **options)
+        await asyncio.sleep(spacing.wait_s(node_id, now()))
+        asked_s = now()
         response = await send(node_id, request, **options)
-        if isinstance(request, FetchRequest):
-            until = asked_at + consumer._fetcher._fetch_max_wait_ms / 1000
-            await asyncio.sleep(empty.pause_s(node_id, response, until - now()))
+        spacing.answered(node_id, response, asked_s)
+        until_s = asked_s + consumer._fetcher._fetch_max_wait_ms / 1000
+        await asyncio.sleep(empty.pause_s(node_id, response, until_s - now()))
         return response
 
     return paused

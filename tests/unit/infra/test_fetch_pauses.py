@@ -1,4 +1,4 @@
-"""Pauses after empty answers: a node that answers too soon and with nothing is asked less and less often."""
+"""Pauses between fetches: a node that answers too soon and with nothing is asked less and less often, others soon."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from stream_app.infra.kafka.log.empty_answers import EmptyAnswers
+from stream_app.infra.kafka.log.fetch_pauses import EmptyAnswers, Spacing
 
 
 @dataclass
@@ -20,7 +20,7 @@ class Answer:
         return [("t", [(0, 0, 7, self.records)])]
 
 
-EMPTY, FULL = Answer(b""), Answer(b"records")
+EMPTY, FULL, LARGE = Answer(b""), Answer(b"records"), Answer(bytes(1 << 20))
 
 
 def test_pauses_grow_to_a_limit_and_begin_anew_with_data() -> None:
@@ -53,3 +53,17 @@ def test_nodes_are_apart() -> None:
     empty = EmptyAnswers()
     idle_s = [empty.pause_s(1, EMPTY, 0.5) for _ in range(5)]
     assert empty.pause_s(2, EMPTY, 0.5) == idle_s[0] < idle_s[-1]
+
+
+def test_fetches_that_bring_little_are_apart() -> None:
+    """The next begins 20 ms after such a one began; what took longer, or brought much or nothing, holds up none."""
+    spacing = Spacing()
+    assert spacing.wait_s(1, 10.0) == 0
+    spacing.answered(1, FULL, asked_s=10.0)
+    assert spacing.wait_s(1, 10.005) == pytest.approx(0.015)
+    assert spacing.wait_s(2, 10.005) == 0
+    assert spacing.wait_s(1, 10.02) == spacing.wait_s(1, 11.0) == 0
+    for answer in (LARGE, EMPTY):
+        spacing.answered(1, FULL, asked_s=20.0)
+        spacing.answered(1, answer, asked_s=20.001)
+        assert spacing.wait_s(1, 20.002) == 0
