@@ -142,7 +142,7 @@ class Batches:
     codec
         Of the batches.
     size_bytes
-        Of a batch at most, before it is compressed; None: what each topic takes.
+        Of a batch at most, before it is compressed; None: 1 MB, which every topic takes.
     """
 
     def __init__(
