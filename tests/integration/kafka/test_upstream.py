@@ -41,6 +41,7 @@ RELIED_ON: dict[Callable[..., Any], str] = {
     fetcher.Fetcher._proc_fetch_request: "59bf948fff47eed5",
     fetcher.Fetcher.fetched_records: "be4348896b9b66af",
     group_coordinator.GroupCoordinator._do_heartbeat: "dc1d6632aaa68e96",
+    group_coordinator.GroupCoordinator.reset_generation: "537aa37c531b4de9",
     group_coordinator.GroupCoordinator._heartbeat_routine: "61d01028952239d0",
     group_coordinator.GroupCoordinator._push_error_to_user: "743ff515bd7e2e38",
     group_coordinator.GroupCoordinator._coordination_routine: "75273e127d4a4f5d",

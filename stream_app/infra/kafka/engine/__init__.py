@@ -28,7 +28,8 @@ aiokafka 0.14
     ``FetchResponse.topics``: each partition's number, then the broker's error code: a refusal.
     ``GroupCoordinator.fetch_committed_offsets``: committed offsets with their metadata, which Faust leaves empty;
     ``AIOKafkaConsumer.commit``, replaced, signs them.
-    ``GroupCoordinator._do_heartbeat``, ``generation``: proof that the group still knows this member.
+    ``GroupCoordinator._do_heartbeat``, ``reset_generation``, ``generation``, ``member_id``: proof that the group still
+    knows this member, and its end.
     ``AIOKafkaConsumer._client``, ``GroupCoordinator.request_rejoin``: join the group again.
     ``GroupCoordinator._push_error_to_user``, ``_coordination_task``, ``_closing``: why this worker is not in the group.
     ``GroupCoordinator._on_join_complete``, ``_send_req``: the group as its coordinator knows it.

@@ -23,6 +23,7 @@ from stream_app.infra.failpoints import failpoint
 from stream_app.infra.kafka.engine.assignor import WatchfulAssignor
 from stream_app.infra.kafka.engine.connection import connected
 from stream_app.infra.kafka.engine.coordination import Coordination
+from stream_app.infra.kafka.engine.heartbeats import renew_by_heartbeats
 from stream_app.infra.kafka.engine.whole_fetches import yield_whole_fetches
 from stream_app.infra.kafka.lease import Lease
 from stream_app.infra.kafka.log.access import find_again
@@ -53,7 +54,7 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
         _sign_commits(consumer)
         _refuse_commits_while_joining(consumer._coordinator)
         consumer._fetcher._fetch_max_wait_ms = _FETCH_MAX_WAIT_MS
-        _renew_by_heartbeats(cast(Transport, self.transport).lease, consumer._coordinator)
+        renew_by_heartbeats(cast(Transport, self.transport).lease, consumer._coordinator)
         cast(Transport, self.transport).coordination.attach(consumer)
 
     def last_stable(self, tp: TP) -> int | None:
@@ -118,21 +119,6 @@ def _refuse_commits_while_joining(coordinator: Any) -> None:
         await commit(*args)
 
     coordinator._do_commit_offsets = of_members
-
-
-def _renew_by_heartbeats(lease: Lease, coordinator: Any) -> None:
-    send = coordinator._do_heartbeat
-
-    async def renewing() -> bool:
-        sent_at = lease.now()
-        accepted: bool = await send()
-        if accepted:
-            lease.renew(sent_at)
-        elif coordinator.generation < 0:  # reset: the coordinator answered that it does not know this member
-            lease.void()
-        return accepted
-
-    coordinator._do_heartbeat = renewing
 
 
 class Consumer(driver.Consumer):
