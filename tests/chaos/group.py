@@ -83,16 +83,17 @@ class Group:
         self.history.add("SIGTERM", worker=slot)
         self.ending.add(slot)
         worker = self.workers[slot]
-        assert worker.process is not None
+        process = worker.process  # once it has ended, the script may start another in its place
+        assert process is not None
         listens = worker.listens()
-        worker.process.terminate()
-        while (status := worker.process.poll()) is None and time.monotonic() < began + 2 * STOP_LIMIT_S:  # noqa: ASYNC110
+        process.terminate()
+        while (status := process.poll()) is None and time.monotonic() < began + 2 * STOP_LIMIT_S:  # noqa: ASYNC110
             await asyncio.sleep(0.05)
         took_s = time.monotonic() - began
         self.stops_s.append(took_s)
         self.history.add("ended", worker=slot, status=status, took_s=round(took_s, 1))
         if status is None:
-            worker.kill()
+            process.kill()
         if status == -signal.SIGTERM and not listens:
             self.findings.notes["ended before it began"] += 1
             status = 0  # the interpreter was still starting: no handler was installed yet
