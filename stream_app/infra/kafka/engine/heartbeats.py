@@ -7,14 +7,12 @@ after the lease, the coordinator is asked first whether it is loading.
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Any
 
-from aiokafka.errors import KafkaError
+from aiokafka.errors import GroupLoadInProgressError, KafkaError
 from aiokafka.protocol.admin import DescribeGroupsRequest
 
 from stream_app.infra.kafka.lease import Lease
-
-_COORDINATOR_LOAD_IN_PROGRESS: Final = 14
 
 
 def renew_by_heartbeats(lease: Lease, coordinator: Any) -> None:
@@ -47,4 +45,4 @@ async def _is_loading(coordinator: Any) -> bool:
         answer = await coordinator._send_req(DescribeGroupsRequest([coordinator.group_id]))
     except KafkaError:
         return True
-    return any(group[0] == _COORDINATOR_LOAD_IN_PROGRESS for group in answer.groups)
+    return any(group[0] == GroupLoadInProgressError.errno for group in answer.groups)

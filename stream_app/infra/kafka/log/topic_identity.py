@@ -106,13 +106,18 @@ class _Identity(Request[_MetadataRequest]):  # type: ignore[misc]
         return request_struct_class([(_NO_ID, topic, {}) for topic in self._topics], False, self._with_rights, {})
 
 
-async def source_of(client: AIOKafkaClient, topic: str) -> Source | None:
-    """Ask for a topic's identity; None: there is no such topic. The request never creates it."""
+async def _asked(client: AIOKafkaClient, request: _Identity) -> Any:
+    """The answer of any node."""
     node = client.get_random_node()
     if node is None:
         raise NodeNotReadyError
+    return await client.send(node, request)
+
+
+async def source_of(client: AIOKafkaClient, topic: str) -> Source | None:
+    """Ask for a topic's identity; None: there is no such topic. The request never creates it."""
     try:
-        answer: Any = await client.send(node, _Identity([topic]))
+        answer = await _asked(client, _Identity([topic]))
     except IncompatibleBrokerVersion:  # before Kafka 2.8
         known = await client.fetch_all_metadata()
         return Source(topic, None) if topic in known.topics() else None
@@ -138,17 +143,11 @@ async def described_topics(client: AIOKafkaClient, topics: Sequence[str]) -> lis
     IncompatibleBrokerVersion
         A broker before Kafka 2.8 does not tell.
     """
-    node = client.get_random_node()
-    if node is None:
-        raise NodeNotReadyError
-    answer: Any = await client.send(node, _Identity(topics, with_rights=True))
+    answer = await _asked(client, _Identity(topics, with_rights=True))
     return [(topic[0], topic[1], topic[5]) for topic in answer.topics]
 
 
 async def ids_of(client: AIOKafkaClient, topics: Sequence[str]) -> dict[str, uuid.UUID]:
     """Ids of those of the topics that there are; for brokers from Kafka 2.8 on."""
-    node = client.get_random_node()
-    if node is None:
-        raise NodeNotReadyError
-    answer: Any = await client.send(node, _Identity(topics))
+    answer = await _asked(client, _Identity(topics))
     return {topic[1]: topic[2] for topic in answer.topics if not topic[0]}
