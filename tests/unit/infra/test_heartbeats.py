@@ -11,6 +11,7 @@ from aiokafka.errors import NodeNotReadyError
 
 from stream_app.infra.kafka.engine.heartbeats import renew_by_heartbeats
 from stream_app.infra.kafka.lease import Lease
+from tests.unit.clock import Clock
 
 _LOADING = 14
 
@@ -42,13 +43,6 @@ class Coordinator:
         if self.is_gone:
             raise NodeNotReadyError
         return SimpleNamespace(groups=[(self.code, self.group_id, "Stable", "", "", [])])
-
-
-class Clock:
-    now_s = 100.0
-
-    def __call__(self) -> float:
-        return self.now_s
 
 
 @pytest.fixture

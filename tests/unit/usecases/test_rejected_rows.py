@@ -7,15 +7,9 @@ import pytest
 from stream_app.usecases.errors import NotFoundError
 from stream_app.usecases.ingest import Applied
 from stream_app.usecases.rejected_rows import Refused, RejectedRows
+from tests.unit.clock import Clock
 from tests.unit.usecases.site import Site, a_row
 from tests.worker import Worker
-
-
-class Clock:
-    now_s = 1000.0
-
-    def __call__(self) -> float:
-        return self.now_s
 
 
 @pytest.fixture
