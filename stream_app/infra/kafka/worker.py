@@ -149,6 +149,7 @@ class Worker:
         return [f"{self.engine.source}[{n}] is at offset {self.tables.position(n) or 0}" for n in lagging]
 
     def _left_out(self, since_s: float) -> LeftOutError:
+        _log.error("not in the group for %.0f s; the tasks wait: %s", since_s, "; ".join(self.engine.waiting_tasks()))
         kafka = self._settings.kafka
         words = self.engine.coordination.words or "its coordinator has not answered"
         return LeftOutError(kafka.bootstrap_servers, kafka.app_id, since_s, words)

@@ -20,6 +20,7 @@ from stream_app.infra.kafka.engine.app import StreamApp, rebalance_timeout_s, re
 from stream_app.infra.kafka.engine.consumer import Consumer
 from stream_app.infra.kafka.engine.coordination import Coordination
 from stream_app.infra.kafka.engine.recovery import RecoveredTable
+from stream_app.infra.kafka.engine.waiting_tasks import waiting_tasks
 from stream_app.infra.kafka.errors import KafkaSideError, WorkerCrashedError
 from stream_app.infra.kafka.lease import Lease
 from stream_app.infra.kafka.log.failures import broker_failures
@@ -160,6 +161,10 @@ class Engine:
     def stopping(self) -> bool:
         """Whether the member is to stop."""
         return bool(self.app.should_stop)
+
+    def waiting_tasks(self) -> list[str]:
+        """Where each task of the worker and of its consumer's thread waits."""
+        return waiting_tasks([self.app.loop, self._consumer._thread.thread_loop])
 
     def members(self) -> Mapping[str, Collection[int]]:
         """URL of each member of the group, and the partitions of the source that it owns."""
