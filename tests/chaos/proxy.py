@@ -100,8 +100,9 @@ class Proxy:
         chunks: asyncio.Queue[tuple[float, bytes]] = asyncio.Queue(_CHUNKS_UNDER_WAY)
 
         async def take() -> None:
-            while data := await reader.read(_CHUNK_BYTES):
-                await chunks.put((loop.time() + self._network.latency_s, data))
+            with suppress(OSError):  # a reset is an end too
+                while data := await reader.read(_CHUNK_BYTES):
+                    await chunks.put((loop.time() + self._network.latency_s, data))
             await chunks.put((loop.time(), b""))
 
         taking = asyncio.ensure_future(take())

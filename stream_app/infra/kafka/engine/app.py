@@ -73,6 +73,7 @@ class StreamApp(faust.App):
             broker_heartbeat_interval=kafka.heartbeat_interval_s,
             broker_rebalance_timeout=rebalance_timeout_s(kafka),
             broker_request_timeout=request_timeout_s(kafka),
+            producer_request_timeout=request_timeout_s(kafka),  # Faust's own: 20 min, and the start waits for an answer
             broker_max_poll_interval=_MAX_POLL_INTERVAL_S,
             broker_commit_interval=1.0,
             broker_max_poll_records=1000,  # fetches, not rows
