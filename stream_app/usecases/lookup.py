@@ -161,7 +161,7 @@ class Lookup:
         NotFoundError
             Every partition was looked through by a worker that is ready (with ``hop``: every one of this worker).
         UnavailableError
-            Some partition could not be asked about.
+            Some partition could not be asked about; or no place has it, and this worker may have lost its partitions.
         """
         self.require_ready()
         covered = frozenset(self.tables.partitions())
@@ -193,6 +193,7 @@ class Lookup:
             raise self.unanswered(missing)
         if fallback is not None:
             return fallback
+        self._require_membership(asset_id)
         # The worker that rejected rows of the asset says more than the others.
         raise NotFoundError("unknown_asset", max(details, key=len), partitions=covered)
 
@@ -215,8 +216,26 @@ class Lookup:
         value = self.tables.asset(partition, asset_id.encode())
         return 0 if value is None else self.views.progress(asset_id, value).rows
 
+    def _require_membership(self, asset_id: str) -> None:
+        """UnavailableError if others may have this worker's partitions, with rows that came since.
+
+        What it has it tells nevertheless, as stale; that it has nothing proves nothing then.
+        """
+        if not self.cluster.status().connected:
+            detail = (
+                f"this worker does not have asset {asset_id!r}, but Kafka has not counted it in for a while: ask again"
+            )
+            raise UnavailableError("not_ready", detail)
+
     def unknown(self, asset_id: str) -> NotFoundError:
-        """Return the error for an asset that no partition has."""
+        """Return the error for an asset that no partition has.
+
+        Raises
+        ------
+        UnavailableError
+            Others may have this worker's partitions.
+        """
+        self._require_membership(asset_id)
         return NotFoundError("unknown_asset", self._unknown(asset_id, self.tables.partitions()))
 
     def _unknown(self, asset_id: str, partitions: Iterable[int]) -> str:

@@ -67,6 +67,17 @@ async def test_unknown_asset_is_404_when_this_worker_owns_everything(worker: Wor
     assert worker.peers.asked == []
 
 
+async def test_worker_that_kafka_does_not_count_in_cannot_tell_that_an_asset_is_unknown(worker: Worker) -> None:
+    """Another one may have its partitions, and new assets in them; what it has it tells, as stale."""
+    worker.tables.put("a")
+    worker.cluster.connected = False
+    assert isinstance(await worker.queries.asset("a"), AssetFound)
+    with pytest.raises(UnavailableError, match="'b'"):
+        await worker.queries.asset("b")
+    with pytest.raises(UnavailableError, match="'b'"):
+        await worker.queries.asset("b", hop=True)
+
+
 @pytest.mark.parametrize("phase", ["starting", "waiting_for_broker", "recovering", "stopping", "failed"])
 async def test_worker_that_is_not_ready_cannot_tell(worker: Worker, phase: str) -> None:
     """503, with what it is doing, even for an asset that it has."""
