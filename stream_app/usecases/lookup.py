@@ -193,9 +193,8 @@ class Lookup:
             raise self.unanswered(missing)
         if fallback is not None:
             return fallback
-        self._require_membership(asset_id)
         # The worker that rejected rows of the asset says more than the others.
-        raise NotFoundError("unknown_asset", max(details, key=len), partitions=covered)
+        raise self.unknown(asset_id, max(details, key=len), covered)
 
     async def ask(self, worker: str, path: str, params: Mapping[str, str] | None = None) -> PeerAnswer | None:
         """Ask one worker; None when it could not tell."""
@@ -216,27 +215,22 @@ class Lookup:
         value = self.tables.asset(partition, asset_id.encode())
         return 0 if value is None else self.views.progress(asset_id, value).rows
 
-    def _require_membership(self, asset_id: str) -> None:
-        """UnavailableError if others may have this worker's partitions, with rows that came since.
+    def unknown(
+        self, asset_id: str, detail: str = "", covered: frozenset[int] = frozenset()
+    ) -> NotFoundError | UnavailableError:
+        """Return the error for an asset that no partition has; ``covered``: those of this worker.
 
-        What it has it tells nevertheless, as stale; that it has nothing proves nothing then.
+        Others may have the partitions of a worker that Kafka does not count in, with rows that came since. What it has
+        it tells nevertheless, as stale; that it has nothing proves nothing then.
         """
         if not self.cluster.status().connected:
-            detail = (
-                f"this worker does not have asset {asset_id!r}, but Kafka has not counted it in for a while: ask again"
+            return UnavailableError(
+                "not_ready",
+                f"this worker does not have asset {asset_id!r}, but Kafka has not counted it in for a while: ask again",
             )
-            raise UnavailableError("not_ready", detail)
-
-    def unknown(self, asset_id: str) -> NotFoundError:
-        """Return the error for an asset that no partition has.
-
-        Raises
-        ------
-        UnavailableError
-            Others may have this worker's partitions.
-        """
-        self._require_membership(asset_id)
-        return NotFoundError("unknown_asset", self._unknown(asset_id, self.tables.partitions()))
+        return NotFoundError(
+            "unknown_asset", detail or self._unknown(asset_id, self.tables.partitions()), partitions=covered
+        )
 
     def _unknown(self, asset_id: str, partitions: Iterable[int]) -> str:
         unknown = f"no row of asset {asset_id!r} has been processed"
