@@ -74,7 +74,7 @@ class Places:
         if partition is not None:
             for asset_id in found:
                 self.note(asset_id, [partition])
-        return PlacesFound(sorted(self._tables.partitions()), found)
+        return PlacesFound(sorted(self._looked_through()), found)
 
     async def everywhere(
         self, asset_ids: Sequence[str], partition: int | None = None
@@ -87,7 +87,7 @@ class Places:
             Where this worker has them, for the others to know.
         """
         places = {asset_id: set(self.here(asset_id)) for asset_id in asset_ids}
-        missing = set(range(self._cluster.partition_count())) - set(self._tables.partitions())
+        missing = set(range(self._cluster.partition_count())) - self._looked_through()
         if not missing:
             return places, missing
         more = {} if partition is None else {"partition": str(partition)}
@@ -104,6 +104,10 @@ class Places:
                         places[asset_id].update(found.places.get(asset_id, ()))
             answered = covered if answered is None else answered & covered
         return places, missing - (answered or set())
+
+    def _looked_through(self) -> set[int]:
+        """Partitions in which an asset that is not here is not: none while others may have them without our knowing."""
+        return set(self._tables.partitions()) if self._cluster.status().connected else set()
 
 
 def _questions(asset_ids: Sequence[str]) -> Iterator[list[str]]:

@@ -10,6 +10,7 @@ from schemas.asset import AssetSpec
 from schemas.control import SpecControl
 from stream_app.usecases.errors import InvalidError, UnavailableError
 from stream_app.usecases.keyed_requests import KeyedRequests
+from stream_app.usecases.places import PlacesFound
 from stream_app.usecases.posting import Posting
 from stream_app.usecases.receipts import Receipts
 from stream_app.usecases.spec_change import SpecWritten
@@ -146,6 +147,22 @@ async def test_rows_of_many_assets_are_asked_about_and_appended_at_once(posting:
     assert [path for _, path in worker.peers.asked if path == "places"] == ["places"] * 3
     assert (posted.written["a7"].partition, posted.written["a9"].partition) == (3, 1)
     assert worker.log.values("a7") == [b"a7,1"]
+
+
+async def test_worker_that_kafka_does_not_count_in_does_not_choose_where_a_new_asset_lives(
+    posting: Posting, worker: Worker
+) -> None:
+    """Another one may have its partitions, and the asset in one of them; the others that ask are told so."""
+    worker.tables.put("a", partition=1)
+    worker.cluster.connected = False
+    assert (await posting.measurements(b"a,1")).written["a"].partition == 1
+    with pytest.raises(UnavailableError, match="partition 0, 1, 2, 3"):
+        await posting.measurements(b"new,1")
+    assert worker.log.values("new") == []
+    assert worker.lookup.places.answer(["a", "new"], None) == PlacesFound([], {"a": [1]})
+    worker.cluster.others = [THERE]
+    worker.peers.answers[THERE] = (200, b'{"partitions":[0,1,2,3],"places":{"new":[2]}}')
+    assert (await posting.measurements(b"new,1")).written["new"].partition == 2
 
 
 async def test_rows_go_where_rows_are_not_where_a_spec_alone_is(posting: Posting, worker: Worker) -> None:
