@@ -20,6 +20,7 @@ from stream_app.infra.kafka.embedded import EmbeddedBroker
 from stream_app.settings import KafkaSettings
 from tests.cluster_id import a_cluster_id
 from tests.kafka_jars import kafka_jars
+from tests.ports import free_port
 
 _IMAGE: Final = "apache/kafka:4.1.0"
 _START_TIMEOUT_S: Final = 60.0
@@ -51,14 +52,6 @@ class Broker:
     bootstrap_servers: str
     real: bool  # Apache Kafka, not a stand-in
     kind: str
-
-
-def free_port() -> int:
-    """A loopback port that nobody uses now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 def _listens(port: int) -> bool:

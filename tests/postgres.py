@@ -12,7 +12,7 @@ from typing import Final
 
 import pytest
 
-from tests.kafka import free_port
+from tests.ports import free_port
 
 _BIN: Final = Path("/usr/lib/postgresql/15/bin")
 _USER: Final = "postgres"

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import httpx
 
-from tests.kafka import free_port
+from tests.ports import free_port
 
 START_TIMEOUT_S = 600.0  # the first start of an installation compiles
 END_TIMEOUT_S = 40.0

@@ -12,7 +12,7 @@ from pathlib import Path
 import httpx
 
 from tests.e2e.demo_process import END_TIMEOUT_S, START_TIMEOUT_S, demo
-from tests.kafka import free_port
+from tests.ports import free_port
 
 
 def test_demo_ends_cleanly_and_goes_on_where_it_was(tmp_path: Path) -> None:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from tests.e2e.workers import WorkerProcess, until
-from tests.kafka import free_port, settings_for
+from tests.kafka import settings_for
+from tests.ports import free_port
 
 
 def test_it_ends_well(tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from tests.e2e.demo_process import START_TIMEOUT_S, demo
-from tests.kafka import free_port
+from tests.ports import free_port
 
 ROOT = Path(__file__).parents[2]
 #: What ``PYTHONVERBOSE`` says of each module that is loaded from a file.

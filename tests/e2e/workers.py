@@ -15,7 +15,7 @@ from typing import Any
 import httpx
 
 from stream_app.settings import KafkaSettings
-from tests.kafka import free_port
+from tests.ports import free_port
 
 TIMEOUT_S = 90.0
 ROOT = Path(__file__).parents[2]

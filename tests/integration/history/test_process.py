@@ -20,7 +20,7 @@ from stream_app.infra.kafka.log import topics
 from stream_app.infra.kafka.log.batch_producer import BatchProducer
 from stream_app.settings import KafkaSettings
 from tests.integration.history.topic import updates
-from tests.kafka import free_port
+from tests.ports import free_port
 from tests.postgres import PostgresProcess, require_postgres
 from tests.stored_history import expected, stored
 

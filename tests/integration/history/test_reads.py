@@ -17,7 +17,7 @@ from stream_app.usecases.history_queries import HistoryQueries, known_metrics
 from stream_app.usecases.rights import EVERYTHING, Rights
 from tests.fake_history import FakeReads
 from tests.integration.history.test_store import an_update, rows
-from tests.kafka import free_port
+from tests.ports import free_port
 
 BEGIN = datetime(2026, 2, 28, 22, tzinfo=UTC)  # the windows are in two months
 METRICS = known_metrics(Catalogue())

@@ -18,7 +18,7 @@ from stream_app.usecases.history_ports import RowsRefusedError, WindowRow
 from stream_app.wire.update import head
 from stream_app.wire.update_cells import CellReader
 from tests.integration.history.topic import templates
-from tests.kafka import free_port
+from tests.ports import free_port
 from tests.stored_history import expected, stored
 
 

@@ -18,7 +18,7 @@ from stream_app.settings import KafkaSettings, Settings
 from stream_app.usecases.ingest import Ingest
 from stream_app.usecases.ports import MARKER_KEY, Tables
 from tests.integration.kafka.counting import STATE, CountingIngest
-from tests.kafka import free_port
+from tests.ports import free_port
 
 TIMEOUT_S = 60.0
 Totals = dict[bytes, tuple[int, int]]  # count and sum per asset

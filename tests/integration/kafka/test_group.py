@@ -29,7 +29,8 @@ from tests.integration.kafka.running import (
     running,
     until,
 )
-from tests.kafka import Broker, free_port
+from tests.kafka import Broker
+from tests.ports import free_port
 
 pytestmark = [pytest.mark.kafka, pytest.mark.usefixtures("real_broker")]
 

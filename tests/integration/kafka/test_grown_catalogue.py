@@ -19,7 +19,7 @@ from stream_app.usecases.ports import NoTables, Tables
 from stream_app.usecases.spans import KeptWindows
 from stream_app.warm_up import fetch_of
 from tests.integration.kafka.running import ensured, produce, read, until
-from tests.kafka import free_port
+from tests.ports import free_port
 from tests.unit.domain.fleets import CATALOGUE
 from tests.unit.domain.golden_states import rows
 from tests.unit.domain.test_golden_states import SecondPath

@@ -8,7 +8,8 @@ from stream_app.infra.kafka.log.batch_producer import BatchProducer
 from stream_app.infra.kafka.log.letter_reader import LetterReader
 from stream_app.settings import KafkaSettings
 from stream_app.usecases.errors import UnavailableError
-from tests.kafka import free_port, settings_for
+from tests.kafka import settings_for
+from tests.ports import free_port
 
 pytestmark = pytest.mark.kafka
 

@@ -14,7 +14,8 @@ from stream_app.infra.kafka.log.partitioning import partition_of
 from stream_app.settings import KafkaSettings
 from stream_app.usecases.errors import UnavailableError
 from tests.integration.kafka.running import read
-from tests.kafka import free_port, settings_for
+from tests.kafka import settings_for
+from tests.ports import free_port
 
 pytestmark = pytest.mark.kafka
 

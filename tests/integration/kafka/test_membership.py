@@ -24,8 +24,9 @@ from stream_app.infra.kafka.worker import Worker
 from stream_app.settings import KafkaSettings, Settings
 from tests.integration.kafka.counting import CountingIngest
 from tests.integration.kafka.running import ensured, numbers, produce, running, until
-from tests.kafka import KafkaProcess, free_port, settings_for
+from tests.kafka import KafkaProcess, settings_for
 from tests.kafka_jars import kafka_jars
+from tests.ports import free_port
 
 pytestmark = [pytest.mark.kafka, pytest.mark.usefixtures("real_broker")]
 
@@ -177,23 +178,20 @@ async def test_a_broker_under_another_address_of_the_list_is_found(tmp_path: Pat
     jars = kafka_jars()
     if jars is None:
         pytest.skip("needs Java 17 and Maven: the broker is moved")
-    directory, old, new = tmp_path / "broker", free_port(), free_port()
-    process = KafkaProcess(jars, directory, port=old)
+    directory, new = tmp_path / "broker", free_port()
+    process = KafkaProcess(jars, directory)
     process.start()
+    old = process.bootstrap_servers
     try:
-        kafka = settings_for(f"127.0.0.1:{old},127.0.0.1:{new}")
+        kafka = settings_for(f"{old},127.0.0.1:{new}")
         await ensured(kafka)
         async with running(kafka) as run:
             await produce(kafka, numbers(50))
             await until(lambda: run.rows() == 50)
             await asyncio.to_thread(process.stop)
-            moved = KafkaProcess(jars, directory, port=old)
             properties = directory / "server.properties"
-            properties.write_text(
-                properties.read_text().replace(f"PLAINTEXT://127.0.0.1:{old}", f"PLAINTEXT://127.0.0.1:{new}")
-            )
-            moved._port = new
-            process = moved
+            properties.write_text(properties.read_text().replace(f"PLAINTEXT://{old}", f"PLAINTEXT://127.0.0.1:{new}"))
+            process = KafkaProcess(jars, directory, port=new)
             await asyncio.to_thread(process.start)
             await produce(kafka.model_copy(update={"bootstrap_servers": f"127.0.0.1:{new}"}), numbers(50))
             await until(lambda: run.rows() == 100, timeout_s=120)

@@ -11,7 +11,8 @@ from stream_app.infra.kafka.errors import BrokerUnavailableError, TopicsError
 from stream_app.infra.kafka.log import topics
 from stream_app.infra.kafka.log.topics import Topics
 from stream_app.settings import KafkaSettings
-from tests.kafka import free_port, settings_for
+from tests.kafka import settings_for
+from tests.ports import free_port
 
 pytestmark = pytest.mark.kafka
 

@@ -23,7 +23,7 @@ from stream_app.infra.kafka.topic_partition import TopicPartition
 from stream_app.infra.traces import MOST_LINKS, Traces, use_traces
 from stream_app.settings import KafkaSettings, Settings
 from stream_app.wire.batch import Fetch
-from tests.kafka import free_port
+from tests.ports import free_port
 
 TRACE = "0af7651916cd43dd8448eb211c80319c"
 PARENT = f"00-{TRACE}-b7ad6b7169203331-01"

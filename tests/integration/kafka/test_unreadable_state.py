@@ -18,7 +18,7 @@ from stream_app.usecases.ingest import Ingest
 from stream_app.usecases.ports import MARKER_KEY, Tables
 from stream_app.usecases.spans import KeptWindows
 from tests.integration.kafka.running import TIMEOUT_S, produce, producing, read
-from tests.kafka import free_port
+from tests.ports import free_port
 
 pytestmark = pytest.mark.kafka
 

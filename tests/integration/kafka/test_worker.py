@@ -21,7 +21,8 @@ from stream_app.infra.kafka.worker import Worker
 from stream_app.settings import KafkaSettings, Settings
 from tests.integration.kafka.counting import CountingIngest
 from tests.integration.kafka.running import expected, numbers, produce, reached, running, state, until
-from tests.kafka import Broker, KafkaProcess, free_port, settings_for
+from tests.kafka import Broker, KafkaProcess, settings_for
+from tests.ports import free_port
 
 pytestmark = pytest.mark.kafka
 

@@ -16,7 +16,7 @@ import httpx
 import yaml
 
 from tests.e2e.workers import until
-from tests.kafka import free_port
+from tests.ports import free_port
 
 SHIPPED: Final = Path(__file__).parents[3] / "deploy" / "monitoring"
 #: In place of all ranges and offsets of the rules, and of the times that alerts wait.

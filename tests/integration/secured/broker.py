@@ -18,7 +18,8 @@ from stream_app.infra.kafka.log.access import connection
 from stream_app.infra.kafka.log.contact import reach
 from stream_app.infra.kafka.log.rights import Right
 from stream_app.settings import KafkaSettings
-from tests.kafka import KafkaProcess, free_port, settings_for
+from tests.kafka import KafkaProcess, settings_for
+from tests.ports import free_port
 
 ADMIN, USER, CERTIFIED = "admin", "app", "worker"
 SECRET, WRONG = "secret-of-app", "no-such-secret"

@@ -17,7 +17,7 @@ from stream_app.infra.kafka.log.contact import reach
 from stream_app.settings import KafkaSettings
 from tests.integration.kafka.running import running, until
 from tests.integration.secured.broker import ADMIN, SECRET, WRONG, Secured
-from tests.kafka import free_port
+from tests.ports import free_port
 
 pytestmark = pytest.mark.kafka
 
