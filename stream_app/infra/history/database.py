@@ -94,6 +94,8 @@ _GONE: Final = (
     asyncpg.PostgresConnectionError,
     asyncpg.OperatorInterventionError,
     asyncpg.InterfaceError,
+    # A server that ends says so before it closes the connection; what is asked in between asyncpg refuses so.
+    asyncpg.InternalClientError,
 )
 
 

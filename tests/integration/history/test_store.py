@@ -12,11 +12,13 @@ import pytest
 
 from stream_app.history_settings import HistorySettings
 from stream_app.infra.history.maintenance import maintain
+from stream_app.infra.history.reads import PostgresReads
 from stream_app.infra.history.store import PostgresStore
 from stream_app.usecases.errors import UnavailableError
 from stream_app.usecases.history_ports import RowsRefusedError, WindowRow
 from stream_app.wire.update import head
 from stream_app.wire.update_cells import CellReader
+from tests.integration.history.half_closed import half_closed
 from tests.integration.history.topic import templates
 from tests.ports import free_port
 from tests.stored_history import expected, stored
@@ -139,6 +141,24 @@ async def test_a_database_that_is_away_is_told(history: HistorySettings) -> None
     ):
         with pytest.raises(UnavailableError, match=told):
             await PostgresStore(settings).prepare()
+
+
+async def test_a_database_that_ends_between_two_batches_is_told(history: HistorySettings) -> None:
+    """It says so before it closes the connection; in between writers and readers are told that it is away."""
+    async with half_closed(history) as (through, proxy):
+        store, reads = PostgresStore(through), PostgresReads(through)
+        for ask in (lambda: store.write(rows(an_update(1, x=1.0))), lambda: reads.newest("a")):
+            await ask()
+            proxy.is_closed.clear()
+            await fetch(
+                history, "select pg_terminate_backend(pid) from pg_stat_activity where application_name = 'stream-app'"
+            )
+            await proxy.is_closed.wait()
+            with pytest.raises(UnavailableError, match=r"does not answer.*start it"):
+                await ask()
+            await ask()  # over a new connection
+        await store.close()
+        await reads.close()
 
 
 async def test_months_that_are_over_are_sorted_once(history: HistorySettings) -> None:
