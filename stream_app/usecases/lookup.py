@@ -7,7 +7,7 @@ is looked for in every partition, at home first, then at the owner of its murmur
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import msgspec
@@ -159,17 +159,17 @@ class Lookup:
         Raises
         ------
         NotFoundError
-            Every partition was looked through by a worker that is ready (with ``hop``: every one of this worker).
+            Every partition was looked through by a worker that is ready (with ``hop``: by this one, its own).
         UnavailableError
-            Some partition could not be asked about; or no place has it, and this worker may have lost its partitions.
+            Some partition could not be asked about.
         """
         self.require_ready()
-        covered = frozenset(self.tables.partitions())
+        covered = self.places.looked_through()
         local = self.here(asset_id, with_metrics=with_metrics)
         if local is not None and (hop or local.summary.rows):
             return local
         fallback: Local | PeerAnswer | None = local
-        details = [self._unknown(asset_id, covered)]
+        details = [self._unknown(asset_id)]
         missing = set() if hop else set(range(self.cluster.partition_count())) - covered
         for workers in self._by_likelihood(asset_id) if missing else ():
             tasks = [asyncio.ensure_future(self._ask(worker, path, params or {})) for worker in workers]
@@ -215,26 +215,13 @@ class Lookup:
         value = self.tables.asset(partition, asset_id.encode())
         return 0 if value is None else self.views.progress(asset_id, value).rows
 
-    def unknown(
-        self, asset_id: str, detail: str = "", covered: frozenset[int] = frozenset()
-    ) -> NotFoundError | UnavailableError:
-        """Return the error for an asset that no partition has; ``covered``: those of this worker.
+    def unknown(self, asset_id: str, detail: str = "", covered: frozenset[int] = frozenset()) -> NotFoundError:
+        """Return the error for an asset that no partition has; ``covered``: those that this worker looked through."""
+        return NotFoundError("unknown_asset", detail or self._unknown(asset_id), partitions=covered)
 
-        Others may have the partitions of a worker that Kafka does not count in, with rows that came since. What it has
-        it tells nevertheless, as stale; that it has nothing proves nothing then.
-        """
-        if not self.cluster.status().connected:
-            return UnavailableError(
-                "not_ready",
-                f"this worker does not have asset {asset_id!r}, but Kafka has not counted it in for a while: ask again",
-            )
-        return NotFoundError(
-            "unknown_asset", detail or self._unknown(asset_id, self.tables.partitions()), partitions=covered
-        )
-
-    def _unknown(self, asset_id: str, partitions: Iterable[int]) -> str:
+    def _unknown(self, asset_id: str) -> str:
         unknown = f"no row of asset {asset_id!r} has been processed"
-        for partition in partitions:
+        for partition in self.tables.partitions():
             if rejects := self._rejected.of(partition, asset_id):
                 codes = ", ".join(f"{code} {rows}" for code, rows in rejects.by_code.items())
                 return f"{unknown}: {rejects.rows} were rejected ({codes}), the last for: {rejects.reason}"

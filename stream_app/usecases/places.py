@@ -52,6 +52,13 @@ class Places:
         key = asset_id.encode()
         return [partition for partition in self._tables.partitions() if self._tables.asset(partition, key) is not None]
 
+    def looked_through(self) -> frozenset[int]:
+        """Partitions in which an asset that is not here is not.
+
+        None, while Kafka does not count this worker in: others may have its partitions, with rows that came since.
+        """
+        return frozenset(self._tables.partitions()) if self._cluster.status().connected else frozenset()
+
     def note(self, asset_id: str, partitions: Collection[int]) -> None:
         """Remember that an asset has places at other workers."""
         if not partitions:
@@ -74,7 +81,7 @@ class Places:
         if partition is not None:
             for asset_id in found:
                 self.note(asset_id, [partition])
-        return PlacesFound(sorted(self._looked_through()), found)
+        return PlacesFound(sorted(self.looked_through()), found)
 
     async def everywhere(
         self, asset_ids: Sequence[str], partition: int | None = None
@@ -87,7 +94,7 @@ class Places:
             Where this worker has them, for the others to know.
         """
         places = {asset_id: set(self.here(asset_id)) for asset_id in asset_ids}
-        missing = set(range(self._cluster.partition_count())) - self._looked_through()
+        missing = set(range(self._cluster.partition_count())) - self.looked_through()
         if not missing:
             return places, missing
         more = {} if partition is None else {"partition": str(partition)}
@@ -104,10 +111,6 @@ class Places:
                         places[asset_id].update(found.places.get(asset_id, ()))
             answered = covered if answered is None else answered & covered
         return places, missing - (answered or set())
-
-    def _looked_through(self) -> set[int]:
-        """Partitions in which an asset that is not here is not: none while others may have them without our knowing."""
-        return set(self._tables.partitions()) if self._cluster.status().connected else set()
 
 
 def _questions(asset_ids: Sequence[str]) -> Iterator[list[str]]:

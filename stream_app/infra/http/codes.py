@@ -87,12 +87,12 @@ CODES: Final[dict[str, tuple[int, str]]] = {
     "history_unavailable": (503, "The history store does not answer; `detail` tells where it is. Ask again."),
     "metric_not_compiled": (503, "A metric could not be compiled; `detail` tells why."),
     "not_processed_yet": (503, "`min_offset` is not processed yet. Ask again."),
-    "not_ready": (
+    "not_ready": (503, "The worker is starting, recovering or stopping. Ask again."),
+    "owner_unreachable": (
         503,
-        "The worker is starting, recovering or stopping; or it does not have the asset, and its place in the consumer "
+        "The worker that would know does not answer; or it is the one that was asked, and its place in the consumer "
         "group is not proven. Ask again.",
     ),
-    "owner_unreachable": (503, "The worker that would know does not answer. Ask again."),
     "too_many_uploads": (503, "Very many files are being read. Send the file later, or to another worker."),
     "unknown_state_format": (503, "A stored state is of a newer release. Start that one."),
     "no_space": (507, "There is no room for the file. Send it later, or raise `STREAM_HTTP__UPLOAD_QUOTA_BYTES`."),

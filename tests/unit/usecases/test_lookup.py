@@ -72,10 +72,22 @@ async def test_worker_that_kafka_does_not_count_in_cannot_tell_that_an_asset_is_
     worker.tables.put("a")
     worker.cluster.connected = False
     assert isinstance(await worker.queries.asset("a"), AssetFound)
-    with pytest.raises(UnavailableError, match="'b'"):
+    with pytest.raises(UnavailableError, match="partition 0, 1, 2, 3"):
         await worker.queries.asset("b")
-    with pytest.raises(UnavailableError, match="'b'"):
+    with pytest.raises(NotFoundError) as told:
         await worker.queries.asset("b", hop=True)
+    assert told.value.partitions == frozenset()
+
+
+async def test_worker_that_kafka_does_not_count_in_believes_the_others(worker: Worker) -> None:
+    """All partitions are theirs, as far as it knows."""
+    worker.cluster.connected = False
+    worker.cluster.others = [THERE]
+    body = worker.found_at(THERE, "b")
+    assert await worker.queries.asset("b") == PeerAnswer(THERE, 200, body)
+    worker.not_found_at(THERE, *range(PARTITIONS))
+    with pytest.raises(NotFoundError, match="'b'"):
+        await worker.queries.asset("b")
 
 
 @pytest.mark.parametrize("phase", ["starting", "waiting_for_broker", "recovering", "stopping", "failed"])
