@@ -137,7 +137,11 @@ class Stack:
 
     def wait_for(self, alert: str, status: str, **labels: str) -> None:
         """Wait until an alert has reached the webhook."""
-        until(lambda: self.has_told(alert, status, **labels), f"{alert} {labels} is {status}: {self.told}", 60)
+        try:
+            until(lambda: self.has_told(alert, status, **labels), f"{alert} {labels} is {status}", 60)
+        except AssertionError as error:
+            error.add_note(f"told: {self.told}")
+            raise
 
 
 def _answers(url: str) -> bool:

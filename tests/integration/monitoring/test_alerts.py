@@ -123,9 +123,11 @@ def database(kafka_settings: KafkaSettings, stack: Stack, tmp_path: Path) -> Ite
         command = [sys.executable, "-m", "stream_app", "history"]
         process = subprocess.Popen(command, env=environment, stdout=log, stderr=log)
     yield postgres
+    ended = process.poll()
     process.kill()
     process.wait()
     postgres.remove()
+    assert ended is None, (tmp_path / "history.log").read_text()[-2000:]
 
 
 def test_alerts_fire_and_resolve(
