@@ -8,6 +8,7 @@ import shutil
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 from aiokafka import AIOKafkaConsumer, TopicPartition
@@ -16,6 +17,7 @@ from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from aiokafka.errors import CommitFailedError
 from aiokafka.protocol.group import SyncGroupRequest
 from aiokafka.structs import OffsetAndMetadata
+from faust.types import TP
 
 from stream_app.http_settings import HttpSettings
 from stream_app.infra.kafka.engine.assignor import WatchfulAssignor
@@ -112,6 +114,15 @@ async def test_a_commit_while_the_worker_joins_makes_no_further_generation(kafka
             await until(lambda: first.is_ready() and commits != [] and commits[0].done())
             assert isinstance(commits[0].exception(), CommitFailedError)
             assert first.worker.engine.generation == second.worker.engine.generation == generation + 1
+
+
+async def test_a_commit_of_partitions_that_were_taken_on_its_way_does_not_end_the_worker(kafka: KafkaSettings) -> None:
+    """Faust looks at the assignment in one thread and commits in another; a rebalance may come between."""
+    async with running(kafka) as run:
+        consumer: Any = run.worker.engine.app.consumer
+        assert not await consumer._thread.commit({TP("taken", 0): 5})
+        await produce(kafka, numbers(20))
+        await until(lambda: run.rows() == 20)
 
 
 async def test_a_standby_that_fetches_nothing_for_weeks_takes_over(kafka: KafkaSettings) -> None:

@@ -67,6 +67,7 @@ RELIED_ON: dict[Callable[..., Any], str] = {
     driver.Consumer._new_consumer_thread: "0870ec53dea75083",
     driver.AIOKafkaConsumerThread.on_start: "38b4e8bd1e10723a",
     driver.AIOKafkaConsumerThread._seek_wait: "9d221e816d940467",
+    driver.AIOKafkaConsumerThread._commit: "932852ce7a23f658",
     driver.ConsumerRebalanceListener.on_partitions_assigned: "1c1f8406ad3698a6",
     recovery.Recovery.on_recovery_completed: "6ef567acf072e46d",
     recovery.Recovery._add: "1584a197b11bf835",

@@ -95,6 +95,12 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
         await failpoint("after_commit")
         return committed
 
+    async def _commit(self, offsets: Mapping[TP, int]) -> bool:
+        """Commit in this thread; False when all partitions were taken on the way here, which Faust would crash for."""
+        assigned = self.assignment()
+        kept = {tp: at for tp, at in offsets.items() if tp in assigned}
+        return bool(kept) and await super()._commit(kept)
+
 
 def _sign_commits(consumer: Any) -> None:
     """Sign what this worker commits: Kafka's own tools leave the metadata of an offset empty."""
