@@ -97,9 +97,10 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
 
     async def _commit(self, offsets: Mapping[TP, int]) -> bool:
         """Commit in this thread; False when all partitions were taken on the way here, which Faust would crash for."""
-        assigned = self.assignment()
-        kept = {tp: at for tp, at in offsets.items() if tp in assigned}
-        return bool(kept) and await super()._commit(kept)
+        if self.assignment().isdisjoint(offsets):
+            return False
+        committed: bool = await super()._commit(offsets)
+        return committed
 
 
 def _sign_commits(consumer: Any) -> None:
